@@ -1,0 +1,1 @@
+export { CurvatureError, type ErrorCode } from "./curvatureError.ts";

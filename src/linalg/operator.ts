@@ -1,0 +1,58 @@
+import type { Matrix, Precision, Vector } from "../tensors/index.ts";
+
+/** What a caller may pass to anything that runs long. */
+export interface RunOptions {
+  /** Stops the work at the next safe point; the call then rejects (products) or returns its best result so far (algorithms). */
+  readonly signal?: AbortSignal;
+  /** Told how far the work has come. */
+  readonly onProgress?: (progress: Progress) => void;
+}
+
+/** How far a piece of work has come: `done` of `total` units (rows of data, or products). */
+export interface Progress {
+  readonly stage: string;
+  readonly done: number;
+  /** Absent where the work ends by a tolerance. */
+  readonly total?: number;
+  /** Residual norm or standard error at this point, where the method has one. */
+  readonly error?: number;
+}
+
+/**
+ * Arithmetic on a basis of long vectors, `Q` of n rows and k columns. An operator whose vectors are long may bring a
+ * faster one than the loops of `vector.ts`.
+ */
+export interface Arithmetic {
+  /** `Q' v`: k inner products, accumulated in float64. */
+  project(Q: Matrix, v: Vector): Promise<Float64Array>;
+  /** `v - Q c`, as a new vector. */
+  subtract(v: Vector, Q: Matrix, c: Float64Array): Promise<Vector>;
+}
+
+/**
+ * Linear map known by its products, `x -> A x`. Nothing else is needed by the algorithms of this folder: any object with
+ * `shape`, `dtype`, `symmetric`, `psd` and `matvec` will do.
+ */
+export interface LinearOperator {
+  readonly shape: readonly [rows: number, columns: number];
+  /** Precision of results; either kind of vector is accepted. */
+  readonly dtype: Precision;
+  readonly symmetric: boolean;
+  /** Positive semidefinite; implies `symmetric`. */
+  readonly psd: boolean;
+  /** `A x`, as a new vector of `shape[0]` entries; never keeps or changes `x` (`shape[1]` entries). */
+  matvec(x: Vector, options?: RunOptions): Promise<Vector>;
+  /** `A X` for the K columns of X at once; counts as K matvecs. */
+  matmat?(X: Matrix, options?: RunOptions): Promise<Matrix>;
+  /** The transpose. Required unless `symmetric`. */
+  adjoint?(): LinearOperator;
+  readonly arithmetic?: Arithmetic;
+  /** The exact diagonal, where the operator knows it without products. */
+  diagonal?(): Promise<Vector>;
+  /** The exact trace, where the operator knows it without products. */
+  trace?(): Promise<number>;
+  /** `(A + damping I)^-1`, where the operator has it in closed form. */
+  inverse?(options: { readonly damping: number }): LinearOperator;
+  /** `log det(A + damping I)`, where the operator has it in closed form. */
+  logdet?(options: { readonly damping: number }): Promise<number>;
+}

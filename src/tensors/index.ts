@@ -1,0 +1,3 @@
+export type { Dtype, Precision, TensorData } from "./dtype.ts";
+export { dtypeOf, formatDims, sizeOf, type Tensor } from "./tensor.ts";
+export { column, type Matrix, toPrecision, type Vector, zeros } from "./vector.ts";
