@@ -1,0 +1,112 @@
+/** A number estimated or computed, with how sure it is and what it cost. `standardError` 0 means exact. */
+export interface Quantity {
+  readonly value: number;
+  readonly standardError: number;
+  /** Products with the matrix that were spent on it. */
+  readonly matvecs: number;
+  /** True where it was read off the dense matrix rather than estimated. */
+  readonly exact?: boolean;
+}
+
+/** An eigenvalue and the norm of `A v - value v` for its unit vector v: some eigenvalue of A lies within that distance. */
+export interface ReportedEigenvalue {
+  readonly value: number;
+  readonly residualNorm: number;
+}
+
+/** A spectral density on a grid. On the linear scale it integrates to 1 over the grid. */
+export interface ReportedDensity {
+  readonly grid: readonly number[];
+  readonly density: readonly number[];
+  /** Standard deviation of the Gaussian kernel, in the grid's variable. */
+  readonly width: number;
+}
+
+/** Curvature of the parameters of one layer: the trace of the diagonal block that belongs to them. */
+export interface ReportedLayer {
+  readonly name: string;
+  /** Number of weights in it. */
+  readonly parameters: number;
+  readonly trace: number;
+  readonly standardError: number;
+  /** Weight matrix or bias and so on, with the shape as the file has it. */
+  readonly tensors: readonly {
+    readonly name: string;
+    readonly dims: readonly number[];
+    readonly trace: number;
+    readonly standardError: number;
+  }[];
+}
+
+/** What the report knows of one matrix. */
+export interface ReportedMatrix {
+  /** Full name for headings, for example "Hessian". */
+  readonly title: string;
+  readonly psd: boolean;
+  readonly trace: Quantity;
+  /** Frobenius norm (not squared). */
+  readonly frobenius: Quantity;
+  readonly eigenvalues: {
+    readonly largest: readonly ReportedEigenvalue[];
+    readonly smallest: readonly ReportedEigenvalue[];
+    /** Dense eigenvalues, largest first, where the matrix was small enough to be formed. */
+    readonly exact?: { readonly largest: readonly number[]; readonly smallest: readonly number[] };
+    readonly matvecs: number;
+    readonly status: string;
+    readonly message: string;
+  };
+  readonly density: ReportedDensity & {
+    /** On the scale log10 |eigenvalue|: negative and positive parts apart, and the mass too close to zero to be told. */
+    readonly logarithmic: {
+      readonly negative: ReportedDensity;
+      readonly positive: ReportedDensity;
+      readonly zeroMass: number;
+      /** |eigenvalue| below which mass counts as zero. */
+      readonly epsilon: number;
+    };
+    /** Estimated fraction of eigenvalues below -epsilon. */
+    readonly negativeMass: number;
+    readonly matvecs: number;
+    /** All exact eigenvalues in ascending order, where the dense matrix was formed. */
+    readonly exactEigenvalues?: readonly number[];
+  };
+  readonly layers: readonly ReportedLayer[];
+  /** Products spent on this matrix in all, and the time they took. */
+  readonly matvecs: number;
+  readonly seconds: number;
+}
+
+/** Name by which a matrix is asked for on the command line and found in the report. */
+export type MatrixName = "hessian" | "ggn" | "fisher1" | "fisher2" | "ef";
+
+/** Everything that `onnx-curvature report` finds out: plain data, written to report.json as it stands. */
+export interface CurvatureReport {
+  readonly version: string;
+  readonly model: {
+    readonly file: string;
+    /** Number of weights differentiated. */
+    readonly parameters: number;
+    readonly tensors: readonly {
+      readonly name: string;
+      readonly dims: readonly number[];
+      readonly role: string;
+      readonly layer: string;
+    }[];
+    readonly opset: number;
+    /** What was done to the graph that the reader should know: a Softmax cut off, rows run one by one, ... */
+    readonly notices: readonly string[];
+  };
+  readonly data: { readonly file: string; readonly rows: number; readonly batchSize: number };
+  readonly loss: { readonly name: string; readonly reduction: "mean" | "sum"; readonly value: number };
+  /** Share of rows whose largest output is the label, where targets are classes. */
+  readonly accuracy?: number;
+  readonly gradient: { readonly norm: number };
+  readonly matrices: { readonly [name in MatrixName]?: ReportedMatrix };
+  /** How far the Hessian is from the Gauss-Newton matrix: ||H - G||_F / ||H||_F, where both were asked for. */
+  readonly residualShare?: Quantity;
+  readonly seed: number;
+  readonly dtype: "float32" | "float64";
+  /** Time of one gradient, the unit of cost, and of the whole report. */
+  readonly secondsPerGradient: number;
+  readonly seconds: number;
+}
