@@ -1,3 +1,4 @@
+export type { AttributeValue, StoredAs } from "./attribute.ts";
 export type { Dtype, Precision, TensorData } from "./dtype.ts";
 export { dtypeOf, formatDims, sizeOf, type Tensor } from "./tensor.ts";
 export { column, type Matrix, toPrecision, type Vector, zeros } from "./vector.ts";
