@@ -1,0 +1,9 @@
+export {
+  cholesky,
+  choleskySolve,
+  type DenseMatrix,
+  type Eigendecomposition,
+  eigh,
+  qr,
+  tridiagonalEigh,
+} from "./dense.ts";
