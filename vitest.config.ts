@@ -1,7 +1,17 @@
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
+const source = (path: string) => fileURLToPath(new URL(`./src/${path}`, import.meta.url));
+
+// Tests run on the sources, by the names that users import as well.
 export default defineConfig({
-  resolve: { alias: { "#runtime": fileURLToPath(new URL("./src/runtime/node.ts", import.meta.url)) } },
+  resolve: {
+    alias: [
+      { find: /^#runtime$/, replacement: source("runtime/node.ts") },
+      { find: /^onnx-curvature$/, replacement: source("index.ts") },
+      { find: /^onnx-curvature\/linalg$/, replacement: source("linalg/index.ts") },
+      { find: /^onnx-curvature\/report$/, replacement: source("report/index.ts") },
+    ],
+  },
   test: { include: ["test/**/*.test.ts"], testTimeout: 120_000, hookTimeout: 120_000, pool: "forks", maxWorkers: 2 },
 });

@@ -1,0 +1,159 @@
+// @ts-check
+// Who may import whom. `npm run layers` fails on anything else, type-only imports included, and on any cycle between files.
+
+/** The small vocabulary: imports nothing of ours, and every layer may import it. */
+const vocabulary = ["errors", "tensors", "random"];
+
+const core = ["linalg", "models", "losses", "data", "runtime", "autodiff", "primitives", "graph"];
+
+/**
+ * Folder of src/ -> folders of src/ it may import besides itself and the vocabulary.
+ *
+ * @type {Record<string, readonly string[]>}
+ */
+export const layers = {
+  errors: [],
+  tensors: [],
+  random: [],
+  onnx: [],
+  graph: [],
+  data: [],
+  linalg: [],
+  primitives: ["graph"],
+  autodiff: ["primitives", "graph"],
+  runtime: ["onnx", "graph"],
+  models: ["onnx", "autodiff", "primitives", "graph", "runtime"],
+  losses: ["primitives", "graph"],
+  operators: core,
+  structured: ["operators", ...core],
+  applications: ["structured", "operators", "linalg", "models", "losses", "data"],
+  distributed: ["linalg", "data"],
+  report: [],
+  cli: [],
+};
+
+/** What users can import; the command line, the studio, examples and benchmarks import nothing else of ours. */
+const entryPoints = "^src/(index|linalg/index|report/index)[.]ts$";
+
+const users = "^(studio|examples|bench)/";
+
+/** @type {import("dependency-cruiser").DependencyType[]} */
+const byName = ["aliased", "aliased-tsconfig", "aliased-tsconfig-paths", "aliased-subpath-import"];
+
+/** @type {import("dependency-cruiser").IForbiddenRuleType[]} */
+const layerRules = Object.entries(layers)
+  .filter(([layer]) => layer !== "report" && layer !== "cli")
+  .map(([layer, allowed]) => ({
+    name: `layer-${layer}`,
+    comment: `${layer} may import ${[...vocabularyOf(layer), ...allowed].join(", ") || "nothing of ours"}`,
+    severity: "error",
+    from: { path: `^src/${layer}/` },
+    to: { path: "^src/", pathNot: `^src/(${[layer, ...vocabularyOf(layer), ...allowed].join("|")})/` },
+  }));
+
+/** @param {string} layer */
+function vocabularyOf(layer) {
+  return vocabulary.includes(layer) ? [] : vocabulary;
+}
+
+/** @type {import("dependency-cruiser").IConfiguration} */
+export default {
+  forbidden: [
+    {
+      name: "no-cycle",
+      comment: "files import one another in a circle: move what both need into a file of its own",
+      severity: "error",
+      from: {},
+      to: { circular: true },
+    },
+    ...layerRules,
+    {
+      name: "layer-report",
+      comment: "report may import the vocabulary and, as a type, applications/report.ts",
+      severity: "error",
+      from: { path: "^src/report/" },
+      to: {
+        path: "^src/",
+        pathNot: `^src/(report/|${vocabulary.map((layer) => `${layer}/`).join("|")}|applications/report[.]ts$)`,
+      },
+    },
+    {
+      name: "report-object-is-a-type",
+      comment: "report may import applications/report.ts with `import type` only",
+      severity: "error",
+      from: { path: "^src/report/" },
+      to: { path: "^src/applications/report[.]ts$", dependencyTypesNot: ["type-only"] },
+    },
+    {
+      name: "layer-cli",
+      comment:
+        "cli may import its own files and the public entry points src/index.ts, src/linalg/index.ts, src/report/index.ts",
+      severity: "error",
+      from: { path: "^src/cli/" },
+      to: { path: "^src/", pathNot: ["^src/cli/", entryPoints] },
+    },
+    {
+      name: "layer-index",
+      comment:
+        "src/index.ts is loaded by browsers: it may import everything but the report, which has its own entry, and the command line",
+      severity: "error",
+      from: { path: "^src/index[.]ts$" },
+      to: { path: "^src/(report|cli)/" },
+    },
+    {
+      name: "layer-users",
+      comment: "studio, examples and bench may import the public entry points only",
+      severity: "error",
+      from: { path: users },
+      to: { path: "^(src|dist)/", pathNot: [entryPoints, "^dist/(index|linalg/index|report/index)[.]"] },
+    },
+    {
+      name: "users-import-by-name",
+      comment: 'studio, examples and bench import "onnx-curvature" by name, as any user does',
+      severity: "error",
+      from: { path: users },
+      to: { path: "^(src|dist)/", dependencyTypesNot: byName },
+    },
+    {
+      name: "runtime-by-name",
+      comment: 'node.ts and web.ts of the runtime are chosen by the package\'s conditions: import "#runtime"',
+      severity: "error",
+      from: { path: "^src/" },
+      to: { path: "^src/runtime/(node|web)[.]ts$", dependencyTypesNot: byName },
+    },
+    {
+      name: "sources-stand-alone",
+      comment: "src may not import tests, examples, benchmarks, scripts or the studio",
+      severity: "error",
+      from: { path: "^src/" },
+      to: { path: "^(test|examples|bench|scripts|studio)/" },
+    },
+    {
+      name: "declared-dependency",
+      comment: "src may import packages that package.json lists under dependencies",
+      severity: "error",
+      from: { path: "^src/" },
+      to: {
+        dependencyTypes: ["npm-dev", "npm-no-pkg", "npm-unknown"],
+        dependencyTypesNot: ["npm", "npm-optional", "npm-peer"],
+      },
+    },
+    {
+      name: "resolvable",
+      comment: "the import leads nowhere",
+      severity: "error",
+      from: {},
+      to: { couldNotResolve: true },
+    },
+  ],
+  options: {
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: "tsconfig.json" },
+    doNotFollow: { path: ["node_modules", "^dist/"] },
+    enhancedResolveOptions: {
+      exportsFields: ["exports"],
+      conditionNames: ["types", "import", "node", "default"],
+      extensions: [".ts", ".mjs", ".js", ".json", ".d.ts"],
+    },
+  },
+};

@@ -1,0 +1,134 @@
+// @ts-check
+import { existsSync } from "node:fs";
+import { join, relative } from "node:path";
+import ts from "typescript";
+import { isMain, root } from "./paths.mjs";
+
+/** What users can import. */
+const entryPoints = ["src/index.ts", "src/linalg/index.ts", "src/report/index.ts"];
+
+/**
+ * Public names without a doc comment, one line each, and how many names were looked at. Every export of an entry point needs
+ * a comment of at least one sentence; so does every method of an exported interface, object type or class, unless the
+ * owner's comment names it in backticks.
+ *
+ * @param {string} directory the checkout
+ * @returns {{ names: number, findings: string[] }}
+ */
+export function checkDocs(directory) {
+  const absent = entryPoints.filter((path) => !existsSync(join(directory, path)));
+  const present = entryPoints.filter((path) => !absent.includes(path)).map((path) => join(directory, path));
+  const program = ts.createProgram(present, compilerOptions(directory));
+  const checker = program.getTypeChecker();
+  const symbols = new Set(present.flatMap((path) => exportsOf(path, { program, checker })));
+  const owned = [...symbols].flatMap((symbol) => methodsOf(symbol, checker));
+  const undocumented = [
+    ...[...symbols].filter((symbol) => !hasSentence(symbol, checker)),
+    ...owned
+      .filter(({ owner, method }) => !hasSentence(method, checker) && !names(owner, { method, checker }))
+      .map(({ method }) => method),
+  ];
+  return {
+    names: symbols.size + owned.length,
+    findings: [
+      ...absent.map((path) => `${path}: entry point is missing`),
+      ...undocumented.map((symbol) => describe(symbol, directory)),
+    ],
+  };
+}
+
+/** @param {string} directory */
+function compilerOptions(directory) {
+  const { config } = ts.readConfigFile(join(directory, "tsconfig.json"), ts.sys.readFile);
+  return ts.parseJsonConfigFileContent({ ...config, include: [], files: [] }, ts.sys, directory).options;
+}
+
+/**
+ * Exports of a file, followed through re-exports to where they are declared.
+ *
+ * @param {string} path
+ * @param {{ program: ts.Program, checker: ts.TypeChecker }} compiler
+ */
+function exportsOf(path, { program, checker }) {
+  const file = program.getSourceFile(path);
+  const module = file && checker.getSymbolAtLocation(file);
+  return (module ? checker.getExportsOfModule(module) : []).map((symbol) =>
+    symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol,
+  );
+}
+
+/**
+ * Methods and properties that hold a function, as an exported interface, object type or class declares them itself.
+ *
+ * @param {ts.Symbol} owner
+ * @param {ts.TypeChecker} checker
+ * @returns {{ owner: ts.Symbol, method: ts.Symbol }[]}
+ */
+function methodsOf(owner, checker) {
+  return (owner.declarations ?? [])
+    .flatMap((declaration) => [...membersOf(declaration)])
+    .flatMap((member) => {
+      const method = member.name && !ts.isComputedPropertyName(member.name) && checker.getSymbolAtLocation(member.name);
+      const isPrivate =
+        (ts.getCombinedModifierFlags(member) & (ts.ModifierFlags.Private | ts.ModifierFlags.Protected)) !== 0;
+      if (!method || isPrivate || member.name?.kind === ts.SyntaxKind.PrivateIdentifier) return [];
+      const type = checker.getNonNullableType(checker.getTypeOfSymbol(method));
+      return type.getCallSignatures().length > 0 ? [{ owner, method }] : [];
+    });
+}
+
+/**
+ * @param {ts.Declaration} declaration
+ * @returns {readonly (ts.TypeElement | ts.ClassElement)[]}
+ */
+function membersOf(declaration) {
+  if (ts.isInterfaceDeclaration(declaration) || ts.isClassDeclaration(declaration)) return [...declaration.members];
+  const literal = ts.isTypeAliasDeclaration(declaration) && declaration.type;
+  return literal && ts.isTypeLiteralNode(literal) ? [...literal.members] : [];
+}
+
+/**
+ * Whether the doc comment holds three words or more, ended as a sentence is.
+ *
+ * @param {ts.Symbol} symbol
+ * @param {ts.TypeChecker} checker
+ */
+function hasSentence(symbol, checker) {
+  const text = comment(symbol, checker);
+  return text.split(/\s+/).length >= 3 && /[.!?](\s|$)/.test(text);
+}
+
+/**
+ * @param {ts.Symbol} owner
+ * @param {{ method: ts.Symbol, checker: ts.TypeChecker }} options
+ */
+function names(owner, { method, checker }) {
+  return new RegExp(`\`[^\`]*\\b${method.name.replaceAll("$", "\\$")}\\b[^\`]*\``).test(comment(owner, checker));
+}
+
+/**
+ * @param {ts.Symbol} symbol
+ * @param {ts.TypeChecker} checker
+ */
+function comment(symbol, checker) {
+  return ts.displayPartsToString(symbol.getDocumentationComment(checker)).trim();
+}
+
+/**
+ * @param {ts.Symbol} symbol
+ * @param {string} directory
+ */
+function describe(symbol, directory) {
+  const declaration = symbol.declarations?.[0];
+  if (!declaration) return `${symbol.name}: exported but declared nowhere`;
+  const file = declaration.getSourceFile();
+  const { line } = file.getLineAndCharacterOfPosition(declaration.getStart());
+  return `${relative(directory, file.fileName)}:${line + 1}: ${symbol.name} has no doc comment of at least one sentence`;
+}
+
+if (isMain(import.meta.url)) {
+  const { names: count, findings } = checkDocs(root);
+  for (const finding of findings) console.error(finding);
+  console.log(`docs: ${count} public names, ${findings.length} findings`);
+  process.exitCode = findings.length === 0 && count > 0 ? 0 : 1;
+}
