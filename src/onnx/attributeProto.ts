@@ -1,4 +1,4 @@
-import { create, fromBinary } from "@bufbuild/protobuf";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { CurvatureError } from "../errors/index.ts";
 import type { AttributeValue } from "../tensors/index.ts";
 import {
@@ -7,7 +7,7 @@ import {
   AttributeProto_AttributeType as AttributeType,
   GraphProtoSchema,
 } from "./generated/onnx_pb.ts";
-import { toTensorProto } from "./tensorProto.ts";
+import { fromTensorProto, toTensorProto } from "./tensorProto.ts";
 
 /** AttributeProto of a named attribute. Throws "argument" for integers beyond 64 bits or with a fraction. */
 export function toAttributeProto(name: string, value: AttributeValue): AttributeProto {
@@ -65,4 +65,71 @@ function toInt64(name: string, value: number): bigint {
   if (value === 2 ** 63) return 2n ** 63n - 1n;
   if (Number.isInteger(value) && Math.abs(value) <= 2 ** 63) return BigInt(value);
   throw new CurvatureError("argument", `Attribute "${name}" must be an integer of 64 bits, but is ${value}.`);
+}
+
+/**
+ * Value of an AttributeProto. What has no form of its own in `AttributeValue` comes back `opaque`: sparse tensors, types,
+ * tensors of narrow elements, text that is not UTF-8, integers that float64 does not hold. Throws "file" for a damaged tensor.
+ */
+export function fromAttributeProto(proto: AttributeProto): AttributeValue {
+  try {
+    return plainValue(proto) ?? { opaque: toBinary(AttributeProtoSchema, proto) };
+  } catch (error) {
+    if (!(error instanceof CurvatureError) || error.code !== "unsupported") throw error;
+    return { opaque: toBinary(AttributeProtoSchema, proto) };
+  }
+}
+
+function plainValue(proto: AttributeProto): AttributeValue | undefined {
+  switch (proto.type) {
+    case AttributeType.FLOAT:
+      return { float: proto.f };
+    case AttributeType.INT:
+      return isPlainInt(proto.i) ? { int: Number(proto.i) } : undefined;
+    case AttributeType.STRING:
+      return isText(proto.s) ? { string: decodeText(proto.s) } : undefined;
+    case AttributeType.TENSOR:
+      return proto.t && fromTensorProto(proto.t);
+    case AttributeType.GRAPH:
+      return proto.g && { graph: toBinary(GraphProtoSchema, proto.g) };
+    default:
+      return plainList(proto);
+  }
+}
+
+function plainList(proto: AttributeProto): AttributeValue | undefined {
+  switch (proto.type) {
+    case AttributeType.FLOATS:
+      return { floats: proto.floats };
+    case AttributeType.INTS:
+      return proto.ints.every(isPlainInt) ? { ints: proto.ints.map(Number) } : undefined;
+    case AttributeType.STRINGS:
+      return proto.strings.every(isText) ? { strings: proto.strings.map(decodeText) } : undefined;
+    case AttributeType.TENSORS: {
+      const stored = proto.tensors.map((tensor) => fromTensorProto(tensor));
+      return stored.some(({ storedAs }) => storedAs) ? undefined : { tensors: stored.map(({ tensor }) => tensor) };
+    }
+    case AttributeType.GRAPHS:
+      return { graphs: proto.graphs.map((graph) => toBinary(GraphProtoSchema, graph)) };
+    default:
+      return undefined;
+  }
+}
+
+function isPlainInt(value: bigint): boolean {
+  return toInt64("", Number(value)) === value;
+}
+
+function isText(bytes: Uint8Array): boolean {
+  try {
+    decodeText(bytes);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Text of UTF-8 bytes; throws where they are none. A byte order mark is kept, so that writing gives the same bytes. */
+function decodeText(bytes: Uint8Array): string {
+  return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
 }

@@ -1,4 +1,15 @@
-export { type ElementType, elementTypeCode, elementTypeOf } from "./elementType.ts";
+export { type ElementType, elementTypeCode, elementTypeOf, type NarrowType } from "./elementType.ts";
+export { type ByteRange, type ExternalFiles, loadTensor, type ReadExternal } from "./externalData.ts";
 export type { Initializer, ModelDescription, OnnxNode, ValueInfo } from "./model.ts";
-export { toTensorProto } from "./tensorProto.ts";
+export {
+  type FileFunction,
+  type FileGraph,
+  type FileInitializer,
+  type ModelContents,
+  modelContents,
+  subgraphContents,
+} from "./modelContents.ts";
+export { type LoadedModel, readModel } from "./readModel.ts";
+export { type FileNode, readNode } from "./readNode.ts";
+export { fromTensorProto, type StoredTensor, type TensorHeader, tensorHeader, toTensorProto } from "./tensorProto.ts";
 export { writeModel } from "./writeModel.ts";

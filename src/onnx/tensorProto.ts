@@ -1,9 +1,49 @@
-import { create } from "@bufbuild/protobuf";
+import { create, isFieldSet } from "@bufbuild/protobuf";
 import { CurvatureError } from "../errors/index.ts";
-import { dtypeOf, formatDims, type StoredAs, sizeOf, type Tensor } from "../tensors/index.ts";
-import { elementTypeCode } from "./elementType.ts";
+import {
+  type Dtype,
+  dtypeOf,
+  formatDims,
+  type StoredAs,
+  sizeOf,
+  type Tensor,
+  type TensorData,
+} from "../tensors/index.ts";
+import { type ElementType, elementTypeCode, elementTypeOf, type NarrowType } from "./elementType.ts";
 import { type TensorProto, TensorProtoSchema } from "./generated/onnx_pb.ts";
-import { encodeBfloat16, encodeFloat16 } from "./halfPrecision.ts";
+import { decodeBfloat16, decodeFloat16, encodeBfloat16, encodeFloat16 } from "./halfPrecision.ts";
+
+/** A tensor from a file: float16 and bfloat16 are decoded to float32, exactly, and `storedAs` says so. */
+export interface StoredTensor {
+  readonly tensor: Tensor;
+  readonly storedAs?: StoredAs;
+}
+
+/** Name, type and dimensions of a TensorProto. */
+export interface TensorHeader {
+  readonly name: string;
+  readonly dtype: ElementType;
+  readonly dims: readonly number[];
+}
+
+type FixedSizeType = Exclude<ElementType, NarrowType | "string">;
+
+/** Array in which the elements of each type lie in a file, little-endian. */
+const arrays = {
+  float32: Float32Array,
+  float64: Float64Array,
+  float16: Uint16Array,
+  bfloat16: Uint16Array,
+  int8: Int8Array,
+  uint8: Uint8Array,
+  int16: Int16Array,
+  uint16: Uint16Array,
+  int32: Int32Array,
+  uint32: Uint32Array,
+  int64: BigInt64Array,
+  uint64: BigUint64Array,
+  bool: Uint8Array,
+} as const satisfies Record<FixedSizeType, unknown>;
 
 /**
  * TensorProto of a tensor. `rawData` is a view on the tensor's array, not a copy, unless `storedAs` asks for sixteen bits
@@ -39,4 +79,104 @@ function encodeSixteenBits(name: string, { data }: Tensor, storedAs: StoredAs): 
     "argument",
     `Tensor "${name}" is to be stored as ${storedAs}, for which its data must be a Float32Array; convert it first.`,
   );
+}
+
+/**
+ * Name, type and dimensions of a TensorProto, checked. Throws "file" for a type that ONNX does not define, for negative
+ * dimensions and for more elements than can be counted.
+ */
+export function tensorHeader(proto: TensorProto): TensorHeader {
+  const { name } = proto;
+  const dtype = elementTypeOf(proto.dataType);
+  if (dtype === undefined) {
+    throw damaged(name, `has element type number ${proto.dataType}, which ONNX does not define`);
+  }
+  const dims = proto.dims.map(Number);
+  const size = dims.reduce((product, dim) => product * Math.max(dim, 1), 1);
+  if (!dims.every((dim) => dim >= 0) || size > Number.MAX_SAFE_INTEGER) {
+    throw damaged(name, `has dimensions ${formatDims(dims)}, which no tensor can have`);
+  }
+  return { name, dtype, dims };
+}
+
+/** Bytes of the elements of a tensor in `rawData` or in an external file. Throws "unsupported" as `fromTensorProto` does. */
+export function storedByteLength({ name, dtype, dims }: TensorHeader): number {
+  return sizeOf(dims) * arrays[fixedSize(name, dtype)].BYTES_PER_ELEMENT;
+}
+
+/**
+ * Tensor of a TensorProto whose data are inside, or in `external` if they lie in another file. The array is a view on
+ * those bytes where their alignment allows it. Throws "file" where the data do not fit the dimensions, "unsupported" for
+ * complex numbers and for elements of eight-bit floats or of less than eight bits.
+ */
+export function fromTensorProto(proto: TensorProto, external?: Uint8Array): StoredTensor {
+  const header = tensorHeader(proto);
+  const { name, dims, dtype } = header;
+  if (isFieldSet(proto, TensorProtoSchema.field.segment)) {
+    throw new CurvatureError(
+      "unsupported",
+      `Tensor "${name}" is stored in segments, which is not read; export it whole.`,
+    );
+  }
+  if (dtype === "string") return { tensor: { data: decodeStrings(proto, header), dims, dtype } };
+  const type = fixedSize(name, dtype);
+  const raw = external ?? (isFieldSet(proto, TensorProtoSchema.field.rawData) ? proto.rawData : undefined);
+  if (raw !== undefined) return decoded(type, { data: viewOf(raw, header, type), dims });
+  const values = typedValues(proto, type);
+  if (values.length !== sizeOf(dims)) throw misfit(header, `${values.length} elements`);
+  return decoded(type, { data: convert(values, type), dims });
+}
+
+function fixedSize(name: string, dtype: ElementType): FixedSizeType {
+  if (dtype in arrays) return dtype as FixedSizeType;
+  throw new CurvatureError(
+    "unsupported",
+    `Tensor "${name}" has elements of type ${dtype}, which are not read; export the model in float32.`,
+  );
+}
+
+function viewOf(raw: Uint8Array, header: TensorHeader, type: FixedSizeType): TensorData {
+  const elements = arrays[type];
+  if (raw.byteLength !== storedByteLength(header)) throw misfit(header, `${raw.byteLength} bytes`);
+  const aligned = raw.byteOffset % elements.BYTES_PER_ELEMENT === 0 ? raw : raw.slice();
+  return new elements(aligned.buffer as ArrayBuffer, aligned.byteOffset, sizeOf(header.dims));
+}
+
+/** The tensor in the vocabulary of this library: sixteen-bit floats as float32, booleans as 0 and 1. */
+function decoded(type: FixedSizeType, { data, dims }: Tensor): StoredTensor {
+  if (type === "float16") return { tensor: { data: decodeFloat16(data as Uint16Array), dims }, storedAs: type };
+  if (type === "bfloat16") return { tensor: { data: decodeBfloat16(data as Uint16Array), dims }, storedAs: type };
+  if (type !== "bool") return { tensor: { data, dims, dtype: type satisfies Dtype } };
+  return { tensor: { data: (data as Uint8Array).map((byte) => (byte === 0 ? 0 : 1)), dims, dtype: type } };
+}
+
+/** Elements in the field that TensorProto assigns to their type. */
+function typedValues(proto: TensorProto, type: FixedSizeType): readonly number[] | readonly bigint[] {
+  if (type === "float32") return proto.floatData;
+  if (type === "float64") return proto.doubleData;
+  if (type === "int64") return proto.int64Data;
+  if (type === "uint64" || type === "uint32") return proto.uint64Data;
+  return proto.int32Data;
+}
+
+/** Values of a typed field in the array of their type; narrow integers keep their lowest bits, as in every reader of ONNX. */
+function convert(values: readonly number[] | readonly bigint[], type: FixedSizeType): TensorData {
+  if (type === "int64") return BigInt64Array.from(values as readonly bigint[]);
+  if (type === "uint64") return BigUint64Array.from(values as readonly bigint[]);
+  if (type === "bool") return Uint8Array.from(values as readonly number[], (value) => (value === 0 ? 0 : 1));
+  return new arrays[type](type === "uint32" ? values.map(Number) : (values as readonly number[]));
+}
+
+function decodeStrings(proto: TensorProto, header: TensorHeader): readonly string[] {
+  if (isFieldSet(proto, TensorProtoSchema.field.rawData)) throw damaged(header.name, "keeps strings as raw bytes");
+  if (proto.stringData.length !== sizeOf(header.dims)) throw misfit(header, `${proto.stringData.length} strings`);
+  return proto.stringData.map((bytes) => new TextDecoder().decode(bytes));
+}
+
+function damaged(name: string, what: string): CurvatureError {
+  return new CurvatureError("file", `Tensor "${name}" ${what}; the file is damaged, export it again.`);
+}
+
+function misfit({ name, dims, dtype }: TensorHeader, found: string): CurvatureError {
+  return damaged(name, `of type ${dtype} and dimensions ${formatDims(dims)} has ${found} of data, which does not fit`);
 }

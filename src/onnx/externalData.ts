@@ -1,0 +1,147 @@
+import type { FileHandle } from "node:fs/promises";
+import { CurvatureError } from "../errors/index.ts";
+import { type TensorProto, TensorProto_DataLocation } from "./generated/onnx_pb.ts";
+import { fromTensorProto, type StoredTensor, storedByteLength, tensorHeader } from "./tensorProto.ts";
+
+/** Reads `length` bytes from `offset` of the file of external data at a location relative to the model. */
+export type ReadExternal = (location: string, range: ByteRange) => Promise<Uint8Array>;
+
+/** Range of bytes of a file. */
+export interface ByteRange {
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** Contents of external data files by location, for a model that has no folder or whose data are elsewhere. */
+export type ExternalFiles = Readonly<Record<string, Uint8Array>>;
+
+/** Whether the data of a tensor lie in another file. */
+export function isExternal(proto: TensorProto): boolean {
+  return proto.dataLocation === TensorProto_DataLocation.EXTERNAL;
+}
+
+/**
+ * Tensor of a TensorProto, its data read from another file where it says so. Throws "file" for locations outside of the
+ * model's folder, missing files, and ranges that do not fit the file or the tensor.
+ */
+export async function loadTensor(proto: TensorProto, readExternal: ReadExternal): Promise<StoredTensor> {
+  return fromTensorProto(proto, isExternal(proto) ? await externalBytes(proto, readExternal) : undefined);
+}
+
+/** Bytes of a tensor whose data lie in another file; only its own range is read. Throws as `loadTensor` does. */
+export async function externalBytes(proto: TensorProto, readExternal: ReadExternal): Promise<Uint8Array> {
+  const { name } = proto;
+  const needed = storedByteLength(tensorHeader(proto));
+  const entries = new Map(proto.externalData.map(({ key, value }) => [key, value]));
+  const location = checkedLocation(name, entries.get("location"));
+  const offset = byteCount(name, "offset", entries.get("offset") ?? "0");
+  const length = byteCount(name, "length", entries.get("length") ?? String(needed));
+  if (length !== needed) {
+    throw fileError(
+      `Tensor "${name}" needs ${needed} bytes, but declares ${length} in external file "${location}"; export it again.`,
+    );
+  }
+  return readExternal(location, { offset, length });
+}
+
+/** Locations come from the file, which may be hostile: nothing outside of the model's folder is ever read. */
+function checkedLocation(name: string, location: string | undefined): string {
+  if (!location) throw fileError(`Tensor "${name}" has external data without a location; export the model again.`);
+  const absolute = /^[/\\]|^[A-Za-z][A-Za-z0-9+.-]*:/.test(location);
+  if (absolute || location.includes("\0") || location.split(/[/\\]/).includes("..")) {
+    throw fileError(
+      `Tensor "${name}" has external data at ${JSON.stringify(location)}; only files in the model's own folder are read.`,
+    );
+  }
+  return location;
+}
+
+function byteCount(name: string, key: string, text: string): number {
+  const count = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (Number.isSafeInteger(count)) return count;
+  throw fileError(
+    `Tensor "${name}" has external data with ${key} ${JSON.stringify(text)}, which is no number of bytes.`,
+  );
+}
+
+/** Reader of the given files; locations that are not among them go to `otherwise`. */
+export function fromFiles(files: ExternalFiles, otherwise: ReadExternal): ReadExternal {
+  return async (location, range) => {
+    const bytes = Object.hasOwn(files, location) ? files[location] : undefined;
+    if (bytes === undefined) return otherwise(location, range);
+    checkRange(location, range, bytes.byteLength);
+    return bytes.subarray(range.offset, range.offset + range.length);
+  };
+}
+
+/** Reader for a model given as bytes, which has no folder to look in. */
+export const fromNowhere: ReadExternal = async (location) => {
+  throw fileError(
+    `The model keeps weights in file "${location}", but was given as bytes; pass externalData: { "${location}": bytes }.`,
+  );
+};
+
+/** Reader of files in a folder. */
+export function fromFolder(folder: string): ReadExternal {
+  return async (location, range) => {
+    const [{ open }, { join }] = await Promise.all([import("node:fs/promises"), import("node:path")]);
+    const path = join(folder, location);
+    try {
+      const file = await open(path, "r");
+      return await readRange(file, path, range).finally(() => file.close());
+    } catch (cause) {
+      if (cause instanceof CurvatureError) throw cause;
+      const { code } = cause as NodeJS.ErrnoException;
+      const why = code === "ENOENT" ? "is missing" : `cannot be read (${code})`;
+      throw fileError(`External data file "${path}", which holds weights of the model, ${why}.`, cause);
+    }
+  };
+}
+
+/** Most bytes of one read call; Node refuses 2^31 and more. */
+const readSize = 2 ** 30;
+
+async function readRange(file: FileHandle, path: string, range: ByteRange): Promise<Uint8Array> {
+  const stat = await file.stat();
+  if (!stat.isFile()) throw fileError(`External data "${path}" is no ordinary file.`);
+  checkRange(path, range, stat.size);
+  const bytes = new Uint8Array(range.length);
+  let done = 0;
+  while (done < range.length) {
+    const count = Math.min(range.length - done, readSize);
+    const { bytesRead } = await file.read(bytes, done, count, range.offset + done);
+    if (bytesRead === 0) checkRange(path, range, range.offset + done);
+    done += bytesRead;
+  }
+  return bytes;
+}
+
+/** Reader of files beside a URL. */
+export function fromUrl(model: URL): ReadExternal {
+  return async (location, { offset, length }) => {
+    if (length === 0) return new Uint8Array(0);
+    const url = new URL(location.split(/[/\\]/).map(encodeURIComponent).join("/"), model);
+    const headers = { Range: `bytes=${offset}-${offset + length - 1}` };
+    const response = await fetch(url, { headers }).catch((cause: unknown) => {
+      throw fileError(`External data ${url.href}, which holds weights of the model, cannot be fetched.`, cause);
+    });
+    if (!response.ok) {
+      throw fileError(`External data ${url.href} cannot be fetched: HTTP ${response.status} ${response.statusText}.`);
+    }
+    const bytes = new Uint8Array(await response.arrayBuffer());
+    const start = response.status === 206 ? 0 : offset;
+    checkRange(url.href, { offset: start, length }, bytes.byteLength);
+    return bytes.subarray(start, start + length);
+  };
+}
+
+function checkRange(file: string, { offset, length }: ByteRange, size: number): void {
+  if (offset + length <= size) return;
+  throw fileError(
+    `External data file "${file}" has ${size} bytes, but bytes ${offset} to ${offset + length} are needed; it is truncated.`,
+  );
+}
+
+function fileError(message: string, cause?: unknown): CurvatureError {
+  return new CurvatureError("file", message, { cause });
+}

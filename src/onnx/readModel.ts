@@ -1,0 +1,171 @@
+import { fromBinary } from "@bufbuild/protobuf";
+import { CurvatureError } from "../errors/index.ts";
+import { contentKind } from "./contentKind.ts";
+import {
+  type ExternalFiles,
+  externalBytes,
+  fromFiles,
+  fromFolder,
+  fromNowhere,
+  fromUrl,
+  isExternal,
+  type ReadExternal,
+} from "./externalData.ts";
+import {
+  type GraphProto,
+  type ModelProto,
+  ModelProtoSchema,
+  type NodeProto,
+  type TensorProto,
+  TensorProto_DataLocation,
+} from "./generated/onnx_pb.ts";
+
+/** A parsed .onnx file, and the way to the weights that it keeps in other files. */
+export interface LoadedModel {
+  readonly model: ModelProto;
+  /** The file as it is. */
+  readonly bytes: Uint8Array;
+  /** Path or URL of the file, for messages. */
+  readonly file: string;
+  readonly readExternal: ReadExternal;
+}
+
+/** Versions that ONNX Runtime 1.30 takes, from the oldest operator set whose forms are read here. */
+const supported = { irVersion: 13, opset: { from: 7, to: 26 } };
+
+/**
+ * Model from a path, a file: or http(s) URL, or the bytes of a .onnx file, which must not change while the model is used.
+ *
+ * External data are looked for in `externalData` first, which maps locations to bytes, then beside the file. Those of
+ * attributes and subgraphs are read at once, those of the graph's initializers when they are asked for. Throws "file" for
+ * what is missing, empty, truncated or no ONNX model, and for versions of the format that ONNX Runtime does not take.
+ */
+export async function readModel(
+  source: string | URL | Uint8Array,
+  { externalData = {} }: { readonly externalData?: ExternalFiles } = {},
+): Promise<LoadedModel> {
+  const { bytes, file, beside } = await open(source);
+  const model = parse(bytes, file);
+  checkVersions(model, file);
+  const readExternal = fromFiles(externalData, beside);
+  for (const tensor of innerTensors(model)) {
+    if (isExternal(tensor)) await makeInternal(tensor, readExternal);
+  }
+  return { model, bytes, file, readExternal };
+}
+
+interface Opened {
+  readonly bytes: Uint8Array;
+  readonly file: string;
+  readonly beside: ReadExternal;
+}
+
+/** Beginnings of strings that are URLs; all others are paths. */
+const addressScheme = /^(https?|file|blob|data):/i;
+
+async function open(source: string | URL | Uint8Array): Promise<Opened> {
+  if (source instanceof Uint8Array) return { bytes: plain(source), file: "The given model", beside: fromNowhere };
+  const url = typeof source !== "string" ? source : addressScheme.test(source) ? parseUrl(source) : undefined;
+  if (url !== undefined && url.protocol !== "file:") {
+    return { bytes: await download(url), file: url.href, beside: fromUrl(url) };
+  }
+  const [{ readFile }, { dirname }, { fileURLToPath }] = await Promise.all([
+    import("node:fs/promises"),
+    import("node:path"),
+    import("node:url"),
+  ]);
+  const path = url?.host === "" ? fileURLToPath(url) : (url?.href ?? String(source));
+  const bytes = await readFile(path).catch((cause: NodeJS.ErrnoException) => {
+    throw new CurvatureError("file", `${path}: ${reason(cause.code)}.`, { cause });
+  });
+  return { bytes: plain(bytes), file: path, beside: fromFolder(dirname(path)) };
+}
+
+function parseUrl(address: string): URL {
+  if (URL.canParse(address)) return new URL(address);
+  throw new CurvatureError("file", `${address}: no valid address; expected a path, a file: URL or an http(s) URL.`);
+}
+
+function reason(code: string | undefined): string {
+  if (code === "ENOENT") return "no such file; check the path of the model";
+  if (code === "EISDIR") return "this is a folder; give the path of the .onnx file in it";
+  if (code === "ERR_FS_FILE_TOO_LARGE")
+    return "larger than 2 GiB, which no .onnx file is; its weights belong in external data";
+  return `cannot be read (${code})`;
+}
+
+/** The bytes without the subclass (Node's Buffer), whose `slice` would not copy. */
+function plain(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+async function download(url: URL): Promise<Uint8Array> {
+  const response = await fetch(url).catch((cause: unknown) => {
+    throw new CurvatureError("file", `${url.href}: cannot be fetched; check the address and the network.`, { cause });
+  });
+  if (response.ok) return new Uint8Array(await response.arrayBuffer());
+  throw new CurvatureError("file", `${url.href}: cannot be fetched, HTTP ${response.status} ${response.statusText}.`);
+}
+
+function parse(bytes: Uint8Array, file: string): ModelProto {
+  if (bytes.byteLength === 0) throw new CurvatureError("file", `${file}: empty file, expected an ONNX model.`);
+  const kind = contentKind(bytes);
+  let model: ModelProto;
+  try {
+    model = fromBinary(ModelProtoSchema, bytes);
+  } catch (cause) {
+    const what = kind ?? `truncated or damaged (${cause instanceof Error ? cause.message : cause}), get it again`;
+    throw new CurvatureError("file", `${file}: expected an ONNX model, but this is ${what}.`, { cause });
+  }
+  if (model.graph !== undefined) return model;
+  const what = kind ?? "something without a graph; it may be truncated, or another kind of file";
+  throw new CurvatureError("file", `${file}: expected an ONNX model, but this is ${what}.`);
+}
+
+function checkVersions({ irVersion, opsetImport }: ModelProto, file: string): void {
+  if (irVersion > supported.irVersion) {
+    throw new CurvatureError(
+      "file",
+      `${file}: has IR version ${irVersion}, but ONNX Runtime takes at most ${supported.irVersion}; export it with an older onnx.`,
+    );
+  }
+  if (opsetImport.length === 0 || irVersion < 1) {
+    const missing = irVersion < 1 ? "IR version" : "operator set";
+    throw new CurvatureError("file", `${file}: names no ${missing}; the file is truncated or was never complete.`);
+  }
+  for (const { domain, version } of opsetImport) {
+    if (domain !== "" && domain !== "ai.onnx") continue;
+    const { from, to } = supported.opset;
+    if (version >= from && version <= to) continue;
+    const advice = "convert it with onnx.version_converter.convert_version";
+    throw new CurvatureError("file", `${file}: uses opset ${version}, but ${from} to ${to} can be read; ${advice}.`);
+  }
+}
+
+/** Tensors of attributes and of subgraphs, also inside local functions: all but the initializers of the graph itself. */
+function* innerTensors({ graph, functions }: ModelProto): Generator<TensorProto> {
+  yield* tensorsOfNodes(graph?.node ?? []);
+  for (const each of functions) yield* tensorsOfNodes(each.node);
+}
+
+function* tensorsOfNodes(nodes: readonly NodeProto[]): Generator<TensorProto> {
+  for (const { attribute } of nodes) {
+    for (const { t, tensors, g, graphs } of attribute) {
+      if (t !== undefined) yield t;
+      yield* tensors;
+      if (g !== undefined) yield* tensorsOfGraph(g);
+      for (const each of graphs) yield* tensorsOfGraph(each);
+    }
+  }
+}
+
+function* tensorsOfGraph({ initializer, node }: GraphProto): Generator<TensorProto> {
+  yield* initializer;
+  yield* tensorsOfNodes(node);
+}
+
+async function makeInternal(tensor: TensorProto, readExternal: ReadExternal): Promise<void> {
+  tensor.rawData = new Uint8Array(await externalBytes(tensor, readExternal));
+  tensor.dataLocation = TensorProto_DataLocation.DEFAULT;
+  tensor.externalData = [];
+}
