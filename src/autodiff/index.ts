@@ -1,0 +1,6 @@
+export { jvp } from "./jvp.ts";
+export { type Linearization, linearize } from "./linearize.ts";
+export { type ResidualSplit, splitResiduals } from "./residuals.ts";
+export { transpose } from "./transpose.ts";
+export { vectorize } from "./vectorize.ts";
+export { vjp } from "./vjp.ts";

@@ -1,0 +1,43 @@
+import { CurvatureError } from "../errors/index.ts";
+import { dependents, sameShape, topologicalOrder, type Value } from "../graph/index.ts";
+import { formatDims } from "../tensors/index.ts";
+
+/**
+ * Forward mode: tangents of the outputs for tangents of the variables, `null` for an output that does not depend on them
+ * (or only through integers and booleans). Any values can be variables, not only inputs; two variables on one path are
+ * held independent, so a later one is not moved by an earlier one.
+ *
+ * @throws CurvatureError "unsupported" where an operation on the way has no derivative rule, "shape" for tangents of another
+ *   shape than their variable
+ */
+export function jvp(
+  outputs: readonly Value[],
+  variables: readonly Value[],
+  tangents: readonly (Value | null)[],
+): (Value | null)[] {
+  const known = new Map<Value, Value | null>();
+  variables.forEach((variable, i) => {
+    const tangent = tangents[i];
+    if (tangent && !sameShape(tangent.shape, variable.shape)) {
+      throw new CurvatureError(
+        "shape",
+        `jvp: a variable of shape ${formatDims(variable.shape)} needs a tangent of that shape, got ${formatDims(tangent.shape)}`,
+      );
+    }
+    known.set(variable, tangent);
+  });
+  const order = topologicalOrder(outputs, new Set(variables));
+  const moving = dependents(order, variables);
+  for (const value of order) if (moving.has(value) && !known.has(value)) known.set(value, tangentOf(value, known));
+  return outputs.map((output) => known.get(output) ?? null);
+}
+
+function tangentOf(value: Value, known: ReadonlyMap<Value, Value | null>): Value | null {
+  if (value.type !== "float") return null;
+  const tangents = value.inputs.map((input) => known.get(input) ?? null);
+  if (tangents.every((tangent) => tangent === null)) return null;
+  const { jvp: rule, name } = value.primitive;
+  if (rule === undefined) throw new CurvatureError("unsupported", `internal: primitive ${name} has no derivative rule`);
+  const tangent = value.primitive.jvp!(value, tangents);
+  return tangent === null || tangent.uniform === 0 ? null : tangent;
+}

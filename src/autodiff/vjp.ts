@@ -1,0 +1,19 @@
+import type { Value } from "../graph/index.ts";
+import { zeros } from "../primitives/index.ts";
+import { linearize } from "./linearize.ts";
+import { transpose } from "./transpose.ts";
+
+/**
+ * Reverse mode: cotangents of the variables, `J' c` for the Jacobian J of the outputs in the variables. Of order zero where
+ * nothing depends on a variable. The gradient of a scalar is `vjp([loss], parameters, [scalar(1)])`.
+ */
+export function vjp(outputs: readonly Value[], variables: readonly Value[], cotangents: readonly Value[]): Value[] {
+  const { inputs, tangents } = linearize(outputs, variables);
+  const live = tangents.map((tangent, i) => [tangent, cotangents[i]] as const).filter(([tangent]) => tangent !== null);
+  const results = transpose(
+    live.map(([tangent]) => tangent!),
+    inputs,
+    live.map(([, cotangent]) => cotangent),
+  );
+  return results.map((result, i) => result ?? zeros(variables[i].shape));
+}

@@ -1,0 +1,148 @@
+import { apply, type Primitive, scalar, type Value } from "../graph/index.ts";
+import { broadcast, filled, sumTo } from "./broadcast.ts";
+import { elementwise, withoutBroadcasts } from "./elementwise.ts";
+
+type Nothing = Record<string, never>;
+const NOTHING: Nothing = {};
+
+/** The operand, repeated to the shape of the result if it is smaller. */
+const expanded = (x: Value, node: Value) => broadcast(x, node.shape);
+
+/** The result for operands of one number each, or undefined. */
+function folded(inputs: readonly Value[], compute: (a: number, b: number) => number): number | undefined {
+  const [a, b] = inputs;
+  return a.uniform === undefined || b.uniform === undefined || a.type !== "float"
+    ? undefined
+    : compute(a.uniform, b.uniform);
+}
+
+const addPrimitive: Primitive<Nothing> = {
+  name: "add",
+  commutative: true,
+  ...elementwise("add", ([a, b]) => add(a, b)),
+  simplify(inputs, _, { shape }) {
+    const [a, b] = inputs;
+    const sum = folded(inputs, (x, y) => x + y);
+    if (sum !== undefined) return filled(shape, sum);
+    if (a.uniform === 0) return broadcast(b, shape);
+    if (b.uniform === 0) return broadcast(a, shape);
+    if (a === b && a.type === "float") return scale(a, 2);
+    const bare = withoutBroadcasts(inputs, shape);
+    return bare && add(bare[0], bare[1]);
+  },
+  jvp: (node, [da, db]) => (da && db ? broadcast(add(da, db), node.shape) : expanded((da ?? db)!, node)),
+  transpose: ({ inputs: [a, b] }, c, [la, lb]) => [la ? sumTo(c, a.shape) : null, lb ? sumTo(c, b.shape) : null],
+  lower: ({ inputs: [a, b] }, context) => context.node("Add", [context.name(a), context.name(b)]),
+};
+
+/** a + b, elementwise with broadcasting. */
+export function add(a: Value, b: Value): Value {
+  return apply(addPrimitive, [a, b], NOTHING);
+}
+
+const subPrimitive: Primitive<Nothing> = {
+  name: "sub",
+  ...elementwise("sub", ([a, b]) => sub(a, b)),
+  simplify(inputs, _, { shape }) {
+    const [a, b] = inputs;
+    const difference = folded(inputs, (x, y) => x - y);
+    if (difference !== undefined) return filled(shape, difference);
+    if (a.uniform === 0) return broadcast(neg(b), shape);
+    if (b.uniform === 0) return broadcast(a, shape);
+    const bare = withoutBroadcasts(inputs, shape);
+    return bare && sub(bare[0], bare[1]);
+  },
+  jvp: (node, [da, db]) => expanded(da && db ? sub(da, db) : (da ?? neg(db!)), node),
+  transpose: ({ inputs: [a, b] }, c, [la, lb]) => [la ? sumTo(c, a.shape) : null, lb ? neg(sumTo(c, b.shape)) : null],
+  lower: ({ inputs: [a, b] }, context) => context.node("Sub", [context.name(a), context.name(b)]),
+};
+
+/** a - b, elementwise with broadcasting. */
+export function sub(a: Value, b: Value): Value {
+  return apply(subPrimitive, [a, b], NOTHING);
+}
+
+const negPrimitive: Primitive<Nothing> = {
+  name: "neg",
+  ...elementwise("neg", ([x]) => neg(x)),
+  simplify([x], _, { shape }) {
+    if (x.uniform !== undefined && x.type === "float") return filled(shape, -x.uniform);
+    return x.primitive === (negPrimitive as Primitive) ? x.inputs[0] : undefined;
+  },
+  jvp: (_, [dx]) => neg(dx!),
+  transpose: (_, c) => [neg(c)],
+  lower: ({ inputs: [x] }, context) => context.node("Neg", [context.name(x)]),
+};
+
+/** -x. */
+export function neg(x: Value): Value {
+  return apply(negPrimitive, [x], NOTHING);
+}
+
+const mulPrimitive: Primitive<Nothing> = {
+  name: "mul",
+  commutative: true,
+  ...elementwise("mul", ([a, b]) => mul(a, b)),
+  simplify(inputs, _, { shape }) {
+    const [a, b] = inputs;
+    const product = folded(inputs, (x, y) => x * y);
+    if (product !== undefined) return filled(shape, product);
+    // A structural zero wins over whatever the other factor is at run time: it stands for "does not depend on".
+    if (a.type === "float" && (a.uniform === 0 || b.uniform === 0)) return filled(shape, 0);
+    if (a.uniform === 1) return broadcast(b, shape);
+    if (b.uniform === 1) return broadcast(a, shape);
+    if (a.type === "float" && a.uniform === -1) return broadcast(neg(b), shape);
+    if (a.type === "float" && b.uniform === -1) return broadcast(neg(a), shape);
+    const bare = withoutBroadcasts(inputs, shape);
+    return bare && mul(bare[0], bare[1]);
+  },
+  jvp({ inputs: [a, b], shape }, [da, db]) {
+    const left = da && mul(da, b);
+    const right = db && mul(a, db);
+    return broadcast(left && right ? add(left, right) : (left ?? right)!, shape);
+  },
+  transpose: ({ inputs: [a, b] }, c, [la, lb]) => [
+    la ? sumTo(mul(c, b), a.shape) : null,
+    lb ? sumTo(mul(a, c), b.shape) : null,
+  ],
+  lower: ({ inputs: [a, b] }, context) => context.node("Mul", [context.name(a), context.name(b)]),
+};
+
+/** a b, elementwise with broadcasting. */
+export function mul(a: Value, b: Value): Value {
+  return apply(mulPrimitive, [a, b], NOTHING);
+}
+
+const divPrimitive: Primitive<Nothing> = {
+  name: "div",
+  ...elementwise("div", ([a, b]) => div(a, b)),
+  simplify(inputs, _, { shape }) {
+    const [a, b] = inputs;
+    if (b.uniform !== 0) {
+      const quotient = folded(inputs, (x, y) => x / y);
+      if (quotient !== undefined) return filled(shape, quotient);
+      if (a.uniform === 0 && a.type === "float") return filled(shape, 0);
+    }
+    if (b.uniform === 1) return broadcast(a, shape);
+    const bare = withoutBroadcasts(inputs, shape);
+    return bare && div(bare[0], bare[1]);
+  },
+  // d(a / b) = (da - (a / b) db) / b
+  jvp(node, [da, db]) {
+    const b = node.inputs[1];
+    const right = db && mul(node, db);
+    return broadcast(div(da && right ? sub(da, right) : (da ?? neg(right!)), b), node.shape);
+  },
+  transpose: ({ inputs: [a, b] }, c) => [sumTo(div(c, b), a.shape), null],
+  lower: ({ inputs: [a, b] }, context) => context.node("Div", [context.name(a), context.name(b)]),
+};
+
+/** a / b, elementwise with broadcasting. */
+export function div(a: Value, b: Value): Value {
+  return apply(divPrimitive, [a, b], NOTHING);
+}
+
+/** x times a number. */
+export function scale(x: Value, factor: number): Value {
+  return mul(x, scalar(factor));
+}

@@ -1,0 +1,120 @@
+import { CurvatureError } from "../errors/index.ts";
+import { apply, broadcastShapes, type Primitive, type Shape, type Value } from "../graph/index.ts";
+import { formatDims } from "../tensors/index.ts";
+import { add } from "./arithmetic.ts";
+import { broadcast, sumTo, zeros } from "./broadcast.ts";
+import { reshape } from "./movement.ts";
+
+/** Which operands are transposed (their last two axes) before the product. */
+export interface MatmulOptions {
+  readonly transposeA?: boolean;
+  readonly transposeB?: boolean;
+}
+
+type MatmulParams = Required<MatmulOptions>;
+
+const matmulPrimitive: Primitive<MatmulParams> = {
+  name: "matmul",
+  output([a, b], params) {
+    const [m, k] = matrixShape(a, params.transposeA);
+    const [k2, n] = matrixShape(b, params.transposeB);
+    if (k !== k2) {
+      throw new CurvatureError(
+        "shape",
+        `matmul: cannot multiply ${formatDims([m, k])} by ${formatDims([k2, n])}, of operands ${formatDims(a.shape)} and ${formatDims(b.shape)}`,
+      );
+    }
+    const batch = broadcastShapes("matmul", [a.shape.slice(0, -2), b.shape.slice(0, -2)]);
+    return { shape: [...batch, m, n], type: a.type };
+  },
+  simplify: ([a, b], _, { shape }) => (a.uniform === 0 || b.uniform === 0 ? zeros(shape) : undefined),
+  jvp({ inputs: [a, b], params, shape }, [da, db]) {
+    const left = da && matmul(da, b, params);
+    const right = db && matmul(a, db, params);
+    return broadcast(left && right ? add(left, right) : (left ?? right)!, shape);
+  },
+  // With A and B the operands as they enter the product: dA = C B', dB = A' C, each transposed where its operand is.
+  transpose({ inputs: [a, b], params: { transposeA, transposeB } }, c, [la, lb]) {
+    const da = () =>
+      transposeA
+        ? matmul(b, c, { transposeA: transposeB, transposeB: true })
+        : matmul(c, b, { transposeB: !transposeB });
+    const db = () =>
+      transposeB
+        ? matmul(c, a, { transposeA: true, transposeB: transposeA })
+        : matmul(a, c, { transposeA: !transposeA });
+    return [la ? sumTo(da(), a.shape) : null, lb ? sumTo(db(), b.shape) : null];
+  },
+  vectorize({ params, shape }, inputs, batched, size) {
+    const aligned = inputs.map((x, i) => {
+      if (!batched[i]) return x;
+      const missing = shape.length + 1 - x.shape.length;
+      return reshape(x, [size, ...new Array<number>(missing).fill(1), ...x.shape.slice(1)]);
+    });
+    return matmul(aligned[0], aligned[1], params);
+  },
+  lower({ inputs: [a, b], params: { transposeA, transposeB } }, context) {
+    const operands = [context.name(a), context.name(b)];
+    if (!transposeA && !transposeB) return context.node("MatMul", operands);
+    if (a.shape.length === 2 && b.shape.length === 2) {
+      return context.node("Gemm", operands, {
+        transA: { int: Number(transposeA) },
+        transB: { int: Number(transposeB) },
+      });
+    }
+    if (!context.portable) {
+      const flags = { transA: { int: Number(transposeA) }, transB: { int: Number(transposeB) } };
+      return context.node("FusedMatMul", operands, flags, "com.microsoft");
+    }
+    const swap = (name: string, shape: Shape) =>
+      context.node("Transpose", [name], { perm: { ints: swapped(shape.length) } });
+    return context.node("MatMul", [
+      transposeA ? swap(operands[0], a.shape) : operands[0],
+      transposeB ? swap(operands[1], b.shape) : operands[1],
+    ]);
+  },
+  format: ({ transposeA, transposeB }) =>
+    [transposeA ? "transposeA" : "", transposeB ? "transposeB" : ""].filter(Boolean).join(", "),
+};
+
+function matrixShape({ shape }: Value, transposed: boolean): readonly [number, number] {
+  if (shape.length < 2)
+    throw new CurvatureError("shape", `matmul: operands need at least 2 axes, got ${formatDims(shape)}`);
+  const [rows, columns] = shape.slice(-2);
+  return transposed ? [columns, rows] : [rows, columns];
+}
+
+function swapped(rank: number): number[] {
+  return [...Array.from({ length: rank - 2 }, (_, axis) => axis), rank - 1, rank - 2];
+}
+
+/**
+ * Matrix products of the last two axes, `[..., m, k] [..., k, n] -> [..., m, n]`; leading axes broadcast. Where one right
+ * matrix serves a whole batch, the batch is folded into the rows: one large product instead of many small ones.
+ */
+export function matmul(a: Value, b: Value, { transposeA = false, transposeB = false }: MatmulOptions = {}): Value {
+  const rank = a.shape.length;
+  if (b.shape.length === 2 && rank > 2 && !transposeA) {
+    const rows = a.shape.slice(0, -1);
+    const flat = reshape(a, [rows.reduce((product, dim) => product * dim, 1), a.shape[rank - 1]]);
+    const product = matmul(flat, b, { transposeB });
+    return reshape(product, [...rows, product.shape[1]]);
+  }
+  const operands = [a, b].map((x, i) => withoutTranspose(x, [transposeA, transposeB][i]));
+  return apply(
+    matmulPrimitive,
+    operands.map(({ value }) => value),
+    {
+      transposeA: operands[0].transposed,
+      transposeB: operands[1].transposed,
+    },
+  );
+}
+
+/** An operand that is itself the transpose of a matrix enters as that matrix with the flag turned. */
+function withoutTranspose(x: Value, transposed: boolean): { readonly value: Value; readonly transposed: boolean } {
+  const axes = (x.params as { readonly axes?: readonly number[] }).axes;
+  const isTranspose =
+    x.primitive.name === "permute" && axes !== undefined && axes.join() === swapped(axes.length).join();
+  return isTranspose ? { value: x.inputs[0], transposed: !transposed } : { value: x, transposed };
+}

@@ -1,0 +1,140 @@
+import { apply, type Primitive, scalar, type Value } from "../graph/index.ts";
+import type { Precision } from "../tensors/index.ts";
+import { add, div, mul, neg, sub } from "./arithmetic.ts";
+import { filled } from "./broadcast.ts";
+import { elementwise } from "./elementwise.ts";
+import { greater, indicator, where } from "./select.ts";
+
+type Nothing = Record<string, never>;
+const NOTHING: Nothing = {};
+
+interface Unary {
+  readonly op: string;
+  /** f'(x), from x and y = f(x); absent where it is zero almost everywhere. */
+  readonly derivative?: (x: Value, y: Value) => Value;
+  /** f of a number, to fold constants. */
+  readonly evaluate: (x: number) => number;
+  /** The same function through kernels that exist in float64, where its own does not. */
+  readonly float64?: (x: Value) => Value;
+}
+
+/** A function of one number applied to each element, with all its rules. */
+export function unary(name: string, { op, derivative, evaluate, float64 }: Unary): (x: Value) => Value {
+  const rebuild = (x: Value) => apply(primitive, [x], NOTHING);
+  const primitive: Primitive<Nothing> = {
+    name,
+    ...elementwise(name, ([x]) => rebuild(x)),
+    simplify: ([x], _, { shape }) => (x.uniform === undefined ? undefined : filled(shape, evaluate(x.uniform))),
+    jvp: (node, [dx]) => (derivative === undefined ? null : mul(dx!, derivative(node.inputs[0], node))),
+    ...(float64 && {
+      form: ({ inputs: [x] }: Value, precision: Precision) => (precision === "float64" ? float64(x) : undefined),
+    }),
+    lower: ({ inputs: [x] }, context) => context.node(op, [context.name(x)]),
+  };
+  return rebuild;
+}
+
+/** e^x. */
+export const exp: (x: Value) => Value = unary("exp", { op: "Exp", evaluate: Math.exp, derivative: (_, y) => y });
+
+/** Natural logarithm. */
+export const log: (x: Value) => Value = unary("log", {
+  op: "Log",
+  evaluate: Math.log,
+  derivative: (x) => div(scalar(1), x),
+});
+
+/** Square root; its derivative at 0 is infinite, as in PyTorch. */
+export const sqrt: (x: Value) => Value = unary("sqrt", {
+  op: "Sqrt",
+  evaluate: Math.sqrt,
+  derivative: (_, y) => div(scalar(0.5), y),
+});
+
+/** 1 / x. */
+export const reciprocal: (x: Value) => Value = unary("reciprocal", {
+  op: "Reciprocal",
+  evaluate: (x) => 1 / x,
+  derivative: (_, y) => neg(square(y)),
+});
+
+/** Hyperbolic tangent. */
+export const tanh: (x: Value) => Value = unary("tanh", {
+  op: "Tanh",
+  evaluate: Math.tanh,
+  derivative: (_, y) => sub(scalar(1), square(y)),
+});
+
+/** Logistic function 1 / (1 + e^-x). */
+export const sigmoid: (x: Value) => Value = unary("sigmoid", {
+  op: "Sigmoid",
+  evaluate: (x) => 1 / (1 + Math.exp(-x)),
+  derivative: (_, y) => mul(y, sub(scalar(1), y)),
+});
+
+/** max(x, 0), with derivative 0 at 0 as in PyTorch. */
+export const relu: (x: Value) => Value = unary("relu", {
+  op: "Relu",
+  evaluate: (x) => Math.max(x, 0),
+  derivative: (x) => indicator(greater(x, scalar(0))),
+});
+
+/** |x|, with derivative 0 at 0 as in PyTorch. */
+export const abs: (x: Value) => Value = unary("abs", { op: "Abs", evaluate: Math.abs, derivative: (x) => sign(x) });
+
+/** -1, 0 or 1. */
+export const sign: (x: Value) => Value = unary("sign", { op: "Sign", evaluate: Math.sign });
+
+/** Sine. */
+export const sin: (x: Value) => Value = unary("sin", { op: "Sin", evaluate: Math.sin, derivative: (x) => cos(x) });
+
+/** Cosine. */
+export const cos: (x: Value) => Value = unary("cos", { op: "Cos", evaluate: Math.cos, derivative: (x) => neg(sin(x)) });
+
+/** Largest integer not above x; derivative 0. */
+export const floor: (x: Value) => Value = unary("floor", { op: "Floor", evaluate: Math.floor });
+
+/** x x. */
+export function square(x: Value): Value {
+  return mul(x, x);
+}
+
+/**
+ * log(1 + e^x), without overflow and accurate in both tails: max(x, 0) + log(1 + e^-|x|). Its derivative is written as the
+ * logistic function, so that no rule for the pieces is needed.
+ */
+export const softplus: (x: Value) => Value = composite("softplus", {
+  form: (x) => add(relu(x), log1p(exp(neg(abs(x))))),
+  derivative: sigmoid,
+});
+
+/**
+ * log(1 + z) for 0 <= z <= 1, accurate for small z: with w = 1 + z rounded, log(w) z / (w - 1) (Kahan), which is z where w = 1.
+ */
+function log1p(z: Value): Value {
+  const w = add(scalar(1), z);
+  const excess = sub(w, scalar(1));
+  const safe = where(greater(excess, scalar(0)), excess, scalar(1));
+  return where(greater(excess, scalar(0)), mul(log(w), div(z, safe)), z);
+}
+
+interface Composite {
+  /** The function written with other primitives, which is how it is run. */
+  readonly form: (x: Value) => Value;
+  readonly derivative: (x: Value, y: Value) => Value;
+}
+
+/**
+ * An elementwise function that is run as a composition of others but has a derivative of its own: for functions whose
+ * textbook form, differentiated piece by piece, would lose accuracy or leave the numbers.
+ */
+export function composite(name: string, { form, derivative }: Composite): (x: Value) => Value {
+  const rebuild = (x: Value) => apply(primitive, [x], NOTHING);
+  const primitive: Primitive<Nothing> = {
+    name,
+    ...elementwise(name, ([x]) => rebuild(x)),
+    jvp: (node, [dx]) => mul(dx!, derivative(node.inputs[0], node)),
+    form: ({ inputs: [x] }) => form(x),
+  };
+  return rebuild;
+}

@@ -1,0 +1,4 @@
+export { type CompileOptions, compile, engineError, type Program } from "./compile.ts";
+export { type LoweredGraph, type LowerOptions, lower, type NamedGraph } from "./lower.ts";
+export { makeQueue } from "./queue.ts";
+export type { OpenSession, Session, SessionOptions } from "./session.ts";

@@ -1,0 +1,80 @@
+import { isCarried, isInput, shareCommonSubexpressions, topologicalOrder, type Value } from "../graph/index.ts";
+import { type ValueInfo, writeModel } from "../onnx/index.ts";
+import type { Dtype, Precision, Tensor } from "../tensors/index.ts";
+import { withForms } from "./forms.ts";
+import { graphWriter, inPrecision } from "./writer.ts";
+
+/** Operator set of the graphs we write, unless a carried node needs a newer one. */
+const OPSET = 17;
+
+/** A graph with named inputs and outputs. Inputs that no output needs are allowed. */
+export interface NamedGraph {
+  readonly inputs: { readonly [name: string]: Value };
+  readonly outputs: { readonly [name: string]: Value };
+}
+
+/** How a graph is to be written. */
+export interface LowerOptions {
+  readonly precision: Precision;
+  /** Standard operators only, every input declared: a file for other runtimes. */
+  readonly portable?: boolean;
+  /** Inputs that become initializers, with their data. */
+  readonly initializers?: { readonly [name: string]: Tensor };
+  readonly metadata?: { readonly [key: string]: string };
+}
+
+/** An ONNX file with the names of the inputs that it reads. */
+export interface LoweredGraph {
+  readonly bytes: Uint8Array;
+  readonly inputs: readonly string[];
+}
+
+/** Writes a graph as an ONNX file in one precision. */
+export function lower({ inputs, outputs }: NamedGraph, options: LowerOptions): LoweredGraph {
+  const { precision, portable = false, initializers = {}, metadata = {} } = options;
+  const results = shareCommonSubexpressions(withForms(Object.values(outputs), precision));
+  const order = topologicalOrder(results);
+  const { "": opset, ...domains } = operatorSets(order, portable);
+  const writer = graphWriter({ precision, portable, opset });
+  const reached = new Set(order);
+  const declared = Object.entries(inputs).filter(
+    ([name, value]) => !(name in initializers) && (portable || reached.has(value)),
+  );
+  for (const [name, value] of Object.entries(inputs)) writer.define(value, name);
+  for (const value of order) if (!isInput(value)) writer.define(value, value.primitive.lower!(value, writer));
+  const names = Object.keys(outputs);
+  const nodes = writer.finish(names.map((name, i) => [name, results[i]]));
+  const given = Object.entries(initializers).map(([name, tensor]) => ({
+    name,
+    tensor: inPrecision(tensor, precision),
+  }));
+  const bytes = writeModel({
+    producer: "onnx-curvature",
+    opsets: { "": opset, ...domains },
+    graph: {
+      name: "onnx-curvature",
+      nodes,
+      inputs: declared.map(([name, value]) => valueInfo(name, value, precision)),
+      outputs: names.map((name, i) => valueInfo(name, results[i], precision)),
+      initializers: [...writer.initializers, ...given],
+    },
+    metadata,
+  });
+  return { bytes, inputs: declared.map(([name]) => name) };
+}
+
+/** Versions of the operator sets a graph needs. */
+function operatorSets(order: readonly Value[], portable: boolean): { [domain: string]: number } & { "": number } {
+  const sets = { "": OPSET, ...(portable ? {} : { "com.microsoft": 1 }) } as { [domain: string]: number } & {
+    "": number;
+  };
+  for (const { params } of order.filter(isCarried)) {
+    const { domain, opset } = params.node;
+    sets[domain] = Math.max(sets[domain] ?? 1, opset);
+  }
+  return sets;
+}
+
+function valueInfo(name: string, { type, shape }: Value, precision: Precision): ValueInfo {
+  return { name, dtype: (type === "float" ? precision : type) as Dtype, dims: shape };
+}

@@ -1,0 +1,44 @@
+import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
+import { type Dtype, dtypeOf, type Tensor, type TensorData } from "../tensors/index.ts";
+import type { OpenSession, SessionOptions } from "./session.ts";
+
+type OrtOptions = InferenceSession.SessionOptions;
+
+const LEVELS = { none: "disabled", basic: "basic", all: "all" } as const;
+
+/** onnxruntime-node on the CPU. */
+export const openSession: OpenSession = async (bytes, options) => {
+  const session = await InferenceSession.create(bytes, engineOptions(options));
+  return {
+    async run(feeds, fetches) {
+      const inputs: Record<string, OrtTensor> = {};
+      for (const name in feeds) inputs[name] = toEngine(feeds[name]);
+      const results = await session.run(inputs, fetches as string[]);
+      const outputs: Record<string, Tensor> = {};
+      for (const name of fetches) outputs[name] = fromEngine(results[name] as OrtTensor);
+      return outputs;
+    },
+    release: () => session.release(),
+  };
+};
+
+function engineOptions({ optimization, threads }: SessionOptions): OrtOptions {
+  return {
+    executionProviders: ["cpu"],
+    graphOptimizationLevel: LEVELS[optimization],
+    // A memory pattern would hold the intermediates of two runs at once.
+    enableMemPattern: false,
+    logSeverityLevel: 4,
+    ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
+    // Threads that spin between products slow down whatever else runs, the other sessions of a risk included.
+    extra: { session: { intra_op: { allow_spinning: "0" } } },
+  };
+}
+
+function toEngine(tensor: Tensor): OrtTensor {
+  return new OrtTensor(dtypeOf(tensor) as "float32", tensor.data as Float32Array, tensor.dims);
+}
+
+function fromEngine(tensor: OrtTensor): Tensor {
+  return { data: tensor.data as TensorData, dims: tensor.dims, dtype: tensor.type as Dtype };
+}

@@ -1,0 +1,22 @@
+import type { Tensor } from "../tensors/index.ts";
+
+/** A compiled ONNX graph in an execution engine. */
+export interface Session {
+  /** Computes the named outputs; inputs are read without being kept, outputs are fresh arrays. */
+  run(
+    feeds: { readonly [name: string]: Tensor },
+    fetches: readonly string[],
+  ): Promise<{ readonly [name: string]: Tensor }>;
+  release(): Promise<void>;
+}
+
+/** How an execution engine is to run a graph. */
+export interface SessionOptions {
+  /** "basic" leaves out fusions that are missing or wrong in float64. */
+  readonly optimization: "none" | "basic" | "all";
+  /** Threads within one operation; the engine's choice if absent. */
+  readonly threads?: number;
+}
+
+/** An execution engine: ONNX bytes in, session out. */
+export type OpenSession = (bytes: Uint8Array, options: SessionOptions) => Promise<Session>;

@@ -1,0 +1,107 @@
+import type { LoweredNode, Lowering, Value } from "../graph/index.ts";
+import type { Initializer, OnnxNode } from "../onnx/index.ts";
+import { dtypeOf, type Precision, type Tensor, toPrecision, type Vector } from "../tensors/index.ts";
+
+/** An ONNX graph that is being written. */
+export interface GraphWriter extends Lowering {
+  readonly written: readonly OnnxNode[];
+  readonly initializers: readonly Initializer[];
+  /** Says under which name a value can be read. */
+  define(value: Value, name: string): void;
+  /** Gives values the names of graph outputs. */
+  finish(outputs: readonly (readonly [name: string, value: Value])[]): readonly OnnxNode[];
+}
+
+/** Prefix of the names we invent; file names that begin so are not known to exist. */
+const PREFIX = "_";
+
+/** Starts an empty graph. */
+export function graphWriter(options: Pick<Lowering, "precision" | "opset" | "portable">): GraphWriter {
+  const nodes: OnnxNode[] = [];
+  const initializers: Initializer[] = [];
+  const names = new Map<Value, string>();
+  const constants = new Map<string, string>();
+  const shared = new Map<string, readonly string[]>();
+  const aliases = new Set<string>();
+  let count = 0;
+  const fresh = () => `${PREFIX}${count++}`;
+
+  const emit = ({ op, domain = "", inputs, attributes, outputs }: LoweredNode): string[] => {
+    const results = Array.from({ length: outputs }, fresh);
+    nodes.push({ op, domain, inputs, outputs: results, attributes });
+    return results;
+  };
+  const constant = (tensor: Tensor): string => {
+    const converted = inPrecision(tensor, options.precision);
+    const key = constantKey(converted);
+    const known = key === undefined ? undefined : constants.get(key);
+    if (known !== undefined) return known;
+    const name = fresh();
+    initializers.push({ name, tensor: converted });
+    if (key !== undefined) constants.set(key, name);
+    return name;
+  };
+  const writer: GraphWriter = {
+    ...options,
+    written: nodes,
+    initializers,
+    define: (value, name) => void names.set(value, name),
+    name: (value) => names.get(value)!,
+    node: (op, inputs, attributes = {}, domain = "") => emit({ op, domain, inputs, attributes, outputs: 1 })[0],
+    nodes(key, node) {
+      let results = shared.get(key);
+      if (results === undefined) {
+        results = emit(node);
+        shared.set(key, results);
+      }
+      return results;
+    },
+    alias(name, target) {
+      if (name !== target && !aliases.has(name))
+        nodes.push({ op: "Identity", inputs: [target], outputs: [name], attributes: {} });
+      aliases.add(name);
+    },
+    constant,
+    integers: (values) => constant({ data: BigInt64Array.from(values, BigInt), dims: [values.length] }),
+    float: (value) => constant({ data: Float64Array.of(value), dims: [] }),
+    finish: (outputs) =>
+      renameOutputs(
+        nodes,
+        outputs.map(([name, value]) => [name, names.get(value)!]),
+      ),
+  };
+  return writer;
+}
+
+/** The tensor with floats in the graph's precision; other types as they are. */
+export function inPrecision(tensor: Tensor, precision: Precision): Tensor {
+  const dtype = dtypeOf(tensor);
+  if (dtype !== "float32" && dtype !== "float64") return tensor;
+  return { data: toPrecision(tensor.data as Vector, precision), dims: tensor.dims };
+}
+
+function constantKey({ data, dims, dtype }: Tensor): string | undefined {
+  if (data.length > 64) return undefined;
+  const elements = Array.from(data as ArrayLike<unknown>, (x) => (Object.is(x, -0) ? "-0" : String(x)));
+  return `${dtype ?? data.constructor.name}[${dims}]${elements}`;
+}
+
+/** Nodes whose results are graph outputs write them under the outputs' names; other outputs get an Identity. */
+function renameOutputs(
+  nodes: readonly OnnxNode[],
+  outputs: readonly (readonly [name: string, source: string])[],
+): readonly OnnxNode[] {
+  const produced = new Set(nodes.flatMap((node) => node.outputs));
+  const renamed = new Map<string, string>();
+  const copies: OnnxNode[] = [];
+  for (const [name, source] of outputs) {
+    if (produced.has(source) && source.startsWith(PREFIX) && !renamed.has(source)) renamed.set(source, name);
+    else copies.push({ op: "Identity", inputs: [source], outputs: [name], attributes: {} });
+  }
+  const rename = (name: string) => renamed.get(name) ?? name;
+  return [...nodes, ...copies].map((node) => ({
+    ...node,
+    inputs: node.inputs.map(rename),
+    outputs: node.outputs.map((name) => (copies.includes(node) ? name : rename(name))),
+  }));
+}
