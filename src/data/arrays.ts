@@ -1,0 +1,35 @@
+import { CurvatureError } from "../errors/index.ts";
+import { chooseBatchSize } from "./chooseBatchSize.ts";
+import type { Data } from "./data.ts";
+import { regroup } from "./regroup.ts";
+import { checkedRows, type RowsInput, rowTypeOf } from "./rows.ts";
+
+/** Arrays and how they are cut into batches. */
+export interface ArraysOptions extends RowsInput {
+  /** Rows a batch; 512 by default. */
+  readonly batchSize?: number;
+  /** How reports and messages call the data. */
+  readonly description?: string;
+}
+
+/**
+ * Data set held in memory, `inputs` `[rows, ...]`, `targets` `[rows, ...]`, `weights` `[rows]`. Batches are views:
+ * nothing is copied, so the arrays must not be changed while the data set is in use.
+ *
+ * @throws CurvatureError if arrays and dimensions do not agree, parts have different numbers of rows, there are no
+ *   rows, a weight is negative or not finite, or the batch size is no positive integer
+ */
+export function arrays({ batchSize, description = "arrays in memory", ...parts }: ArraysOptions): Data {
+  const all = checkedRows(parts, description);
+  if (all.rows === 0) throw new CurvatureError("data", `${description}: expected at least one row, got none`);
+  const size = chooseBatchSize(batchSize, all.rows);
+  return {
+    rows: all.rows,
+    batchSize: size,
+    description,
+    inputs: Object.fromEntries(Object.entries(all.inputs).map(([name, tensor]) => [name, rowTypeOf(tensor)])),
+    ...(all.targets === undefined ? {} : { targets: rowTypeOf(all.targets) }),
+    weighted: all.weights !== undefined,
+    batches: ({ signal } = {}) => regroup([all], { batchSize: size, ...(signal === undefined ? {} : { signal }) }),
+  };
+}

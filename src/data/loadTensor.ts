@@ -1,0 +1,103 @@
+import { CurvatureError } from "../errors/index.ts";
+import type { Tensor } from "../tensors/index.ts";
+import { isIdx, readIdx } from "./readIdx.ts";
+import { isNpy, readNpy } from "./readNpy.ts";
+import { isZip, npzNames, readNpz } from "./readNpz.ts";
+import { type Contents, readSource, type Source } from "./readSource.ts";
+import { readTable, type TableOptions } from "./readTable.ts";
+import { sliceTensor } from "./rows.ts";
+import { checkedRange } from "./takeRows.ts";
+
+/** Formats of arrays that can be told apart by their first bytes. */
+export type ArrayFormat = "npy" | "npz" | "idx" | "csv";
+
+/**
+ * Array in a file: NPY, a member of an NPZ (`file.npz:name`, or its only one), IDX, or all columns of a CSV in float64
+ * (`[rows, columns]`, `[rows]` if there is one column), each plain or gzipped. The format is told by the contents, the
+ * element type is the stored one.
+ *
+ * @param options how a CSV is read, and which `rows` of any format
+ * @throws CurvatureError if the file is missing, empty, damaged or of another format
+ */
+export async function loadTensor(source: Source, options: TableOptions = {}): Promise<Tensor> {
+  return (await loadArray(source, options)).tensor;
+}
+
+/** An array and the file it is from. */
+export interface LoadedArray {
+  readonly name: string;
+  readonly tensor: Tensor;
+  /** Rows in the file, of which `tensor` may hold a part; absent where the file was not read to its end. */
+  readonly total?: number;
+}
+
+/** `loadTensor`, with what messages need. */
+export async function loadArray(source: Source, options: TableOptions = {}): Promise<LoadedArray> {
+  const { file, member } = splitMember(source);
+  const contents = await readSource(file);
+  const format = formatOf(contents);
+  if (member !== undefined && format !== "npz") {
+    throw new CurvatureError("file", `${contents.name}: expected an NPZ file with an array "${member}", got ${format}`);
+  }
+  if (format === "csv") return tableArray(contents, options);
+  const { name } = contents;
+  if (format !== "npz") return { name, ...takeRange(decodeArray(contents), { name, options }) };
+  const chosen = member ?? onlyMember(contents);
+  return memberArray(contents, chosen, options);
+}
+
+/** A member of an NPZ file. */
+export function memberArray({ bytes, name }: Contents, member: string, options: TableOptions): LoadedArray {
+  const tensor = readNpz(bytes, { name, members: [member] })[member]!;
+  const place = `${name}:${member}`;
+  return { name: place, ...takeRange(tensor, { name: place, options }) };
+}
+
+/** The array of an NPY or IDX file. */
+export function decodeArray({ bytes, name }: Contents): Tensor {
+  return isNpy(bytes) || /\.npy$/i.test(name) ? readNpy(bytes, { name }) : readIdx(bytes, { name });
+}
+
+/** The rows that the options ask for, and how many there are. */
+export function takeRange(
+  tensor: Tensor,
+  { name, options }: { readonly name: string; readonly options: TableOptions },
+): Omit<LoadedArray, "name"> {
+  const total = tensor.dims[0];
+  if (total === undefined || total === 0) {
+    throw new CurvatureError("data", `${name}: expected at least one row, got ${total === 0 ? "none" : "a scalar"}`);
+  }
+  if (options.rows === undefined) return { tensor, total };
+  return { tensor: sliceTensor(tensor, ...checkedRange(options.rows, { rows: total, where: name })), total };
+}
+
+/** Format by the first bytes; where they say nothing, the extension decides whose error message a reader gets. */
+export function formatOf({ bytes, name }: Contents): ArrayFormat {
+  if (isNpy(bytes)) return "npy";
+  if (isZip(bytes)) return "npz";
+  if (isIdx(bytes)) return "idx";
+  const plain = name.replace(/\.gz$/i, "");
+  if (/\.npy$/i.test(plain)) return "npy";
+  if (/\.npz$/i.test(plain)) return "npz";
+  return /\.idx$|-ubyte$/i.test(plain) ? "idx" : "csv";
+}
+
+function splitMember(source: Source): { readonly file: Source; readonly member?: string } {
+  const match = typeof source === "string" ? /^(.*\.npz):([^\\/:]+)$/i.exec(source) : null;
+  return match === null ? { file: source } : { file: match[1]!, member: match[2]! };
+}
+
+function onlyMember({ bytes, name }: Contents): string {
+  const names = npzNames(bytes, { name });
+  if (names.length === 1) return names[0]!;
+  throw new CurvatureError(
+    "argument",
+    `${name}: expected one array, the archive has ${names.join(", ") || "none"}; choose one as ${name}:NAME`,
+  );
+}
+
+function tableArray({ bytes, name }: Contents, options: TableOptions): LoadedArray {
+  const { values, rows, columns } = readTable(bytes, name, options);
+  const tensor = { data: values, dims: columns === 1 ? [rows] : [rows, columns] };
+  return { name, tensor, ...(options.rows === undefined ? { total: rows } : {}) };
+}

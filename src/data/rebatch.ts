@@ -1,0 +1,14 @@
+import { chooseBatchSize } from "./chooseBatchSize.ts";
+import type { Data } from "./data.ts";
+import { regroup } from "./regroup.ts";
+
+/**
+ * The same rows in batches of another size. Copies only batches that span two of the given data set's.
+ *
+ * @throws CurvatureError if the batch size is no positive integer
+ */
+export function rebatch(data: Data, batchSize: number): Data {
+  const size = chooseBatchSize(batchSize, data.rows);
+  if (size === data.batchSize) return data;
+  return { ...data, batchSize: size, batches: (options) => regroup(data.batches(options), { batchSize: size }) };
+}

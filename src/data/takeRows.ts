@@ -1,0 +1,53 @@
+import { CurvatureError } from "../errors/index.ts";
+import type { BatchOptions, Data } from "./data.ts";
+import { regroup } from "./regroup.ts";
+import { type Rows, sliceRows } from "./rows.ts";
+
+/** Rows `from`, ..., `to - 1`, counted from 0; without `to`, all from `from` on. */
+export type RowRange = readonly [from: number, to?: number];
+
+/**
+ * Rows `from` to `to` (exclusive) of a data set, as a data set of its own whose first row has index 0.
+ *
+ * @throws CurvatureError if the range is empty or reaches beyond the data
+ */
+export function takeRows(data: Data, range: RowRange): Data {
+  const [from, to] = checkedRange(range, { rows: data.rows, where: data.description });
+  if (from === 0 && to === data.rows) return data;
+  const batchSize = Math.min(data.batchSize, to - from);
+  return {
+    ...data,
+    rows: to - from,
+    batchSize,
+    description: `${data.description}, rows ${from}:${to}`,
+    batches: (options = {}) => regroup(within(data, { ...options, from, to }), { batchSize }),
+  };
+}
+
+async function* within(
+  data: Data,
+  { from, to, ...options }: BatchOptions & { readonly from: number; readonly to: number },
+): AsyncGenerator<Rows> {
+  for await (const { start, ...rows } of data.batches(options)) {
+    if (start >= to) return;
+    const [first, last] = [Math.max(from - start, 0), Math.min(to - start, rows.rows)];
+    if (first < last) yield sliceRows(rows, first, last);
+  }
+}
+
+/** The range with its end filled in, if it is not empty and lies within so many rows (any number of them, if unknown). */
+export function checkedRange(
+  [from, to]: RowRange,
+  { rows, where }: { readonly rows?: number; readonly where: string },
+): readonly [number, number] {
+  const limit = rows ?? Number.POSITIVE_INFINITY;
+  const end = to ?? limit;
+  if (Number.isInteger(from) && (Number.isInteger(end) || end === limit) && from >= 0 && from < end && end <= limit) {
+    return [from, end];
+  }
+  throw new CurvatureError(
+    "argument",
+    `${where}: expected rows A:B with 0 <= A < B${rows === undefined ? "" : ` <= ${rows}`}, got ${from}:${to ?? ""}; ` +
+      "row A is the first taken, row B the first left out",
+  );
+}
