@@ -9,7 +9,7 @@ export {
   modelContents,
   subgraphContents,
 } from "./modelContents.ts";
-export { type LoadedModel, readModel } from "./readModel.ts";
+export { type LoadedModel, type ModelWithGraph, readModel } from "./readModel.ts";
 export { type FileNode, readNode } from "./readNode.ts";
 export { fromTensorProto, type StoredTensor, type TensorHeader, tensorHeader, toTensorProto } from "./tensorProto.ts";
 export { writeModel } from "./writeModel.ts";

@@ -77,7 +77,6 @@ export interface ModelContents {
  * twice, "unsupported" for sparse initializers.
  */
 export function modelContents({ model, readExternal }: LoadedModel): ModelContents {
-  if (model.graph === undefined) throw new CurvatureError("file", "The model has no graph; export it again.");
   return {
     irVersion: Number(model.irVersion),
     producer: `${model.producerName} ${model.producerVersion}`.trim(),

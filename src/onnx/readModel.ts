@@ -20,9 +20,12 @@ import {
   TensorProto_DataLocation,
 } from "./generated/onnx_pb.ts";
 
+/** ModelProto whose graph is there. */
+export type ModelWithGraph = ModelProto & { readonly graph: GraphProto };
+
 /** A parsed .onnx file, and the way to the weights that it keeps in other files. */
 export interface LoadedModel {
-  readonly model: ModelProto;
+  readonly model: ModelWithGraph;
   /** The file as it is. */
   readonly bytes: Uint8Array;
   /** Path or URL of the file, for messages. */
@@ -107,7 +110,7 @@ async function download(url: URL): Promise<Uint8Array> {
   throw new CurvatureError("file", `${url.href}: cannot be fetched, HTTP ${response.status} ${response.statusText}.`);
 }
 
-function parse(bytes: Uint8Array, file: string): ModelProto {
+function parse(bytes: Uint8Array, file: string): ModelWithGraph {
   if (bytes.byteLength === 0) throw new CurvatureError("file", `${file}: empty file, expected an ONNX model.`);
   const kind = contentKind(bytes);
   let model: ModelProto;
@@ -117,9 +120,13 @@ function parse(bytes: Uint8Array, file: string): ModelProto {
     const what = kind ?? `truncated or damaged (${cause instanceof Error ? cause.message : cause}), get it again`;
     throw new CurvatureError("file", `${file}: expected an ONNX model, but this is ${what}.`, { cause });
   }
-  if (model.graph !== undefined) return model;
+  if (hasGraph(model)) return model;
   const what = kind ?? "something without a graph; it may be truncated, or another kind of file";
   throw new CurvatureError("file", `${file}: expected an ONNX model, but this is ${what}.`);
+}
+
+function hasGraph(model: ModelProto): model is ModelWithGraph {
+  return model.graph !== undefined;
 }
 
 function checkVersions({ irVersion, opsetImport }: ModelProto, file: string): void {
@@ -143,8 +150,8 @@ function checkVersions({ irVersion, opsetImport }: ModelProto, file: string): vo
 }
 
 /** Tensors of attributes and of subgraphs, also inside local functions: all but the initializers of the graph itself. */
-function* innerTensors({ graph, functions }: ModelProto): Generator<TensorProto> {
-  yield* tensorsOfNodes(graph?.node ?? []);
+function* innerTensors({ graph, functions }: ModelWithGraph): Generator<TensorProto> {
+  yield* tensorsOfNodes(graph.node);
   for (const each of functions) yield* tensorsOfNodes(each.node);
 }
 
