@@ -148,7 +148,6 @@ export default {
   ],
   options: {
     tsPreCompilationDeps: true,
-    tsConfig: { fileName: "tsconfig.json" },
     doNotFollow: { path: ["node_modules", "^dist/"] },
     enhancedResolveOptions: {
       exportsFields: ["exports"],

@@ -88,14 +88,14 @@ function membersOf(declaration) {
 }
 
 /**
- * Whether the doc comment holds three words or more, ended as a sentence is.
+ * Whether the doc comment holds two words or more, ended as a sentence is.
  *
  * @param {ts.Symbol} symbol
  * @param {ts.TypeChecker} checker
  */
 function hasSentence(symbol, checker) {
   const text = comment(symbol, checker);
-  return text.split(/\s+/).length >= 3 && /[.!?](\s|$)/.test(text);
+  return text.split(/\s+/).length >= 2 && /[.!?](\s|$)/.test(text);
 }
 
 /**

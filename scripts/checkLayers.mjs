@@ -16,11 +16,12 @@ import { isMain, root } from "./paths.mjs";
 export async function checkLayers(directory) {
   const { default: configuration, layers } = await import(pathToFileURL(join(root, ".dependency-cruiser.mjs")).href);
   const folders = ["src", "studio", "examples", "bench"].filter((name) => existsSync(join(directory, name)));
+  const tsConfig = extractTSConfig(join(directory, "tsconfig.json"));
   const { output } = await cruise(
     folders,
     { ...configuration.options, baseDir: directory, ruleSet: { forbidden: configuration.forbidden }, validate: true },
-    undefined,
-    { tsConfig: extractTSConfig(join(directory, "tsconfig.json")) },
+    { alias: aliases(directory, tsConfig.options.paths), bustTheCache: true },
+    { tsConfig },
   );
   if (typeof output === "string") throw new Error(`dependency-cruiser answered with text: ${output}`);
   const modules = output.modules.map((module) => module.source).filter((source) => source.startsWith("src/"));
@@ -37,6 +38,18 @@ export async function checkLayers(directory) {
       }),
     ],
   };
+}
+
+/**
+ * The names of tsconfig.json's `paths`, each an exact one, as the resolver takes them.
+ *
+ * @param {string} directory
+ * @param {Record<string, string[]> | undefined} paths
+ */
+function aliases(directory, paths = {}) {
+  return Object.fromEntries(
+    Object.entries(paths).map(([name, [path]]) => [`${name}$`, join(directory, /** @type {string} */ (path))]),
+  );
 }
 
 /**

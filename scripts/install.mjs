@@ -57,9 +57,10 @@ export function npmCommand() {
     : { command: ["npm"], shell: process.platform === "win32" };
 }
 
-/** The environment in which npm installs. */
+/** The environment in which npm installs: the setting of .npmrc as a variable, and not as one that npm warns of. */
 export function npmEnvironment() {
-  return { ...process.env, ONNXRUNTIME_NODE_INSTALL: "skip" };
+  const { npm_config_onnxruntime_node_install: _, ...environment } = process.env;
+  return { ...environment, ONNXRUNTIME_NODE_INSTALL: "skip" };
 }
 
 /**
