@@ -1,5 +1,6 @@
 import type { FileHandle } from "node:fs/promises";
 import { CurvatureError } from "../errors/index.ts";
+import { fetchBytes, shownAddress } from "./fetchBytes.ts";
 import { type TensorProto, TensorProto_DataLocation } from "./generated/onnx_pb.ts";
 import { fromTensorProto, type StoredTensor, storedByteLength, tensorHeader } from "./tensorProto.ts";
 
@@ -121,16 +122,10 @@ export function fromUrl(model: URL): ReadExternal {
   return async (location, { offset, length }) => {
     if (length === 0) return new Uint8Array(0);
     const url = new URL(location.split(/[/\\]/).map(encodeURIComponent).join("/"), model);
-    const headers = { Range: `bytes=${offset}-${offset + length - 1}` };
-    const response = await fetch(url, { headers }).catch((cause: unknown) => {
-      throw fileError(`External data ${url.href}, which holds weights of the model, cannot be fetched.`, cause);
-    });
-    if (!response.ok) {
-      throw fileError(`External data ${url.href} cannot be fetched: HTTP ${response.status} ${response.statusText}.`);
-    }
-    const bytes = new Uint8Array(await response.arrayBuffer());
-    const start = response.status === 206 ? 0 : offset;
-    checkRange(url.href, { offset: start, length }, bytes.byteLength);
+    const what = "External data, which hold weights of the model, at";
+    const { bytes, partial } = await fetchBytes(url, { what, range: `bytes=${offset}-${offset + length - 1}` });
+    const start = partial ? 0 : offset;
+    checkRange(shownAddress(url), { offset: start, length }, bytes.byteLength);
     return bytes.subarray(start, start + length);
   };
 }

@@ -11,6 +11,7 @@ import {
   isExternal,
   type ReadExternal,
 } from "./externalData.ts";
+import { fetchBytes, shownAddress } from "./fetchBytes.ts";
 import {
   type GraphProto,
   type ModelProto,
@@ -70,14 +71,11 @@ async function open(source: string | URL | Uint8Array): Promise<Opened> {
   if (source instanceof Uint8Array) return { bytes: plain(source), file: "The given model", beside: fromNowhere };
   const url = typeof source !== "string" ? source : addressScheme.test(source) ? parseUrl(source) : undefined;
   if (url !== undefined && url.protocol !== "file:") {
-    return { bytes: await download(url), file: url.href, beside: fromUrl(url) };
+    const { bytes } = await fetchBytes(url, { what: "Model" });
+    return { bytes, file: shownAddress(url), beside: /^https?:/.test(url.protocol) ? fromUrl(url) : fromNowhere };
   }
-  const [{ readFile }, { dirname }, { fileURLToPath }] = await Promise.all([
-    import("node:fs/promises"),
-    import("node:path"),
-    import("node:url"),
-  ]);
-  const path = url?.host === "" ? fileURLToPath(url) : (url?.href ?? String(source));
+  const [{ readFile }, { dirname }] = await Promise.all([import("node:fs/promises"), import("node:path")]);
+  const path = url === undefined ? String(source) : await pathOf(url);
   const bytes = await readFile(path).catch((cause: NodeJS.ErrnoException) => {
     throw new CurvatureError("file", `${path}: ${reason(cause.code)}.`, { cause });
   });
@@ -86,7 +84,21 @@ async function open(source: string | URL | Uint8Array): Promise<Opened> {
 
 function parseUrl(address: string): URL {
   if (URL.canParse(address)) return new URL(address);
-  throw new CurvatureError("file", `${address}: no valid address; expected a path, a file: URL or an http(s) URL.`);
+  throw badAddress(address);
+}
+
+async function pathOf(url: URL): Promise<string> {
+  const { fileURLToPath } = await import("node:url");
+  try {
+    return fileURLToPath(url);
+  } catch (cause) {
+    throw badAddress(url.href, cause);
+  }
+}
+
+function badAddress(address: string, cause?: unknown): CurvatureError {
+  const message = `${address}: no valid address; expected a path, a file: URL or an http(s) URL.`;
+  return new CurvatureError("file", message, { cause });
 }
 
 function reason(code: string | undefined): string {
@@ -100,14 +112,6 @@ function reason(code: string | undefined): string {
 /** The bytes without the subclass (Node's Buffer), whose `slice` would not copy. */
 function plain(bytes: Uint8Array): Uint8Array {
   return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
-
-async function download(url: URL): Promise<Uint8Array> {
-  const response = await fetch(url).catch((cause: unknown) => {
-    throw new CurvatureError("file", `${url.href}: cannot be fetched; check the address and the network.`, { cause });
-  });
-  if (response.ok) return new Uint8Array(await response.arrayBuffer());
-  throw new CurvatureError("file", `${url.href}: cannot be fetched, HTTP ${response.status} ${response.statusText}.`);
 }
 
 function parse(bytes: Uint8Array, file: string): ModelWithGraph {

@@ -27,6 +27,10 @@ function serve(): Promise<Server> {
       return response.writeHead(404, "Not Found").end();
     if (url.startsWith("/closing/") && file.endsWith(".data")) return response.destroy();
     const bytes = readFileSync(join(external, "..", file));
+    if (url.startsWith("/short/")) {
+      response.writeHead(200, { "Content-Length": bytes.length });
+      return response.write(bytes.subarray(0, 100), () => response.destroy());
+    }
     const range = /^bytes=(\d+)-(\d+)$/.exec(headers.range ?? "");
     if (range === null || !url.startsWith("/ranges/")) return response.end(bytes);
     return response.writeHead(206).end(bytes.subarray(Number(range[1]), Number(range[2]) + 1));
@@ -68,6 +72,15 @@ describe("sources", () => {
     expect(await weights(readFileSync(digits))).toEqual(expected);
   });
 
+  test("data: URLs, which have no folder", async () => {
+    const url = (path: string) => `data:;base64,${readFileSync(path).toString("base64")}`;
+    expect(await weights(url(digits))).toEqual(await weights(digits));
+    expect(await rejectionOf(weights(url(external)))).toMatch(/but was given as bytes; pass externalData/);
+    expect(await rejectionOf(readModel(`data:,${"text".repeat(1000)}`))).toMatch(
+      /^.{200,300}\.\.\.: expected an ONNX model/,
+    );
+  });
+
   test.each(["ranges", "whole"])("external data over http (%s)", async (kind) => {
     requested = [];
     expect(await weights(address(`${kind}/mlp_external_data.onnx`))).toEqual(await weights(external));
@@ -77,13 +90,11 @@ describe("sources", () => {
   test("external data that no server has", async () => {
     const gone = weights(address("alone/mlp_external_data.onnx"));
     expect(await rejectionOf(gone)).toMatch(
-      /^file: External data http.*\.data cannot be fetched: HTTP 404 Not Found\.$/,
+      /^file: External data, .*, at http.*\.data cannot be fetched: HTTP 404 Not Found\.$/,
     );
     const model = modelContents(await readModel(address("closing/mlp_external_data.onnx")));
     const outside = model.graph.initializers.find((each) => each.external)!;
-    expect(await rejectionOf(outside.load())).toMatch(
-      /^file: External data .*, which holds weights .*, cannot be fetched\./,
-    );
+    expect(await rejectionOf(outside.load())).toMatch(/cannot be fetched: no complete answer; check/);
   });
 
   test("external data given as bytes", async () => {
@@ -99,8 +110,14 @@ describe("refusals", () => {
     );
     expect(await rejectionOf(readModel(folder))).toMatch(/this is a folder; give the path of the \.onnx file in it\.$/);
     expect(await rejectionOf(readModel(`${digits}/x.onnx`))).toMatch(/cannot be read \(ENOTDIR\)\.$/);
-    expect(await rejectionOf(readModel(address("missing.onnx")))).toMatch(/cannot be fetched, HTTP 404 Not Found\.$/);
-    expect(await rejectionOf(readModel("http://127.0.0.1:1/m.onnx"))).toMatch(/check the address and the network\.$/);
+    expect(await rejectionOf(readModel(address("missing.onnx")))).toMatch(
+      /^file: Model http:.*missing\.onnx cannot be fetched: HTTP 404 Not Found\.$/,
+    );
+    expect(await rejectionOf(readModel("http://127.0.0.1:1/m.onnx"))).toMatch(
+      /^file: Model http:.* cannot be fetched: no complete answer; check the address and the network\.$/,
+    );
+    expect(await rejectionOf(readModel(address("short/mlp_external_data.onnx")))).toMatch(/no complete answer/);
+    expect(await rejectionOf(readModel("file:///a%2Fb"))).toMatch(/no valid address; expected a path, a file: URL/);
     expect(await rejectionOf(readModel("http://["))).toMatch(/no valid address; expected a path, a file: URL/);
   });
 
