@@ -140,7 +140,7 @@ function runFindings(args, { project, expected = /^/ }) {
 function typeFindings(project, resolution) {
   const folder = join(project, resolution.moduleResolution);
   mkdirSync(folder);
-  cpSync(join(root, "scripts/package/consumer.ts.txt"), join(folder, "consumer.ts"));
+  cpSync(join(root, "scripts/package/consumer.ts"), join(folder, "consumer.ts"));
   const compilerOptions = {
     ...resolution,
     target: "es2022",

@@ -1,6 +1,6 @@
 // @ts-check
 import { spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { isMain, root } from "./paths.mjs";
 
@@ -79,14 +79,33 @@ function inspectText(path, text) {
     );
 }
 
-/** @param {string} directory */
-function trackedFiles(directory) {
-  const { status, stdout, stderr } = spawnSync("git", ["ls-files", "-z"], { cwd: directory, encoding: "utf8" });
-  if (status !== 0) throw new Error(`git ls-files failed: ${stderr}`);
-  const deleted = spawnSync("git", ["ls-files", "-z", "--deleted"], { cwd: directory, encoding: "utf8" }).stdout.split(
-    "\0",
-  );
-  return stdout.split("\0").filter((path) => path !== "" && !deleted.includes(path));
+/**
+ * What git tracks; in a copy without git, what .gitignore leaves.
+ *
+ * @param {string} directory
+ * @returns {string[]}
+ */
+export function trackedFiles(directory) {
+  // Root may look at a checkout that another user owns.
+  const git = ["-c", "safe.directory=*", "ls-files", "-z"];
+  const { status, stdout } = spawnSync("git", git, { cwd: directory, encoding: "utf8" });
+  if (status === 0) return stdout.split("\0").filter((path) => path !== "" && existsSync(join(directory, path)));
+  const ignored = readFileSync(join(directory, ".gitignore"), "utf8").split("\n");
+  return walk(directory, { folder: "", ignored: [...ignored, ".git/"] });
+}
+
+/**
+ * @param {string} directory
+ * @param {{ folder: string, ignored: readonly string[] }} options paths that end in a slash are folders
+ * @returns {string[]}
+ */
+function walk(directory, { folder, ignored }) {
+  return readdirSync(join(directory, folder), { withFileTypes: true }).flatMap((entry) => {
+    const path = folder === "" ? entry.name : `${folder}/${entry.name}`;
+    if (ignored.includes(`${path}/`) || ignored.includes(`${entry.name}/`)) return [];
+    if (entry.isDirectory()) return walk(directory, { folder: path, ignored });
+    return entry.isFile() ? [path] : [];
+  });
 }
 
 if (isMain(import.meta.url)) {

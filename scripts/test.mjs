@@ -14,7 +14,10 @@ const results = join(root, ".cache/vitest.json");
 
 const before = [
   { name: "format and lint", command: ["node_modules/@biomejs/biome/bin/biome", "check"] },
-  { name: "types", command: ["node_modules/typescript/bin/tsc", "--noEmit"] },
+  {
+    name: "types",
+    command: ["node_modules/typescript/bin/tsc", "--noEmit", "--incremental", "--tsBuildInfoFile", ".cache/types.json"],
+  },
   { name: "layers", command: ["scripts/checkLayers.mjs"] },
   { name: "docs coverage", command: ["scripts/checkDocs.mjs"] },
   { name: "sources", command: ["scripts/checkSources.mjs"] },

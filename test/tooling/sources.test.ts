@@ -1,5 +1,6 @@
+import { execFileSync } from "node:child_process";
 import { expect, test } from "vitest";
-import { checkSources } from "../../scripts/checkSources.mjs";
+import { checkSources, trackedFiles } from "../../scripts/checkSources.mjs";
 import { checkoutOf } from "./checkout.ts";
 
 const findingsOf = (files: Record<string, string>) =>
@@ -44,3 +45,22 @@ test.each(["src/graph/utils.ts", "src/helpers/order.ts", "test/common.test.ts", 
     expect(findingsOf({ [path]: lines(1) })).toEqual([expect.stringContaining(`${path}: "`)]);
   },
 );
+
+test("looks at what git tracks, and without git at what .gitignore leaves", () => {
+  const files = {
+    ".gitignore": "dist/\ndocs/api/\n",
+    "dist/a.js": "",
+    "docs/api/b.md": "",
+    "docs/page.md": "",
+    "src/a.ts": "",
+  };
+  const folder = checkoutOf(files);
+  const expected = [".gitignore", "docs/page.md", "package.json", "src/a.ts", "tsconfig.json"];
+  expect(trackedFiles(folder).sort()).toEqual(expected);
+  for (const args of [
+    ["init", "-q"],
+    ["add", "docs", "src"],
+  ])
+    execFileSync("git", args, { cwd: folder });
+  expect(trackedFiles(folder).sort()).toEqual(["docs/page.md", "src/a.ts"]);
+});

@@ -15,7 +15,9 @@ export async function study(bytes: Uint8Array, x: Float32Array, y: BigInt64Array
     const step = await cg(damped(ggn(risk), 1e-2), await risk.gradient());
     // @ts-expect-error: a trace is a number
     const text: string = trace.trace;
-    return trace.trace + trace.standardError + top.values.length + grid.length + density.length + step.matvecs + text.length;
+    return (
+      trace.trace + trace.standardError + top.values.length + grid.length + density.length + step.matvecs + text.length
+    );
   } finally {
     await risk.dispose();
   }
