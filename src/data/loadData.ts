@@ -5,7 +5,15 @@ import { checkedScale } from "./checkedScale.ts";
 import { convertTensor } from "./convertTensor.ts";
 import type { Data } from "./data.ts";
 import { fitRows, type ModelDims } from "./fitRows.ts";
-import { decodeArray, formatOf, type LoadedArray, loadArray, memberArray, takeRange } from "./loadTensor.ts";
+import {
+  decodeArray,
+  formatOf,
+  type LoadedArray,
+  loadArray,
+  memberArray,
+  splitMember,
+  takeRange,
+} from "./loadTensor.ts";
 import { npzNames } from "./readNpz.ts";
 import { type Contents, readSource, type Source } from "./readSource.ts";
 import { readTable, type TableOptions } from "./readTable.ts";
@@ -111,8 +119,9 @@ async function loadInputs(inputs: { readonly [name: string]: Source }, options: 
 }
 
 async function loadOneFile(data: Source, options: LoadDataOptions): Promise<Loaded> {
-  const loose = typeof data === "string" && /\.npz:[^\\/:]+$/i.test(data);
-  if (loose) return { inputs: { [onlyInput(options)]: await loadArray(data, options) } };
+  if (splitMember(data).member !== undefined) {
+    return { inputs: { [onlyInput(options)]: await loadArray(data, options) } };
+  }
   const contents = await readSource(data);
   const { name } = contents;
   const format = formatOf(contents);

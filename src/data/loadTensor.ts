@@ -54,8 +54,8 @@ export function memberArray({ bytes, name }: Contents, member: string, options: 
 }
 
 /** The array of an NPY or IDX file. */
-export function decodeArray({ bytes, name }: Contents): Tensor {
-  return isNpy(bytes) || /\.npy$/i.test(name) ? readNpy(bytes, { name }) : readIdx(bytes, { name });
+export function decodeArray(contents: Contents): Tensor {
+  return formatOf(contents) === "npy" ? readNpy(contents.bytes, contents) : readIdx(contents.bytes, contents);
 }
 
 /** The rows that the options ask for, and how many there are. */
@@ -82,7 +82,8 @@ export function formatOf({ bytes, name }: Contents): ArrayFormat {
   return /\.idx$|-ubyte$/i.test(plain) ? "idx" : "csv";
 }
 
-function splitMember(source: Source): { readonly file: Source; readonly member?: string } {
+/** A source `file.npz:name` in its two parts; any other as it is. */
+export function splitMember(source: Source): { readonly file: Source; readonly member?: string } {
   const match = typeof source === "string" ? /^(.*\.npz):([^\\/:]+)$/i.exec(source) : null;
   return match === null ? { file: source } : { file: match[1]!, member: match[2]! };
 }

@@ -29,7 +29,7 @@ async function readRaw(source: Source): Promise<Contents> {
     return { bytes: new Uint8Array(await source.arrayBuffer()), name };
   }
   const text = String(source);
-  const name = text.replace(/[?#].*$/, "").replace(/^.*[\\/]/, "");
+  const name = /^(blob|data):/.test(text) ? "data in memory" : text.replace(/[?#].*$/, "").replace(/^.*[\\/]/, "");
   return { name, bytes: /^(https?|blob|data):/.test(text) ? await fetchBytes(text) : await readBytes(source) };
 }
 
@@ -57,6 +57,5 @@ function reason(cause: unknown): string {
   const code = "code" in cause ? cause.code : undefined;
   if (code === "ENOENT") return "there is no such file";
   if (code === "EISDIR") return "it is a folder, expected a file";
-  if (code === "EACCES" || code === "EPERM") return "it may not be read (permissions)";
   return cause.message;
 }
