@@ -1,8 +1,7 @@
 import { CurvatureError } from "../errors/index.ts";
+import { apply } from "./apply.ts";
 import { identityKey } from "./leaves.ts";
-import type { Attributes } from "./lowering.ts";
-import type { Primitive } from "./primitive.ts";
-import { apply, type ElementType, type Shape, type Value } from "./value.ts";
+import type { Attributes, ElementType, Primitive, Shape, Value } from "./primitive.ts";
 
 /** An ONNX node as its file has it: operator, domain, attributes as plain values, subgraphs as opaque bytes. */
 export interface NodeSpec {

@@ -1,6 +1,7 @@
+import { apply } from "./apply.ts";
 import { isInput } from "./leaves.ts";
 import { topologicalOrder } from "./order.ts";
-import { apply, type Value } from "./value.ts";
+import type { Value } from "./primitive.ts";
 
 /**
  * The outputs with equal applications (same primitive, same parameters, same inputs) computed once. Rebuilding also

@@ -1,10 +1,9 @@
+export { apply } from "./apply.ts";
 export { carried, isCarried, type NodeSpec } from "./carried.ts";
 export { shareCommonSubexpressions } from "./commonSubexpressions.ts";
 export { constant, constantTensor, identityKey, input, integers, isInput, scalar } from "./leaves.ts";
-export type { Attributes, LoweredNode, Lowering } from "./lowering.ts";
 export { dependents, topologicalOrder } from "./order.ts";
-export type { Primitive } from "./primitive.ts";
+export type { Attributes, ElementType, LoweredNode, Lowering, Primitive, Shape, Value } from "./primitive.ts";
 export { printGraph } from "./print.ts";
 export { broadcastShapes, normalizeAxis, sameShape } from "./shape.ts";
 export { substitute } from "./substitute.ts";
-export { apply, type ElementType, type Shape, type Value } from "./value.ts";

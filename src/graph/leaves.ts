@@ -1,7 +1,7 @@
 import { CurvatureError } from "../errors/index.ts";
 import { dtypeOf, formatDims, sizeOf, type Tensor } from "../tensors/index.ts";
-import type { Primitive } from "./primitive.ts";
-import { apply, type ElementType, type Shape, type Value } from "./value.ts";
+import { apply } from "./apply.ts";
+import type { ElementType, Primitive, Shape, Value } from "./primitive.ts";
 
 interface InputParams {
   readonly name: string;

@@ -1,4 +1,4 @@
-import type { Value } from "./value.ts";
+import type { Value } from "./primitive.ts";
 
 /** Everything the outputs are computed from, inputs before what uses them. Values in `stop` are listed but not looked into. */
 export function topologicalOrder(outputs: readonly Value[], stop: ReadonlySet<Value> = new Set()): Value[] {

@@ -1,6 +1,26 @@
-import type { Precision } from "../tensors/index.ts";
-import type { Lowering } from "./lowering.ts";
-import type { ElementType, Shape, Value } from "./value.ts";
+import type { AttributeValue, Dtype, Precision, Tensor } from "../tensors/index.ts";
+
+/** Sizes of a value's axes; `[]` is a scalar. Always concrete: a graph is built for one batch size. */
+export type Shape = readonly number[];
+
+/** Element type of a value. "float" is the precision the graph is compiled in, float32 or float64. */
+export type ElementType = "float" | Exclude<Dtype, "float32" | "float64" | "float16">;
+
+/**
+ * A node of a graph together with its only output: one application of a primitive. Values are immutable and point at what
+ * they are computed from, so a graph is known by its outputs.
+ */
+export interface Value<P = unknown> {
+  /** Order of creation; inputs have smaller numbers than what is computed from them. */
+  readonly id: number;
+  readonly primitive: Primitive<P>;
+  readonly inputs: readonly Value[];
+  readonly params: P;
+  readonly shape: Shape;
+  readonly type: ElementType;
+  /** The number that all elements are known to equal, for constants and what is moved or repeated from them. */
+  readonly uniform?: number;
+}
 
 /**
  * One operation of a graph, with all its rules. A rule is written with other primitives, so derivatives of any order are
@@ -50,3 +70,39 @@ export interface Primitive<P = unknown> {
   /** String that is equal for parameters that mean the same; default: as JSON. */
   key?(params: P): string;
 }
+
+/** Where a primitive writes its ONNX form. Names are those of the ONNX graph being written. */
+export interface Lowering {
+  /** Precision that "float" stands for in this graph. */
+  readonly precision: Precision;
+  /** Version of the standard operator set of the graph. */
+  readonly opset: number;
+  /** True where the result must run in any ONNX runtime: standard operators only. */
+  readonly portable: boolean;
+  /** Name under which a value already written can be read. */
+  name(value: Value): string;
+  /** Writes a node with one output; returns the output's name. An empty input name stands for an absent input. */
+  node(op: string, inputs: readonly string[], attributes?: Attributes, domain?: string): string;
+  /** Writes a node with several outputs; returns their names. The same `key` twice writes one node. */
+  nodes(key: string, node: LoweredNode): readonly string[];
+  /** Makes a value readable under a fixed name, for subgraphs that refer to it. */
+  alias(name: string, target: string): void;
+  /** Name of a constant; equal small tensors share one. */
+  constant(tensor: Tensor): string;
+  /** Name of a constant 1-D int64 tensor. */
+  integers(values: readonly number[]): string;
+  /** Name of a scalar constant in the graph's precision. */
+  float(value: number): string;
+}
+
+/** An ONNX node with its operands in place. */
+export interface LoweredNode {
+  readonly op: string;
+  readonly domain?: string;
+  readonly inputs: readonly string[];
+  readonly attributes: Attributes;
+  readonly outputs: number;
+}
+
+/** Attributes of an ONNX node by name. */
+export type Attributes = { readonly [name: string]: AttributeValue };

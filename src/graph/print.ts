@@ -1,6 +1,6 @@
 import { formatDims } from "../tensors/index.ts";
 import { topologicalOrder } from "./order.ts";
-import type { Value } from "./value.ts";
+import type { Value } from "./primitive.ts";
 
 /**
  * A graph as text, one line a value: `v3 = mul(v1, v2) : float [8, 4]`. Values are numbered in the order of computation, so

@@ -1,6 +1,6 @@
 import { CurvatureError } from "../errors/index.ts";
 import { formatDims } from "../tensors/index.ts";
-import type { Shape } from "./value.ts";
+import type { Shape } from "./primitive.ts";
 
 /** Whether two shapes agree. */
 export function sameShape(a: Shape, b: Shape): boolean {

@@ -1,5 +1,6 @@
+import { apply } from "./apply.ts";
 import { topologicalOrder } from "./order.ts";
-import { apply, type Value } from "./value.ts";
+import type { Value } from "./primitive.ts";
 
 /** The outputs with some values replaced by others of the same shape; what does not depend on a replaced value is kept as it is. */
 export function substitute(outputs: readonly Value[], replacements: ReadonlyMap<Value, Value>): Value[] {

@@ -10,6 +10,9 @@ const LEVELS = { none: "disabled", basic: "basic", all: "all" } as const;
 export const openSession: OpenSession = async (bytes, options) => {
   const session = await InferenceSession.create(bytes, engineOptions(options));
   return {
+    outputTypes: Object.fromEntries(
+      session.outputMetadata.flatMap((output) => (output.isTensor ? [[output.name, output.type as Dtype]] : [])),
+    ),
     async run(feeds, fetches) {
       const inputs: Record<string, OrtTensor> = {};
       for (const name in feeds) inputs[name] = toEngine(feeds[name]);

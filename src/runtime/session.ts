@@ -1,7 +1,9 @@
-import type { Tensor } from "../tensors/index.ts";
+import type { Dtype, Tensor } from "../tensors/index.ts";
 
 /** A compiled ONNX graph in an execution engine. */
 export interface Session {
+  /** Element types of the outputs. */
+  readonly outputTypes: { readonly [name: string]: Dtype };
   /** Computes the named outputs; inputs are read without being kept, outputs are fresh arrays. */
   run(
     feeds: { readonly [name: string]: Tensor },

@@ -1,27 +1,4 @@
-import type { Dtype } from "../tensors/index.ts";
-import type { Primitive } from "./primitive.ts";
-
-/** Sizes of a value's axes; `[]` is a scalar. Always concrete: a graph is built for one batch size. */
-export type Shape = readonly number[];
-
-/** Element type of a value. "float" is the precision the graph is compiled in, float32 or float64. */
-export type ElementType = "float" | Exclude<Dtype, "float32" | "float64" | "float16">;
-
-/**
- * A node of a graph together with its only output: one application of a primitive. Values are immutable and point at what
- * they are computed from, so a graph is known by its outputs.
- */
-export interface Value<P = unknown> {
-  /** Order of creation; inputs have smaller numbers than what is computed from them. */
-  readonly id: number;
-  readonly primitive: Primitive<P>;
-  readonly inputs: readonly Value[];
-  readonly params: P;
-  readonly shape: Shape;
-  readonly type: ElementType;
-  /** The number that all elements are known to equal, for constants and what is moved or repeated from them. */
-  readonly uniform?: number;
-}
+import type { ElementType, Primitive, Shape, Value } from "./primitive.ts";
 
 let count = 0;
 

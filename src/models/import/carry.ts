@@ -1,0 +1,74 @@
+import { CurvatureError } from "../../errors/index.ts";
+import { carried, type ElementType, integers, type NodeSpec, type Value } from "../../graph/index.ts";
+import type { FileNode } from "../../onnx/index.ts";
+import type { AttributeValue, Dtype } from "../../tensors/index.ts";
+import type { ImportedNode } from "./importedNode.ts";
+import { describe } from "./sortNodes.ts";
+
+/** Operator set of the graphs that carry nodes of older files. */
+const OPSET = 17;
+
+/** Operators whose axes moved from an attribute to an input, with the version in which they did. */
+const AXES_AS_INPUT: Readonly<Record<string, number>> = { Squeeze: 13, Unsqueeze: 13, ReduceSum: 13 };
+
+/** Operators whose form changed otherwise between opset 7 and 17, with the version from which on they can be carried as they are. */
+const CHANGED: Readonly<Record<string, number>> = {
+  Clip: 11,
+  Dropout: 12,
+  Pad: 11,
+  Resize: 11,
+  Scatter: 11,
+  Slice: 10,
+  Split: 13,
+  Softmax: 13,
+  LogSoftmax: 13,
+  TopK: 10,
+  Upsample: 10,
+};
+
+/** The outputs of a node that is evaluated by ONNX Runtime as it stands. */
+export function carry(
+  node: FileNode,
+  context: ImportedNode & { readonly values: ReadonlyMap<string, Value>; readonly types: ReadonlyMap<string, Dtype> },
+): (Value | undefined)[] {
+  const { inputs, attributes } = inputForm(node, context);
+  const captured = node.captures.map((name) => context.values.get(name)!);
+  const spec: NodeSpec = {
+    op: node.op,
+    domain: node.domain,
+    opset: node.domain === "" ? Math.max(context.opset, OPSET) : context.opset,
+    name: node.name,
+    attributes,
+    outputs: node.outputs.length,
+    absent: inputs.flatMap((value, position) => (value === undefined ? [position] : [])),
+    captures: node.captures,
+  };
+  const operands = [...inputs.filter((value) => value !== undefined), ...captured];
+  return node.outputs.map((name, output) => {
+    const shape = context.outputShapes[output];
+    if (shape === undefined) return undefined;
+    return carried(operands, { node: spec, output, shape, type: elementType(context.types.get(name) ?? "float32") });
+  });
+}
+
+/** Operands and attributes as operator set 17 has them. */
+function inputForm(
+  node: FileNode,
+  { inputs, opset }: ImportedNode,
+): { readonly inputs: readonly (Value | undefined)[]; readonly attributes: Readonly<Record<string, AttributeValue>> } {
+  const { axes, ...others } = node.attributes;
+  if (node.domain === "" && opset < (AXES_AS_INPUT[node.op] ?? 0) && axes !== undefined && "ints" in axes) {
+    return { inputs: [...inputs, integers(axes.ints)], attributes: others };
+  }
+  if (node.domain === "" && opset < (CHANGED[node.op] ?? 0)) {
+    throw new CurvatureError(
+      "unsupported",
+      `${describe(node)} has the form of opset ${opset}, which cannot be carried; convert the file with onnx.version_converter.convert_version to ${OPSET}`,
+    );
+  }
+  return { inputs, attributes: node.attributes };
+}
+
+function elementType(dtype: Dtype): ElementType {
+  return dtype === "float32" || dtype === "float64" || dtype === "float16" ? "float" : dtype;
+}

@@ -1,0 +1,189 @@
+import { CurvatureError } from "../../errors/index.ts";
+import { constant, type ElementType, input, type Shape, sameShape, type Value } from "../../graph/index.ts";
+import type { FileNode } from "../../onnx/index.ts";
+import { type Dtype, formatDims } from "../../tensors/index.ts";
+import type { GraphRequest, ModelGraph } from "../model.ts";
+import { carry } from "./carry.ts";
+import type { ChosenParameter } from "./chooseParameters.ts";
+import type { ImportedNode } from "./importedNode.ts";
+import { ruleOf } from "./operators.ts";
+import type { PreparedModel } from "./preparedModel.ts";
+import { type Probe, probe } from "./probe.ts";
+import { describe, readBy } from "./sortNodes.ts";
+import { staticValues } from "./statics.ts";
+
+/** What a file's nodes are interpreted with. */
+export interface Interpretation {
+  readonly model: PreparedModel;
+  readonly parameters: readonly ChosenParameter[];
+}
+
+/**
+ * The file's graph in primitives, for inputs of the requested shapes. Values that depend on shapes and constants alone are
+ * folded, nodes that no parameter reaches are carried where they have no rule.
+ *
+ * @throws CurvatureError "unsupported" for operators without a rule that a parameter reaches (all of them in one message),
+ *   "runtime" where ONNX Runtime cannot run the file
+ */
+export async function interpret(what: Interpretation, request: Omit<GraphRequest, "cut">): Promise<ModelGraph> {
+  const { model, parameters } = what;
+  const nodes = neededNodes(model.nodes, request.outputs);
+  const tensors = new Set(parameters.map(({ tensor }) => tensor));
+  const reached = reachedValues(nodes, tensors);
+  checkOperators(nodes, { reached, file: model.file });
+  const statics = staticValues(nodes, { constants: model.constants.keys(), parameters: tensors });
+  const known = await probe(model, { shapes: request.shapes, statics, nodes, reached });
+  const values = new Map<string, Value>();
+  const inputs: Record<string, Value> = {};
+  for (const { name, dtype } of model.inputs) {
+    inputs[name] = input(name, request.shapes[name], elementType(dtype as Dtype));
+    values.set(name, inputs[name]);
+  }
+  const free = parameters.map(({ name, tensor, dims }) => {
+    const value = input(name, dims);
+    values.set(tensor, value);
+    return value;
+  });
+  for (const [name, tensor] of known.constants) values.set(name, constant(tensor));
+  const context: WalkContext = { ...what, values, known, reached, consumers: consumersOf(nodes) };
+  for (const node of nodes) {
+    if (node.outputs.some((name) => name !== "" && !statics.has(name))) interpretNode(node, context);
+  }
+  return { parameters: free, inputs, outputs: namedOutputs(request.outputs, { values, model }) };
+}
+
+interface WalkContext extends Interpretation {
+  readonly values: Map<string, Value>;
+  readonly known: Probe;
+  readonly reached: ReadonlySet<string>;
+  readonly consumers: ReadonlyMap<string, readonly string[]>;
+}
+
+function interpretNode(node: FileNode, context: WalkContext): void {
+  const { values, known, reached, model } = context;
+  const inputs = node.inputs.map((name) => (name === "" ? undefined : values.get(name)));
+  const shapes = node.outputs.map((name): Shape | undefined => (name === "" ? undefined : known.shapes.get(name)));
+  const differentiable = node.outputs.some((name) => reached.has(name));
+  const imported: ImportedNode = {
+    op: node.op,
+    name: node.name,
+    opset: model.opsets[node.domain] ?? 1,
+    inputs,
+    outputShapes: shapes,
+    attributes: node.attributes,
+    consumers: context.consumers.get(node.outputs[0]) ?? [],
+  };
+  const results = applyRule(node, imported, differentiable) ?? carry(node, { ...imported, values, types: known.types });
+  node.outputs.forEach((name, i) => {
+    const value = results[i];
+    if (name === "" || value === undefined) return;
+    const shape = shapes[i];
+    if (shape !== undefined && !sameShape(shape, value.shape)) {
+      throw new CurvatureError(
+        "model",
+        `internal: ${describe(node)} has shape ${formatDims(shape)} in ONNX Runtime, but ${formatDims(value.shape)} by our rule`,
+      );
+    }
+    values.set(name, value);
+  });
+}
+
+/** Outputs by the operator's rule; undefined where the node is to be carried. */
+function applyRule(
+  node: FileNode,
+  imported: ImportedNode,
+  differentiable: boolean,
+): readonly (Value | undefined)[] | undefined {
+  const rule = ruleOf(node);
+  const onFloats = imported.inputs.some((value) => value?.type === "float");
+  if (rule === undefined || !(differentiable || onFloats)) return undefined;
+  try {
+    const result = rule(imported);
+    return Array.isArray(result) ? (result as readonly (Value | undefined)[]) : [result as Value];
+  } catch (error) {
+    const carriable = !differentiable && error instanceof CurvatureError && error.code === "unsupported";
+    if (carriable) return undefined;
+    throw error;
+  }
+}
+
+/** Nodes that the outputs need, in order. */
+export function neededNodes(nodes: readonly FileNode[], outputs: readonly string[]): FileNode[] {
+  const needed = new Set(outputs);
+  const kept: FileNode[] = [];
+  for (const node of [...nodes].reverse()) {
+    if (!node.outputs.some((name) => needed.has(name))) continue;
+    kept.push(node);
+    for (const name of readBy(node)) needed.add(name);
+  }
+  return kept.reverse();
+}
+
+/** Operators whose result does not depend on the numbers they are given. */
+const VALUE_FREE: ReadonlySet<string> = new Set(["Shape", "Size"]);
+
+/** Names of values that depend on the numbers in a parameter. */
+export function reachedValues(nodes: readonly FileNode[], parameters: Iterable<string>): Set<string> {
+  const reached = new Set(parameters);
+  for (const node of nodes) {
+    if (VALUE_FREE.has(node.op) || !readBy(node).some((name) => reached.has(name))) continue;
+    for (const name of node.outputs) if (name !== "") reached.add(name);
+  }
+  return reached;
+}
+
+/** Operators without a rule that a parameter reaches, with their nodes. */
+export function missingOperators(nodes: readonly FileNode[], reached: ReadonlySet<string>): Map<string, FileNode[]> {
+  const missing = new Map<string, FileNode[]>();
+  for (const node of nodes) {
+    if (ruleOf(node) !== undefined || !node.outputs.some((name) => reached.has(name))) continue;
+    const operator = node.domain === "" ? node.op : `${node.domain}.${node.op}`;
+    missing.set(operator, [...(missing.get(operator) ?? []), node]);
+  }
+  return missing;
+}
+
+function checkOperators(
+  nodes: readonly FileNode[],
+  { reached, file }: { readonly reached: ReadonlySet<string>; readonly file: string },
+): void {
+  const missing = missingOperators(nodes, reached);
+  if (missing.size === 0) return;
+  const list = [...missing].map(([operator, users]) => {
+    const names = users.map(({ name, outputs }) => name || outputs[0]);
+    return `${operator} (${users.length}: ${names.slice(0, 3).join(", ")}${names.length > 3 ? ", ..." : ""})`;
+  });
+  throw new CurvatureError(
+    "unsupported",
+    `${file}: no derivative rule for ${list.join("; ")}, which parameters reach; choose another output, or re-export without ${missing.size === 1 ? "it" : "them"}`,
+  );
+}
+
+function consumersOf(nodes: readonly FileNode[]): Map<string, string[]> {
+  const consumers = new Map<string, string[]>();
+  for (const node of nodes)
+    for (const name of node.inputs) consumers.set(name, [...(consumers.get(name) ?? []), node.op]);
+  return consumers;
+}
+
+function elementType(dtype: Dtype): ElementType {
+  return dtype === "float32" || dtype === "float64" || dtype === "float16" ? "float" : dtype;
+}
+
+function namedOutputs(
+  names: readonly string[],
+  { values, model }: { readonly values: ReadonlyMap<string, Value>; readonly model: PreparedModel },
+): { readonly [name: string]: Value } {
+  const outputs: Record<string, Value> = {};
+  for (const name of names) {
+    const value = values.get(name);
+    if (value === undefined) {
+      throw new CurvatureError(
+        "model",
+        `${model.file}: output "${name}" does not depend on parameters or inputs; choose another output`,
+      );
+    }
+    outputs[name] = value;
+  }
+  return outputs;
+}

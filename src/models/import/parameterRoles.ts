@@ -1,0 +1,105 @@
+import type { FileNode } from "../../onnx/index.ts";
+import type { ParameterRole } from "../model.ts";
+
+/** What a constant operand at each position is to an operator, where it is a parameter whenever it is constant. */
+const ROLES: Readonly<Record<string, readonly (ParameterRole | undefined)[]>> = {
+  Conv: [undefined, "weight", "bias"],
+  ConvTranspose: [undefined, "weight", "bias"],
+  Gemm: ["weight", "weight", "bias"],
+  MatMul: ["weight", "weight"],
+  LSTM: [undefined, "weight", "weight", "bias", undefined, undefined, undefined, "weight"],
+  GRU: [undefined, "weight", "weight", "bias"],
+  RNN: [undefined, "weight", "weight", "bias"],
+  BatchNormalization: [undefined, "scale", "bias"],
+  LayerNormalization: [undefined, "scale", "bias"],
+  InstanceNormalization: [undefined, "scale", "bias"],
+  GroupNormalization: [undefined, "scale", "bias"],
+  RMSNormalization: [undefined, "scale"],
+  SimplifiedLayerNormalization: [undefined, "scale"],
+  Gather: ["table"],
+  PRelu: [undefined, "slope"],
+};
+
+/** What a constant operand with several elements is, where it meets a value that another parameter reaches. */
+const JOINED_ROLES: Readonly<Record<string, ParameterRole>> = {
+  Add: "offset",
+  Sub: "offset",
+  Mul: "factor",
+  Concat: "token",
+};
+
+/** Operators that only move elements: what comes out of a constant is still that constant to what uses it. */
+const MOVES: ReadonlySet<string> = new Set([
+  "Identity",
+  "Transpose",
+  "Reshape",
+  "Unsqueeze",
+  "Squeeze",
+  "Flatten",
+  "Expand",
+  "Cast",
+]);
+
+/** How a constant is used: the role that makes it a parameter, and where. */
+export interface Usage {
+  readonly role: ParameterRole;
+  readonly node: FileNode;
+}
+
+/**
+ * Constants that are parameters by the way they are used, with the first such use. `candidates` are float constants,
+ * `isIdentity` says that a constant is all ones or all zeros (what exporters write for a normalization without parameters).
+ */
+export function parameterUsages(
+  nodes: readonly FileNode[],
+  candidates: ReadonlyMap<string, { readonly dims: readonly number[] }>,
+  { declared, isIdentity }: { readonly declared: ReadonlySet<string>; readonly isIdentity: (name: string) => boolean },
+): Map<string, Usage> {
+  const found = new Map<string, Usage>();
+  const origins = new Map<string, string>();
+  for (const name of candidates.keys()) origins.set(name, name);
+  const reached = new Set<string>(declared);
+  for (const node of nodes) {
+    const movesConstant = node.domain === "" && MOVES.has(node.op) && origins.has(node.inputs[0]);
+    if (movesConstant && !reached.has(node.inputs[0])) {
+      origins.set(node.outputs[0], origins.get(node.inputs[0])!);
+      continue;
+    }
+    node.inputs.forEach((input, position) => {
+      const name = origins.get(input);
+      const role = name === undefined ? undefined : roleOf(node, position, { name, reached, candidates, isIdentity });
+      if (name === undefined || role === undefined) return;
+      if (!found.has(name)) found.set(name, { role, node });
+      reached.add(input);
+      reached.add(name);
+    });
+    if ([...node.inputs, ...node.captures].some((name) => reached.has(name))) {
+      for (const name of node.outputs) if (name !== "") reached.add(name);
+    }
+  }
+  return found;
+}
+
+function roleOf(
+  node: FileNode,
+  position: number,
+  facts: {
+    readonly name: string;
+    readonly reached: ReadonlySet<string>;
+    readonly candidates: ReadonlyMap<string, { readonly dims: readonly number[] }>;
+    readonly isIdentity: (name: string) => boolean;
+  },
+): ParameterRole | undefined {
+  const { name, reached, candidates, isIdentity } = facts;
+  const role = ROLES[node.op]?.[position];
+  const { dims } = candidates.get(name)!;
+  if (role !== undefined) {
+    if (node.op === "Gather" && dims.length < 2) return undefined;
+    if (node.op === "InstanceNormalization" && isIdentity(name)) return undefined;
+    return role;
+  }
+  const several = dims.some((dim) => dim > 1);
+  const joined = JOINED_ROLES[node.op];
+  const meets = node.inputs.some((other, i) => i !== position && reached.has(other));
+  return joined !== undefined && several && meets ? joined : undefined;
+}

@@ -1,0 +1,32 @@
+import type { FileNode, ValueInfo } from "../../onnx/index.ts";
+import type { Dtype, Tensor } from "../../tensors/index.ts";
+
+/** A constant tensor of a file: an initializer or the value of a Constant node. */
+export interface StoredConstant {
+  readonly name: string;
+  readonly dims: readonly number[];
+  /** float16 and bfloat16 count as float32. */
+  readonly dtype: Dtype;
+  readonly origin: "initializer" | "Constant node";
+  load(): Promise<Tensor>;
+}
+
+/**
+ * A model file made uniform: nodes in an order in which they can be computed, Constant nodes among the constants, half
+ * precision widened to float32.
+ */
+export interface PreparedModel {
+  readonly file: string;
+  readonly producer: string;
+  /** Version of each operator set by domain. */
+  readonly opsets: Readonly<Record<string, number>>;
+  readonly inputs: readonly ValueInfo[];
+  readonly outputs: readonly ValueInfo[];
+  readonly nodes: readonly FileNode[];
+  /** By name, initializers in the order of the file first, then Constant nodes in the order of nodes. */
+  readonly constants: ReadonlyMap<string, StoredConstant>;
+  /** Serialized local functions. */
+  readonly functions: readonly Uint8Array[];
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly notices: readonly string[];
+}

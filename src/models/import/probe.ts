@@ -1,0 +1,113 @@
+import { openSession } from "#runtime";
+import type { FileNode, OnnxNode, ValueInfo } from "../../onnx/index.ts";
+import { engineError } from "../../runtime/index.ts";
+import { type Dtype, sizeOf, type Tensor } from "../../tensors/index.ts";
+import type { PreparedModel } from "./preparedModel.ts";
+import { readBy } from "./sortNodes.ts";
+import { writePrepared } from "./writePrepared.ts";
+
+/** What one run of the model tells about its values for given input shapes. */
+export interface Probe {
+  /** Tensors of static values that are read by nodes that are not static. */
+  readonly constants: ReadonlyMap<string, Tensor>;
+  /** Shapes of the values that are not static. */
+  readonly shapes: ReadonlyMap<string, readonly number[]>;
+  /** Element types of the values that are neither static nor reached by a parameter. */
+  readonly types: ReadonlyMap<string, Dtype>;
+}
+
+/**
+ * Runs the model once in ONNX Runtime, on zeros of the given input shapes, to learn every shape and every value that
+ * depends on shapes and constants alone.
+ *
+ * @throws CurvatureError "runtime" where ONNX Runtime cannot run the model on such inputs
+ */
+export async function probe(
+  model: PreparedModel,
+  request: {
+    readonly shapes: { readonly [name: string]: readonly number[] };
+    readonly statics: ReadonlySet<string>;
+    readonly reached: ReadonlySet<string>;
+    readonly nodes: readonly FileNode[];
+  },
+): Promise<Probe> {
+  const { shapes, statics, nodes, reached } = request;
+  const isDynamic = (node: FileNode) => node.outputs.some((name) => name !== "" && !statics.has(name));
+  const dynamic = nodes.filter(isDynamic);
+  const wanted = new Set(dynamic.flatMap((node) => readBy(node)).filter((name) => statics.has(name)));
+  const fetched = [...wanted].filter((name) => !model.constants.has(name));
+  const measured = dynamic.flatMap((node) => node.outputs).filter((name) => name !== "");
+  const shapeNodes = measured.map(
+    (name, i): OnnxNode => ({ op: "Shape", inputs: [name], outputs: [`shape ${i}`], attributes: {} }),
+  );
+  // Declared as outputs without being fetched: that is how the engine tells their types.
+  const typed = measured.filter((name) => !reached.has(name));
+  const untyped = (name: string): ValueInfo => ({ name, dtype: null, dims: null });
+  const { results, types } = await runOnce(model, {
+    shapes,
+    fetches: [...fetched.map(untyped), ...shapeNodes.map(({ outputs: [name] }) => untyped(name))],
+    typed: typed.map(untyped),
+    extra: shapeNodes,
+  });
+  const constants = new Map<string, Tensor>();
+  for (const name of wanted) {
+    const stored = model.constants.get(name);
+    constants.set(name, stored === undefined ? results[name] : await stored.load());
+  }
+  const shapeOf = (i: number) => Array.from(results[`shape ${i}`].data as BigInt64Array, Number);
+  const typeEntries = typed.map((name): [string, Dtype] => [name, types[name]]);
+  return { constants, shapes: new Map(measured.map((name, i) => [name, shapeOf(i)])), types: new Map(typeEntries) };
+}
+
+interface RunRequest {
+  readonly shapes: { readonly [name: string]: readonly number[] };
+  readonly fetches: readonly ValueInfo[];
+  readonly typed: readonly ValueInfo[];
+  readonly extra: readonly OnnxNode[];
+}
+
+interface RunResult {
+  readonly results: { readonly [name: string]: Tensor };
+  readonly types: { readonly [name: string]: Dtype };
+}
+
+async function runOnce(model: PreparedModel, { shapes, fetches, typed, extra }: RunRequest): Promise<RunResult> {
+  if (fetches.length === 0) return { results: {}, types: {} };
+  const inputs = model.inputs.map((input) => ({ ...input, dims: shapes[input.name] }));
+  const feeds = Object.fromEntries(
+    inputs.map(({ name, dtype, dims }) => [name, zeroTensor((dtype ?? "float32") as Dtype, dims)]),
+  );
+  const bytes = await writePrepared(model, { inputs, outputs: [...fetches, ...typed], extra });
+  try {
+    const session = await openSession(bytes, { optimization: "none" });
+    try {
+      const names = fetches.map(({ name }) => name);
+      return { results: await session.run(feeds, names), types: session.outputTypes };
+    } finally {
+      await session.release();
+    }
+  } catch (cause) {
+    throw engineError(`cannot run ${model.file} on inputs of shape ${JSON.stringify(shapes)}`, cause);
+  }
+}
+
+const ARRAYS = {
+  float32: Float32Array,
+  float64: Float64Array,
+  int8: Int8Array,
+  uint8: Uint8Array,
+  int16: Int16Array,
+  uint16: Uint16Array,
+  int32: Int32Array,
+  uint32: Uint32Array,
+  int64: BigInt64Array,
+  uint64: BigUint64Array,
+  bool: Uint8Array,
+  float16: Uint16Array,
+} as const;
+
+/** Tensor of zeros (of empty strings) of any type. */
+export function zeroTensor(dtype: Dtype, dims: readonly number[]): Tensor {
+  const size = sizeOf(dims);
+  return { data: dtype === "string" ? new Array<string>(size).fill("") : new ARRAYS[dtype](size), dims, dtype };
+}

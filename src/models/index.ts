@@ -1,0 +1,13 @@
+export { type FunctionModelOptions, functionModel } from "./functionModel.ts";
+export type { ConstantDecision, ParameterOverride } from "./import/chooseParameters.ts";
+export { type FileModel, type LoadOptions, loadModel } from "./loadModel.ts";
+export { matches, type Pattern } from "./matches.ts";
+export type {
+  GraphRequest,
+  Model,
+  ModelGraph,
+  ModelInput,
+  ModelOutput,
+  Parameter,
+  ParameterRole,
+} from "./model.ts";

@@ -1,0 +1,68 @@
+import type { Value } from "../graph/index.ts";
+import type { Dtype, Tensor } from "../tensors/index.ts";
+
+/** A tensor of weights that can be differentiated. */
+export interface Parameter {
+  readonly name: string;
+  readonly dims: readonly number[];
+  /** What it is to the operator that uses it. */
+  readonly role: ParameterRole;
+  /** Layer it belongs to: its name without the last part, or the node that uses it. */
+  readonly layer: string;
+  /** Why it is taken for a parameter, in words. */
+  readonly reason: string;
+  /** float32 or float64 as stored (float16 and bfloat16 as float32), row-major. */
+  readonly data: Float32Array | Float64Array;
+}
+
+/** Roles of a parameter: weight matrix or kernel, bias, scale of a normalization, table of an embedding, ... */
+export type ParameterRole = "weight" | "bias" | "scale" | "table" | "slope" | "offset" | "factor" | "token" | "other";
+
+/** An input of a model; sizes that the file leaves open are null or symbolic. */
+export interface ModelInput {
+  readonly name: string;
+  readonly dtype: Dtype;
+  readonly dims: readonly (number | string | null)[];
+}
+
+/** An output of a model, with the operator that ends it. */
+export interface ModelOutput {
+  readonly name: string;
+  /** Softmax, LogSoftmax or Sigmoid, where the output is one of something: what can be cut off to get logits. */
+  readonly activation?: "Softmax" | "LogSoftmax" | "Sigmoid";
+}
+
+/** A model as a graph of primitives for given input shapes. */
+export interface ModelGraph {
+  /** Free values for the parameters, in the order of `Model.parameters`. */
+  readonly parameters: readonly Value[];
+  readonly inputs: { readonly [name: string]: Value };
+  readonly outputs: { readonly [name: string]: Value };
+}
+
+/** Which form of a model is wanted. */
+export interface GraphRequest {
+  /** Full shapes of the inputs, the axis of rows included. */
+  readonly shapes: { readonly [name: string]: readonly number[] };
+  /** Outputs to compute. */
+  readonly outputs: readonly string[];
+  /** Activations to cut off the outputs' ends, so that they are logits. */
+  readonly cut?: readonly string[];
+}
+
+/** A differentiable model: named parameters, and a graph from parameters and inputs to outputs. */
+export interface Model {
+  /** File name or title, for messages. */
+  readonly name: string;
+  readonly parameters: readonly Parameter[];
+  readonly inputs: readonly ModelInput[];
+  readonly outputs: readonly ModelOutput[];
+  /** Rows that the model insists on computing at once; undefined if any number will do. */
+  readonly fixedRows?: number;
+  /** What was done to the file that a reader of results should know. */
+  readonly notices: readonly string[];
+  /** The model as a graph for inputs of these shapes. */
+  graph(request: GraphRequest): Promise<ModelGraph>;
+  /** The model's own outputs by name, for inputs by name. */
+  run(inputs: { readonly [name: string]: Tensor }): Promise<{ readonly [name: string]: Tensor }>;
+}
