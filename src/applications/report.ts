@@ -6,6 +6,8 @@ export interface Quantity {
   readonly matvecs: number;
   /** True where it was read off the dense matrix rather than estimated. */
   readonly exact?: boolean;
+  /** The same quantity read off the dense matrix, where `value` is an estimate and the matrix was small enough to be formed. */
+  readonly exactValue?: number;
 }
 
 /** An eigenvalue and the norm of `A v - value v` for its unit vector v: some eigenvalue of A lies within that distance. */
@@ -29,6 +31,8 @@ export interface ReportedLayer {
   readonly parameters: number;
   readonly trace: number;
   readonly standardError: number;
+  /** The trace of the block read off the dense matrix, where the matrix was small enough to be formed. */
+  readonly exactTrace?: number;
   /** Weight matrix or bias and so on, with the shape as the file has it. */
   readonly tensors: readonly {
     readonly name: string;

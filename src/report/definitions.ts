@@ -1,0 +1,123 @@
+import { formatNumber } from "./format.ts";
+import { html, type Markup } from "./markup.ts";
+
+/** A word that the report explains at its end, with its formula. */
+interface Definition {
+  readonly name: string;
+  readonly formula: Markup;
+  readonly meaning: string;
+}
+
+/** Every word that a number of the report links to. Formulas are plain HTML, so that they show in any browser and in print. */
+export const DEFINITIONS = {
+  loss: {
+    name: "Loss",
+    formula: html`<i>L</i>(<i>θ</i>) = <i>c</i> ∑<sub><i>n</i></sub> ℓ(<i>f</i>(<i>x<sub>n</sub></i>, <i>θ</i>), <i>y<sub>n</sub></i>)`,
+    meaning:
+      "The objective whose curvature this is: c = 1 for a sum; for a mean, one over the number of terms in the whole data set. θ are the weights, f the outputs of the network.",
+  },
+  gradient: {
+    name: "Gradient norm",
+    formula: html`|<i>g</i>| = √(∑<sub><i>i</i></sub> (∂<i>L</i>/∂<i>θ<sub>i</sub></i>)<sup>2</sup>)`,
+    meaning:
+      "Steepness of the loss. It is zero at a minimum, so a gradient that is not small says that training was stopped before.",
+  },
+  hessian: {
+    name: "Hessian",
+    formula: html`<i>H</i> = ∂<sup>2</sup><i>L</i> / ∂<i>θ</i>∂<i>θ</i>ᵀ`,
+    meaning:
+      "All second derivatives of the loss. Along a unit vector v the loss is L + s gᵀv + ½ s² vᵀHv + …, so vᵀHv is the curvature along v.",
+  },
+  ggn: {
+    name: "Gauss-Newton matrix",
+    formula: html`<i>G</i> = <i>c</i> ∑<sub><i>n</i></sub> <i>J<sub>n</sub></i>ᵀ (∂<sup>2</sup>ℓ/∂<i>f</i>∂<i>f</i>ᵀ) <i>J<sub>n</sub></i>`,
+    meaning:
+      "The Hessian of the network linearized at its weights (J: derivative of the outputs with respect to the weights). It has no negative eigenvalues for a loss that is convex in the outputs. Schraudolph (2002).",
+  },
+  fisher: {
+    name: "Fisher matrix",
+    formula: html`<i>F</i> = <i>c</i> ∑<sub><i>n</i></sub> <i>J<sub>n</sub></i>ᵀ E<sub><i>y</i>~<i>p</i>(·|<i>f<sub>n</sub></i>)</sub>[<i>s s</i>ᵀ] <i>J<sub>n</sub></i>,  <i>s</i> = −∂ log <i>p</i>(<i>y</i>|<i>f<sub>n</sub></i>)/∂<i>f</i>`,
+    meaning:
+      "The expectation is over labels that the model itself predicts, not those of the data. Type I takes it of outer products of gradients (all labels, or sampled ones), type II of second derivatives; with all labels they are equal. Kunstner, Balles and Hennig (2019).",
+  },
+  "empirical-fisher": {
+    name: "Empirical Fisher matrix",
+    formula: html`<i>E</i> = <i>c</i> ∑<sub><i>n</i></sub> <i>g<sub>n</sub> g<sub>n</sub></i>ᵀ`,
+    meaning:
+      "Second moment of the gradients of the single terms at the labels of the data. Where the model fits its data these gradients are small, and so is this matrix, whatever the curvature.",
+  },
+  trace: {
+    name: "Trace",
+    formula: html`tr <i>A</i> = ∑<sub><i>i</i></sub> <i>A<sub>ii</sub></i> = ∑<sub><i>i</i></sub> <i>λ<sub>i</sub></i> = E[<i>v</i>ᵀ<i>A</i><i>v</i>]`,
+    meaning:
+      "Sum of all eigenvalues, estimated as the mean of vᵀAv over random vectors v of independent signs; each costs one product. Hutchinson (1990).",
+  },
+  frobenius: {
+    name: "Frobenius norm",
+    formula: html`‖<i>A</i>‖ = √(∑<sub><i>ij</i></sub> <i>A<sub>ij</sub></i><sup>2</sup>) = √(∑<sub><i>i</i></sub> <i>λ<sub>i</sub></i><sup>2</sup>) = √E|<i>A</i><i>v</i>|<sup>2</sup>`,
+    meaning: "Size of the matrix. Large eigenvalues weigh more in it than in the trace.",
+  },
+  eigenvalue: {
+    name: "Eigenvalue and residual",
+    formula: html`<i>A</i><i>v</i> = <i>λ</i><i>v</i>,  residual = |<i>A</i><i>v</i> − <i>λ</i><i>v</i>|`,
+    meaning:
+      "Curvature along the direction v, found by Lanczos iteration. Some eigenvalue of A lies within the residual of the stated one. A value counts as negative here only where it is below zero by more than two residuals and by more than rounding.",
+  },
+  gap: {
+    name: "Distance of Hessian and Gauss-Newton matrix",
+    formula: html`‖<i>H</i> − <i>G</i>‖ / ‖<i>H</i>‖`,
+    meaning:
+      "Share of the Hessian that stems from the curvature of the network itself and that the Gauss-Newton matrix leaves out.",
+  },
+  rank: {
+    name: "Effective number of directions",
+    formula: html`(tr <i>A</i>)<sup>2</sup> / ‖<i>A</i>‖<sup>2</sup>`,
+    meaning: "For a matrix without negative eigenvalues: k where k eigenvalues are equal and the others zero.",
+  },
+  density: {
+    name: "Spectral density",
+    formula: html`<i>ρ</i>(<i>x</i>) = 1/<i>n</i> ∑<sub><i>i</i></sub> 𝒩(<i>x</i>; <i>λ<sub>i</sub></i>, <i>σ</i><sup>2</sup>)`,
+    meaning:
+      "How many eigenvalues there are of which size, as a share of all n; smoothed by a Gaussian of width σ. Estimated from random vectors by Lanczos quadrature. Golub and Welsch (1969); Ghorbani, Krishnan and Xiao (2019).",
+  },
+  "mean-curvature": {
+    name: "Mean curvature per weight",
+    formula: html`tr <i>A<sub>ℓℓ</sub></i> / <i>n<sub>ℓ</sub></i>,  rounding to steps <i>Δ</i> adds tr <i>A<sub>ℓℓ</sub></i> · <i>Δ</i><sup>2</sup>/24`,
+    meaning:
+      "Trace of the diagonal block of a layer over its number of weights: how much the loss rises when its weights are disturbed. Rounding errors are taken as independent and uniform in [−Δ/2, Δ/2]. Dong et al. (2020).",
+  },
+  "standard-error": {
+    name: "± standard error",
+    formula: html`<i>s</i> / √<i>m</i>`,
+    meaning:
+      "Standard deviation of the estimate over repetitions with other random vectors, from the spread s of its m samples. The truth lies within one of them in about two cases of three, within two in about 95 of 100. Numbers without it are exact up to rounding.",
+  },
+  product: {
+    name: "Product, and cost in gradients",
+    formula: html`<i>v</i> ↦ <i>A</i><i>v</i>`,
+    meaning:
+      "One product of a matrix with one vector over the whole data set; no matrix is formed. The unit of time is one gradient of the loss over the same data.",
+  },
+} as const satisfies Record<string, Definition>;
+
+/** Anchor of a definition. */
+export type DefinitionName = keyof typeof DEFINITIONS;
+
+/** Text that leads to its definition. */
+export function linked(name: DefinitionName, text: string | Markup): Markup {
+  return html`<a class="term" href="#def-${name}">${text}</a>`;
+}
+
+/** How far an estimate lies from its exact value, in standard errors. */
+export function offBy(deviation: number): Markup {
+  return html`off by ${formatNumber(Math.abs(deviation), 2)} <abbr title="standard errors">s.e.</abbr>`;
+}
+
+/** The list of definitions at the end of the report. */
+export function definitionsSection(): Markup {
+  const entries = Object.entries(DEFINITIONS).map(
+    ([name, { name: title, formula, meaning }]) =>
+      html`<div class="definition" id="def-${name}"><dt>${title}</dt><dd><div class="formula">${formula}</div><p>${meaning}</p></dd></div>`,
+  );
+  return html`<section id="definitions"><h2>Definitions</h2><dl>${entries}</dl></section>`;
+}

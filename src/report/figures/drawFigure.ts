@@ -1,0 +1,50 @@
+import { type PlotOptions, plot } from "@observablehq/plot";
+import { parseHTML } from "linkedom";
+import { html, type Markup, trusted } from "../markup.ts";
+
+/** Width in pixels at which figures are drawn; two of them stand side by side on a wide page. */
+export const FIGURE_WIDTH = 500;
+
+/** What is said about a figure besides what it shows. */
+export interface FigureText {
+  /** Heading above the figure. */
+  readonly title: string;
+  /** The whole content in words, for those who do not see it. */
+  readonly description: string;
+  /** Line below the figure: legend and how to read it. */
+  readonly caption?: Markup;
+}
+
+/**
+ * A figure as inline SVG, drawn without a browser. Colours are the page's style variables, so that one drawing serves the light,
+ * the dark and the printed page.
+ */
+export function drawFigure(options: PlotOptions, { title, description, caption }: FigureText): Markup {
+  const { document } = parseHTML("<!doctype html><html><body></body></html>");
+  const drawing = plot({
+    document,
+    className: "plot",
+    width: FIGURE_WIDTH,
+    marginTop: 24,
+    marginRight: 20,
+    marginBottom: 44,
+    marginLeft: 60,
+    style: { fontSize: "12px", overflow: "visible" },
+    ...options,
+  });
+  // The description goes in as escaped text: linkedom leaves "<" in attributes as it is.
+  const labelled = html`<svg role="img" aria-label="${`${title}. ${description}`}"`.html;
+  const svg = drawing.outerHTML.replace(/^<svg/, () => labelled);
+  const below = caption ? html`<figcaption>${caption}</figcaption>` : undefined;
+  return html`<figure><h4>${title}</h4>${trusted(svg)}${below}</figure>`;
+}
+
+/** A coloured mark with its meaning, for legends. `series` is a style class of the page. */
+export function legendEntry(series: string, meaning: string): Markup {
+  return html`<span class="key"><span class="swatch ${series}"></span>${meaning}</span> `;
+}
+
+/** The style variable that holds the colour of a series, such as "series-1". */
+export function colour(series: string): string {
+  return `var(--${series})`;
+}

@@ -1,0 +1,277 @@
+import type { CurvatureReport, Quantity, ReportedLayer } from "../applications/report.ts";
+import {
+  capitalized,
+  caution,
+  deviationInErrors,
+  eigenvalue,
+  estimate,
+  type Finding,
+  finding,
+  maximal,
+  RESIDUALS,
+  STANDARD_ERRORS,
+} from "./finding.ts";
+import { formatCount, formatEstimate, formatNumber, formatSeconds, formatShare } from "./format.ts";
+import { exactFrobenius, exactTrace, type NamedMatrix, presentMatrices, roundingLevel } from "./matrixText.ts";
+import { minimum } from "./minimum.ts";
+
+/** How sharp is it: largest eigenvalue, what it means for a step and for a learning rate, and the trace. */
+export function sharpness(report: CurvatureReport): Finding | undefined {
+  const named = presentMatrices(report)[0];
+  const top = named && maximal(named.matrix.eigenvalues.largest);
+  if (!named) return undefined;
+  if (!top) return finding("sharpness", traceSentence(report, named));
+  const { matrix, text } = named;
+  const details = [
+    text.lossCurvature && top.value > RESIDUALS * top.residualNorm ? stepSentence(report, top.value) : undefined,
+    traceSentence(report, named),
+    report.loss.reduction === "sum"
+      ? "The loss is a sum over its terms, so every curvature grows with their number; divide by it to compare with data of another size."
+      : undefined,
+  ];
+  if (top.residualNorm > 0.1 * Math.abs(top.value) && top.residualNorm > roundingLevel(matrix, report.dtype)) {
+    const known = `The largest eigenvalue of ${text.noun} is known only roughly: ${eigenvalue(top)}, within ${formatNumber(top.residualNorm, 2)}.`;
+    return caution("sharpness", known, details);
+  }
+  if (top.value <= roundingLevel(matrix, report.dtype)) {
+    return finding("sharpness", `No direction of positive curvature was found in ${text.noun}.`, details);
+  }
+  if (!text.lossCurvature) {
+    return finding("sharpness", `The largest eigenvalue of ${text.noun} is ${eigenvalue(top)}.`, [
+      text.measures,
+      ...details,
+    ]);
+  }
+  const within = text.symbol === "H" ? "" : ", in the linearized network";
+  return finding("sharpness", `The sharpest direction has curvature ${eigenvalue(top)}${within}.`, details);
+}
+
+function stepSentence({ loss, gradient }: CurvatureReport, top: number): string {
+  const value = formatNumber(loss.value, 3);
+  const doubling = Math.sqrt((2 * loss.value) / top);
+  const step =
+    loss.value > 0
+      ? `Along it a step of length ${formatNumber(doubling, 3)} adds as much as the whole loss (${value}), to second order`
+      : `Along it a step of length 0.1 adds ${formatNumber(0.005 * top, 3)} to the loss (${value}), to second order`;
+  const slope = gradient.norm > 0 ? ", beside the slope's share of at most |g| times the length" : "";
+  return `${step}${slope}; plain gradient descent is stable along it for learning rates below 2/λ = ${formatNumber(2 / top, 3)}.`;
+}
+
+function traceSentence(report: CurvatureReport, { matrix, text }: NamedMatrix): string {
+  const { value, standardError } = matrix.trace;
+  const spread = `The trace of ${text.noun}, the sum of all its eigenvalues, is ${estimate(matrix.trace)}`;
+  if (Math.abs(value) <= STANDARD_ERRORS * standardError && standardError > 0) {
+    return `${spread}: not told from zero with this many products.`;
+  }
+  const perWeight = formatEstimate(value / report.model.parameters, standardError / report.model.parameters);
+  const top = matrix.eigenvalues.largest.map((v) => v.value).filter((v) => v > 0);
+  const share = top.reduce((sum, v) => sum + v, 0) / value;
+  const held =
+    matrix.psd && top.length > 0 && share > 0 && share <= 1
+      ? `; the ${top.length === 1 ? "largest eigenvalue holds" : `${top.length} largest hold`} ${formatShare(share)} of it`
+      : "";
+  return `${spread}, on average ${perWeight} per weight${held}.`;
+}
+
+/** Is it a stationary point: what one gradient step of the safe size would gain. */
+export function stationarity(report: CurvatureReport): Finding {
+  const norm = report.gradient.norm;
+  if (norm === 0) return finding("gradient", "The gradient is zero: a stationary point.");
+  const highest = maximal(report.matrices.hessian?.eigenvalues.largest ?? []);
+  const top = highest?.value ?? 0;
+  const size = `The gradient has norm ${formatNumber(norm)}`;
+  if (!highest || !(top > 10 * highest.residualNorm)) return finding("gradient", `${size}.`);
+  const least = norm ** 2 / (2 * top);
+  const gain = `A gradient step of the safe size 1/λ = ${formatNumber(1 / top, 3)} lowers the loss by ${formatNumber(least, 2)} or more`;
+  const share = report.loss.value > 0 ? least / report.loss.value : undefined;
+  const part = share === undefined ? "" : ` (${formatShare(share)} of the loss)`;
+  const details = [`${gain}${part}, to second order.`];
+  if (share !== undefined && share > 0.01)
+    return caution("gradient", `${size}: the loss still falls along it.`, details);
+  return finding("gradient", `${size}.`, details);
+}
+
+/** How far the Hessian is from the Gauss-Newton matrix, that is, how much of it is the curvature of the network itself. */
+export function gaussNewtonGap(report: CurvatureReport): Finding | undefined {
+  const { hessian, ggn } = report.matrices;
+  const share = report.residualShare;
+  if (!hessian || !ggn) return undefined;
+  const traces = traceComparison(["the Hessian", hessian.trace], ["the Gauss-Newton matrix", ggn.trace]);
+  if (!share || !Number.isFinite(share.value)) return finding("gaussNewton", traces);
+  const low = share.value - RESIDUALS * share.standardError;
+  const high = share.value + RESIDUALS * share.standardError;
+  const details = [`‖H − G‖ is ${estimate(share)} of ‖H‖ in the Frobenius norm.`, traces];
+  if (high < 0.1) return finding("gaussNewton", "The Gauss-Newton matrix is close to the Hessian.", details);
+  if (low > 0.5) return caution("gaussNewton", "The Gauss-Newton matrix is far from the Hessian.", details);
+  if (high - low > 0.5)
+    return caution("gaussNewton", "The distance of Hessian and Gauss-Newton matrix is not well known.", details);
+  return finding("gaussNewton", "The Gauss-Newton matrix differs noticeably from the Hessian.", details);
+}
+
+function traceComparison([a, x]: readonly [string, Quantity], [b, y]: readonly [string, Quantity]): string {
+  const difference = x.value - y.value;
+  const error = Math.hypot(x.standardError, y.standardError);
+  if (difference === 0 || Math.abs(difference) <= STANDARD_ERRORS * error) {
+    return `The traces of ${a} and ${b} (${estimate(x)} and ${estimate(y)}) agree within their errors.`;
+  }
+  return `The trace of ${a} (${estimate(x)}) is ${difference > 0 ? "larger" : "smaller"} than that of ${b} (${estimate(y)}).`;
+}
+
+/** How the empirical Fisher compares with what it stands in for, and the Fisher matrix with the Gauss-Newton matrix. */
+export function fisherComparison(report: CurvatureReport): Finding | undefined {
+  const { ggn, fisher2, fisher1, ef } = report.matrices;
+  const expected = fisher2 ?? fisher1;
+  const noun = fisher2 ? "the Fisher matrix (type II)" : "the Fisher matrix (type I)";
+  const agreement = [
+    ggn && expected ? traceComparison([noun, expected.trace], ["the Gauss-Newton matrix", ggn.trace]) : undefined,
+    fisher1 && fisher2
+      ? traceComparison(["the Fisher matrix (type I)", fisher1.trace], [noun, fisher2.trace])
+      : undefined,
+  ];
+  const target = expected ?? ggn;
+  const targetNoun = expected ? "the Fisher matrix" : "the Gauss-Newton matrix";
+  if (!ef || !target || !(target.trace.value > STANDARD_ERRORS * target.trace.standardError)) {
+    const [first, ...rest] = agreement.filter((sentence) => sentence !== undefined);
+    return first === undefined ? undefined : finding("fisher", first, rest);
+  }
+  const ratio = ef.trace.value / target.trace.value;
+  const error = Math.hypot(ef.trace.standardError, ratio * target.trace.standardError) / target.trace.value;
+  const details = [`Its trace is ${formatEstimate(ratio, error)} times that of ${targetNoun}.`, ...agreement];
+  const low = ratio - STANDARD_ERRORS * error;
+  const high = ratio + STANDARD_ERRORS * error;
+  if (high < 0.5 || low > 2)
+    return caution("fisher", `The empirical Fisher is a poor stand-in for ${targetNoun} here.`, details);
+  if (low > 0.8 && high < 1.25) {
+    const caveat = "Equal traces do not make equal eigenvectors.";
+    return finding("fisher", `The empirical Fisher has about the size of ${targetNoun}.`, [...details, caveat]);
+  }
+  return finding("fisher", `The empirical Fisher and ${targetNoun} may differ in size.`, details);
+}
+
+/** Over how many directions the curvature spreads: (tr A)² / ‖A‖², which is k for k equal eigenvalues and zeros. */
+export function effectiveRank(report: CurvatureReport): Finding | undefined {
+  const named = presentMatrices(report).find(({ matrix }) => matrix.psd);
+  if (!named) return undefined;
+  const { trace, frobenius } = named.matrix;
+  if (!(trace.value > 0 && frobenius.value > 0)) return undefined;
+  const rank = (trace.value / frobenius.value) ** 2;
+  const relative = 2 * Math.hypot(trace.standardError / trace.value, frobenius.standardError / frobenius.value);
+  if (!(relative < 0.3)) return undefined;
+  const all = formatCount(report.model.parameters);
+  const shown = relative === 0 ? formatNumber(rank, 3) : formatEstimate(rank, rank * relative);
+  const how = `(tr A)² / ‖A‖² of ${named.text.noun} is ${shown}; k equal eigenvalues among zeros would give k.`;
+  return finding(
+    "rank",
+    `${capitalized(named.text.noun)} is spread over about ${rank < 100 ? formatCount(rank) : formatNumber(rank, 2)} of ${all} directions.`,
+    [how],
+  );
+}
+
+interface LayerCurvature {
+  readonly name: string;
+  readonly mean: number;
+  readonly standardError: number;
+}
+
+function meanCurvature({ name, parameters, trace, standardError }: ReportedLayer): LayerCurvature {
+  return { name, mean: trace / parameters, standardError: standardError / parameters };
+}
+
+function apart(a: LayerCurvature, b: LayerCurvature): boolean {
+  return a.mean - b.mean > STANDARD_ERRORS * Math.hypot(a.standardError, b.standardError);
+}
+
+function sensitivityMeaning({ text }: NamedMatrix): string {
+  if (!text.lossCurvature) return text.measures;
+  const where = text.symbol === "H" ? "" : " in the linearized network";
+  return (
+    `Rounding the weights of a layer to steps of size Δ raises the loss by trace · Δ² / 24 on average, to second order${where}: ` +
+    "layers of high mean curvature need the finer steps, layers of low mean curvature can be rounded or pruned first."
+  );
+}
+
+/** Which layer's weights are the most sensitive, whether that is certain, and which the least. */
+export function layerSensitivity(report: CurvatureReport): Finding | undefined {
+  const named = presentMatrices(report)[0];
+  const layers = named?.matrix.layers.filter(({ parameters }) => parameters > 0) ?? [];
+  if (!named || layers.length === 0) return undefined;
+  const ordered = layers.map(meanCurvature).sort((a, b) => b.mean - a.mean);
+  const first = ordered[0] as LayerCurvature;
+  const last = ordered[ordered.length - 1] as LayerCurvature;
+  const value = `${formatEstimate(first.mean, first.standardError)} per weight`;
+  if (ordered.length === 1)
+    return finding("layers", `All weights belong to one layer, ${first.name}: mean curvature ${value}.`);
+  if (ordered.every(({ mean }) => mean === 0)) return finding("layers", "No layer has curvature.");
+  const meaning = sensitivityMeaning(named);
+  if (!apart(first, last)) {
+    return finding("layers", "The layers' mean curvatures per weight are not told apart.", [
+      `The highest estimate is that of layer ${first.name}, ${value}.`,
+      meaning,
+    ]);
+  }
+  const rivals = ordered.slice(1).filter((layer) => !apart(first, layer)).length;
+  const answer =
+    rivals === 0
+      ? `The weights of layer ${first.name} are the most sensitive.`
+      : `The weights of layer ${first.name} are among the most sensitive.`;
+  const unsure = rivals > 0 ? `, not told apart from ${formatCount(rivals)} other${rivals > 1 ? "s" : ""}` : "";
+  const least = `The lowest is that of layer ${last.name}, ${formatEstimate(last.mean, last.standardError)}.`;
+  return finding("layers", answer, [
+    `Its mean curvature (of ${named.text.noun}) is ${value}${unsure}.`,
+    least,
+    meaning,
+  ]);
+}
+
+/** What the numbers cost, how they compare with exact values, and which of them did not converge. */
+export function certainty(report: CurvatureReport): Finding | undefined {
+  const matrices = presentMatrices(report);
+  if (matrices.length === 0) return undefined;
+  const products = matrices.reduce((sum, { matrix }) => sum + matrix.matvecs, 0);
+  const gradients =
+    report.secondsPerGradient > 0
+      ? ` (the time of ${formatCount(report.seconds / report.secondsPerGradient)} gradients)`
+      : "";
+  const cost = `${formatCount(products)} products with ${matrices.length === 1 ? "one matrix" : `${matrices.length} matrices`} took ${formatSeconds(report.seconds)}${gradients}.`;
+  const open = matrices.filter(({ matrix }) => matrix.eigenvalues.status !== "converged");
+  if (open.length > 0) {
+    const messages = open.map(({ text, matrix }) => `${capitalized(text.noun)}: ${matrix.eigenvalues.message}`);
+    return caution("certainty", "Some eigenvalues have not converged; trust them only to within their residuals.", [
+      ...messages,
+      cost,
+    ]);
+  }
+  const worst = largestDeviation(matrices);
+  if (worst === undefined) return finding("certainty", "All eigenvalues asked for have converged.", [cost]);
+  const deviation = `${formatNumber(worst, 2)} standard errors`;
+  if (worst > STANDARD_ERRORS) {
+    return caution("certainty", `An estimate lies ${deviation} from its exact value.`, [
+      "By chance about one estimate in 400 lies beyond three.",
+      cost,
+    ]);
+  }
+  return finding("certainty", `Every trace and norm lies within ${deviation} of its exact value.`, [cost]);
+}
+
+function largestDeviation(matrices: readonly NamedMatrix[]): number | undefined {
+  const deviations = matrices.flatMap(({ matrix }) => [
+    deviationInErrors(matrix.trace, exactTrace(matrix)),
+    deviationInErrors(matrix.frobenius, exactFrobenius(matrix)),
+  ]);
+  const known = deviations.filter((deviation) => deviation !== undefined).map(Math.abs);
+  return known.length > 0 ? Math.max(...known) : undefined;
+}
+
+/** All that the report has to say in words, most important first; each sentence claims no more than the errors allow. */
+export function findings(report: CurvatureReport): readonly Finding[] {
+  return [
+    sharpness(report),
+    minimum(report),
+    stationarity(report),
+    gaussNewtonGap(report),
+    fisherComparison(report),
+    effectiveRank(report),
+    layerSensitivity(report),
+    certainty(report),
+  ].filter((found) => found !== undefined);
+}

@@ -1,0 +1,6 @@
+export type * from "../applications/report.ts";
+export type { Finding, FindingTopic } from "./finding.ts";
+export { findings } from "./findings.ts";
+export { renderHtml } from "./renderHtml.ts";
+export { renderJson } from "./renderJson.ts";
+export { renderTable } from "./renderTable.ts";

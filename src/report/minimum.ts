@@ -1,0 +1,70 @@
+import type { CurvatureReport, ReportedEigenvalue, ReportedMatrix } from "../applications/report.ts";
+import { caution, eigenvalue, type Finding, finding, maximal, minimal, RESIDUALS } from "./finding.ts";
+import { formatCount, formatNumber, formatShare } from "./format.ts";
+import { roundingLevel } from "./matrixText.ts";
+
+/** Is it a minimum at all: the smallest eigenvalue of the Hessian against its residual and against rounding. */
+export function minimum(report: CurvatureReport): Finding {
+  const hessian = report.matrices.hessian;
+  if (!hessian) {
+    const why =
+      "Only the Hessian shows whether the loss falls along some direction, and this report was made without it.";
+    return caution("minimum", "This report cannot tell whether it is a minimum.", [why]);
+  }
+  const lowest = minimal(hessian.eigenvalues.smallest);
+  const exact = hessian.density.exactEigenvalues?.slice(0, 1) ?? hessian.eigenvalues.exact?.smallest;
+  const bottom = exact ? { value: Math.min(...exact), residualNorm: 0 } : lowest;
+  if (!bottom) return caution("minimum", "No smallest eigenvalue is known.", [hessian.eigenvalues.message]);
+  const level = roundingLevel(hessian, report.dtype);
+  const margin = RESIDUALS * bottom.residualNorm;
+  if (level === 0 && bottom.value === 0) {
+    return finding("minimum", "The Hessian is zero: to second order the loss is flat in every direction.");
+  }
+  if (bottom.value + margin < -level) return clearlyNegative(report, hessian, bottom);
+  if (bottom.value - margin < -level) {
+    const found = `The smallest eigenvalue found is ${eigenvalue(bottom)} with a residual of ${formatNumber(bottom.residualNorm, 2)}: its sign is not certain.`;
+    return caution("minimum", "It cannot be told whether there is negative curvature.", [
+      found,
+      "More Lanczos steps make it sharper.",
+    ]);
+  }
+  return notNegative(bottom, level, exact !== undefined);
+}
+
+function clearlyNegative(report: CurvatureReport, hessian: ReportedMatrix, bottom: ReportedEigenvalue): Finding {
+  const top = maximal(hessian.eigenvalues.largest)?.value ?? 0;
+  const level = roundingLevel(hessian, report.dtype);
+  const exact = hessian.density.exactEigenvalues;
+  const weak = top > 0 && -bottom.value < 0.01 * top;
+  const answer = weak
+    ? "Strictly not a minimum, but the negative curvature is weak."
+    : "Not a minimum: the loss falls along some directions.";
+  const certainty =
+    exact || hessian.eigenvalues.exact
+      ? "read off the dense Hessian"
+      : bottom.residualNorm > 0
+        ? `${formatCount(Math.floor(-bottom.value / bottom.residualNorm))} times its residual`
+        : "with a residual of 0";
+  const relative = top > 0 ? ` It is ${formatShare(-bottom.value / top)} of the largest in size.` : "";
+  const below = exact ? exact.filter((value) => value < -level).length : undefined;
+  const many =
+    below !== undefined
+      ? `${formatCount(below)} of ${formatCount(report.model.parameters)} eigenvalues are negative beyond rounding.`
+      : hessian.density.negativeMass > 0
+        ? `The density puts about ${formatShare(hessian.density.negativeMass)} of all eigenvalues below ${formatNumber(-hessian.density.logarithmic.epsilon, 2)}.`
+        : undefined;
+  const found = `The smallest eigenvalue is ${eigenvalue(bottom)}, ${certainty} and so not rounding.${relative}`;
+  return caution("minimum", answer, [found, many]);
+}
+
+function notNegative(bottom: ReportedEigenvalue, level: number, dense: boolean): Finding {
+  const search = dense ? undefined : "An iterative search cannot exclude a negative eigenvalue that it has missed.";
+  if (bottom.value - RESIDUALS * bottom.residualNorm > level) {
+    const answer = dense
+      ? "Every direction curves upwards."
+      : "No negative curvature was found: every eigenvalue found is positive.";
+    return finding("minimum", answer, [`The smallest is ${eigenvalue(bottom)}.`, search]);
+  }
+  const flat = `The smallest eigenvalue, ${eigenvalue(bottom)}, is not told from zero (rounding reaches to ${formatNumber(level, 2)}), so some direction is flat as far as can be told.`;
+  return finding("minimum", "No negative curvature beyond rounding was found.", [flat, search]);
+}

@@ -1,0 +1,183 @@
+import { parseHTML } from "linkedom";
+import { describe, expect, test } from "vitest";
+import type { CurvatureReport, MatrixName, ReportedMatrix } from "../../src/applications/report.ts";
+import { renderHtml } from "../../src/report/index.ts";
+import { escapeHtml, html, trusted } from "../../src/report/markup.ts";
+import { manyLayersReport, sampleMatrix, sampleReport } from "./sampleReport.ts";
+
+const NAMES: readonly MatrixName[] = ["hessian", "ggn", "fisher2", "fisher1", "ef"];
+
+function page(report: CurvatureReport) {
+  const text = renderHtml(report);
+  return { text, document: parseHTML(text).document };
+}
+
+/** A matrix of zeros, as an estimator would report it. */
+function zeroMatrix(): ReportedMatrix {
+  const matrix = sampleMatrix("hessian");
+  const nothing = { value: 0, standardError: 0, matvecs: 4 };
+  const zeros = [0, 1].map(() => ({ value: 0, residualNorm: 0 }));
+  const empty = { grid: [], density: [], width: 0 };
+  return {
+    ...matrix,
+    trace: nothing,
+    frobenius: nothing,
+    eigenvalues: { largest: zeros, smallest: zeros, matvecs: 2, status: "converged", message: "The matrix is zero." },
+    density: {
+      grid: [0],
+      density: [0],
+      width: 0,
+      logarithmic: { negative: empty, positive: empty, zeroMass: 1, epsilon: 0 },
+      negativeMass: 0,
+      matvecs: 2,
+    },
+    layers: matrix.layers.map((layer) => ({
+      ...layer,
+      trace: 0,
+      standardError: 0,
+      tensors: layer.tensors.map((tensor) => ({ ...tensor, trace: 0, standardError: 0 })),
+    })),
+  };
+}
+
+describe("the page", () => {
+  test("loads nothing and runs nothing", () => {
+    const { text, document } = page(sampleReport());
+    expect(document.querySelectorAll("script, link, img, iframe, object")).toHaveLength(0);
+    expect(text).not.toMatch(/(src|href)="(?!#)/);
+    expect(text).not.toMatch(/url\(|@import|https?:(?!\/\/www\.w3\.org)/);
+  });
+
+  test("every link leads to a definition with a formula, and no anchor stands twice", () => {
+    const { document } = page(sampleReport());
+    const anchors = [...document.querySelectorAll("[id]")].map(({ id }) => id);
+    expect(new Set(anchors).size).toBe(anchors.length);
+    const links = [...document.querySelectorAll("a")].map((link) => link.getAttribute("href") ?? "");
+    expect(links.length).toBeGreaterThan(20);
+    for (const link of links) {
+      expect(anchors).toContain(link.slice(1));
+      expect(document.getElementById(link.slice(1))?.querySelector(".formula")?.textContent).toBeTruthy();
+    }
+  });
+
+  test("every figure has a role, a title and a description", () => {
+    const { document } = page(sampleReport());
+    const drawings = [...document.querySelectorAll("figure > svg")];
+    expect(drawings).toHaveLength(2 + 2 * NAMES.length + 2);
+    for (const drawing of drawings) {
+      expect(drawing.getAttribute("role")).toBe("img");
+      expect(drawing.getAttribute("aria-label")?.length).toBeGreaterThan(30);
+    }
+  });
+
+  test("is well formed for every subset of the matrices, with and without exact values", { timeout: 60_000 }, () => {
+    for (let bits = 0; bits < 2 ** NAMES.length; bits++) {
+      const matrices = NAMES.filter((_, i) => (bits >> i) & 1);
+      const { text, document } = page(sampleReport({ matrices, exact: bits % 5 === 0 }));
+      expect(text).not.toMatch(/NaN|undefined|Infinity|\[object/);
+      expect(document.querySelectorAll("#matrices tbody")[0]?.children.length ?? 0).toBe(matrices.length);
+    }
+  });
+});
+
+describe("numbers", () => {
+  test("show exact values beside estimates only where they are known", () => {
+    const known = page(sampleReport()).text;
+    expect(known).toContain("exact 4.11475 (off by 0.88");
+    expect(known).toContain("exact, smoothed alike");
+    expect(page(sampleReport({ exact: false })).text).not.toContain("exact, smoothed alike");
+  });
+
+  test("show the exact values that the report states for a trace and for a layer", () => {
+    const report = sampleReport({ matrices: ["ggn"], exact: false });
+    const ggn = report.matrices.ggn as ReportedMatrix;
+    const trace = { value: 10, standardError: 1, matvecs: 8, exactValue: 12 };
+    const layers = ggn.layers.map((layer) => ({ ...layer, trace: 5, standardError: 2, exactTrace: 8 }));
+    const { text } = page({ ...report, matrices: { ggn: { ...ggn, trace, layers } } });
+    expect(text).toContain("exact 12.0000 (off by 2.0");
+    expect(text).toContain("exact 8.00000 (off by 1.5");
+  });
+
+  test("a trace read off the dense matrix is called exact and has no error", () => {
+    const report = sampleReport({ matrices: ["ggn"] });
+    const ggn = report.matrices.ggn as ReportedMatrix;
+    const trace = { value: 4.1, standardError: 0, matvecs: 1210, exact: true };
+    const { document } = page({ ...report, matrices: { ggn: { ...ggn, trace } } });
+    expect(document.querySelector("#matrices tbody td")?.textContent).toBe("4.10000exact");
+  });
+});
+
+describe("unusual reports", () => {
+  test("text from files cannot become markup", () => {
+    const evil = `<script>alert("1")</script>'&`;
+    const report = sampleReport({ matrices: ["hessian"] });
+    const hessian = report.matrices.hessian as ReportedMatrix;
+    const layers = hessian.layers.map((layer) => ({
+      ...layer,
+      name: evil + layer.name,
+      tensors: layer.tensors.map((tensor) => ({ ...tensor, name: evil })),
+    }));
+    const eigenvalues = { ...hessian.eigenvalues, status: "budget", message: evil };
+    const { text, document } = page({
+      ...report,
+      model: {
+        ...report.model,
+        file: evil,
+        notices: [evil],
+        tensors: [{ name: evil, dims: [], role: evil, layer: evil }],
+      },
+      data: { ...report.data, file: evil },
+      loss: { ...report.loss, name: evil },
+      matrices: { hessian: { ...hessian, title: evil, layers, eigenvalues } },
+    });
+    expect(text).not.toContain("<script");
+    expect(document.querySelector("#setup li")?.textContent).toBe(evil);
+    expect(document.querySelector("#layers tbody th")?.textContent).toContain(evil);
+  });
+
+  test("thirty of many layers are drawn, all are in the table", () => {
+    const { text, document } = page(manyLayersReport(96));
+    const drawing = document.querySelector("#layers svg");
+    expect(drawing?.querySelectorAll("[aria-label='y-axis tick label'] text")).toHaveLength(30);
+    expect(document.querySelector("#layers tbody")?.children).toHaveLength(96);
+    expect(text).toContain("30 of 96 layers");
+    expect(text).not.toContain("NaN");
+  });
+
+  test("one layer needs no figure", () => {
+    const report = sampleReport({ matrices: ["ggn"] });
+    const ggn = report.matrices.ggn as ReportedMatrix;
+    const { document } = page({ ...report, matrices: { ggn: { ...ggn, layers: ggn.layers.slice(0, 1) } } });
+    expect(document.querySelectorAll("#layers svg")).toHaveLength(0);
+    expect(document.querySelectorAll("#layers table")).toHaveLength(1);
+  });
+
+  test("a zero matrix and a summed loss without accuracy", () => {
+    const { accuracy: _, ...report } = sampleReport();
+    const zero = zeroMatrix();
+    const { text } = page({
+      ...report,
+      loss: { name: "mse", reduction: "sum", value: 0 },
+      matrices: { hessian: zero, ggn: { ...zero, psd: true } },
+      residualShare: { value: 0, standardError: 0, matvecs: 2 },
+    });
+    expect(text).not.toMatch(/NaN|undefined|Infinity/);
+    expect(text).toContain("there is no spectrum to draw");
+    expect(text).not.toContain("of rows right");
+  });
+
+  test("numbers that are unknown are called so", () => {
+    const report = sampleReport({ matrices: ["ggn"], exact: false });
+    const ggn = report.matrices.ggn as ReportedMatrix;
+    const trace = { ...ggn.trace, standardError: Number.NaN };
+    const layers = ggn.layers.map((layer) => ({ ...layer, standardError: Number.NaN }));
+    const { text } = page({ ...report, matrices: { ggn: { ...ggn, trace, layers } } });
+    expect(text).toContain("unknown");
+    expect(text).not.toContain("NaN");
+  });
+});
+
+test("html escapes text, joins lists, leaves markup and skips what is not there", () => {
+  expect(escapeHtml(`<a b="c">&'`)).toBe("&lt;a b=&quot;c&quot;&gt;&amp;&#39;");
+  expect(html`<p>${"<"}${["&", trusted("<br>")]}${undefined}${3}</p>`.html).toBe("<p>&lt;&amp;<br>3</p>");
+});

@@ -1,0 +1,45 @@
+import { expect, test } from "vitest";
+import { renderTable } from "../../src/report/index.ts";
+import { sampleReport } from "./sampleReport.ts";
+
+test("has a line a matrix with trace, norm, three eigenvalues, the smallest and its residual", () => {
+  const report = sampleReport();
+  const lines = renderTable(report).split("\n");
+  for (const matrix of Object.values(report.matrices)) {
+    const line = lines.find((text) => text.startsWith(`${matrix.title} `)) ?? "";
+    expect(line.match(/\+-/g)).toHaveLength(2);
+    const [, trace] = / (\S+) \+- /.exec(line) ?? [];
+    expect(Math.abs(Number(trace) - matrix.trace.value)).toBeLessThan(matrix.trace.standardError / 10);
+    for (const { value } of matrix.eigenvalues.largest.slice(0, 3)) expect(line).toContain(value.toPrecision(6));
+    expect(line).not.toContain((matrix.eigenvalues.largest[3]?.value ?? 0).toPrecision(6));
+  }
+});
+
+test("is ASCII, aligned and without trailing spaces", () => {
+  const text = renderTable(sampleReport());
+  expect(text).toMatch(/^[ -~\n]*$/);
+  expect(text).not.toMatch(/ \n/);
+  const lines = text.split("\n");
+  const column = lines.find((line) => line.startsWith("matrix"))?.indexOf("trace") ?? -1;
+  expect(lines.find((line) => line.startsWith("Hessian"))?.slice(column, column + 4)).toBe("5.07");
+});
+
+test("says what was measured, and leaves out what is not there", () => {
+  const full = renderTable(sampleReport());
+  expect(full).toContain("1,210 weights, 1,437 rows, cross-entropy (mean)");
+  expect(full).toContain("loss 0.0172476   accuracy 99.93 %   |gradient| 0.0222792");
+  expect(full).toContain("||H - G|| / ||H|| = 0.262 +- 0.018");
+  const { accuracy: _, ...rest } = sampleReport({ matrices: ["ef"] });
+  const little = renderTable(rest);
+  expect(little).not.toContain("accuracy");
+  expect(little).not.toContain("||H");
+  const none = renderTable(sampleReport({ matrices: [] }));
+  expect(none).not.toContain("trace");
+});
+
+test("marks missing eigenvalues with a dash", () => {
+  const report = sampleReport({ matrices: ["ggn"] });
+  const ggn = report.matrices.ggn as NonNullable<typeof report.matrices.ggn>;
+  const bare = { ...ggn, eigenvalues: { ...ggn.eigenvalues, largest: [], smallest: [] } };
+  expect(renderTable({ ...report, matrices: { ggn: bare } })).toMatch(/Gauss-Newton .* -\s+-\s+-$/m);
+});
