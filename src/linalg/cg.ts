@@ -1,0 +1,297 @@
+import { toPrecision, type Vector, zeros } from "../tensors/index.ts";
+import {
+  checkCount,
+  checkDeclaredSymmetric,
+  checkNonnegative,
+  checkState,
+  checkVector,
+  epsilon,
+  precision,
+} from "./checks.ts";
+import { drive } from "./drive.ts";
+import type { LinearOperator, RunOptions } from "./operator.ts";
+import { type Interruption, isInterruption, type Products, products } from "./products.ts";
+import { type Outcome, outcome } from "./result.ts";
+import { axpy, dot, norm, scaled } from "./vector.ts";
+
+/** Options of conjugate gradients. */
+export interface CgOptions extends RunOptions {
+  /** Bound on the residual norm over the norm of b: 1e-8 by default, 1e-4 for float32 operators. */
+  readonly tolerance?: number;
+  /** Most products; 1000 by default. The last one is kept for the true residual. */
+  readonly matvecs?: number;
+  /** `[n]`, where to start; zero by default. Costs one product. */
+  readonly x0?: Vector;
+  /** Symmetric positive definite operator close to the inverse of A; applied once a step, not counted in `matvecs`. */
+  readonly preconditioner?: LinearOperator;
+  /** Steps between two replacements of the recursive residual by the true one, each one product; 50 by default. */
+  readonly recompute?: number;
+  /** Where an earlier run with the same A, b and options stopped. */
+  readonly state?: CgState;
+}
+
+/** Everything that the next step needs: plain data, from which the run can go on. */
+export interface CgState {
+  readonly method: "cg";
+  readonly columns: number;
+  readonly matvecs: number;
+  readonly steps: number;
+  readonly x: Vector;
+  /** `b - A x`, as the recurrence has it, and its norm. */
+  readonly residual: Vector;
+  readonly residualNorm: number;
+  /** Whether `residual` was computed from x itself. */
+  readonly isTrue: boolean;
+  /** Search direction before, and `r' z` that belongs to it; absent at the start and after a restart. */
+  readonly search?: { readonly direction: Vector; readonly rz: number };
+  /** Largest `||A p|| / ||p||` seen, by which a curvature counts as zero. */
+  readonly scale: number;
+  /** The x with the smallest residual so far, and the step it belongs to. */
+  readonly best: { readonly x: Vector; readonly residualNorm: number; readonly isTrue: boolean; readonly step: number };
+  /** True residual norms at the last two times that the recurrence claimed to have converged. */
+  readonly claimed: { readonly last: number; readonly before: number };
+}
+
+/** A solution of `A x = b`, or the best approximation to it. */
+export interface CgResult extends Outcome {
+  /** `[n]` */
+  readonly x: Vector;
+  /**
+   * `||b - A x||`, computed from x. The recurrence's own value where no product could be made for it: after "aborted" and "nonfinite", and
+   * where the budget was used up by the step that broke down.
+   */
+  readonly residualNorm: number;
+  /** With status "indefinite": unit vector `[n]` along which A has negative curvature. */
+  readonly direction?: Vector;
+  /** With status "indefinite": `direction' A direction`. */
+  readonly curvature?: number;
+}
+
+const NAME = "cg";
+
+/**
+ * Solution of `A x = b` for symmetric positive definite A by the method of conjugate gradients (Hestenes and Stiefel, 1952), optionally
+ * preconditioned. One product a step; one more for `x0`, one every `recompute` steps, and one whenever the recurrence claims to have
+ * converged or ends otherwise, since the residual that is reported is computed from x. Error falls as
+ * `((sqrt(kappa) - 1) / (sqrt(kappa) + 1))^steps` with the condition number kappa. A semidefinite A is solved where b lies in its range.
+ * Negative curvature ends the run as "indefinite" with its direction, which is a direction of descent.
+ *
+ * @throws CurvatureError "argument", "shape" or "numeric" for options, operators or vectors it cannot take; whatever the operator throws,
+ * with `state`
+ */
+export async function cg(A: LinearOperator, b: Vector, options: CgOptions = {}): Promise<CgResult> {
+  return drive(cgSteps(A, b, options));
+}
+
+interface Run {
+  readonly A: LinearOperator;
+  readonly b: Vector;
+  readonly run: Products;
+  readonly preconditioner: Products | undefined;
+  readonly tolerance: number;
+  /** `tolerance ||b||` */
+  readonly target: number;
+  /** Size of residual that rounding in x alone exceeds: a recurrence that is below it has lost touch with x. */
+  readonly unreachable: number;
+  readonly recompute: number;
+}
+
+/** The run of `cg` step by step; yields a state after each, from which `state` resumes it. */
+export async function* cgSteps(
+  A: LinearOperator,
+  b: Vector,
+  options: CgOptions = {},
+): AsyncGenerator<CgState, CgResult, void> {
+  const context = prepared(A, b, options);
+  const { run, target, unreachable } = context;
+  let state = options.state ?? initialState(context, options);
+  checkState(NAME, state, { method: NAME, columns: A.shape[1] });
+  for (;;) {
+    if (state.isTrue && state.residualNorm <= target) return conclude(state, context, { status: "converged" });
+    const claims = !state.isTrue && state.residualNorm <= Math.max(target, unreachable);
+    const ending = claims ? undefined : stoppedBy(state, context);
+    if (ending) return conclude(state, context, ending);
+    const unknown = claims || (!state.isTrue && state.steps === 0);
+    const next = unknown ? await verified(state, context) : await step(state, context);
+    if ("status" in next) return conclude(state, context, next);
+    state = next;
+    run.report(state.residualNorm);
+    yield state;
+  }
+}
+
+function prepared(A: LinearOperator, b: Vector, options: CgOptions): Run {
+  checkDeclaredSymmetric(NAME, A);
+  const n = A.shape[1];
+  checkVector(NAME, b, { what: "b", length: n });
+  const { tolerance = precision(A) === "float32" ? 1e-4 : 1e-8, matvecs = 1000, recompute = 50 } = options;
+  checkNonnegative(NAME, "tolerance", tolerance);
+  checkCount(NAME, "matvecs", matvecs);
+  checkCount(NAME, "recompute", recompute);
+  if (options.x0) checkVector(NAME, options.x0, { what: "x0", length: n });
+  const M = options.preconditioner;
+  if (M) {
+    checkDeclaredSymmetric(`${NAME} (preconditioner)`, M);
+    checkVector(`${NAME} (preconditioner)`, b, { what: "b", length: M.shape[1] });
+  }
+  const used = options.state?.matvecs ?? 0;
+  const signal = options.signal ? { signal: options.signal } : {};
+  return {
+    A,
+    b: toPrecision(b, precision(A)),
+    run: products(A, { ...options, name: NAME, matvecs, used }),
+    preconditioner:
+      M && products(M, { ...signal, name: "the preconditioner of cg", matvecs: Number.POSITIVE_INFINITY }),
+    tolerance,
+    target: tolerance * norm(b),
+    unreachable: (epsilon(precision(A)) / 8) * norm(b),
+    recompute,
+  };
+}
+
+/** Without `x0` the residual of x = 0 is b itself. With it, the first product finds the residual. */
+function initialState({ A, b }: Run, { x0 }: CgOptions): CgState {
+  const n = A.shape[1];
+  const x = x0 ? toPrecision(x0, precision(A)).slice() : zeros(n, precision(A));
+  const residualNorm = x0 ? Number.POSITIVE_INFINITY : norm(b);
+  const isTrue = x0 === undefined;
+  const best = { x, residualNorm, isTrue, step: 0 };
+  const progress = {
+    steps: 0,
+    scale: 0,
+    claimed: { last: Number.POSITIVE_INFINITY, before: Number.POSITIVE_INFINITY },
+  };
+  return { method: NAME, columns: n, matvecs: 0, x, residual: b, residualNorm, isTrue, best, ...progress };
+}
+
+/** Why a step ends the run. */
+interface Ending {
+  readonly status: "converged" | "budget" | "breakdown" | "indefinite" | "stagnated" | Interruption["status"];
+  readonly happened?: string;
+  readonly direction?: Vector;
+  readonly curvature?: number;
+}
+
+function stoppedBy(state: CgState, { run, target }: Run): Ending | undefined {
+  // After a claim that was wrong the search started again from the true residual, which should have helped.
+  const restarted = state.isTrue && state.steps > 0 && state.search === undefined;
+  if (restarted && state.claimed.last > state.claimed.before / 2) {
+    return {
+      status: "stagnated",
+      happened: "the residual computed from x no longer falls where that of the recurrence does",
+    };
+  }
+  if (run.left < 2) return { status: "budget" };
+  // In exact arithmetic n steps are enough; rounding may double that, and a b outside of the range never gets there.
+  const most = 2 * state.columns + 10;
+  if (state.steps - state.best.step <= most) return undefined;
+  return {
+    status: "stagnated",
+    happened: `the residual has not fallen for ${most} steps, ${target.toPrecision(3)} is asked for`,
+  };
+}
+
+/** The state with the true residual of x, from which the search starts again. */
+async function verified(state: CgState, { b, run }: Run): Promise<CgState | Ending> {
+  if (run.left < 1) return { status: "budget" };
+  const Ax = await run.matvec(state.x, () => state);
+  if (isInterruption(Ax)) return Ax;
+  const residual = difference(b, Ax);
+  const residualNorm = norm(residual);
+  const { search: _, ...rest } = state;
+  const claimed = state.steps > 0 ? { last: residualNorm, before: state.claimed.last } : state.claimed;
+  const better = state.best.isTrue && state.best.residualNorm <= residualNorm;
+  const best = better ? state.best : { x: state.x, residualNorm, isTrue: true, step: state.steps };
+  return { ...rest, matvecs: run.used, residual, residualNorm, isTrue: true, best, claimed };
+}
+
+/** One step along the next conjugate direction. */
+async function step(state: CgState, context: Run): Promise<CgState | Ending> {
+  const { A, b, run, recompute } = context;
+  const search = await nextDirection(state, context);
+  if ("status" in search) return search;
+  const { direction: p, rz } = search;
+  const Ap = await run.matvec(p, () => state);
+  if (isInterruption(Ap)) return Ap;
+  const squared = dot(p, p);
+  const scale = Math.max(state.scale, norm(Ap) / Math.sqrt(squared));
+  const curvature = dot(p, Ap) / squared;
+  const rounding = 4 * epsilon(precision(A)) * scale;
+  if (curvature < -rounding) return { status: "indefinite", direction: scaled(1 / Math.sqrt(squared), p), curvature };
+  if (curvature <= rounding)
+    return { status: "breakdown", happened: "A has curvature zero along the search direction: it is singular" };
+  const alpha = rz / (curvature * squared);
+  const x = state.x.slice();
+  axpy(alpha, p, x);
+  const steps = state.steps + 1;
+  const due = steps % recompute === 0 && run.left > 1;
+  const Ax = due ? await run.matvec(x, () => state) : undefined;
+  if (Ax && isInterruption(Ax)) return Ax;
+  const residual = Ax ? difference(b, Ax) : state.residual.slice();
+  if (!Ax) axpy(-alpha, Ap, residual);
+  const residualNorm = norm(residual);
+  const isTrue = Ax !== undefined;
+  const best = residualNorm < state.best.residualNorm ? { x, residualNorm, isTrue, step: steps } : state.best;
+  return { ...state, matvecs: run.used, steps, x, residual, residualNorm, isTrue, search, scale, best };
+}
+
+/** `z + (r' z / r' z before) p` with `z = M r`. */
+async function nextDirection(
+  state: CgState,
+  { preconditioner }: Run,
+): Promise<NonNullable<CgState["search"]> | Ending> {
+  const r = state.residual;
+  const z = preconditioner ? await preconditioner.matvec(r, () => state) : r;
+  if (isInterruption(z)) return z;
+  const rz = dot(r, z);
+  if (rz <= 0) {
+    return {
+      status: "breakdown",
+      happened: `the preconditioner gives r' M r = ${rz.toPrecision(3)}: it is not positive definite`,
+    };
+  }
+  const direction = toPrecision(z, r instanceof Float32Array ? "float32" : "float64").slice();
+  if (state.search) axpy(rz / state.search.rz, state.search.direction, direction);
+  return { direction, rz };
+}
+
+function difference(b: Vector, Ax: Vector): Vector {
+  const result = b.slice();
+  axpy(-1, Ax, result);
+  return result;
+}
+
+/** The result: the x of smallest residual, and that residual computed from it where a product is left for it. */
+async function conclude(state: CgState, { b, run, tolerance, target }: Run, ending: Ending): Promise<CgResult> {
+  const { x } = state.best;
+  let { residualNorm, isTrue } = state.best;
+  let final = ending;
+  if (!state.best.isTrue && !isInterrupted(ending) && run.left > 0) {
+    const Ax = await run.matvec(x, () => state);
+    if (isInterruption(Ax)) final = Ax;
+    else [residualNorm, isTrue] = [norm(difference(b, Ax)), true];
+  }
+  const reached = isTrue && residualNorm <= target && final.status === "budget";
+  const status = reached ? "converged" : final.status;
+  const { direction, curvature, happened } = final;
+  const size = `residual norm ${residualNorm.toPrecision(3)} after ${state.steps} steps, ${target.toPrecision(3)} (${tolerance} ||b||) asked for`;
+  const reason = status === "indefinite" ? `A has negative curvature ${curvature!.toPrecision(3)}` : happened;
+  const said = outcome(status, {
+    happened: reason ? `${reason}; ${size}` : size,
+    matvecs: run.used,
+    ...adviceFor(status),
+  });
+  return { x, residualNorm, ...said, ...(direction ? { direction, curvature: curvature! } : {}) };
+}
+
+function isInterrupted({ status }: Ending): boolean {
+  return status === "aborted" || status === "nonfinite";
+}
+
+function adviceFor(status: Ending["status"]): { readonly advice?: string } {
+  if (status === "budget") return { advice: "raise matvecs, loosen tolerance, add damping or a preconditioner" };
+  if (status === "breakdown") return { advice: "add damping, or take a positive definite preconditioner" };
+  if (status === "indefinite")
+    return { advice: "add damping, take a positive semidefinite matrix, or descend along direction" };
+  return {};
+}

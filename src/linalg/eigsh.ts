@@ -1,0 +1,328 @@
+import { CurvatureError } from "../errors/index.ts";
+import { column, type Matrix, type Vector, zeros } from "../tensors/index.ts";
+import { growingBasis, lanczosStep, leadingColumns, normalized, randomDirection, withColumn } from "./basis.ts";
+import { checkCount, checkDeclaredSymmetric, checkNonnegative, checkSeed, checkState, precision } from "./checks.ts";
+import { drive } from "./drive.ts";
+import { appended, isExhausted } from "./lanczos.ts";
+import type { LinearOperator, RunOptions } from "./operator.ts";
+import { type Interruption, isInterruption, type Products, products } from "./products.ts";
+import { type Outcome, outcome } from "./result.ts";
+import { projectedColumns, type RitzPairs, ritzPairs, type Which } from "./ritzPairs.ts";
+import { axpy, hostArithmetic, maxAbs, multiply, norm } from "./vector.ts";
+
+/** Options of `eigsh`. */
+export interface EigshOptions extends RunOptions {
+  /** Number of eigenpairs, at most n. */
+  readonly k: number;
+  /**
+   * "largest" (default): the algebraically largest, largest first. "smallest": the algebraically smallest, smallest first. "magnitude": the
+   * largest in absolute value, in that order. "both": the `ceil(k / 2)` largest and the `floor(k / 2)` smallest, in descending order.
+   */
+  readonly which?: Which;
+  readonly seed: number;
+  /** Bound on every residual norm `||A v - value v||` over the largest |eigenvalue|: 1e-8 by default, 1e-4 for float32 operators. */
+  readonly tolerance?: number;
+  /** Most products, at least 2 k; k of them are kept for the true residuals. Default 50 times `dimension`. */
+  readonly matvecs?: number;
+  /** Most basis vectors held at once, at least k + 2 unless n is smaller; default `max(2 k + 16, 32)`. */
+  readonly dimension?: number;
+  /**
+   * Whether to look for further copies of repeated eigenvalues once k pairs have converged (default true): one more cycle from a random
+   * vector, at most `dimension - k` products. A single Krylov sequence sees one copy of each eigenvalue only.
+   */
+  readonly copies?: boolean;
+  /** Where an earlier run with the same options stopped. */
+  readonly state?: EigshState;
+}
+
+/** The basis and the projected matrix after `matvecs` products: plain data, from which the run can go on. */
+export interface EigshState {
+  readonly method: "eigsh";
+  readonly columns: number;
+  readonly matvecs: number;
+  /** `[n, kept + steps + 1]`, orthonormal; one column fewer where it spans everything. The next product starts from the last column. */
+  readonly basis: Matrix;
+  /** `[kept]`, eigenvalues of the Ritz vectors kept at the last restart, and `[kept]` their coupling to the vector after them. */
+  readonly kept: { readonly values: Float64Array; readonly coupling: Float64Array };
+  /** `[steps]` diagonal and `[steps]` subdiagonal of T since the last restart. */
+  readonly alpha: Float64Array;
+  readonly beta: Float64Array;
+  /** Converged values of the cycle before, while further copies of them are looked for. */
+  readonly converged?: Float64Array;
+}
+
+/** Some eigenpairs of a symmetric matrix. */
+export interface EigshResult extends Outcome {
+  /** `[k]` in the order that `which` says; fewer only where the run ended before k could be formed. */
+  readonly values: Float64Array;
+  /** `[n, k]`, orthonormal columns in the order of `values`. */
+  readonly vectors: Matrix;
+  /**
+   * `[k]`, `||A v - value v||` from one more product each: some eigenvalue of A lies within that distance of the value. After "aborted" and
+   * "nonfinite" no product can be made, and these are the estimates of the recurrence.
+   */
+  readonly residualNorms: Float64Array;
+}
+
+interface Plan {
+  readonly k: number;
+  readonly which: Which;
+  readonly seed: number;
+  readonly tolerance: number;
+  readonly dimension: number;
+  readonly copies: boolean;
+}
+
+const NAME = "eigsh";
+
+/**
+ * Eigenvalues at the ends of a symmetric matrix's spectrum and their vectors, by Lanczos with full reorthogonalization and thick restart
+ * (Wu and Simon, 2000). Memory `n (dimension + 1)`, and once more at a restart. Each cycle makes about `(dimension - k) / 2` products, one
+ * a step; at the end come k products for the true residuals, and before them at most `dimension - k` that look for further copies of
+ * repeated eigenvalues. Where n is at most `dimension`, n + k products give all of it to rounding.
+ *
+ * @throws CurvatureError "argument" or "shape" for options or operators it cannot take; whatever the operator throws, with `state`
+ */
+export async function eigsh(A: LinearOperator, options: EigshOptions): Promise<EigshResult> {
+  return drive(eigshSteps(A, options));
+}
+
+/** The run of `eigsh` product by product; yields a state after each, from which `state` resumes it. */
+export async function* eigshSteps(
+  A: LinearOperator,
+  options: EigshOptions,
+): AsyncGenerator<EigshState, EigshResult, void> {
+  const { plan, matvecs } = planned(A, options);
+  const run = products(A, { ...options, name: NAME, matvecs, used: options.state?.matvecs ?? 0 });
+  let state = options.state ?? (await initialState(A, plan));
+  checkState(NAME, state, { method: "eigsh", columns: A.shape[1] });
+  const capacity = plan.dimension + 1;
+  state = { ...state, basis: growingBasis(state.basis, { capacity, dtype: precision(A) }) };
+  for (;;) {
+    if (projectedColumns(state) < plan.dimension && run.left > plan.k) {
+      const next = await step(A, state, { run, plan });
+      if ("status" in next) return conclude(A, { state, run, plan, interruption: next });
+      state = next;
+      run.report();
+      yield state;
+      continue;
+    }
+    const pairs = await ritzPairs(state, plan.which);
+    const verdict = judged(state, { pairs, run, plan });
+    if (verdict === "finish") return conclude(A, { state, run, plan });
+    state = await restarted(A, state, { pairs, plan, fresh: verdict === "copies" });
+  }
+}
+
+function planned(A: LinearOperator, options: EigshOptions): { readonly plan: Plan; readonly matvecs: number } {
+  checkDeclaredSymmetric(NAME, A);
+  const n = A.shape[1];
+  const { k, which = "largest", seed, copies = true } = options;
+  checkCount(NAME, "k", k);
+  if (k > n)
+    throw new CurvatureError("argument", `${NAME} expects k of at most ${n}, the order of the matrix, got ${k}`);
+  if (!["largest", "smallest", "magnitude", "both"].includes(which)) {
+    const message = `${NAME} expects which to be "largest", "smallest", "magnitude" or "both", got "${which}"`;
+    throw new CurvatureError("argument", message);
+  }
+  checkSeed(NAME, seed);
+  const { tolerance = precision(A) === "float32" ? 1e-4 : 1e-8 } = options;
+  checkNonnegative(NAME, "tolerance", tolerance);
+  const { dimension = Math.max(2 * k + 16, 32) } = options;
+  checkCount(NAME, "dimension", dimension);
+  if (dimension < Math.min(k + 2, n)) {
+    throw new CurvatureError("argument", `${NAME} expects dimension to be at least k + 2 = ${k + 2}, got ${dimension}`);
+  }
+  const { matvecs = 50 * dimension } = options;
+  checkCount(NAME, "matvecs", matvecs);
+  if (matvecs < 2 * k) {
+    const message = `${NAME} expects matvecs to be at least 2 k = ${2 * k} (k steps and k residuals), got ${matvecs}`;
+    throw new CurvatureError("argument", message);
+  }
+  return { plan: { k, which, seed, tolerance, dimension: Math.min(dimension, n), copies }, matvecs };
+}
+
+async function initialState(A: LinearOperator, { seed }: Plan): Promise<EigshState> {
+  const n = A.shape[1];
+  const none: Matrix = { rows: n, columns: 0, data: new Float64Array(0) };
+  const dtype = precision(A);
+  const q = await randomDirection(none, { seed, path: 0, dtype, arithmetic: hostArithmetic });
+  const empty = new Float64Array(0);
+  const kept = { values: empty, coupling: empty };
+  return {
+    method: "eigsh",
+    columns: n,
+    matvecs: 0,
+    basis: { rows: n, columns: 1, data: q },
+    kept,
+    alpha: empty,
+    beta: empty,
+  };
+}
+
+/** One product and one more column of the basis. */
+async function step(
+  A: LinearOperator,
+  state: EigshState,
+  { run, plan }: { run: Products; plan: Plan },
+): Promise<EigshState | Interruption> {
+  const size = projectedColumns(state);
+  const newest = state.basis.data.subarray(state.columns * size);
+  const w = await run.matvec(newest, () => state);
+  if (isInterruption(w)) return w;
+  const arithmetic = A.arithmetic ?? hostArithmetic;
+  const { basis } = state;
+  const made = await lanczosStep(w, { basis, beta: state.beta[state.beta.length - 1] ?? 0, arithmetic });
+  const alpha = appended(state.alpha, made.alpha);
+  const { values, coupling } = state.kept;
+  const scale = Math.max(...[alpha, state.beta, values, coupling].map(maxAbs));
+  const spans = size + 1 === state.columns;
+  const exhausted = spans || isExhausted(made.beta, { scale, dtype: precision(A) });
+  const next = { ...state, matvecs: run.used, alpha, beta: appended(state.beta, exhausted ? 0 : made.beta) };
+  if (spans) return next;
+  const direction = exhausted ? await freshDirection(A, basis, { plan, path: run.used }) : normalized(made.next);
+  return { ...next, basis: withColumn(basis, direction) };
+}
+
+function freshDirection(
+  A: LinearOperator,
+  basis: Matrix,
+  { plan, path }: { plan: Plan; path: string | number },
+): Promise<Vector> {
+  const arithmetic = A.arithmetic ?? hostArithmetic;
+  return randomDirection(basis, { seed: plan.seed, path, dtype: precision(A), arithmetic });
+}
+
+/** What to do with a full basis: give the result, look for further copies of what has converged, or go on. */
+function judged(
+  state: EigshState,
+  { pairs, run, plan }: { pairs: RitzPairs; run: Products; plan: Plan },
+): "finish" | "copies" | "continue" {
+  const affordable = run.left > plan.k;
+  if (!areConverged(pairs, plan)) return affordable && projectedColumns(state) < state.columns ? "continue" : "finish";
+  const seenAll = projectedColumns(state) === state.columns;
+  if (seenAll || !plan.copies || run.left < plan.dimension) return "finish";
+  const { converged } = state;
+  if (converged === undefined) return "copies";
+  const same = pairs.values.slice(0, plan.k).every((x, i) => Math.abs(x - converged[i]!) <= target(pairs, plan));
+  return same ? "finish" : "copies";
+}
+
+/** Bound on residual norms inside the run: half of what is promised, since true residuals add rounding to the recurrence's. */
+function target({ scale }: RitzPairs, { tolerance }: Plan): number {
+  return (tolerance * scale) / 2;
+}
+
+function areConverged(pairs: RitzPairs, plan: Plan): boolean {
+  if (pairs.values.length < plan.k) return false;
+  return pairs.residualNorms.slice(0, plan.k).every((r) => r <= target(pairs, plan));
+}
+
+/**
+ * A basis of the foremost Ritz vectors and one more column. Usually this is the Lanczos vector that comes next, to which each kept vector
+ * is coupled by its residual. `fresh` keeps converged vectors alone, whose residuals are negligible, and goes on from a random vector.
+ */
+async function restarted(
+  A: LinearOperator,
+  state: EigshState,
+  { pairs, plan, fresh }: { pairs: RitzPairs; plan: Plan; fresh: boolean },
+): Promise<EigshState> {
+  const { k, dimension } = plan;
+  const size = projectedColumns(state);
+  const most = Math.min(size, k + Math.floor((dimension - k) / 2), dimension - 1);
+  const unconverged = pairs.residualNorms.findIndex((r) => r > target(pairs, plan));
+  const count = fresh && unconverged >= 0 ? Math.min(most, unconverged) : most;
+  const dtype = precision(A);
+  const kept = multiply(leadingColumns(state.basis, size), leadingColumns(pairs.coordinates, count));
+  const basis = growingBasis(kept, { capacity: dimension + 1, dtype });
+  const direction = fresh
+    ? await freshDirection(A, basis, { plan, path: `copies ${state.matvecs}` })
+    : state.basis.data.subarray(state.columns * size);
+  const coupling = fresh ? new Float64Array(count) : pairs.coupling.slice(0, count);
+  const empty = new Float64Array(0);
+  const { converged: _, ...rest } = state;
+  const converged = fresh
+    ? { converged: pairs.values.slice(0, k) }
+    : state.converged
+      ? { converged: state.converged }
+      : {};
+  const values = pairs.values.slice(0, count);
+  return {
+    ...rest,
+    basis: withColumn(basis, direction),
+    kept: { values, coupling },
+    alpha: empty,
+    beta: empty,
+    ...converged,
+  };
+}
+
+/** The result from the Ritz pairs of the state, with true residuals unless the operator can no longer be asked. */
+async function conclude(
+  A: LinearOperator,
+  { state, run, plan, interruption }: { state: EigshState; run: Products; plan: Plan; interruption?: Interruption },
+): Promise<EigshResult> {
+  const pairs = arranged(await ritzPairs(state, plan.which), plan);
+  const count = Math.min(plan.k, pairs.values.length);
+  const values = pairs.values.slice(0, count);
+  const size = projectedColumns(state);
+  const vectors =
+    count === 0
+      ? { rows: state.columns, columns: 0, data: zeros(0, precision(A)) }
+      : multiply(leadingColumns(state.basis, size), leadingColumns(pairs.coordinates, count));
+  const residualNorms = pairs.residualNorms.slice(0, count);
+  if (interruption) {
+    const ending = outcome(interruption.status, { happened: interruption.happened, matvecs: run.used });
+    return { values, vectors, residualNorms, ...ending };
+  }
+  const residuals = await run.block(vectors, () => state);
+  residuals.columns.forEach((w, i) => {
+    axpy(-values[i]!, vectors.data.subarray(i * vectors.rows, (i + 1) * vectors.rows), w);
+    residualNorms[i] = norm(w);
+  });
+  const stopped = residuals.interruption;
+  const ending = stopped
+    ? outcome(stopped.status, { happened: stopped.happened, matvecs: run.used })
+    : judgedOutcome({ pairs, residualNorms, run, plan });
+  return { values, vectors, residualNorms, ...ending };
+}
+
+/** The k foremost pairs first and, where both ends were taken in turns, in descending order. */
+function arranged(pairs: RitzPairs, { k, which }: Plan): RitzPairs {
+  if (which !== "both") return pairs;
+  const order = Array.from(pairs.values.slice(0, k), (_, i) => i).sort((i, j) => pairs.values[j]! - pairs.values[i]!);
+  const { coordinates } = pairs;
+  const data = Float64Array.from(order.flatMap((i) => Array.from(column(coordinates, i))));
+  return {
+    ...pairs,
+    values: Float64Array.from(order, (i) => pairs.values[i]!),
+    coordinates: { rows: coordinates.rows, columns: order.length, data },
+    coupling: Float64Array.from(order, (i) => pairs.coupling[i]!),
+    residualNorms: Float64Array.from(order, (i) => pairs.residualNorms[i]!),
+  };
+}
+
+function judgedOutcome({
+  pairs,
+  residualNorms,
+  run,
+  plan,
+}: {
+  pairs: RitzPairs;
+  residualNorms: Float64Array;
+  run: Products;
+  plan: Plan;
+}): Outcome {
+  const matvecs = run.used;
+  const bound = plan.tolerance * pairs.scale;
+  const good = residualNorms.filter((r) => r <= bound).length;
+  const happened = `${good} of ${plan.k} eigenpairs have residuals below ${plan.tolerance} of the largest |eigenvalue|`;
+  if (good === plan.k) return outcome("converged", { happened, matvecs });
+  if (areConverged(pairs, plan)) {
+    return outcome("stagnated", {
+      happened: `${happened}, though the recurrence says all have: products are rounded`,
+      matvecs,
+    });
+  }
+  return outcome("budget", { happened, matvecs, advice: "raise matvecs or dimension, or loosen tolerance" });
+}

@@ -1,0 +1,27 @@
+import { checkSquare } from "./checks.ts";
+import { drive } from "./drive.ts";
+import { type HutchinsonOptions, probeSteps } from "./hutchinsonMoments.ts";
+import type { LinearOperator } from "./operator.ts";
+import type { Outcome } from "./result.ts";
+
+/** An estimated trace. */
+export interface TraceEstimate extends Outcome {
+  readonly trace: number;
+  /** Standard error of `trace`: 0 where it is exact, Infinity after a single probe. */
+  readonly standardError: number;
+}
+
+/**
+ * Estimated trace `tr A = E[v' A v]` of a square matrix (Hutchinson, 1990). With random signs the variance of one probe is
+ * `2 (||A||_F^2 - sum of A_ii^2)` for symmetric A. One product a probe; exact from `matvecs >= n` on. An operator that knows its trace has
+ * `A.trace()`, which costs no product and is not called here.
+ *
+ * @throws CurvatureError "argument" or "shape" for options or operators it cannot take; whatever the operator throws, with `state`
+ */
+export async function hutchinsonTrace(A: LinearOperator, options: HutchinsonOptions): Promise<TraceEstimate> {
+  const name = "hutchinsonTrace";
+  checkSquare(name, A);
+  const setup = { ...options, name, watch: "trace", blocks: [], withDiagonal: false } as const;
+  const { trace, status, message, matvecs } = await drive(probeSteps(A, setup));
+  return { trace: trace.value, standardError: trace.standardError, status, message, matvecs };
+}

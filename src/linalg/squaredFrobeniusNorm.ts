@@ -1,0 +1,32 @@
+import { drive } from "./drive.ts";
+import { type HutchinsonOptions, probeSteps } from "./hutchinsonMoments.ts";
+import type { LinearOperator } from "./operator.ts";
+import type { Outcome } from "./result.ts";
+
+/** An estimated squared Frobenius norm. */
+export interface SquaredFrobeniusEstimate extends Outcome {
+  readonly squaredNorm: number;
+  /** Standard error of `squaredNorm`: 0 where it is exact, Infinity after a single probe. */
+  readonly standardError: number;
+}
+
+/**
+ * Estimated squared Frobenius norm `||A||_F^2 = E[||A v||^2]`, the sum of squared entries, of a matrix of any shape `[m, n]`
+ * (Hutchinson, 1990, for `A' A`). For symmetric A it is the sum of squared eigenvalues. One product a probe; exact from `matvecs >= n` on.
+ *
+ * @throws CurvatureError "argument" for options or operators it cannot take; whatever the operator throws, with `state`
+ */
+export async function squaredFrobeniusNorm(
+  A: LinearOperator,
+  options: HutchinsonOptions,
+): Promise<SquaredFrobeniusEstimate> {
+  const setup = { ...options, name: "squaredFrobeniusNorm", watch: "squaredFrobenius", blocks: [] } as const;
+  const { squaredFrobenius, status, message, matvecs } = await drive(probeSteps(A, { ...setup, withDiagonal: false }));
+  return {
+    squaredNorm: squaredFrobenius.value,
+    standardError: squaredFrobenius.standardError,
+    status,
+    message,
+    matvecs,
+  };
+}
