@@ -1,4 +1,4 @@
-import type { Matrix, Vector } from "../tensors/index.ts";
+import { column, type Matrix, type Precision, type Vector, zeros } from "../tensors/index.ts";
 import type { Arithmetic } from "./operator.ts";
 
 // The loops of this folder over elements of long vectors. All of them accumulate in float64 whatever the vectors' precision. They trust
@@ -72,20 +72,43 @@ export function scaled(alpha: number, x: Vector): Vector {
   return result;
 }
 
+/** `alpha x + beta y`, as a new vector; entries are rounded once. */
+export function combination(
+  [alpha, x]: readonly [number, Vector],
+  [beta, y]: readonly [number, Vector],
+  { dtype }: { readonly dtype: Precision },
+): Vector {
+  const result = zeros(x.length, dtype);
+  for (let i = 0; i < x.length; i++) result[i] = alpha * x[i]! + beta * y[i]!;
+  return result;
+}
+
 /** `Q S` for long Q `[n, k]` and small S `[k, m]`, as a new matrix `[n, m]` of Q's precision. */
 export function multiply(Q: Matrix, S: Matrix): Matrix {
   const { rows } = Q;
-  const data = Q.data instanceof Float64Array ? new Float64Array(rows * S.columns) : new Float32Array(rows * S.columns);
+  const data = zeros(rows * S.columns, Q.data instanceof Float64Array ? "float64" : "float32");
   const block = new Float64Array(Math.min(rows, BLOCK_ROWS));
   for (let start = 0; start < rows; start += BLOCK_ROWS) {
     const count = Math.min(BLOCK_ROWS, rows - start);
     for (let j = 0; j < S.columns; j++) {
       block.fill(0);
-      addCombination(block, Q, { start, count, coefficients: S.data.subarray(j * S.rows, (j + 1) * S.rows) });
+      addCombination(block, Q, { start, count, coefficients: column(S, j) });
       for (let i = 0; i < count; i++) data[j * rows + start + i] = block[i]!;
     }
   }
   return { rows, columns: S.columns, data };
+}
+
+/** `Q' X` for long Q `[n, k]` and X `[n, m]`, as a new matrix `[k, m]` in float64. */
+export function transposedProduct(Q: Matrix, X: Matrix): Matrix {
+  const data = new Float64Array(Q.columns * X.columns);
+  for (let start = 0; start < Q.rows; start += BLOCK_ROWS) {
+    const count = Math.min(BLOCK_ROWS, Q.rows - start);
+    for (let j = 0; j < X.columns; j++) {
+      addProjection(data.subarray(j * Q.columns, (j + 1) * Q.columns), Q, { v: column(X, j), start, count });
+    }
+  }
+  return { rows: Q.columns, columns: X.columns, data };
 }
 
 /** `target += Q[start .. start + count, :] coefficients`, four columns a pass. */

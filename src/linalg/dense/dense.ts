@@ -1,6 +1,7 @@
 import { CurvatureError } from "../../errors/index.ts";
 import type { Matrix, Vector } from "../../tensors/index.ts";
-import { isFiniteVector, maxAbs } from "../vector.ts";
+import { maxAbs } from "../vector.ts";
+import { checkFinite, checkMatrix, checkSquareMatrix, symmetricPart } from "./matrixChecks.ts";
 import { withHeap } from "./wasmHeap.ts";
 
 // The one door to dense factorizations. All of them compute in float64 on one thread, in Eigen 3.4 (Guennebaud, Jacob and others,
@@ -18,9 +19,6 @@ export interface Eigendecomposition {
   /** `[n, n]`, column k belongs to value k; orthogonal. */
   readonly vectors: DenseMatrix;
 }
-
-/** Largest asymmetry, relative to the largest entry, that is taken for rounding: float32 products stay below it. */
-const ASYMMETRY_LIMIT = 1e-3;
 
 /**
  * Eigendecomposition of a symmetric matrix A `[n, n]`: tridiagonalization and implicit QR. An A that is symmetric up to rounding is
@@ -95,7 +93,7 @@ export async function cholesky(A: Matrix): Promise<DenseMatrix> {
  * on its diagonal
  */
 export async function choleskySolve(L: Matrix, B: Matrix): Promise<DenseMatrix> {
-  checkSquare("choleskySolve", L);
+  checkSquareMatrix("choleskySolve", L);
   checkMatrix("choleskySolve", B);
   const n = L.rows;
   if (B.rows !== n) {
@@ -131,49 +129,6 @@ export async function qr(A: Matrix): Promise<{ readonly Q: DenseMatrix; readonly
       R: { rows: p, columns, data: take(r, p * columns) },
     };
   });
-}
-
-function checkMatrix(name: string, A: Matrix): void {
-  if (A.rows < 1 || A.columns < 1) {
-    throw new CurvatureError("shape", `${name} expects a matrix of at least 1 x 1, got ${A.rows} x ${A.columns}`);
-  }
-  if (A.data.length !== A.rows * A.columns) {
-    const message = `${name} expects ${A.rows} x ${A.columns} = ${A.rows * A.columns} entries in data, got ${A.data.length}`;
-    throw new CurvatureError("shape", message);
-  }
-  checkFinite(name, A.data);
-}
-
-function checkFinite(name: string, x: Vector): void {
-  if (isFiniteVector(x)) return;
-  const at = x.findIndex((value) => !Number.isFinite(value));
-  const message = `${name} expects finite entries, got ${x[at]} at entry ${at}; look for the product or data row that it came from`;
-  throw new CurvatureError("numeric", message);
-}
-
-function checkSquare(name: string, A: Matrix): void {
-  checkMatrix(name, A);
-  if (A.rows !== A.columns) {
-    throw new CurvatureError("shape", `${name} expects a square matrix, got ${A.rows} x ${A.columns}`);
-  }
-}
-
-function symmetricPart(name: string, A: Matrix): Float64Array {
-  checkSquare(name, A);
-  const n = A.rows;
-  const limit = ASYMMETRY_LIMIT * maxAbs(A.data);
-  const result = Float64Array.from(A.data);
-  for (let j = 0; j < n; j++) {
-    for (let i = 0; i < j; i++) {
-      const [upper, lower] = [result[j * n + i]!, result[i * n + j]!];
-      if (Math.abs(upper - lower) > limit) {
-        const message = `${name} expects a symmetric matrix, got ${upper} at (${i}, ${j}) and ${lower} at (${j}, ${i})`;
-        throw new CurvatureError("numeric", message);
-      }
-      result[j * n + i] = result[i * n + j] = upper / 2 + lower / 2;
-    }
-  }
-  return result;
 }
 
 function checkConverged(name: string, failed: number): void {

@@ -1,0 +1,47 @@
+import { CurvatureError } from "../errors/index.ts";
+import { formatDims } from "../tensors/index.ts";
+import { adjoint } from "./adjoint.ts";
+import { checkOperator } from "./checks.ts";
+import { matmat } from "./matmat.ts";
+import type { LinearOperator } from "./operator.ts";
+import { checkInput, exactTrace, hasAdjoint, sharedArithmetic, widestPrecision } from "./structure.ts";
+import { combination } from "./vector.ts";
+
+/**
+ * Sum `A + B` `[m, n]`; a product costs one with each. Symmetric, and positive semidefinite, where both are; the diagonal and the trace
+ * are known where both know theirs. Results are float64 where one of the terms is.
+ *
+ * @throws CurvatureError "shape" where the shapes differ
+ */
+export function add(A: LinearOperator, B: LinearOperator): LinearOperator {
+  checkOperator("add", A);
+  checkOperator("add", B);
+  const shape = A.shape;
+  if (shape[0] !== B.shape[0] || shape[1] !== B.shape[1]) {
+    const message = `add expects operators of equal shapes, got ${formatDims(shape)} and ${formatDims(B.shape)}`;
+    throw new CurvatureError("shape", message);
+  }
+  const dtype = widestPrecision(A, B);
+  const [traceA, traceB] = [exactTrace(A), exactTrace(B)];
+  return {
+    shape,
+    dtype,
+    symmetric: A.symmetric && B.symmetric,
+    psd: A.psd && B.psd,
+    async matvec(x, options) {
+      checkInput("a sum", x, shape);
+      return combination([1, await A.matvec(x, options)], [1, await B.matvec(x, options)], { dtype });
+    },
+    async matmat(X, options) {
+      const [AX, BX] = [await matmat(A, X, options), await matmat(B, X, options)];
+      return { ...AX, data: combination([1, AX.data], [1, BX.data], { dtype }) };
+    },
+    ...(hasAdjoint(A) && hasAdjoint(B) && { adjoint: () => add(adjoint(A), adjoint(B)) }),
+    ...sharedArithmetic([A, B], { length: shape[0], dtype }),
+    ...(A.diagonal &&
+      B.diagonal && {
+        diagonal: async () => combination([1, await A.diagonal!()], [1, await B.diagonal!()], { dtype }),
+      }),
+    ...(traceA && traceB && { trace: async () => (await traceA()) + (await traceB()) }),
+  };
+}

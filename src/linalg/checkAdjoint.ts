@@ -1,0 +1,57 @@
+import { CurvatureError } from "../errors/index.ts";
+import { adjoint } from "./adjoint.ts";
+import { checkOperator, precision } from "./checks.ts";
+import { matmat } from "./matmat.ts";
+import type { LinearOperator } from "./operator.ts";
+import {
+  checkedTolerance,
+  columnNorms,
+  gaussianProbes,
+  type ProbeCheck,
+  type ProbeCheckOptions,
+  relative,
+  verdict,
+} from "./probeCheck.ts";
+import { transposedProduct } from "./vector.ts";
+
+/**
+ * Test whether the adjoint of an operator A `[m, n]` is its transpose: `u' (A v) = (A' u)' v` for all pairs of `matvecs / 2` random u and
+ * as many v, differences relative to the larger of `|u| |A v|` and `|A' u| |v|`. For an A that declares itself symmetric this tests the
+ * symmetry. Costs `matvecs` products, half of them with A'.
+ *
+ * @throws CurvatureError "unsupported" where A is not symmetric and brings no adjoint, "shape" where the adjoint has another shape than
+ * the transpose, "argument" for an option out of range, "aborted" when the signal stops it
+ */
+export async function checkAdjoint(
+  A: LinearOperator,
+  { seed, matvecs = 8, tolerance, ...run }: ProbeCheckOptions,
+): Promise<ProbeCheck> {
+  checkOperator("checkAdjoint", A);
+  const dtype = precision(A);
+  const limit = checkedTolerance("checkAdjoint", { seed, matvecs, tolerance, dtype });
+  if (matvecs < 2) {
+    throw new CurvatureError(
+      "argument",
+      `checkAdjoint needs products with A and A' and expects matvecs of at least 2, got ${matvecs}`,
+    );
+  }
+  const transpose = adjoint(A);
+  const [rows, columns] = A.shape;
+  if (transpose.shape[0] !== columns || transpose.shape[1] !== rows) {
+    throw new CurvatureError(
+      "shape",
+      `checkAdjoint expects an adjoint of shape [${columns}, ${rows}], got [${transpose.shape.join(", ")}]`,
+    );
+  }
+  const count = Math.floor(matvecs / 2);
+  const U = gaussianProbes({ rows, columns: count, dtype }, { seed, name: "checkAdjoint u" });
+  const V = gaussianProbes({ rows: columns, columns: count, dtype }, { seed, name: "checkAdjoint v" });
+  const [AV, AtU] = [await matmat(A, V, run), await matmat(transpose, U, run)];
+  const [left, right] = [transposedProduct(U, AV).data, transposedProduct(AtU, V).data]; // [count, count]
+  const [u, v, av, atu] = [columnNorms(U), columnNorms(V), columnNorms(AV), columnNorms(AtU)];
+  const violations = Array.from(left, (value, at) => {
+    const [i, j] = [at % count, Math.floor(at / count)];
+    return relative(value - right[at]!, Math.max(u[i]! * av[j]!, atu[i]! * v[j]!));
+  });
+  return verdict(violations, { law: "u' (A v) = (A' u)' v", tolerance: limit, matvecs: 2 * count });
+}

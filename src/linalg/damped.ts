@@ -1,0 +1,41 @@
+import { adjoint } from "./adjoint.ts";
+import { checkSquare, precision } from "./checks.ts";
+import { matmat } from "./matmat.ts";
+import type { LinearOperator } from "./operator.ts";
+import { checkInput, checkScalar, exactTrace, hasAdjoint, sharedArithmetic } from "./structure.ts";
+import { combination } from "./vector.ts";
+
+/**
+ * Damped operator `A + damping I` `[n, n]`; a product costs one with A. Symmetric where A is; positive semidefinite where A is and the
+ * damping, which may have either sign, is not negative. What A knows exactly passes on: diagonal and trace (n times the damping more),
+ * inverse and determinant (their damping increased).
+ *
+ * @throws CurvatureError "shape" where A is not square, "argument" where the damping is not finite
+ */
+export function damped(A: LinearOperator, damping: number): LinearOperator {
+  checkSquare("damped", A);
+  checkScalar("damped", "damping", damping);
+  const { shape } = A;
+  const dtype = precision(A);
+  const trace = exactTrace(A);
+  return {
+    shape,
+    dtype,
+    symmetric: A.symmetric,
+    psd: A.psd && damping >= 0,
+    async matvec(x, options) {
+      checkInput("a damped operator", x, shape);
+      return combination([1, await A.matvec(x, options)], [damping, x], { dtype });
+    },
+    async matmat(X, options) {
+      const AX = await matmat(A, X, options);
+      return { ...AX, data: combination([1, AX.data], [damping, X.data], { dtype }) };
+    },
+    ...(hasAdjoint(A) && { adjoint: () => damped(adjoint(A), damping) }),
+    ...sharedArithmetic([A], { length: shape[0], dtype }),
+    ...(A.diagonal && { diagonal: async () => (await A.diagonal!()).map((value) => value + damping) }),
+    ...(trace && { trace: async () => (await trace()) + shape[0] * damping }),
+    ...(A.inverse && { inverse: (more) => A.inverse!({ damping: damping + more.damping }) }),
+    ...(A.logdet && { logdet: async (more) => A.logdet!({ damping: damping + more.damping }) }),
+  };
+}

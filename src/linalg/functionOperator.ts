@@ -1,0 +1,72 @@
+import { CurvatureError } from "../errors/index.ts";
+import { formatDims, type Precision, toPrecision, type Vector } from "../tensors/index.ts";
+import { checkOperator } from "./checks.ts";
+import type { LinearOperator, RunOptions } from "./operator.ts";
+import { checkFlags, checkInput } from "./structure.ts";
+
+/** A product as a function, which may give its result at once or as a promise. */
+export type ProductFunction = (x: Vector, options?: RunOptions) => Vector | Promise<Vector>;
+
+/** What an operator is made from. */
+export interface FunctionOperatorOptions {
+  readonly shape: readonly [rows: number, columns: number];
+  /** `A x` `[rows]` for x `[columns]`, which it must not change. */
+  readonly matvec: ProductFunction;
+  /** `A' x` `[columns]` for x `[rows]`; not needed where A is symmetric. */
+  readonly adjoint?: ProductFunction;
+  /** That A equals its transpose, which `checkSymmetric` can probe. Default: `psd`. */
+  readonly symmetric?: boolean;
+  /** That A is symmetric and positive semidefinite, which `checkPsd` can probe. Default false. */
+  readonly psd?: boolean;
+  /** Precision of results, to which they are converted. Default float64. */
+  readonly dtype?: Precision;
+}
+
+/**
+ * Operator of a function `x -> A x`. A product checks the length of what the function gives.
+ *
+ * @throws CurvatureError "argument" where shape or matvec is missing, or a shape that is not square is called symmetric; products
+ * throw "shape" where the function gives something else than `shape[0]` numbers
+ */
+export function functionOperator({
+  shape,
+  matvec,
+  adjoint,
+  psd = false,
+  symmetric = psd,
+  dtype = "float64",
+}: FunctionOperatorOptions): LinearOperator {
+  checkOperator("functionOperator", { shape, matvec, dtype, symmetric, psd } as LinearOperator);
+  checkFlags("functionOperator", { shape, symmetric, psd });
+  return {
+    shape: [shape[0], shape[1]],
+    dtype,
+    symmetric,
+    psd,
+    async matvec(x, options) {
+      checkInput("a function", x, shape);
+      const y = await matvec(x, options);
+      checkOutput(y, shape);
+      return y === x ? toPrecision(y.slice(), dtype) : toPrecision(y, dtype);
+    },
+    ...(adjoint && {
+      adjoint: () =>
+        functionOperator({
+          shape: [shape[1], shape[0]],
+          matvec: adjoint,
+          adjoint: matvec,
+          symmetric,
+          psd,
+          dtype,
+        }),
+    }),
+  };
+}
+
+function checkOutput(y: unknown, shape: LinearOperator["shape"]): void {
+  const isVector = y instanceof Float64Array || y instanceof Float32Array;
+  if (isVector && y.length === shape[0]) return;
+  const got = isVector ? `${y.length} entries` : Array.isArray(y) ? "an Array" : typeof y;
+  const message = `functionOperator of shape ${formatDims(shape)} expects its function to give a Float32Array or Float64Array of ${shape[0]} entries, got ${got}`;
+  throw new CurvatureError("shape", message);
+}
