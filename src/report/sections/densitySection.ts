@@ -4,24 +4,36 @@ import { linearDensityFigure, logarithmicDensityFigure } from "../figures/index.
 import { formatShare } from "../format.ts";
 import { html, type Markup } from "../markup.ts";
 import { type NamedMatrix, presentMatrices } from "../matrixText.ts";
+import { seriesName } from "./dataTable.ts";
+
+function figures(named: NamedMatrix, parameters: number): Markup {
+  const { density } = named.matrix;
+  if (!(density.width > 0 && density.density.some((y) => y > 0))) {
+    return html`<p>All eigenvalues are zero to rounding; there is no spectrum to draw.</p>`;
+  }
+  const linear = linearDensityFigure(named, parameters);
+  return html`<div class="pair">${linear}${logarithmicDensityFigure(named, parameters)}</div>`;
+}
 
 function spectrum(named: NamedMatrix, parameters: number): Markup {
   const { text, matrix } = named;
-  const usable = matrix.density.density.some((y) => y > 0) && matrix.density.width > 0;
+  const { negativeMass } = matrix.density;
   const negative =
-    matrix.density.negativeMass > 0 && !matrix.psd
-      ? `, about ${formatShare(matrix.density.negativeMass)} of it at negative eigenvalues`
-      : "";
-  const figures = usable
-    ? html`<div class="pair">${linearDensityFigure(named, parameters)}${logarithmicDensityFigure(named, parameters)}</div>`
-    : html`<p>All eigenvalues are zero to rounding; there is no spectrum to draw.</p>`;
-  return html`<h3><span class="swatch ${text.series}"></span>${linked(text.definition, matrix.title)}<span class="aside">${usable ? negative : ""}</span></h3>${figures}`;
+    negativeMass > 0 && !matrix.psd
+      ? html`<span class="aside">, about ${formatShare(negativeMass)} of it at negative eigenvalues</span>`
+      : undefined;
+  const title = seriesName(text.series, linked(text.definition, matrix.title));
+  return html`<h3>${title}${negative}</h3>${figures(named, parameters)}`;
 }
 
 /** Spectral density of each matrix on both eigenvalue scales, exact eigenvalues beside the estimate where they are known. */
 export function densitySection(report: CurvatureReport): Markup {
   const matrices = presentMatrices(report);
-  const exact = matrices.some(({ matrix }) => matrix.density.exactEigenvalues);
-  const intro = html`How many eigenvalues there are of which size: the ${linked("density", "spectral density")}, on a logarithmic axis because most eigenvalues of a network are near zero and the few large ones are what matters.${exact ? " The dashed line and the ticks are exact: the matrix is small enough to be formed." : ""}`;
-  return html`<section id="density"><h2>Spectrum</h2><p>${intro}</p>${matrices.map((named) => spectrum(named, report.model.parameters))}</section>`;
+  const exact = matrices.some(({ matrix }) => matrix.density.exactEigenvalues)
+    ? " The dashed line and the ticks are exact: the matrix is small enough to be formed."
+    : "";
+  const spectra = matrices.map((named) => spectrum(named, report.model.parameters));
+  return html`<section id="density"><h2>Spectrum</h2>
+<p>How many eigenvalues there are of which size: the ${linked("density", "spectral density")}, on a logarithmic axis because
+most eigenvalues of a network are near zero and the few large ones are what matters.${exact}</p>${spectra}</section>`;
 }

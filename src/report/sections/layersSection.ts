@@ -5,6 +5,7 @@ import { deviationInErrors } from "../finding.ts";
 import { formatCount, formatEstimate, formatNumber } from "../format.ts";
 import { html, type Markup } from "../markup.ts";
 import { type NamedMatrix, presentMatrices } from "../matrixText.ts";
+import { dataTable } from "./dataTable.ts";
 
 function traceCell(layer: ReportedLayer): Markup {
   const { trace, standardError, exactTrace } = layer;
@@ -12,25 +13,49 @@ function traceCell(layer: ReportedLayer): Markup {
   const off = deviation === undefined ? undefined : html` (${offBy(deviation)})`;
   const below =
     exactTrace === undefined ? undefined : html`<div class="exact">exact ${formatNumber(exactTrace, 6)}${off}</div>`;
-  return html`<td>${formatEstimate(trace, standardError)}${below}</td>`;
+  return html`${formatEstimate(trace, standardError)}${below}`;
+}
+
+function shape(dims: readonly number[]): Markup {
+  return html` <span class="shape">${dims.join(" × ")}</span>`;
+}
+
+function tensorRow({ name, dims, trace, standardError }: ReportedLayer["tensors"][number]): Markup {
+  const size = dims.reduce((product, dim) => product * dim, 1);
+  return html`<tr class="part"><th scope="row">${name}${shape(dims)}</th><td>${formatCount(size)}</td>
+<td>${formatEstimate(trace, standardError)}</td><td>${formatEstimate(trace / size, standardError / size)}</td></tr>`;
 }
 
 function layerRows(layer: ReportedLayer): readonly Markup[] {
   const mean = meanCurvature(layer);
-  const tensors = layer.tensors.length > 1 ? layer.tensors : [];
-  const shape = layer.tensors.length === 1 ? (layer.tensors[0]?.dims.join(" × ") ?? "") : "";
-  const row = html`<tr><th scope="row">${layer.name} <span class="shape">${shape}</span></th><td>${formatCount(layer.parameters)}</td>${traceCell(layer)}<td>${formatEstimate(mean.value, mean.standardError)}</td></tr>`;
-  const parts = tensors.map(({ name, dims, trace, standardError }) => {
-    const size = dims.reduce((product, dim) => product * dim, 1);
-    return html`<tr class="part"><th scope="row">${name} <span class="shape">${dims.join(" × ")}</span></th><td>${formatCount(size)}</td><td>${formatEstimate(trace, standardError)}</td><td>${formatEstimate(trace / size, standardError / size)}</td></tr>`;
-  });
-  return [row, ...parts];
+  const only = layer.tensors.length === 1 ? layer.tensors[0] : undefined;
+  const row = html`<tr><th scope="row">${layer.name}${only && shape(only.dims)}</th>
+<td>${formatCount(layer.parameters)}</td><td>${traceCell(layer)}</td>
+<td>${formatEstimate(mean.value, mean.standardError)}</td></tr>`;
+  return [row, ...(only ? [] : layer.tensors.map(tensorRow))];
 }
 
-function layerTable({ matrix }: NamedMatrix, open: boolean): Markup {
-  const heads = ["Layer", "Weights", linked("trace", "Trace"), linked("mean-curvature", "Mean curvature per weight")];
-  const table = html`<div class="scroll tall" tabindex="0" role="region" aria-label="Layers, ${matrix.title}"><table><thead><tr>${heads.map((head) => html`<th scope="col">${head}</th>`)}</tr></thead><tbody>${matrix.layers.map(layerRows)}</tbody></table></div>`;
-  return html`<details${open ? html` open` : undefined}><summary>All layers, ${matrix.title}</summary>${table}</details>`;
+function layerTable({ matrix }: NamedMatrix, position: number): Markup {
+  const table = dataTable(`Layers, ${matrix.title}`, {
+    heads: ["Layer", "Weights", linked("trace", "Trace"), linked("mean-curvature", "Mean curvature per weight")],
+    bodies: [matrix.layers.map(layerRows)],
+    tall: true,
+  });
+  const open = position === 0 ? html` open` : undefined;
+  return html`<details${open}><summary>All layers, ${matrix.title}</summary>${table}</details>`;
+}
+
+function introduction(first: NamedMatrix | undefined, count: number): Markup {
+  const sensitivity = first?.text.lossCurvature
+    ? "says how much the loss minds a disturbance of one of its weights, which is what decides bit widths and pruning"
+    : "says the same for one of its weights";
+  const drawn =
+    count > MOST_LAYERS
+      ? ` Drawn are the ${MOST_LAYERS} of ${formatCount(count)} layers whose mean curvature is the largest in size; the table has all.`
+      : "";
+  const mean = linked("mean-curvature", "mean curvature per weight");
+  return html`<p>The trace of a layer's diagonal block says how much of the whole trace lies in it;
+the ${mean} ${sensitivity}.${drawn}</p>`;
 }
 
 /** Per-layer traces and mean curvature per weight: which layers need their precision and which can be rounded or pruned. */
@@ -40,13 +65,6 @@ export function layersSection(report: CurvatureReport): Markup | undefined {
   if (count === 0) return undefined;
   const figures =
     count > 1 ? html`<div class="pair">${layerTraceFigure(matrices)}${layerMeanFigure(matrices)}</div>` : undefined;
-  const drawn =
-    count > MOST_LAYERS
-      ? ` Drawn are the ${MOST_LAYERS} of ${formatCount(count)} layers whose mean curvature is the largest in size; the table has all.`
-      : "";
-  const sensitivity = matrices[0]?.text.lossCurvature
-    ? "says how much the loss minds a disturbance of one of its weights, which is what decides bit widths and pruning"
-    : "says the same for one of its weights";
-  const intro = html`The trace of a layer's diagonal block says how much of the whole trace lies in it; the ${linked("mean-curvature", "mean curvature per weight")} ${sensitivity}.${drawn}`;
-  return html`<section id="layers"><h2>Layer by layer</h2><p>${intro}</p>${figures}${matrices.map((named, i) => layerTable(named, i === 0))}</section>`;
+  return html`<section id="layers"><h2>Layer by layer</h2>
+${introduction(matrices[0], count)}${figures}${matrices.map(layerTable)}</section>`;
 }

@@ -1,13 +1,20 @@
 import type { CurvatureReport } from "../../applications/report.ts";
 import { formatCount } from "../format.ts";
 import { html, type Markup } from "../markup.ts";
+import { dataRow, dataTable } from "./dataTable.ts";
 
 function parameterTable({ model }: CurvatureReport): Markup {
-  const rows = model.tensors.map(
-    ({ name, dims, role, layer }) =>
-      html`<tr><th scope="row">${name}</th><td>${dims.join(" × ") || "scalar"}</td><td>${role}</td><td>${layer}</td></tr>`,
+  const rows = model.tensors.map(({ name, dims, role, layer }) =>
+    dataRow(name, [dims.join(" × ") || "scalar", role, layer]),
   );
-  return html`<details><summary>The ${formatCount(model.tensors.length)} weight tensors that were differentiated</summary><div class="scroll tall" tabindex="0" role="region" aria-label="Weight tensors"><table class="words"><thead><tr><th scope="col">Tensor</th><th scope="col">Shape</th><th scope="col">Role</th><th scope="col">Layer</th></tr></thead><tbody>${rows}</tbody></table></div></details>`;
+  const table = dataTable("Weight tensors", {
+    heads: ["Tensor", "Shape", "Role", "Layer"],
+    bodies: [rows],
+    tall: true,
+    words: true,
+  });
+  const summary = `The ${formatCount(model.tensors.length)} weight tensors that were differentiated`;
+  return html`<details><summary>${summary}</summary>${table}</details>`;
 }
 
 /** All that is needed to do it again, and what was done to the model on the way. */
@@ -25,5 +32,7 @@ export function setupSection(report: CurvatureReport): Markup {
     model.notices.length > 0
       ? html`<h3>About the model</h3><ul>${model.notices.map((notice) => html`<li>${notice}</li>`)}</ul>`
       : undefined;
-  return html`<section id="setup"><h2>How it was made</h2><dl class="setup">${entries.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>${notices}${parameterTable(report)}</section>`;
+  const list = entries.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`);
+  return html`<section id="setup"><h2>How it was made</h2>
+<dl class="setup">${list}</dl>${notices}${parameterTable(report)}</section>`;
 }
