@@ -1,0 +1,93 @@
+import { describe, expect, test } from "vitest";
+import {
+  axpy,
+  combination,
+  dot,
+  hostArithmetic,
+  isFiniteVector,
+  maxAbs,
+  multiply,
+  norm,
+  scal,
+  scaled,
+  transposedProduct,
+} from "../../src/linalg/vector.ts";
+import { product, randomMatrix, relativeDifference, transposed } from "./randomMatrices.ts";
+
+const SIZES = [1, 2, 3, 5, 2047, 2048, 2049, 5000];
+const random = (n: number, seed: number) => randomMatrix(n, 1, seed).data;
+
+describe("inner products and norms", () => {
+  test.each(SIZES)("agree with plain sums for %i entries", (n) => {
+    const [x, y] = [random(n, 1), random(n, 2)];
+    const products = x.map((value, i) => value * y[i]!);
+    const reference = products.reduce((a, b) => a + b, 0);
+    expect(Math.abs(dot(x, y) - reference)).toBeLessThan(1e-14 * n * Math.max(1, Math.abs(reference)));
+    expect(norm(x)).toBeCloseTo(Math.hypot(...x), 10);
+  });
+
+  test("accumulate float32 vectors in float64", () => {
+    const x = new Float32Array(2 ** 20).fill(0.1);
+    const exact = 2 ** 20 * Math.fround(0.1) ** 2;
+    expect(Math.abs(dot(x, x) / exact - 1)).toBeLessThan(1e-10);
+  });
+
+  test.each([1e-200, 1e-320, 1e200, 3e307])("do not over- or underflow at entries of %d", (size) => {
+    expect(norm(Float64Array.of(3 * size, 4 * size)) / (5 * size)).toBeCloseTo(1, 2);
+  });
+
+  test("pass on what is not finite", () => {
+    expect(norm(Float64Array.of(1, Number.NaN))).toBeNaN();
+    expect(norm(Float64Array.of(1, Number.NEGATIVE_INFINITY))).toBe(Number.POSITIVE_INFINITY);
+    expect(maxAbs(Float64Array.of(Number.NaN, 1))).toBeNaN();
+    expect(maxAbs(Float64Array.of(1, -3, 2))).toBe(3);
+    expect(norm(new Float64Array(3))).toBe(0);
+    expect(isFiniteVector(Float64Array.of(1, 2))).toBe(true);
+    expect(isFiniteVector(Float64Array.of(1, Number.POSITIVE_INFINITY))).toBe(false);
+  });
+});
+
+test("axpy, scal, scaled and combination", () => {
+  const [x, y] = [Float64Array.of(1, 2, 3), Float64Array.of(10, 20, 30)];
+  expect(combination([2, x], [-1, y], { dtype: "float32" })).toEqual(Float32Array.of(-8, -16, -24));
+  axpy(2, x, y);
+  expect(y).toEqual(Float64Array.of(12, 24, 36));
+  scal(0.5, y);
+  expect(y).toEqual(Float64Array.of(6, 12, 18));
+  expect(scaled(-1, Float32Array.of(1, 2))).toEqual(Float32Array.of(-1, -2));
+});
+
+describe("products with a basis", () => {
+  test.each(SIZES.flatMap((n) => [1, 3, 4, 9].map((k) => [n, k])))(
+    "agree with plain loops for %i x %i",
+    async (n, k) => {
+      const [Q, S, X] = [randomMatrix(n, k, 3), randomMatrix(k, 3, 4), randomMatrix(n, 2, 5)];
+      const limit = 1e-11;
+      expect(relativeDifference(multiply(Q, S).data, product(Q, S).data)).toBeLessThan(limit);
+      const projected = product(transposed(Q), X);
+      expect(relativeDifference(transposedProduct(Q, X).data, projected.data)).toBeLessThan(limit);
+      const v = X.data.slice(0, n);
+      const c = S.data.slice(0, k);
+      expect(relativeDifference(await hostArithmetic.project(Q, v), projected.data.slice(0, k))).toBeLessThan(limit);
+      const removed = product(Q, { rows: k, columns: 1, data: c }).data;
+      const difference = v.map((value, i) => value - removed[i]!);
+      expect(relativeDifference(await hostArithmetic.subtract(v, Q, c), difference)).toBeLessThan(limit);
+      expect(v).toEqual(X.data.slice(0, n));
+      expect(c).toEqual(S.data.slice(0, k));
+    },
+  );
+
+  test("round float32 results once", async () => {
+    const [Q, c] = [randomMatrix(3000, 9, 6), random(9, 7)];
+    const single = { ...Q, data: Float32Array.from(Q.data) };
+    const v = Float32Array.from(random(3000, 8));
+    const result = await hostArithmetic.subtract(v, single, c);
+    expect(result).toBeInstanceOf(Float32Array);
+    const exact = await hostArithmetic.subtract(
+      Float64Array.from(v),
+      { ...Q, data: Float64Array.from(single.data) },
+      c,
+    );
+    expect(result).toEqual(Float32Array.from(exact));
+  });
+});
