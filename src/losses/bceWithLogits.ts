@@ -1,0 +1,75 @@
+import { CurvatureError } from "../errors/index.ts";
+import { constant, scalar, type Value } from "../graph/index.ts";
+import { add, mul, neg, reduceSum, sigmoid, softplus, sub } from "../primitives/index.ts";
+import { checkedReduction, lastAxisLayout } from "./layout.ts";
+import type { Loss, Reduction } from "./loss.ts";
+
+/** Options of `bceWithLogits`; defaults and meanings are PyTorch's. */
+export interface BceWithLogitsOptions {
+  /** Default "mean": divided by the number of elements of the targets. */
+  readonly reduction?: Reduction;
+  /** Weight of the positive part of each output's loss, [C], or one number for all. */
+  readonly positiveWeights?: ArrayLike<number> | number;
+}
+
+/**
+ * Binary cross-entropy of logits, l = sum_c q_c y_c log(1 + e^-f_c) + (1 - y_c) log(1 + e^f_c), with targets in [0, 1] and
+ * positive weights q. The likelihood is an independent coin of probability sigmoid(f_c) for each output.
+ *
+ * @throws CurvatureError "argument" for weights that are not positive
+ */
+export function bceWithLogits({ reduction = "mean", positiveWeights }: BceWithLogitsOptions = {}): Loss {
+  const weights =
+    positiveWeights === undefined
+      ? undefined
+      : Float64Array.from(typeof positiveWeights === "number" ? [positiveWeights] : positiveWeights);
+  if (weights?.some((weight) => !(weight > 0 && Number.isFinite(weight)))) {
+    throw new CurvatureError(
+      "argument",
+      `bceWithLogits: positiveWeights must be positive and finite, got ${weights.join(", ")}`,
+    );
+  }
+  const scaled = (positive: Value) =>
+    weights === undefined
+      ? positive
+      : mul(positive, weights.length === 1 ? scalar(weights[0]) : constant({ data: weights, dims: [weights.length] }));
+  const terms = (f: Value, y: Value, weigh: (positive: Value) => Value) =>
+    reduceSum(add(weigh(mul(y, softplus(neg(f)))), mul(sub(scalar(1), y), softplus(f))), [1]);
+  return {
+    name: "bceWithLogits",
+    reduction: checkedReduction("bceWithLogits", reduction),
+    convex: true,
+    cut: ["Sigmoid"],
+    layout(output, targets) {
+      const layout = lastAxisLayout("bceWithLogits", { output, targets });
+      if (weights !== undefined && weights.length !== 1 && weights.length !== layout.outputs) {
+        throw new CurvatureError(
+          "shape",
+          `bceWithLogits: the model has ${layout.outputs} outputs, but ${weights.length} positiveWeights were given`,
+        );
+      }
+      return layout;
+    },
+    terms: (f, y) => terms(f, y, scaled),
+    denominator: ({ data }) => data.length,
+    targetRange: { from: 0, to: 1 },
+    likelihood: {
+      label: "vector",
+      labelSize: (outputs) => outputs,
+      negativeLogLikelihood: (f, y) => terms(f, y, (positive) => positive),
+      expectedHessian(f, u) {
+        const p = sigmoid(f);
+        return mul(mul(p, sub(scalar(1), p)), u);
+      },
+      // The score of an output is p - 1 with probability p, p with probability 1 - p; scores of outputs are independent with mean 0.
+      scoreMoment(f, u) {
+        const p = sigmoid(f);
+        const q = sigmoid(neg(f));
+        return mul(add(mul(p, mul(q, q)), mul(q, mul(p, p))), u);
+      },
+      sample(f, random, label) {
+        for (let c = 0; c < f.length; c++) label[c] = random.uniform() < 1 / (1 + Math.exp(-f[c])) ? 1 : 0;
+      },
+    },
+  };
+}

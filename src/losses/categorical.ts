@@ -1,0 +1,69 @@
+import { constant, type Value } from "../graph/index.ts";
+import {
+  broadcast,
+  equal,
+  logSoftmax,
+  mul,
+  neg,
+  range,
+  reduceSum,
+  reduceSumKeeping,
+  reshape,
+  softmax,
+  sub,
+  where,
+  zeros,
+} from "../primitives/index.ts";
+import type { Likelihood } from "./loss.ts";
+
+/** Whether class c is the label of term t: labels [T] -> booleans [T, C]. */
+export function isLabel(y: Value, classes: number): Value {
+  const index =
+    y.type === "int64"
+      ? range(classes)
+      : constant({ data: Int32Array.from({ length: classes }, (_, c) => c), dims: [classes] });
+  return equal(reshape(y, [y.shape[0], 1]), index);
+}
+
+/** -log softmax(f)_y of each term; 0 for a label that is no class. */
+export function labelLogLoss(f: Value, y: Value): Value {
+  // Selected rather than multiplied: a logit of minus infinity elsewhere must not turn into NaN.
+  return neg(reduceSum(where(isLabel(y, f.shape[1]), logSoftmax(f, 1), zeros([])), [1]));
+}
+
+/** Class labels with probabilities softmax(f). */
+export const categorical: Likelihood = {
+  label: "class",
+  labelSize: () => 1,
+  negativeLogLikelihood: labelLogLoss,
+  // diag(p) - p p'
+  expectedHessian(f, u) {
+    const p = softmax(f, 1);
+    return sub(mul(p, u), mul(p, reduceSumKeeping(mul(p, u), [1])));
+  },
+  // The score at label k is p - e_k, with probability p_k: sum_k p_k (p - e_k) a_k with a_k = (p - e_k)' u = p' u - u_k.
+  scoreMoment(f, u) {
+    const p = softmax(f, 1);
+    const a = sub(reduceSumKeeping(mul(p, u), [1]), u);
+    const weighted = mul(p, a);
+    return sub(mul(p, reduceSumKeeping(weighted, [1])), broadcast(weighted, f.shape));
+  },
+  sample(f, random, label) {
+    const largest = Array.prototype.reduce.call(
+      f,
+      (m, x) => Math.max(m as number, x as number),
+      Number.NEGATIVE_INFINITY,
+    ) as number;
+    let total = 0;
+    for (let c = 0; c < f.length; c++) total += Math.exp(f[c] - largest);
+    let left = random.uniform() * total;
+    let drawn = 0;
+    for (let c = 0; c < f.length; c++) {
+      const p = Math.exp(f[c] - largest);
+      if (p > 0) drawn = c;
+      left -= p;
+      if (left < 0) break;
+    }
+    label[0] = drawn;
+  },
+};

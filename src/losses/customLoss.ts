@@ -1,0 +1,48 @@
+import { CurvatureError } from "../errors/index.ts";
+import type { Value } from "../graph/index.ts";
+import { formatDims } from "../tensors/index.ts";
+import { checkedReduction, positionsOf } from "./layout.ts";
+import type { Likelihood, Loss, Reduction } from "./loss.ts";
+
+/** A loss written with primitives. */
+export interface CustomLossOptions {
+  readonly name?: string;
+  /** Default "mean": divided by the number of terms. */
+  readonly reduction?: Reduction;
+  /** l of each term: outputs [T, C] and targets ([T] integers or [T, ...] floats) -> [T]. */
+  readonly terms: (f: Value, y: Value) => Value;
+  /** Whether l is convex in the outputs; false if you do not know. */
+  readonly convex?: boolean;
+  /** The distribution of labels it is the negative log-likelihood of; needed for Fisher matrices. */
+  readonly likelihood?: Likelihood;
+  /** Final activations of the model that the loss contains itself. */
+  readonly cut?: readonly ("Softmax" | "LogSoftmax" | "Sigmoid")[];
+  /** Names of the outputs it reads, joined along their last axis. */
+  readonly outputNames?: readonly string[];
+}
+
+/** A loss of your own: outputs lie along the last axis, all axes but it make terms. */
+export function customLoss(options: CustomLossOptions): Loss {
+  const { name = "customLoss", reduction = "mean", terms, convex = false, likelihood, cut = [], outputNames } = options;
+  return {
+    name,
+    reduction: checkedReduction(name, reduction),
+    convex,
+    cut,
+    ...(outputNames && { outputNames }),
+    ...(likelihood && { likelihood }),
+    layout(output) {
+      const axis = Math.max(output.length - 1, 1);
+      return { positions: positionsOf(output, axis), outputs: output[axis] ?? 1, axis };
+    },
+    terms(f, y) {
+      const result = terms(f, y);
+      if (result.shape.length === 1 && result.shape[0] === f.shape[0]) return result;
+      throw new CurvatureError(
+        "shape",
+        `${name}: terms must return one number a term, shape ${formatDims([f.shape[0]])}, got ${formatDims(result.shape)}`,
+      );
+    },
+    denominator: ({ dims }, { layout }) => dims[0] * layout.positions,
+  };
+}
