@@ -277,10 +277,13 @@ describe("the memory of the kernels", () => {
       code: "numeric",
       message,
     });
-    // Eigen's own workspace of 30000 x 30000 cannot be had: the kernel stops itself.
+    const memory = () => withHeap("memory", ({ kernels }) => kernels.memory);
+    const before = await memory();
+    // Eigen's own workspace of 30000 x 30000 cannot be had: the kernel stops itself, and its instance is not used again.
     await expect(
       withHeap("eigh of a giant", ({ kernels, place }) => kernels.eigh(30_000, place(1), place(1))),
     ).rejects.toMatchObject({ code: "numeric", message });
+    expect(await memory()).not.toBe(before);
     expect((await dense.eigh(identityMatrix(2))).values).toEqual(Float64Array.of(1, 1));
   });
 
