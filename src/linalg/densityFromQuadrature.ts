@@ -10,7 +10,7 @@ export interface DensityOptions {
   readonly points?: number;
   /**
    * Standard deviation of the Gaussian kernel in the grid's variable, by default 1 % of the range of nodes (linear) or 0.1 decades (log). No
-   * narrower than the spacing of the grid, so that the kernel integrates to 1 on it.
+   * narrower than the spacing of the grid, and than 1e-9 of the largest |node|, so that the kernel integrates to 1 on it.
    */
   readonly width?: number;
   /** |eigenvalue| up to which an eigenvalue counts as zero: by default 1e-8 of the largest node, 1e-5 for float32 operators. */
@@ -145,7 +145,7 @@ function gridOver(
   const [low, high] = extremes(values);
   const floor = Math.max(
     (high - low) / (points - 1 - 2 * MARGIN),
-    Number.EPSILON * Math.max(Math.abs(low), Math.abs(high), 1e-280),
+    1e-9 * Math.max(Math.abs(low), Math.abs(high), 1e-280),
   );
   const width = Math.max(asked, floor);
   const start = low - MARGIN * width;
