@@ -1,5 +1,5 @@
 import { CurvatureError } from "../errors/index.ts";
-import { type Matrix, type Vector, zeros } from "../tensors/index.ts";
+import { type Matrix, toPrecision, type Vector, zeros } from "../tensors/index.ts";
 import { checkFinite } from "./dense/matrixChecks.ts";
 import type { LinearOperator } from "./operator.ts";
 import { checkInput, checkInputs, checkScalar, sum } from "./structure.ts";
@@ -41,20 +41,24 @@ export function diagonal(d: Vector): LinearOperator {
     adjoint: () => diagonal(entries),
     diagonal: async () => entries.slice(),
     trace: async () => sum(entries),
-    inverse({ damping }) {
-      const shifted = shiftedBy(entries, damping);
-      const at = shifted.indexOf(0);
-      if (at >= 0) throw singular("nonzero", at, 0);
-      const reciprocal = shifted.map((value) => 1 / value);
-      return diagonal(dtype === "float64" ? reciprocal : Float32Array.from(reciprocal));
-    },
-    async logdet({ damping }) {
-      const shifted = shiftedBy(entries, damping);
-      const at = shifted.findIndex((value) => !(value > 0));
-      if (at >= 0) throw singular("positive", at, shifted[at]!);
-      return sum(shifted.map(Math.log));
-    },
+    inverse: ({ damping }) => inverse(entries, damping),
+    logdet: async ({ damping }) => logdet(entries, damping),
   };
+}
+
+function inverse(entries: Vector, damping: number): LinearOperator {
+  const shifted = shiftedBy(entries, damping);
+  const at = shifted.indexOf(0);
+  if (at >= 0) throw singular("nonzero", at, 0);
+  const reciprocal = shifted.map((value) => 1 / value);
+  return diagonal(toPrecision(reciprocal, entries instanceof Float64Array ? "float64" : "float32"));
+}
+
+function logdet(entries: Vector, damping: number): number {
+  const shifted = shiftedBy(entries, damping);
+  const at = shifted.findIndex((value) => !(value > 0));
+  if (at >= 0) throw singular("positive", at, shifted[at]!);
+  return sum(shifted.map(Math.log));
 }
 
 function shiftedBy(entries: Vector, damping: number): Float64Array {

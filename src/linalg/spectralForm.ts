@@ -44,11 +44,7 @@ export function spectralInverse(
     return { weights: shifted.map((value) => 1 / value - rest), vectors };
   });
   const products = async (X: Matrix): Promise<Matrix> => {
-    const { weights, vectors } = await inverted();
-    const C = transposedProduct(vectors, X);
-    for (let i = 0; i < C.data.length; i++) C.data[i] = C.data[i]! * weights[i % rank]!;
-    const Y = multiply(vectors, C);
-    if (rest !== 0) for (let i = 0; i < Y.data.length; i++) Y.data[i] = Y.data[i]! + rest * X.data[i]!;
+    const Y = spectralProduct(await inverted(), { X, rest });
     return { ...Y, data: toPrecision(Y.data, dtype) };
   };
   return {
@@ -73,6 +69,18 @@ export function spectralInverse(
     },
     trace: async () => sum((await inverted()).weights) + rows * rest,
   };
+}
+
+/** `W diag(weights) W' X + rest X` `[n, m]` in float64, for W `[n, p]` and X `[n, m]`. */
+function spectralProduct(
+  { weights, vectors }: { readonly weights: Float64Array; readonly vectors: Matrix },
+  { X, rest }: { readonly X: Matrix; readonly rest: number },
+): Matrix {
+  const C = transposedProduct(vectors, X);
+  for (let i = 0; i < C.data.length; i++) C.data[i] = C.data[i]! * weights[i % weights.length]!;
+  const Y = multiply(vectors, C);
+  if (rest !== 0) for (let i = 0; i < Y.data.length; i++) Y.data[i] = Y.data[i]! + rest * X.data[i]!;
+  return Y;
 }
 
 /** `log det(A + damping I)`, the sum of logarithms of its eigenvalues; throws CurvatureError "numeric" unless all are positive. */

@@ -340,7 +340,13 @@ describe("matmat and toDense", () => {
     const M = randomMatrix(4, 7, 16);
     const widths: number[] = [];
     const B = dense(M);
-    const A: LinearOperator = { ...B, matmat: (X, options) => (widths.push(X.columns), B.matmat!(X, options)) };
+    const A: LinearOperator = {
+      ...B,
+      matmat(X, options) {
+        widths.push(X.columns);
+        return B.matmat!(X, options);
+      },
+    };
     const seen: string[] = [];
     const D = await toDense(A, {
       columnsAtOnce: 3,

@@ -15,7 +15,10 @@ import { diagonalMatrix, product, randomMatrix, randomSpd, randomSymmetric, tran
 
 function counting(A: LinearOperator, count: { products: number }): LinearOperator {
   const { shape, dtype, symmetric, psd } = A;
-  const matvec: LinearOperator["matvec"] = (x) => (count.products++, A.matvec(x));
+  const matvec: LinearOperator["matvec"] = (x) => {
+    count.products++;
+    return A.matvec(x);
+  };
   return { shape, dtype, symmetric, psd, matvec, ...(A.adjoint && { adjoint: () => counting(A.adjoint!(), count) }) };
 }
 
