@@ -1,5 +1,7 @@
 export { add } from "./add.ts";
 export { adjoint } from "./adjoint.ts";
+export { type CgOptions, type CgResult, type CgState, cg, cgSteps } from "./cg.ts";
+export { cgInverse } from "./cgInverse.ts";
 export { checkAdjoint } from "./checkAdjoint.ts";
 export { checkPsd } from "./checkPsd.ts";
 export { checkSymmetric } from "./checkSymmetric.ts";
@@ -7,14 +9,56 @@ export { compose } from "./compose.ts";
 export { damped } from "./damped.ts";
 export { cholesky, choleskySolve, type DenseMatrix, type Eigendecomposition, eigh, qr } from "./dense/index.ts";
 export { dense } from "./dense.ts";
+export {
+  type DensityCurve,
+  type DensityOptions,
+  densityFromQuadrature,
+  type LinearDensity,
+  type LogarithmicDensity,
+} from "./densityFromQuadrature.ts";
 export { diagonal } from "./diagonal.ts";
+export { type EigshOptions, type EigshResult, type EigshState, eigsh, eigshSteps } from "./eigsh.ts";
 export { type FunctionOperatorOptions, functionOperator, type ProductFunction } from "./functionOperator.ts";
+export { hutchinsonDiagonal } from "./hutchinsonDiagonal.ts";
+export {
+  type DiagonalBlock,
+  type DiagonalEstimate,
+  type HutchinsonMoments,
+  type HutchinsonOptions,
+  type HutchinsonState,
+  hutchinsonMoments,
+  hutchinsonSteps,
+} from "./hutchinsonMoments.ts";
+export { hutchinsonTrace, type TraceEstimate } from "./hutchinsonTrace.ts";
 export { identity } from "./identity.ts";
+export { type LanczosOptions, type LanczosResult, type LanczosState, lanczos, lanczosSteps } from "./lanczos.ts";
+export {
+  type LanczosQuadrature,
+  type LanczosQuadratureOptions,
+  type LanczosQuadratureState,
+  lanczosQuadrature,
+  lanczosQuadratureSteps,
+  type Quadrature,
+} from "./lanczosQuadrature.ts";
 export { lowRank } from "./lowRank.ts";
 export { matmat } from "./matmat.ts";
+export { type NeumannOptions, neumannInverse } from "./neumannInverse.ts";
 export type { Arithmetic, LinearOperator, Progress, RunOptions } from "./operator.ts";
+export {
+  type PowerIterationOptions,
+  type PowerIterationResult,
+  type PowerIterationState,
+  powerIteration,
+  powerIterationSteps,
+} from "./powerIteration.ts";
 export type { ProbeCheck, ProbeCheckOptions } from "./probeCheck.ts";
+export type { ProbeDistribution } from "./probes.ts";
+export type { Estimate, Outcome, Status } from "./result.ts";
+export type { Which } from "./ritzPairs.ts";
+export type { SampleSums } from "./sampleMean.ts";
 export { scale } from "./scale.ts";
+export { type DensityRun, spectralDensity } from "./spectralDensity.ts";
+export { type SquaredFrobeniusEstimate, squaredFrobeniusNorm } from "./squaredFrobeniusNorm.ts";
 export { type Indices, submatrix } from "./submatrix.ts";
 export { subtract } from "./subtract.ts";
 export { type ToDenseOptions, toDense } from "./toDense.ts";
