@@ -37,12 +37,7 @@ export function spectralInverse(
   const shape = [rows, rows] as const;
   const title = `the inverse of ${name}`;
   /** Eigenvalues of the inverse less r `[p]`, and the eigenvectors `[n, p]`. */
-  const inverted = once(async () => {
-    const { values, vectors } = await form();
-    const shifted = values.map((value) => value + damping);
-    checkRegular(name, { values, shifted, damping, positive: false });
-    return { weights: shifted.map((value) => 1 / value - rest), vectors };
-  });
+  const inverted = once(async () => inverseForm(name, await form(), { damping, rest }));
   const products = async (X: Matrix): Promise<Matrix> => {
     const Y = spectralProduct(await inverted(), { X, rest });
     return { ...Y, data: toPrecision(Y.data, dtype) };
@@ -69,6 +64,16 @@ export function spectralInverse(
     },
     trace: async () => sum((await inverted()).weights) + rows * rest,
   };
+}
+
+function inverseForm(
+  name: string,
+  { values, vectors }: SpectralForm,
+  { damping, rest }: { readonly damping: number; readonly rest: number },
+) {
+  const shifted = values.map((value) => value + damping);
+  checkRegular(name, { values, shifted, damping, positive: false });
+  return { weights: shifted.map((value) => 1 / value - rest), vectors };
 }
 
 /** `W diag(weights) W' X + rest X` `[n, m]` in float64, for W `[n, p]` and X `[n, m]`. */
