@@ -35,73 +35,89 @@ export function isInterruption(result: Vector | Interruption): result is Interru
 /** The one place where algorithms call operators. */
 export function products(
   A: LinearOperator,
-  {
-    name,
-    matvecs,
-    used = 0,
-    signal,
-    onProgress,
-  }: RunOptions & { readonly name: string; readonly matvecs: number; readonly used?: number },
+  options: RunOptions & { readonly name: string; readonly matvecs: number; readonly used?: number },
 ): Products {
-  let count = used;
-  const options: RunOptions = signal === undefined ? {} : { signal };
-  const aborted = (): Interruption => ({ status: "aborted", happened: `${name} was aborted after ${count} products` });
-
-  /** Runs `work` for `width` products; whatever the operator throws becomes one error with its cause and a state to resume from. */
-  async function guarded<T>(width: number, state: () => unknown, work: () => Promise<T>): Promise<T | Interruption> {
-    if (signal?.aborted) return aborted();
-    try {
-      const result = await work();
-      count += width;
-      return result;
-    } catch (cause) {
-      if (signal?.aborted) return aborted();
-      const code = cause instanceof CurvatureError ? cause.code : "runtime";
-      const reason = cause instanceof Error ? cause.message : String(cause);
-      const message = `${name} expected product ${count + 1} of the operator, which failed: ${reason}; resume from error.state`;
-      throw new CurvatureError(code, message, { cause, state: state() });
-    }
-  }
-
-  function checked(y: Vector, product: number): Vector | Interruption {
-    if (y?.length !== A.shape[0]) {
-      const message = `${name} expected products of ${A.shape[0]} entries as the operator's shape says, got ${y?.length}; correct its shape or matvec`;
-      throw new CurvatureError("shape", message);
-    }
-    if (isFiniteVector(y)) return toPrecision(y, precision(A));
-    return { status: "nonfinite", happened: `product ${product} of ${name} has entries that are infinite or NaN` };
-  }
-
-  async function matvec(x: Vector, state: () => unknown): Promise<Vector | Interruption> {
-    const y = await guarded(1, state, () => A.matvec(x, options));
-    return y !== undefined && isInterruption(y) ? y : checked(y, count);
-  }
-
-  async function block(X: Matrix, state: () => unknown) {
-    const columns: Vector[] = [];
-    const whole = A.matmat && X.columns > 1 ? await guarded(X.columns, state, () => A.matmat!(X, options)) : undefined;
-    if (whole && "status" in whole) return { columns, interruption: whole };
-    const first = count - X.columns + 1;
-    for (let k = 0; k < X.columns; k++) {
-      const y = whole ? checked(column(whole, k).slice(), first + k) : await matvec(column(X, k), state);
-      if (isInterruption(y)) return { columns, interruption: y };
-      columns.push(y);
-    }
-    return { columns };
-  }
-
+  const { name, matvecs, used = 0, signal, onProgress } = options;
+  const ledger: Ledger = { A, name, count: used, signal };
   return {
     get used() {
-      return count;
+      return ledger.count;
     },
     get left() {
-      return matvecs - count;
+      return matvecs - ledger.count;
     },
-    matvec,
-    block,
+    matvec: (x, state) => product(ledger, x, state),
+    block: (X, state) => block(ledger, X, state),
     report(error) {
       const total = Number.isFinite(matvecs) ? { total: matvecs } : {};
-      onProgress?.({ stage: name, done: count, ...total, ...(error === undefined ? {} : { error }) });
+      onProgress?.({ stage: name, done: ledger.count, ...total, ...(error === undefined ? {} : { error }) });
     },
   };
+}
+
+interface Ledger {
+  readonly A: LinearOperator;
+  readonly name: string;
+  readonly signal: AbortSignal | undefined;
+  count: number;
+}
+
+async function product(ledger: Ledger, x: Vector, state: () => unknown): Promise<Vector | Interruption> {
+  const { A, signal } = ledger;
+  const y = await guarded(ledger, { width: 1, state, work: () => A.matvec(x, signal ? { signal } : {}) });
+  return y !== undefined && isInterruption(y) ? y : checked(ledger, y, ledger.count);
+}
+
+async function block(ledger: Ledger, X: Matrix, state: () => unknown) {
+  const { A, signal } = ledger;
+  const columns: Vector[] = [];
+  const together = A.matmat !== undefined && X.columns > 1;
+  const work = () => A.matmat!(X, signal ? { signal } : {});
+  const whole = together ? await guarded(ledger, { width: X.columns, state, work }) : undefined;
+  if (whole && "status" in whole) return { columns, interruption: whole };
+  const before = ledger.count - X.columns;
+  for (let k = 0; k < X.columns; k++) {
+    const y = whole
+      ? checked(ledger, column(whole, k).slice(), before + k + 1)
+      : await product(ledger, column(X, k), state);
+    if (isInterruption(y)) return { columns, interruption: y };
+    columns.push(y);
+  }
+  return { columns };
+}
+
+/** Runs `work` for `width` products; whatever the operator throws becomes one error with its cause and a state to resume from. */
+async function guarded<T>(
+  ledger: Ledger,
+  { width, state, work }: { width: number; state: () => unknown; work: () => Promise<T> },
+): Promise<T | Interruption> {
+  const { name, signal } = ledger;
+  const aborted = (): Interruption => ({
+    status: "aborted",
+    happened: `${name} was aborted after ${ledger.count} products`,
+  });
+  if (signal?.aborted) return aborted();
+  try {
+    const result = await work();
+    ledger.count += width;
+    return result;
+  } catch (cause) {
+    if (signal?.aborted) return aborted();
+    const code = cause instanceof CurvatureError ? cause.code : "runtime";
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    const message = `${name} expected product ${ledger.count + 1} of the operator, which failed: ${reason}`;
+    const from = state();
+    const remedy = from === undefined ? "" : "; resume from error.state";
+    throw new CurvatureError(code, message + remedy, { cause, state: from });
+  }
+}
+
+/** A product in the operator's precision, if it has the right length and every entry is finite. */
+function checked({ A, name }: Ledger, y: Vector, count: number): Vector | Interruption {
+  if (y?.length !== A.shape[0]) {
+    const message = `${name} expected products of ${A.shape[0]} entries as the operator's shape says, got ${y?.length}; correct its shape or matvec`;
+    throw new CurvatureError("shape", message);
+  }
+  if (isFiniteVector(y)) return toPrecision(y, precision(A));
+  return { status: "nonfinite", happened: `product ${count} of ${name} has entries that are infinite or NaN` };
 }

@@ -13,11 +13,10 @@ import {
   geometric,
   operatorOf,
   randomVector,
+  range,
   rotated,
   rotatedMatrix,
 } from "./knownOperators.ts";
-
-const range = (n: number, f: (i: number) => number) => Float64Array.from({ length: n }, (_, i) => f(i));
 
 /** Spectra that make trouble, each with its true eigenvalues. */
 const spectra: Readonly<Record<string, Float64Array>> = {

@@ -110,3 +110,27 @@ export function distance(x: ArrayLike<number>, y: ArrayLike<number>): number {
   if (x.length !== y.length) return Number.POSITIVE_INFINITY;
   return Array.from(x).reduce((so, value, i) => Math.max(so, Math.abs(value - y[i]!)), 0);
 }
+
+/** `f(0), f(1), ..., f(n - 1)` */
+export const range = (n: number, f: (i: number) => number) => Float64Array.from({ length: n }, (_, i) => f(i));
+/** Euclidean norm. */
+export const length = (x: ArrayLike<number>) => Math.hypot(...Array.from(x));
+
+/** `Q diag(f(values)) Q' b` for the operator `rotated(values)`. */
+export function spectral(values: ArrayLike<number>, b: Vector, f: (value: number) => number): Float64Array {
+  const n = values.length;
+  const Q = orthogonal(n, 1);
+  const result = new Float64Array(n);
+  for (let k = 0; k < n; k++) {
+    const q = Q.subarray(k * n, (k + 1) * n);
+    const share = f(values[k]!) * q.reduce((so, x, i) => so + x * b[i]!, 0);
+    for (let i = 0; i < n; i++) result[i] = result[i]! + share * q[i]!;
+  }
+  return result;
+}
+
+/** `||b - A x||`, computed here. */
+export async function trueResidual(A: LinearOperator, x: Vector, b: Vector): Promise<number> {
+  const Ax = await A.matvec(x);
+  return length(Array.from(b, (value, i) => value - Ax[i]!));
+}

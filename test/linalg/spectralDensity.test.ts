@@ -2,9 +2,8 @@ import { describe, expect, test } from "vitest";
 import { densityFromQuadrature } from "../../src/linalg/densityFromQuadrature.ts";
 import { lanczosQuadrature } from "../../src/linalg/lanczosQuadrature.ts";
 import { spectralDensity } from "../../src/linalg/spectralDensity.ts";
-import { counted, distance, failing, geometric, rotated } from "./knownOperators.ts";
+import { counted, distance, failing, geometric, range, rotated } from "./knownOperators.ts";
 
-const range = (n: number, f: (i: number) => number) => Float64Array.from({ length: n }, (_, i) => f(i));
 const spacing = (grid: Float64Array) => (grid[grid.length - 1]! - grid[0]!) / (grid.length - 1);
 const integral = (grid: Float64Array, density: Float64Array) => density.reduce((so, x) => so + x, 0) * spacing(grid);
 
