@@ -1,5 +1,6 @@
 import { apply, type Primitive, scalar, type Value } from "../graph/index.ts";
-import { broadcast, filled, sumTo } from "./broadcast.ts";
+import { sizeOf } from "../tensors/index.ts";
+import { broadcast, filled, reduceSum, sumTo } from "./broadcast.ts";
 import { elementwise, withoutBroadcasts } from "./elementwise.ts";
 
 type Nothing = Record<string, never>;
@@ -145,4 +146,10 @@ export function div(a: Value, b: Value): Value {
 /** x times a number. */
 export function scale(x: Value, factor: number): Value {
   return mul(x, scalar(factor));
+}
+
+/** Mean over some axes, which are removed; over all axes by default. Negative axes count from the end. */
+export function mean(x: Value, axes: readonly number[] = x.shape.map((_, axis) => axis)): Value {
+  const sum = reduceSum(x, axes);
+  return scale(sum, sizeOf(sum.shape) / sizeOf(x.shape));
 }

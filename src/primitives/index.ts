@@ -1,8 +1,13 @@
-export { add, div, mul, neg, scale, sub } from "./arithmetic.ts";
+export { add, div, mean, mul, neg, scale, sub } from "./arithmetic.ts";
 export { broadcast, filled, range, reduceSum, reduceSumKeeping, sumTo, withOnes, zeros } from "./broadcast.ts";
+export { type ConvOptions, conv, convInputTranspose, convWeightTranspose } from "./conv.ts";
+export { erf, gelu } from "./erf.ts";
+export { type ClipBounds, clip, hardSigmoid, maximum, minimum, reduceMax, reduceMin } from "./extrema.ts";
 export { gather, scatterAdd } from "./gather.ts";
 export { type MatmulOptions, matmul } from "./matmul.ts";
 export { inverseOrder, moveAxis, permute, reshape, swapLastAxes } from "./movement.ts";
+export { averagePool, maxPool, type PoolOptions } from "./pool.ts";
+export { pow, power } from "./power.ts";
 export {
   and,
   cast,
@@ -26,6 +31,7 @@ export {
   exp,
   floor,
   log,
+  logSigmoid,
   reciprocal,
   relu,
   sigmoid,
@@ -37,3 +43,4 @@ export {
   tanh,
   unary,
 } from "./unary.ts";
+export { fold, unfold, type Windows } from "./windows.ts";

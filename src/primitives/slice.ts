@@ -177,9 +177,10 @@ const reversePrimitive: Primitive<ReverseParams> = {
   },
 };
 
-/** x with the order along some axes turned round. */
+/** x with the order along some axes turned round. Negative axes count from the end. */
 export function reverse(x: Value, axes: readonly number[]): Value {
-  return apply(reversePrimitive, [x], { axes });
+  const normalized = axes.map((axis) => normalizeAxis("reverse", axis, x.shape.length));
+  return apply(reversePrimitive, [x], { axes: normalized });
 }
 
 interface ConcatParams {

@@ -12,8 +12,8 @@ interface Unary {
   readonly op: string;
   /** f'(x), from x and y = f(x); absent where it is zero almost everywhere. */
   readonly derivative?: (x: Value, y: Value) => Value;
-  /** f of a number, to fold constants. */
-  readonly evaluate: (x: number) => number;
+  /** f of a number, to fold constants; absent where JavaScript does not know it. */
+  readonly evaluate?: (x: number) => number;
   /** The same function through kernels that exist in float64, where its own does not. */
   readonly float64?: (x: Value) => Value;
 }
@@ -24,7 +24,8 @@ export function unary(name: string, { op, derivative, evaluate, float64 }: Unary
   const primitive: Primitive<Nothing> = {
     name,
     ...elementwise(name, ([x]) => rebuild(x)),
-    simplify: ([x], _, { shape }) => (x.uniform === undefined ? undefined : filled(shape, evaluate(x.uniform))),
+    simplify: ([x], _, { shape }) =>
+      x.uniform === undefined || evaluate === undefined ? undefined : filled(shape, evaluate(x.uniform)),
     jvp: (node, [dx]) => (derivative === undefined ? null : mul(dx!, derivative(node.inputs[0], node))),
     ...(float64 && {
       form: ({ inputs: [x] }: Value, precision: Precision) => (precision === "float64" ? float64(x) : undefined),
@@ -65,13 +66,6 @@ export const tanh: (x: Value) => Value = unary("tanh", {
   derivative: (_, y) => sub(scalar(1), square(y)),
 });
 
-/** Logistic function 1 / (1 + e^-x). */
-export const sigmoid: (x: Value) => Value = unary("sigmoid", {
-  op: "Sigmoid",
-  evaluate: (x) => 1 / (1 + Math.exp(-x)),
-  derivative: (_, y) => mul(y, sub(scalar(1), y)),
-});
-
 /** max(x, 0), with derivative 0 at 0 as in PyTorch. */
 export const relu: (x: Value) => Value = unary("relu", {
   op: "Relu",
@@ -100,6 +94,15 @@ export function square(x: Value): Value {
 }
 
 /**
+ * Logistic function 1 / (1 + e^-x). Run as it is written here: ONNX Runtime's float32 kernel takes as long but has no correct
+ * digit below -10, where this has all of them.
+ */
+export const sigmoid: (x: Value) => Value = composite("sigmoid", {
+  form: (x) => reciprocal(add(scalar(1), exp(neg(x)))),
+  derivative: (_, y) => mul(y, sub(scalar(1), y)),
+});
+
+/**
  * log(1 + e^x), without overflow and accurate in both tails: max(x, 0) + log(1 + e^-|x|). Its derivative is written as the
  * logistic function, so that no rule for the pieces is needed.
  */
@@ -107,6 +110,11 @@ export const softplus: (x: Value) => Value = composite("softplus", {
   form: (x) => add(relu(x), log1p(exp(neg(abs(x))))),
   derivative: sigmoid,
 });
+
+/** log(1 / (1 + e^-x)), accurate in both tails: -softplus(-x). */
+export function logSigmoid(x: Value): Value {
+  return neg(softplus(neg(x)));
+}
 
 /**
  * log(1 + z) for 0 <= z <= 1, accurate for small z: with w = 1 + z rounded, log(w) z / (w - 1) (Kahan), which is z where w = 1.

@@ -1,0 +1,316 @@
+import { CurvatureError } from "../errors/index.ts";
+import { apply, type Primitive, type Shape, type Value } from "../graph/index.ts";
+import { formatDims, sizeOf } from "../tensors/index.ts";
+import { add } from "./arithmetic.ts";
+import { reduceSum, zeros } from "./broadcast.ts";
+import { joinLeading, splitLeading } from "./leading.ts";
+import { matmul } from "./matmul.ts";
+import { permute, reshape } from "./movement.ts";
+import { concat, reverse } from "./slice.ts";
+import { extents, fold, padSpatial, unfold, type Windows, windowCounts, windowSlices } from "./windows.ts";
+
+/*
+ * One trilinear form, T(x, w, c) = sum over n, o, j, i, k of c[n, o, j] w[o, i, k] x[n, i, stride j + dilation k - padsBefore],
+ * gives three bilinear maps: its derivative in c is the convolution of x and w, in x the transpose that takes c and w to an input,
+ * in w the transpose that takes x and c to weights. Each is the transpose of the others in each of its operands.
+ */
+
+/** Settings of a convolution; one number a spatial axis. */
+export interface ConvOptions {
+  /** Default 1. */
+  readonly strides?: readonly number[];
+  /** Default 1. */
+  readonly dilations?: readonly number[];
+  /** Default 0. */
+  readonly padsBefore?: readonly number[];
+  /** Default 0. */
+  readonly padsAfter?: readonly number[];
+  /** Default 1. */
+  readonly groups?: number;
+}
+
+type ConvParams = Required<ConvOptions>;
+
+function withDefaults(spatialRank: number, options: ConvOptions): ConvParams {
+  const all = (value: number) => new Array<number>(spatialRank).fill(value);
+  const { strides = all(1), dilations = all(1), padsBefore = all(0), padsAfter = all(0), groups = 1 } = options;
+  return { strides, dilations, padsBefore, padsAfter, groups };
+}
+
+function windowsOf({ strides, dilations, padsBefore, padsAfter }: ConvParams, kernel: Shape): Windows {
+  return { kernel, strides, dilations, padsBefore, padsAfter };
+}
+
+/** Sizes that all three maps share, checked: x [N, C, ...spatial], w [O, C / groups, ...kernel], c [N, O, ...counts]. */
+interface Sizes {
+  readonly N: number;
+  readonly C: number;
+  readonly O: number;
+  readonly spatial: Shape;
+  readonly kernel: Shape;
+  readonly counts: Shape;
+}
+
+function checkedSizes(
+  operation: string,
+  shapes: {
+    readonly x?: Shape;
+    readonly w?: Shape;
+    readonly c?: Shape;
+    readonly spatial?: Shape;
+    readonly kernel?: Shape;
+  },
+  params: ConvParams,
+): Sizes {
+  const { x, w, c } = shapes;
+  const { groups } = params;
+  const shown = [x, w, c].flatMap((shape) => (shape === undefined ? [] : [formatDims(shape)])).join(" and ");
+  const fail = (problem: string): never => {
+    throw new CurvatureError("shape", `${operation}: ${problem}, got ${shown} with ${groups} groups`);
+  };
+  const spatial = x?.slice(2) ?? shapes.spatial!;
+  const kernel = w?.slice(2) ?? shapes.kernel!;
+  if (spatial.length < 1 || spatial.length > 3) fail("needs 1, 2 or 3 spatial axes");
+  if (spatial.length !== kernel.length || (c !== undefined && c.length !== spatial.length + 2))
+    fail("operands must have the same number of axes");
+  const O = (w ?? c)![c === undefined || w !== undefined ? 0 : 1];
+  const C = x?.[1] ?? w![1] * groups;
+  if (!(Number.isInteger(groups) && groups >= 1) || C % groups !== 0 || O % groups !== 0)
+    fail("groups must divide the channels of both sides");
+  if (w !== undefined && w[1] !== C / groups) fail(`weights must have ${C / groups} input channels a group`);
+  if (c !== undefined && w !== undefined && c[1] !== w[0]) fail("output channels must agree");
+  const counts = windowCounts(operation, spatial, windowsOf(params, kernel));
+  if (c !== undefined && formatDims(c.slice(2)) !== formatDims(counts)) fail(`outputs must be ${formatDims(counts)}`);
+  if (x !== undefined && c !== undefined && x[0] !== c[0]) fail("batch sizes must agree");
+  return { N: (x ?? c)![0], C, O, spatial, kernel, counts };
+}
+
+/** Sum of the parts that are there. */
+function sumPresent(a: Value | null, b: Value | null): Value | null {
+  return a && b ? add(a, b) : (a ?? b);
+}
+
+const convPrimitive: Primitive<ConvParams> = {
+  name: "conv",
+  output([x, w], params) {
+    const { N, O, counts } = checkedSizes("conv", { x: x.shape, w: w.shape }, params);
+    return { shape: [N, O, ...counts], type: x.type };
+  },
+  simplify: ([x, w], _, { shape }) => (x.uniform === 0 || w.uniform === 0 ? zeros(shape) : undefined),
+  jvp: ({ inputs: [x, w], params }, [dx, dw]) => sumPresent(dx && conv(dx, w, params), dw && conv(x, dw, params)),
+  transpose: ({ inputs: [x, w], params }, c, [lx, lw]) => [
+    lx ? convInputTranspose(c, w, { ...params, spatial: x.shape.slice(2) }) : null,
+    lw ? convWeightTranspose(x, c, { ...params, kernel: w.shape.slice(2) }) : null,
+  ],
+  vectorize({ params }, [x, w], [xBatched, wBatched], size) {
+    const { groups } = params;
+    if (!wBatched) return splitLeading(conv(joinLeading(x, 0), w, params), 0, { size });
+    if (!xBatched) return splitLeading(conv(x, joinLeading(w, 0, groups), params), 1, { size, groups });
+    const joined = conv(joinLeading(x, 1), joinLeading(w, 0), { ...params, groups: groups * size });
+    return splitLeading(joined, 1, { size });
+  },
+  form: (node, precision) => (precision === "float64" ? unfoldedConv(node) : undefined),
+  lower: ({ inputs: [x, w], params }, context) =>
+    context.node("Conv", [context.name(x), context.name(w)], attributes(params, w.shape.slice(2))),
+};
+
+function attributes({ strides, dilations, padsBefore, padsAfter, groups }: ConvParams, kernel: Shape) {
+  return {
+    kernel_shape: { ints: kernel },
+    strides: { ints: strides },
+    dilations: { ints: dilations },
+    pads: { ints: [...padsBefore, ...padsAfter] },
+    group: { int: groups },
+  };
+}
+
+/** Windows as columns, [N, g, C / g * P, L] where L counts windows; without the axis of groups if there is one. */
+function columns(x: Value, params: ConvParams, kernel: Shape): Value {
+  const unfolded = unfold(x, windowsOf(params, kernel));
+  const [N, C, P, ...counts] = unfolded.shape;
+  return reshape(unfolded, [N, ...perGroup(params, C * P), sizeOf(counts)]);
+}
+
+/** [g, n / g], or [n] for one group, where fewer axes make faster products. */
+function perGroup({ groups }: ConvParams, n: number): number[] {
+  return groups === 1 ? [n] : [groups, n / groups];
+}
+
+/** y = W columns(x). */
+function unfoldedConv({ inputs: [x, w], params, shape }: Value<ConvParams>): Value {
+  const [O, members, ...kernel] = w.shape;
+  const weights = reshape(w, [...perGroup(params, O), members * sizeOf(kernel)]);
+  return reshape(matmul(weights, columns(x, params, kernel)), shape);
+}
+
+/**
+ * Convolution (cross-correlation, as in all networks) of x [N, C, ...spatial] with weights w [O, C / groups, ...kernel]:
+ * y[n, o, j] = sum over i, k of w[o, i, k] x[n, i, stride j + dilation k - padsBefore], of shape [N, O, ...counts].
+ *
+ * @throws CurvatureError "shape"
+ */
+export function conv(x: Value, w: Value, options: ConvOptions = {}): Value {
+  return apply(convPrimitive, [x, w], withDefaults(x.shape.length - 2, options));
+}
+
+interface InputTransposeParams extends ConvParams {
+  readonly spatial: Shape;
+}
+
+const convInputTransposePrimitive: Primitive<InputTransposeParams> = {
+  name: "convInputTranspose",
+  output([c, w], params) {
+    const { spatial } = params;
+    const { N, C } = checkedSizes("convInputTranspose", { c: c.shape, w: w.shape, spatial }, params);
+    return { shape: [N, C, ...spatial], type: c.type };
+  },
+  simplify: ([c, w], _, { shape }) => (c.uniform === 0 || w.uniform === 0 ? zeros(shape) : undefined),
+  jvp: ({ inputs: [c, w], params }, [dc, dw]) =>
+    sumPresent(dc && convInputTranspose(dc, w, params), dw && convInputTranspose(c, dw, params)),
+  transpose: ({ inputs: [c, w], params }, x, [lc, lw]) => [
+    lc ? conv(x, w, params) : null,
+    lw ? convWeightTranspose(x, c, { ...params, kernel: w.shape.slice(2) }) : null,
+  ],
+  vectorize({ params }, [c, w], [cBatched, wBatched], size) {
+    const { groups } = params;
+    if (!wBatched) return splitLeading(convInputTranspose(joinLeading(c, 0), w, params), 0, { size });
+    if (!cBatched) {
+      return splitLeading(convInputTranspose(c, joinLeading(w, 1), params), 1, { size, groups });
+    }
+    const joined = { ...params, groups: groups * size };
+    return splitLeading(convInputTranspose(joinLeading(c, 1), joinLeading(w, 0), joined), 1, { size });
+  },
+  form: (node, precision) => flippedConv(node) ?? (precision === "float64" ? foldedTranspose(node) : undefined),
+  lower({ inputs: [c, w], params }, context) {
+    const kernel = w.shape.slice(2);
+    const windows = windowsOf(params, kernel);
+    // What the strides leave over at the end of the padded input.
+    const rest = extents(windows).map((extent, axis) => {
+      const padded = params.spatial[axis] + params.padsBefore[axis] + params.padsAfter[axis];
+      return padded - extent - (c.shape[axis + 2] - 1) * params.strides[axis];
+    });
+    return context.node("ConvTranspose", [context.name(c), context.name(w)], {
+      ...attributes(params, kernel),
+      output_padding: { ints: rest },
+    });
+  },
+};
+
+/**
+ * For stride 1 the convolution of c with the weights turned round and transposed, which is faster than ConvTranspose.
+ * Undefined for other strides, and where more was padded than a window reaches.
+ */
+function flippedConv({ inputs: [c, w], params }: Value<InputTransposeParams>): Value | undefined {
+  const { strides, dilations, groups, spatial: _, ...pads } = params;
+  const [O, members, ...kernel] = w.shape;
+  const reach = extents(windowsOf(params, kernel)).map((extent) => extent - 1);
+  const padsBefore = pads.padsBefore.map((before, axis) => reach[axis] - before);
+  const padsAfter = pads.padsAfter.map((after, axis) => reach[axis] - after);
+  if (strides.some((stride) => stride !== 1) || [...padsBefore, ...padsAfter].some((amount) => amount < 0)) {
+    return undefined;
+  }
+  const spatialAxes = kernel.map((_, axis) => axis + 2);
+  const split = reshape(reverse(w, spatialAxes), [groups, O / groups, members, ...kernel]);
+  const swapped = permute(split, [0, 2, 1, ...spatialAxes.map((axis) => axis + 1)]);
+  const weights = reshape(swapped, [groups * members, O / groups, ...kernel]);
+  return conv(c, weights, { strides, dilations, padsBefore, padsAfter, groups });
+}
+
+/** x = fold(W' c). */
+function foldedTranspose({ inputs: [c, w], params, shape }: Value<InputTransposeParams>): Value {
+  const { spatial } = params;
+  const [N, O, ...counts] = c.shape;
+  const [, members, ...kernel] = w.shape;
+  const weights = reshape(w, [...perGroup(params, O), members * sizeOf(kernel)]);
+  const outputs = reshape(c, [N, ...perGroup(params, O), sizeOf(counts)]);
+  const seen = matmul(weights, outputs, { transposeA: true });
+  const windows = reshape(seen, [N, shape[1], sizeOf(kernel), ...counts]);
+  return fold(windows, { ...windowsOf(params, kernel), spatial });
+}
+
+/**
+ * Transpose of a convolution in its input (ONNX ConvTranspose): x[n, i, p] = sum over o, j, k with
+ * p = stride j + dilation k - padsBefore of c[n, o, j] w[o, i, k], for c [N, O, ...counts] and w [O, C / groups, ...kernel];
+ * [N, C, ...spatial].
+ *
+ * @throws CurvatureError "shape", also where a convolution of an input of this spatial shape would not give c's
+ */
+export function convInputTranspose(
+  c: Value,
+  w: Value,
+  { spatial, ...options }: ConvOptions & { readonly spatial: Shape },
+): Value {
+  return apply(convInputTransposePrimitive, [c, w], { ...withDefaults(spatial.length, options), spatial });
+}
+
+interface WeightTransposeParams extends ConvParams {
+  readonly kernel: Shape;
+}
+
+const convWeightTransposePrimitive: Primitive<WeightTransposeParams> = {
+  name: "convWeightTranspose",
+  output([x, c], params) {
+    const { kernel } = params;
+    const { O, C } = checkedSizes("convWeightTranspose", { x: x.shape, c: c.shape, kernel }, params);
+    return { shape: [O, C / params.groups, ...kernel], type: x.type };
+  },
+  simplify: ([x, c], _, { shape }) => (x.uniform === 0 || c.uniform === 0 ? zeros(shape) : undefined),
+  jvp: ({ inputs: [x, c], params }, [dx, dc]) =>
+    sumPresent(dx && convWeightTranspose(dx, c, params), dc && convWeightTranspose(x, dc, params)),
+  transpose: ({ inputs: [x, c], params }, w, [lx, lc]) => [
+    lx ? convInputTranspose(c, w, { ...params, spatial: x.shape.slice(2) }) : null,
+    lc ? conv(x, w, params) : null,
+  ],
+  vectorize({ params }, [x, c], [xBatched, cBatched], size) {
+    const { groups } = params;
+    if (!cBatched) return splitLeading(convWeightTranspose(joinLeading(x, 1, groups), c, params), 1, { size });
+    if (!xBatched) {
+      return splitLeading(convWeightTranspose(x, joinLeading(c, 1, groups), params), 0, { size, groups });
+    }
+    const joined = { ...params, groups: groups * size };
+    return splitLeading(convWeightTranspose(joinLeading(x, 1), joinLeading(c, 1), joined), 0, { size });
+  },
+  form(node) {
+    const { groups, kernel } = node.params;
+    const [, C] = node.inputs[0].shape;
+    const windows = sizeOf(node.inputs[1].shape.slice(2));
+    // One product a row of the batch pays where channels are few, or windows many and of one element.
+    return C / groups <= 4 || (sizeOf(kernel) === 1 && windows >= 64) ? batchedProducts(node) : pooledProducts(node);
+  },
+};
+
+/** W = sum over n of c[n] columns(x[n])'. */
+function batchedProducts({ inputs: [x, c], params, shape }: Value<WeightTransposeParams>): Value {
+  const [N, O, ...counts] = c.shape;
+  const outputs = reshape(c, [N, ...perGroup(params, O), sizeOf(counts)]);
+  const products = matmul(outputs, columns(x, params, params.kernel), { transposeB: true });
+  return reshape(reduceSum(products, [0]), shape);
+}
+
+/** One product [O, N L] [N L, C] for each position in a window: the batch is summed over within the product. */
+function pooledProducts({ inputs: [x, c], params, shape }: Value<WeightTransposeParams>): Value {
+  const windows = windowsOf(params, params.kernel);
+  const swapFirst = (value: Value) => permute(value, [1, 0, ...value.shape.map((_, axis) => axis).slice(2)]);
+  const [N, O, ...counts] = c.shape;
+  const members = shape[1];
+  const outputs = reshape(swapFirst(c), [...perGroup(params, O), N * sizeOf(counts)]);
+  const products = windowSlices(padSpatial(swapFirst(x), windows), windows, counts).map((part) => {
+    const inputs = reshape(part, [...perGroup(params, part.shape[0]), N * sizeOf(counts)]);
+    return reshape(matmul(outputs, inputs, { transposeB: true }), [O, members, 1]);
+  });
+  return reshape(concat(products, 2), shape);
+}
+
+/**
+ * Transpose of a convolution in its weights: w[o, i, k] = sum over n, j of c[n, o, j] x[n, i, stride j + dilation k - padsBefore]
+ * for x [N, C, ...spatial] and c [N, O, ...counts]; [O, C / groups, ...kernel].
+ *
+ * @throws CurvatureError "shape", also where a convolution with a kernel of this shape would not give c's
+ */
+export function convWeightTranspose(
+  x: Value,
+  c: Value,
+  { kernel, ...options }: ConvOptions & { readonly kernel: Shape },
+): Value {
+  return apply(convWeightTransposePrimitive, [x, c], { ...withDefaults(kernel.length, options), kernel });
+}

@@ -1,0 +1,210 @@
+import { CurvatureError } from "../errors/index.ts";
+import { apply, type Primitive, type Shape, type Value } from "../graph/index.ts";
+import { formatDims, sizeOf } from "../tensors/index.ts";
+import { add } from "./arithmetic.ts";
+import { zeros } from "./broadcast.ts";
+import { joinLeading, splitLeading } from "./leading.ts";
+import { reshape } from "./movement.ts";
+import { concat, pad, slice, sliceAll } from "./slice.ts";
+
+/** Windows that slide over the spatial axes of [N, C, ...spatial]; one number a spatial axis. */
+export interface Windows {
+  readonly kernel: readonly number[];
+  readonly strides: readonly number[];
+  /** Distance of neighbours within a window. */
+  readonly dilations: readonly number[];
+  /** Zeros before the first element. */
+  readonly padsBefore: readonly number[];
+  /** Zeros after the last element. */
+  readonly padsAfter: readonly number[];
+}
+
+/** Size of a window from its first to its last element, along each axis. */
+export function extents({ kernel, dilations }: Windows): number[] {
+  return kernel.map((size, axis) => (size - 1) * dilations[axis] + 1);
+}
+
+/**
+ * Number of windows along each axis of a spatial shape.
+ *
+ * @throws CurvatureError "shape" for settings that do not fit the axes, and where no window fits
+ */
+export function windowCounts(operation: string, spatial: Shape, windows: Windows): number[] {
+  const { kernel, strides, dilations, padsBefore, padsAfter } = windows;
+  for (const [name, values, least] of [
+    ["kernel", kernel, 1],
+    ["strides", strides, 1],
+    ["dilations", dilations, 1],
+    ["padsBefore", padsBefore, 0],
+    ["padsAfter", padsAfter, 0],
+  ] as const) {
+    if (values.length !== spatial.length || values.some((value) => !Number.isInteger(value) || value < least)) {
+      throw new CurvatureError(
+        "shape",
+        `${operation}: ${name} must be ${spatial.length} integers of at least ${least}, got ${formatDims(values)}`,
+      );
+    }
+  }
+  return extents(windows).map((extent, axis) => {
+    const room = spatial[axis] + padsBefore[axis] + padsAfter[axis] - extent;
+    if (room < 0) {
+      throw new CurvatureError(
+        "shape",
+        `${operation}: a window of ${extent} does not fit axis ${axis} of ${formatDims(spatial)} with ${padsBefore[axis] + padsAfter[axis]} of padding`,
+      );
+    }
+    return Math.floor(room / strides[axis]) + 1;
+  });
+}
+
+/** Positions within a window, row-major: [[0, 0], [0, 1], ...]. */
+export function windowOffsets(kernel: readonly number[]): number[][] {
+  let offsets: number[][] = [[]];
+  for (const size of kernel) offsets = offsets.flatMap((o) => Array.from({ length: size }, (_, k) => [...o, k]));
+  return offsets;
+}
+
+/** One slice for each position within a window: what stands there in every window, of shape [..., ...counts]. x is padded. */
+export function windowSlices(padded: Value, { kernel, strides, dilations }: Windows, counts: Shape): Value[] {
+  const outer = padded.shape.slice(0, padded.shape.length - counts.length);
+  const none = outer.map(() => 0);
+  return windowOffsets(kernel).map((offset) => {
+    const starts = offset.map((k, axis) => k * dilations[axis]);
+    return sliceAll(padded, {
+      starts: [...none, ...starts],
+      limits: [...outer, ...starts.map((start, axis) => start + (counts[axis] - 1) * strides[axis] + 1)],
+      steps: [...outer.map(() => 1), ...strides],
+    });
+  });
+}
+
+/** x with the zeros around it that the windows ask for. */
+export function padSpatial(x: Value, { padsBefore, padsAfter }: Windows): Value {
+  const none = new Array<number>(x.shape.length - padsBefore.length).fill(0);
+  return pad(x, { before: [...none, ...padsBefore], after: [...none, ...padsAfter] });
+}
+
+const unfoldPrimitive: Primitive<Windows> = {
+  name: "unfold",
+  recompute: true,
+  output([x], windows) {
+    const counts = windowCounts("unfold", x.shape.slice(2), windows);
+    return { shape: [...x.shape.slice(0, 2), sizeOf(windows.kernel), ...counts], type: x.type };
+  },
+  simplify: ([x], _, { shape }) => (x.uniform === 0 ? zeros(shape) : undefined),
+  jvp: ({ params }, [dx]) => unfold(dx!, params),
+  transpose: ({ inputs: [x], params }, c) => [fold(c, { ...params, spatial: x.shape.slice(2) })],
+  vectorize: ({ params }, [x], _, size) => splitLeading(unfold(joinLeading(x, 0), params), 0, { size }),
+  form({ inputs: [x], params, shape }) {
+    const counts = shape.slice(3);
+    const parts = windowSlices(padSpatial(x, params), params, counts);
+    return concat(
+      parts.map((part) => reshape(part, [...x.shape.slice(0, 2), 1, ...counts])),
+      2,
+    );
+  },
+};
+
+/**
+ * What every window sees (im2col): [N, C, ...spatial] -> [N, C, P, ...counts], where P is the number of positions in a window,
+ * row-major, and counts the number of windows along each axis.
+ *
+ * @throws CurvatureError "shape"
+ */
+export function unfold(x: Value, windows: Windows): Value {
+  return apply(unfoldPrimitive, [x], windows);
+}
+
+interface FoldParams extends Windows {
+  readonly spatial: Shape;
+}
+
+const foldPrimitive: Primitive<FoldParams> = {
+  name: "fold",
+  output([c], params) {
+    const counts = windowCounts("fold", params.spatial, params);
+    const expected = [...c.shape.slice(0, 2), sizeOf(params.kernel), ...counts];
+    if (formatDims(c.shape) !== formatDims(expected)) {
+      throw new CurvatureError("shape", `fold: expected windows ${formatDims(expected)}, got ${formatDims(c.shape)}`);
+    }
+    return { shape: [...c.shape.slice(0, 2), ...params.spatial], type: c.type };
+  },
+  simplify: ([c], _, { shape }) => (c.uniform === 0 ? zeros(shape) : undefined),
+  jvp: ({ params }, [dc]) => fold(dc!, params),
+  transpose: ({ params: { spatial: _, ...windows } }, c) => [unfold(c, windows)],
+  vectorize: ({ params }, [c], _, size) => splitLeading(fold(joinLeading(c, 0), params), 0, { size }),
+  form({ inputs: [c], params }) {
+    const outer = c.shape.slice(0, 2);
+    const counts = c.shape.slice(3);
+    const parts = windowOffsets(params.kernel).map((_, p) =>
+      reshape(slice(c, { axis: 2, start: p, limit: p + 1 }), [...outer, ...counts]),
+    );
+    return tiles(params) ? interleaved(parts, params) : overlapAdd(parts, params);
+  },
+};
+
+/** Whether windows lie side by side, without gaps, overlap or padding. */
+function tiles({ kernel, strides, dilations, padsBefore, padsAfter }: Windows): boolean {
+  return kernel.every(
+    (size, axis) => strides[axis] === size && dilations[axis] === 1 && padsBefore[axis] + padsAfter[axis] === 0,
+  );
+}
+
+/** Windows side by side: along each axis, last first, the parts of neighbouring positions are interleaved. */
+function interleaved(parts: readonly Value[], { kernel, spatial }: FoldParams): Value {
+  let current = parts;
+  for (let axis = kernel.length - 1; axis >= 0; axis--) {
+    const size = kernel[axis];
+    const at = axis + 2;
+    current = Array.from({ length: current.length / size }, (_, group) => {
+      const members = current.slice(group * size, (group + 1) * size);
+      const { shape } = members[0];
+      const stacked = concat(
+        members.map((member) => reshape(member, [...shape.slice(0, at + 1), 1, ...shape.slice(at + 1)])),
+        at + 1,
+      );
+      return reshape(
+        stacked,
+        shape.map((dim, i) => (i === at ? dim * size : dim)),
+      );
+    });
+  }
+  const [joined] = current;
+  const after = spatial.map((dim, axis) => dim - joined.shape[axis + 2]);
+  return pad(joined, { before: joined.shape.map(() => 0), after: [0, 0, ...after] });
+}
+
+/** Any windows: each part is put back where it was read, and what overlaps is added. */
+function overlapAdd(parts: readonly Value[], params: FoldParams): Value {
+  const { kernel, strides, dilations, padsBefore, padsAfter, spatial } = params;
+  const placed = windowOffsets(kernel).map((offset, p) => {
+    const counts = parts[p].shape.slice(2);
+    const starts = offset.map((k, axis) => k * dilations[axis]);
+    const rest = counts.map(
+      (count, axis) =>
+        spatial[axis] + padsBefore[axis] + padsAfter[axis] - starts[axis] - (count - 1) * strides[axis] - 1,
+    );
+    return pad(parts[p], {
+      before: [0, 0, ...starts],
+      after: [0, 0, ...rest],
+      between: [0, 0, ...strides.map((stride) => stride - 1)],
+    });
+  });
+  const sum = placed.reduce((total, part) => add(total, part));
+  const outer = sum.shape.slice(0, 2);
+  return sliceAll(sum, {
+    starts: [0, 0, ...padsBefore],
+    limits: [...outer, ...padsBefore.map((before, axis) => before + spatial[axis])],
+    steps: sum.shape.map(() => 1),
+  });
+}
+
+/**
+ * Windows added back to where they were read (col2im), the transpose of `unfold`:
+ * [N, C, P, ...counts] -> [N, C, ...spatial].
+ *
+ * @throws CurvatureError "shape"
+ */
+export function fold(windows: Value, params: FoldParams): Value {
+  return apply(foldPrimitive, [windows], params);
+}
