@@ -24,11 +24,14 @@ export interface EigshOptions extends RunOptions {
   readonly tolerance?: number;
   /** Most products, at least 2 k; k of them are kept for the true residuals. Default 50 times `dimension`. */
   readonly matvecs?: number;
-  /** Most basis vectors held at once, at least k + 2 unless n is smaller; default `max(2 k + 16, 32)`. */
+  /**
+   * Most basis vectors held at once, at least k + 2 unless n is smaller; default `max(2 k + 16, 64)`. Where convergence is slow, twice as many
+   * save a third of the products or more.
+   */
   readonly dimension?: number;
   /**
-   * Whether to look for further copies of repeated eigenvalues once k pairs have converged (default true): one more cycle from a random
-   * vector, at most `dimension - k` products. A single Krylov sequence sees one copy of each eigenvalue only.
+   * Whether to look for further copies of repeated eigenvalues once k pairs have converged (default true): `max(16, dimension / 4)` more
+   * steps, from a random vector. A single Krylov sequence sees one copy of each eigenvalue only. Skipped where the budget has no room.
    */
   readonly copies?: boolean;
   /** Where an earlier run with the same options stopped. */
@@ -70,16 +73,20 @@ interface Plan {
   readonly seed: number;
   readonly tolerance: number;
   readonly dimension: number;
-  readonly copies: boolean;
+  /** Steps in search of further copies; 0 for no search. */
+  readonly search: number;
 }
 
 const NAME = "eigsh";
 
+/** Columns of the basis between two looks at the Ritz pairs, which cost a dense eigenproblem of their number. */
+const CHECKED_EVERY = 8;
+
 /**
  * Eigenvalues at the ends of a symmetric matrix's spectrum and their vectors, by Lanczos with full reorthogonalization and thick restart
- * (Wu and Simon, 2000). Memory `n (dimension + 1)`, and once more at a restart. Each cycle makes about `(dimension - k) / 2` products, one
- * a step; at the end come k products for the true residuals, and before them at most `dimension - k` that look for further copies of
- * repeated eigenvalues. Where n is at most `dimension`, n + k products give all of it to rounding.
+ * (Wu and Simon, 2000). Memory `n (dimension + 1)`, and once more at a restart. One product a step; at the end k products for the true
+ * residuals, and before them `max(16, dimension / 4)` steps that look for further copies of repeated eigenvalues. Convergence is looked
+ * at every eighth step. Where n is at most `dimension`, n + k products give all of it to rounding.
  *
  * @throws CurvatureError "argument" or "shape" for options or operators it cannot take; whatever the operator throws, with `state`
  */
@@ -99,18 +106,20 @@ export async function* eigshSteps(
   const capacity = plan.dimension + 1;
   state = { ...state, basis: growingBasis(state.basis, { capacity, dtype: precision(A) }) };
   for (;;) {
-    if (projectedColumns(state) < plan.dimension && run.left > plan.k) {
-      const next = await step(A, state, { run, plan });
-      if ("status" in next) return conclude(A, { state, run, plan, interruption: next });
-      state = next;
-      run.report();
-      yield state;
-      continue;
+    const size = projectedColumns(state);
+    const full = size === plan.dimension || run.left <= plan.k;
+    const searched = state.converged !== undefined && state.alpha.length === plan.search;
+    if (full || searched || (state.alpha.length > 0 && size % CHECKED_EVERY === 0)) {
+      const pairs = await ritzPairs(state, plan.which);
+      const verdict = judged(state, { pairs, run, plan, full });
+      if (verdict === "finish") return conclude(A, { state, run, plan });
+      if (verdict !== "step") state = await restarted(A, state, { pairs, plan, fresh: verdict === "copies" });
     }
-    const pairs = await ritzPairs(state, plan.which);
-    const verdict = judged(state, { pairs, run, plan });
-    if (verdict === "finish") return conclude(A, { state, run, plan });
-    state = await restarted(A, state, { pairs, plan, fresh: verdict === "copies" });
+    const next = await step(A, state, { run, plan });
+    if ("status" in next) return conclude(A, { state, run, plan, interruption: next });
+    state = next;
+    run.report();
+    yield state;
   }
 }
 
@@ -128,7 +137,7 @@ function planned(A: LinearOperator, options: EigshOptions): { readonly plan: Pla
   checkSeed(NAME, seed);
   const { tolerance = precision(A) === "float32" ? 1e-4 : 1e-8 } = options;
   checkNonnegative(NAME, "tolerance", tolerance);
-  const { dimension = Math.max(2 * k + 16, 32) } = options;
+  const { dimension = Math.max(2 * k + 16, 64) } = options;
   checkCount(NAME, "dimension", dimension);
   if (dimension < Math.min(k + 2, n)) {
     throw new CurvatureError("argument", `${NAME} expects dimension to be at least k + 2 = ${k + 2}, got ${dimension}`);
@@ -139,7 +148,8 @@ function planned(A: LinearOperator, options: EigshOptions): { readonly plan: Pla
     const message = `${NAME} expects matvecs to be at least 2 k = ${2 * k} (k steps and k residuals), got ${matvecs}`;
     throw new CurvatureError("argument", message);
   }
-  return { plan: { k, which, seed, tolerance, dimension: Math.min(dimension, n), copies }, matvecs };
+  const search = copies ? Math.max(16, Math.ceil(dimension / 4)) : 0;
+  return { plan: { k, which, seed, tolerance, dimension: Math.min(dimension, n), search }, matvecs };
 }
 
 async function initialState(A: LinearOperator, { seed }: Plan): Promise<EigshState> {
@@ -193,19 +203,23 @@ function freshDirection(
   return randomDirection(basis, { seed: plan.seed, path, dtype: precision(A), arithmetic });
 }
 
-/** What to do with a full basis: give the result, look for further copies of what has converged, or go on. */
+/** Whether to give the result, look for further copies of what has converged, restart a full basis, or make the next step. */
 function judged(
   state: EigshState,
-  { pairs, run, plan }: { pairs: RitzPairs; run: Products; plan: Plan },
-): "finish" | "copies" | "continue" {
-  const affordable = run.left > plan.k;
-  if (!areConverged(pairs, plan)) return affordable && projectedColumns(state) < state.columns ? "continue" : "finish";
-  const seenAll = projectedColumns(state) === state.columns;
-  if (seenAll || !plan.copies || run.left < plan.dimension) return "finish";
+  { pairs, run, plan, full }: { pairs: RitzPairs; run: Products; plan: Plan; full: boolean },
+): "finish" | "copies" | "restart" | "step" {
+  const spansAll = projectedColumns(state) === state.columns;
+  if (!areConverged(pairs, plan)) {
+    if (!full) return "step";
+    return run.left > plan.k && !spansAll ? "restart" : "finish";
+  }
+  const { search } = plan;
   const { converged } = state;
-  if (converged === undefined) return "copies";
+  if (spansAll || search === 0 || (!converged && run.left < plan.k + search)) return "finish";
+  if (!converged) return "copies";
+  if (!full && state.alpha.length < search) return "step";
   const same = pairs.values.slice(0, plan.k).every((x, i) => Math.abs(x - converged[i]!) <= target(pairs, plan));
-  return same ? "finish" : "copies";
+  return same || run.left <= plan.k ? "finish" : "copies";
 }
 
 /** Bound on residual norms inside the run: half of what is promised, since true residuals add rounding to the recurrence's. */
