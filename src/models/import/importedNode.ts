@@ -66,6 +66,24 @@ export function knownNumbers(node: ImportedNode, position: number): number[] | u
   return tensor && Array.from(tensor.data as ArrayLike<number | bigint>, Number);
 }
 
+/** Shape of an output that the file names. */
+export function outputShape(node: ImportedNode, position = 0): Shape {
+  const shape = node.outputShapes[position];
+  if (shape === undefined) throw unsupported(node, `leaves out its output number ${position + 1}`);
+  return shape;
+}
+
+/** Integers that were an attribute in older operator sets and are a constant operand in newer ones; undefined if absent. */
+export function listed(node: ImportedNode, name: string, position: number): readonly number[] | undefined {
+  return ints(node, name) ?? knownNumbers(node, position);
+}
+
+/** A number that was an attribute in older operator sets and is a constant operand in newer ones; undefined if absent. */
+export function bound(node: ImportedNode, name: string, position: number): number | undefined {
+  const value = node.attributes[name];
+  return value !== undefined && "float" in value ? value.float : knownNumbers(node, position)?.[0];
+}
+
 /** Error for a form of an operator that has no rule. */
 export function unsupported({ op, name }: Pick<ImportedNode, "op" | "name">, what: string): CurvatureError {
   return new CurvatureError("unsupported", `operator ${op}${name === "" ? "" : ` (node "${name}")`} ${what}`);

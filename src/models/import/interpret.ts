@@ -5,6 +5,7 @@ import { type Dtype, formatDims } from "../../tensors/index.ts";
 import type { GraphRequest, ModelGraph } from "../model.ts";
 import { carry } from "./carry.ts";
 import type { ChosenParameter } from "./chooseParameters.ts";
+import { isDiscrete, isShapedByData } from "./discrete.ts";
 import type { ImportedNode } from "./importedNode.ts";
 import { ruleOf } from "./operators.ts";
 import type { PreparedModel } from "./preparedModel.ts";
@@ -32,6 +33,7 @@ export async function interpret(what: Interpretation, request: Omit<GraphRequest
   const reached = reachedValues(nodes, tensors);
   checkOperators(nodes, { reached, file: model.file });
   const statics = staticValues(nodes, { constants: model.constants.keys(), parameters: tensors });
+  checkShapes(nodes, { statics, file: model.file });
   const known = await probe(model, { shapes: request.shapes, statics, nodes, reached });
   const values = new Map<string, Value>();
   const inputs: Record<string, Value> = {};
@@ -119,14 +121,11 @@ export function neededNodes(nodes: readonly FileNode[], outputs: readonly string
   return kept.reverse();
 }
 
-/** Operators whose result does not depend on the numbers they are given. */
-const VALUE_FREE: ReadonlySet<string> = new Set(["Shape", "Size"]);
-
-/** Names of values that depend on the numbers in a parameter. */
+/** Names of values with a derivative in a parameter. */
 export function reachedValues(nodes: readonly FileNode[], parameters: Iterable<string>): Set<string> {
   const reached = new Set(parameters);
   for (const node of nodes) {
-    if (VALUE_FREE.has(node.op) || !readBy(node).some((name) => reached.has(name))) continue;
+    if (isDiscrete(node) || !readBy(node).some((name) => reached.has(name))) continue;
     for (const name of node.outputs) if (name !== "") reached.add(name);
   }
   return reached;
@@ -156,6 +155,18 @@ function checkOperators(
   throw new CurvatureError(
     "unsupported",
     `${file}: no derivative rule for ${list.join("; ")}, which parameters reach; choose another output, or re-export without ${missing.size === 1 ? "it" : "them"}`,
+  );
+}
+
+function checkShapes(
+  nodes: readonly FileNode[],
+  { statics, file }: { readonly statics: ReadonlySet<string>; readonly file: string },
+): void {
+  const node = nodes.find((each) => isShapedByData(each) && !statics.has(each.outputs[0]));
+  if (node === undefined) return;
+  throw new CurvatureError(
+    "unsupported",
+    `${file}: the shape of what ${describe(node)} gives depends on the data, but a graph has one shape; choose another output, or re-export without it`,
   );
 }
 

@@ -5,12 +5,20 @@ import * as standard from "./ops/index.ts";
 /** Rules by operator: the exported functions of `ops/`, under the operators' own names. */
 const RULES: Readonly<Record<string, OperatorRule>> = standard;
 
-/** Domains whose operators have their rules in `ops/`. */
-const DOMAINS: ReadonlySet<string> = new Set(["", "com.microsoft"]);
+/** Operators that ONNX Runtime adds to the standard ones and that have their rules in `ops/` as well. */
+const MICROSOFT: ReadonlySet<string> = new Set([
+  "BiasGelu",
+  "FastGelu",
+  "FusedMatMul",
+  "Gelu",
+  "QuickGelu",
+  "SimplifiedLayerNormalization",
+]);
 
 /** The rule of a node's operator; undefined if there is none. */
 export function ruleOf({ op, domain }: Pick<FileNode, "op" | "domain">): OperatorRule | undefined {
-  return DOMAINS.has(domain) && Object.hasOwn(RULES, op) ? RULES[op] : undefined;
+  const known = domain === "" || (domain === "com.microsoft" && MICROSOFT.has(op));
+  return known && Object.hasOwn(RULES, op) ? RULES[op] : undefined;
 }
 
 /** Names of the operators that have a rule. */

@@ -1,6 +1,36 @@
-import type { Value } from "../../../graph/index.ts";
-import { add, div, mul, neg, sub } from "../../../primitives/index.ts";
-import { type ImportedNode, operand } from "../importedNode.ts";
+import { constantTensor, type Value } from "../../../graph/index.ts";
+import {
+  abs,
+  add,
+  broadcast,
+  cast,
+  clip,
+  cos,
+  div,
+  equal,
+  erf,
+  exp,
+  floor,
+  greater,
+  greaterOrEqual,
+  isNaN,
+  less,
+  lessOrEqual,
+  log,
+  maximum,
+  minimum,
+  mul,
+  neg,
+  pow,
+  power,
+  reciprocal,
+  scale,
+  sign,
+  sin,
+  sqrt,
+  sub,
+} from "../../../primitives/index.ts";
+import { bound, type ImportedNode, operand, outputShape } from "../importedNode.ts";
 
 /** a + b with broadcasting. */
 export function Add(node: ImportedNode): Value {
@@ -25,4 +55,135 @@ export function Div(node: ImportedNode): Value {
 /** -x. */
 export function Neg(node: ImportedNode): Value {
   return neg(operand(node, 0));
+}
+
+/** Sum of any number of tensors with broadcasting. */
+export function Sum(node: ImportedNode): Value {
+  return node.inputs.map((_, i) => operand(node, i)).reduce(add);
+}
+
+/** Mean of any number of tensors with broadcasting. */
+export function Mean(node: ImportedNode): Value {
+  return scale(Sum(node), 1 / node.inputs.length);
+}
+
+/** Maximum of any number of tensors with broadcasting; two that are equal share the derivative, as in PyTorch. */
+export function Max(node: ImportedNode): Value {
+  return node.inputs.map((_, i) => operand(node, i)).reduce(maximum);
+}
+
+/** Minimum of any number of tensors with broadcasting; two that are equal share the derivative, as in PyTorch. */
+export function Min(node: ImportedNode): Value {
+  return node.inputs.map((_, i) => operand(node, i)).reduce(minimum);
+}
+
+/**
+ * min(max(x, low), high), the bounds being attributes before opset 11. Derivative 1 between and at the bounds, as in
+ * PyTorch's clamp; where x equals a bound that is no constant, they share it.
+ */
+export function Clip(node: ImportedNode): Value {
+  const x = operand(node, 0);
+  const [low, high] = [1, 2].map((i) => node.inputs[i]);
+  if ([low, high].some((value) => value !== undefined && constantTensor(value) === undefined)) {
+    const raised = low === undefined ? x : maximum(x, low);
+    return high === undefined ? raised : minimum(raised, high);
+  }
+  return clip(x, { low: bound(node, "min", 1) ?? -Infinity, high: bound(node, "max", 2) ?? Infinity });
+}
+
+/** x to the power of y with broadcasting. A constant exponent has no derivative, so that x = 0 is no trouble. */
+export function Pow(node: ImportedNode): Value {
+  const [x, y] = [operand(node, 0), cast(operand(node, 1), "float")];
+  return y.uniform === undefined ? power(x, y) : pow(broadcast(x, outputShape(node)), y.uniform);
+}
+
+/** Error function. */
+export function Erf(node: ImportedNode): Value {
+  return erf(operand(node, 0));
+}
+
+/** Square root; its derivative at 0 is infinite, as in PyTorch. */
+export function Sqrt(node: ImportedNode): Value {
+  return sqrt(operand(node, 0));
+}
+
+/** e^x. */
+export function Exp(node: ImportedNode): Value {
+  return exp(operand(node, 0));
+}
+
+/** Natural logarithm. */
+export function Log(node: ImportedNode): Value {
+  return log(operand(node, 0));
+}
+
+/** |x|, with derivative 0 at 0 as in PyTorch. */
+export function Abs(node: ImportedNode): Value {
+  return abs(operand(node, 0));
+}
+
+/** 1 / x. */
+export function Reciprocal(node: ImportedNode): Value {
+  return reciprocal(operand(node, 0));
+}
+
+/** Sine. */
+export function Sin(node: ImportedNode): Value {
+  return sin(operand(node, 0));
+}
+
+/** Cosine. */
+export function Cos(node: ImportedNode): Value {
+  return cos(operand(node, 0));
+}
+
+/** Tangent, sin(x) / cos(x). */
+export function Tan(node: ImportedNode): Value {
+  const x = operand(node, 0);
+  return div(sin(x), cos(x));
+}
+
+/** -1, 0 or 1, with derivative 0. */
+export function Sign(node: ImportedNode): Value {
+  return sign(operand(node, 0));
+}
+
+/** Largest integer not above x, with derivative 0. */
+export function Floor(node: ImportedNode): Value {
+  return floor(operand(node, 0));
+}
+
+/** Smallest integer not below x, with derivative 0. */
+export function Ceil(node: ImportedNode): Value {
+  return neg(floor(neg(operand(node, 0))));
+}
+
+/** a > b. */
+export function Greater(node: ImportedNode): Value {
+  return greater(operand(node, 0), operand(node, 1));
+}
+
+/** a >= b. */
+export function GreaterOrEqual(node: ImportedNode): Value {
+  return greaterOrEqual(operand(node, 0), operand(node, 1));
+}
+
+/** a < b. */
+export function Less(node: ImportedNode): Value {
+  return less(operand(node, 0), operand(node, 1));
+}
+
+/** a <= b. */
+export function LessOrEqual(node: ImportedNode): Value {
+  return lessOrEqual(operand(node, 0), operand(node, 1));
+}
+
+/** a = b. */
+export function Equal(node: ImportedNode): Value {
+  return equal(operand(node, 0), operand(node, 1));
+}
+
+/** Whether an element is not a number. */
+export function IsNaN(node: ImportedNode): Value {
+  return isNaN(operand(node, 0));
 }

@@ -1,6 +1,6 @@
 import type { Value } from "../../../graph/index.ts";
 import { add, matmul, reshape, scale } from "../../../primitives/index.ts";
-import { float, type ImportedNode, int, operand } from "../importedNode.ts";
+import { float, type ImportedNode, int, operand, unsupported } from "../importedNode.ts";
 
 /** alpha A' B' + beta C, with A and B transposed as the attributes say. */
 export function Gemm(node: ImportedNode): Value {
@@ -23,4 +23,13 @@ export function MatMul(node: ImportedNode): Value {
     return !added;
   });
   return reshape(product, shape);
+}
+
+/** alpha times the product of the last two axes, transposed as the attributes say (ONNX Runtime's own). */
+export function FusedMatMul(node: ImportedNode): Value {
+  if (int(node, "transBatchA", 0) !== 0 || int(node, "transBatchB", 0) !== 0) {
+    throw unsupported(node, "moves its leading axes");
+  }
+  const options = { transposeA: int(node, "transA", 0) !== 0, transposeB: int(node, "transB", 0) !== 0 };
+  return scale(matmul(operand(node, 0), operand(node, 1), options), float(node, "alpha", 1));
 }

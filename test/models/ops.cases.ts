@@ -1,0 +1,530 @@
+import type * as operators from "../../src/models/import/ops/index.ts";
+import {
+  fixed,
+  float,
+  floats,
+  givenBooleans,
+  givenIntegers,
+  integers,
+  type Operand,
+  type OperatorCase,
+} from "./operatorCase.ts";
+
+const int = (value: number) => ({ int: value });
+const ints = (...values: number[]) => ({ ints: values });
+const real = (value: number) => ({ float: value });
+const text = (value: string) => ({ string: value });
+
+/** A function of one operand: several shapes are no matter, so one form does. */
+const unary = (operand: Operand = float([2, 3])): readonly OperatorCase[] => [
+  { title: "elementwise", operands: [operand] },
+];
+
+const binary = (b: Operand = float([4])): readonly OperatorCase[] => [
+  { title: "with broadcasting on the right", operands: [float([2, 3, 4]), b] },
+  { title: "opset 7, with broadcasting on the left", opset: 7, operands: [b, float([2, 3, 4])] },
+];
+
+const comparison: readonly OperatorCase[] = [
+  { title: "of floats", operands: [floats([1, 2, 3, 4]), floats([2, 2, 2, 5])] },
+];
+
+/** Axes as an attribute, as an operand (from opset `since` on), none, and none as "do nothing". */
+const reduction = (since: number, operand: Operand = float([2, 3, 4])): readonly OperatorCase[] => [
+  {
+    title: "opset 7, axes as attribute",
+    opset: 7,
+    attributes: { axes: ints(2, 0), keepdims: int(0) },
+    operands: [operand],
+  },
+  { title: "opset 11, negative axis", opset: 11, attributes: { axes: ints(-2) }, operands: [operand] },
+  { title: "axes as operand", opset: since, operands: [operand, integers([1, -1])] },
+  { title: "all axes", opset: since, attributes: { keepdims: int(0) }, operands: [operand] },
+  {
+    title: "no axes at all",
+    opset: since,
+    attributes: { noop_with_empty_axes: int(1) },
+    operands: [operand, integers([])],
+  },
+];
+
+const images = float([2, 3, 5, 6]);
+
+const rowwise: readonly OperatorCase[] = [
+  { title: "last axis", operands: [float([2, 3, 4])] },
+  { title: "axis 1", attributes: { axis: int(1) }, operands: [float([2, 3, 4])] },
+  { title: "opset 9, all axes from 1 on", opset: 9, operands: [float([2, 3, 4])] },
+  { title: "opset 11, all axes from -1 on", opset: 11, attributes: { axis: int(-1) }, operands: [float([2, 3, 4])] },
+];
+
+const normalizationOverLast = (domain: string, opset: number): readonly OperatorCase[] => [
+  { title: "last axis", domain, opset, operands: [float([2, 3, 4]), float([4])], compared: [0] },
+  {
+    title: "two axes, another epsilon",
+    domain,
+    opset,
+    attributes: { axis: int(-2), epsilon: real(0.1) },
+    operands: [float([2, 3, 4]), float([3, 4])],
+    compared: [0],
+  },
+];
+
+/** Every operator with a rule has its forms here. */
+export const operatorCases: Readonly<Record<keyof typeof operators, readonly OperatorCase[]>> = {
+  Abs: unary(),
+  Add: binary(),
+  AveragePool: [
+    { title: "1-D", attributes: { kernel_shape: ints(2) }, operands: [float([2, 3, 7])] },
+    {
+      title: "strides, asymmetric padding",
+      attributes: { kernel_shape: ints(3, 2), strides: ints(2, 1), pads: ints(1, 0, 2, 1) },
+      operands: [images],
+    },
+    {
+      title: "padding that counts",
+      attributes: { kernel_shape: ints(3, 3), pads: ints(1, 1, 1, 1), count_include_pad: int(1) },
+      operands: [images],
+    },
+    {
+      title: "ceil_mode",
+      attributes: { kernel_shape: ints(2, 3), strides: ints(2, 2), ceil_mode: int(1) },
+      operands: [images],
+    },
+    {
+      title: "opset 7, SAME_LOWER",
+      opset: 7,
+      attributes: { kernel_shape: ints(2, 2), strides: ints(2, 2), auto_pad: text("SAME_LOWER") },
+      operands: [images],
+    },
+    {
+      title: "opset 19, dilations",
+      opset: 19,
+      attributes: { kernel_shape: ints(2, 2), dilations: ints(2, 1) },
+      operands: [images],
+    },
+  ],
+  BatchNormalization: [
+    {
+      title: "inference",
+      operands: [images, float([3]), float([3]), fixed([0.1, -0.2, 0.3]), fixed([0.5, 1, 2])],
+      attributes: { epsilon: real(0.01), momentum: real(0.8) },
+    },
+    {
+      title: "opset 7, a matrix",
+      opset: 7,
+      operands: [float([4, 3]), float([3]), float([3]), fixed([0.1, -0.2, 0.3]), fixed([0.5, 1, 2])],
+    },
+    {
+      title: "opset 9",
+      opset: 9,
+      operands: [float([2, 3, 4]), float([3]), float([3]), fixed([0.1, -0.2, 0.3]), fixed([0.5, 1, 2])],
+    },
+    {
+      title: "statistics that are differentiated too",
+      operands: [images, float([3]), float([3]), float([3]), float([3], [0.5, 2])],
+    },
+  ],
+  BiasGelu: [{ title: "com.microsoft", domain: "com.microsoft", operands: [float([2, 3, 4]), float([4])] }],
+  Cast: [
+    { title: "to float", attributes: { to: int(1) }, operands: [float([2, 3])] },
+    { title: "double is float", attributes: { to: int(11) }, operands: [float([2, 3])] },
+  ],
+  CastLike: [{ title: "to the type of a float", operands: [float([2, 3]), fixed([1])] }],
+  Ceil: unary(),
+  Celu: [{ title: "alpha", attributes: { alpha: real(2) }, operands: [float([2, 3])] }],
+  Clip: [
+    { title: "bounds as operands", operands: [float([3, 4]), fixed([-0.5], []), fixed([0.7], [])] },
+    { title: "upper bound only", operands: [float([3, 4]), null, fixed([0.5], [])] },
+    { title: "no bounds", operands: [float([3, 4])] },
+    { title: "bounds that are parameters", operands: [float([3, 4]), floats([-0.5], []), floats([0.7], [])] },
+    {
+      title: "opset 7, bounds as attributes",
+      opset: 7,
+      attributes: { min: real(-0.5), max: real(0.7) },
+      operands: [float([3, 4])],
+    },
+    { title: "opset 9, upper bound only", opset: 9, attributes: { max: real(0.5) }, operands: [float([3, 4])] },
+  ],
+  Concat: [
+    {
+      title: "three tensors",
+      attributes: { axis: int(1) },
+      operands: [float([2, 1, 3]), float([2, 2, 3]), float([2, 4, 3])],
+    },
+    {
+      title: "opset 11, negative axis",
+      opset: 11,
+      attributes: { axis: int(-1) },
+      operands: [float([2, 1]), float([2, 2])],
+    },
+  ],
+  Conv: [
+    { title: "1-D with bias", operands: [float([2, 2, 6]), float([3, 2, 3]), float([3])] },
+    {
+      title: "2-D, strides, dilations, asymmetric padding",
+      attributes: { strides: ints(2, 1), dilations: ints(1, 2), pads: ints(0, 1, 2, 3) },
+      operands: [float([2, 2, 5, 5]), float([3, 2, 3, 2])],
+    },
+    { title: "3-D", operands: [float([1, 2, 3, 3, 4]), float([2, 2, 2, 1, 2]), float([2])] },
+    { title: "groups", attributes: { group: int(2) }, operands: [float([2, 4, 4, 4]), float([6, 2, 2, 2])] },
+    { title: "depthwise", attributes: { group: int(3) }, operands: [float([2, 3, 4, 4]), float([3, 1, 2, 2])] },
+    {
+      title: "SAME_UPPER",
+      attributes: { auto_pad: text("SAME_UPPER"), strides: ints(2, 2), kernel_shape: ints(2, 3) },
+      operands: [float([1, 2, 5, 5]), float([2, 2, 2, 3])],
+    },
+    {
+      title: "opset 7, SAME_LOWER",
+      opset: 7,
+      attributes: { auto_pad: text("SAME_LOWER"), strides: ints(1, 1) },
+      operands: [float([1, 2, 5, 5]), float([2, 2, 2, 2])],
+    },
+    { title: "VALID", attributes: { auto_pad: text("VALID") }, operands: [float([1, 2, 4, 5]), float([2, 2, 2, 2])] },
+  ],
+  ConvTranspose: [
+    { title: "1-D with bias", operands: [float([2, 2, 4]), float([2, 3, 3]), float([3])] },
+    {
+      title: "strides, padding, output_padding",
+      attributes: { strides: ints(2, 3), pads: ints(1, 0, 0, 1), output_padding: ints(1, 2) },
+      operands: [float([1, 2, 3, 3]), float([2, 3, 3, 2])],
+    },
+    {
+      title: "groups, dilations",
+      attributes: { group: int(2), dilations: ints(2, 1) },
+      operands: [float([1, 4, 3, 3]), float([4, 2, 2, 2])],
+    },
+    {
+      title: "output_shape",
+      attributes: { strides: ints(2, 2), output_shape: ints(6, 6) },
+      operands: [float([1, 2, 3, 3]), float([2, 3, 3, 3])],
+    },
+    {
+      title: "SAME_UPPER",
+      attributes: { strides: ints(2, 2), auto_pad: text("SAME_UPPER") },
+      operands: [float([1, 2, 3, 3]), float([2, 3, 3, 3])],
+    },
+    {
+      title: "SAME_LOWER",
+      attributes: { strides: ints(2, 2), auto_pad: text("SAME_LOWER") },
+      operands: [float([1, 2, 3, 3]), float([2, 3, 3, 3])],
+    },
+  ],
+  Cos: unary(),
+  CumSum: [
+    { title: "along an axis", operands: [float([2, 3, 4]), integers([1], [])] },
+    {
+      title: "reversed, without the element itself",
+      attributes: { exclusive: int(1), reverse: int(1) },
+      operands: [float([2, 4]), integers([-1], [])],
+    },
+    { title: "of a vector", attributes: { exclusive: int(1) }, operands: [float([4]), integers([0], [])] },
+  ],
+  DepthToSpace: [
+    { title: "DCR", attributes: { blocksize: int(2) }, operands: [float([2, 8, 2, 3])] },
+    { title: "CRD", attributes: { blocksize: int(2), mode: text("CRD") }, operands: [float([2, 8, 2, 3])] },
+  ],
+  Div: binary(float([4], [0.5, 2])).map((each) => ({ ...each, operands: each.operands.map((x) => positive(x)) })),
+  Dropout: [
+    { title: "inference", operands: [float([2, 3])] },
+    { title: "with its mask", operands: [float([2, 3])], outputs: 2 },
+    { title: "opset 7", opset: 7, attributes: { ratio: real(0.3) }, operands: [float([2, 3])] },
+  ],
+  Elu: [
+    { title: "alpha", attributes: { alpha: real(0.5) }, operands: [float([2, 3])] },
+    { title: "where e^x leaves the numbers", operands: [floats([-1000, -1, 1, 1000])] },
+  ],
+  Equal: comparison,
+  Erf: unary(),
+  Exp: unary(),
+  Expand: [
+    { title: "new and repeated axes", operands: [float([3, 1]), integers([2, 1, 4])] },
+    { title: "a shape that is smaller", operands: [float([2, 3]), integers([1])] },
+  ],
+  FastGelu: [
+    { title: "with a bias", domain: "com.microsoft", operands: [float([2, 4]), float([4])] },
+    { title: "without", domain: "com.microsoft", operands: [float([2, 4])] },
+  ],
+  Flatten: [
+    { title: "axis 1", operands: [float([2, 3, 4])] },
+    { title: "axis 0", attributes: { axis: int(0) }, operands: [float([2, 3])] },
+    { title: "opset 11, negative axis", opset: 11, attributes: { axis: int(-1) }, operands: [float([2, 3, 4])] },
+  ],
+  Floor: unary(),
+  FusedMatMul: [
+    {
+      title: "transposed and scaled",
+      domain: "com.microsoft",
+      attributes: { transA: int(1), transB: int(1), alpha: real(0.5) },
+      operands: [float([2, 4, 3]), float([2, 5, 4])],
+    },
+  ],
+  Gather: [
+    { title: "rows of a table by tokens", operands: [float([5, 3]), givenIntegers([0, -1, 2, 2], [2, 2])] },
+    { title: "axis 1", attributes: { axis: int(1) }, operands: [float([2, 4, 3]), givenIntegers([3, 0, -4])] },
+    { title: "one constant index", attributes: { axis: int(-2) }, operands: [float([2, 4, 3]), integers([1], [])] },
+  ],
+  Gelu: [
+    { title: "opset 20", opset: 20, operands: [float([2, 3])] },
+    { title: "opset 20, by tanh", opset: 20, attributes: { approximate: text("tanh") }, operands: [float([2, 3])] },
+    { title: "com.microsoft", domain: "com.microsoft", operands: [float([2, 3])] },
+  ],
+  Gemm: [
+    { title: "with bias", operands: [float([3, 4]), float([4, 2]), float([2])] },
+    {
+      title: "transposed and scaled",
+      attributes: { transA: int(1), transB: int(1), alpha: real(0.5), beta: real(-2) },
+      operands: [float([4, 3]), float([2, 4]), float([3, 1])],
+    },
+    { title: "opset 11, without bias", opset: 11, operands: [float([3, 4]), float([4, 2])] },
+    { title: "opset 7", opset: 7, operands: [float([3, 4]), float([4, 2]), float([1, 2])] },
+  ],
+  GlobalAveragePool: [{ title: "2-D", operands: [images] }],
+  GlobalMaxPool: [{ title: "2-D", operands: [images] }],
+  Greater: comparison,
+  GreaterOrEqual: comparison,
+  GroupNormalization: [
+    {
+      title: "opset 21",
+      opset: 21,
+      attributes: { num_groups: int(2) },
+      operands: [float([2, 4, 3]), float([4]), float([4])],
+    },
+    {
+      title: "opset 18, scale and bias of a group",
+      opset: 18,
+      attributes: { num_groups: int(2), epsilon: real(0.1) },
+      operands: [float([2, 4, 2, 2]), float([2]), float([2])],
+    },
+  ],
+  HardSigmoid: [
+    { title: "defaults", operands: [float([3, 4], [-5, 5])] },
+    { title: "alpha and beta", attributes: { alpha: real(0.5), beta: real(0.4) }, operands: [float([3, 4])] },
+  ],
+  HardSwish: unary(float([3, 4], [-5, 5])),
+  Identity: unary(),
+  InstanceNormalization: [
+    { title: "2-D", operands: [images, float([3]), float([3])] },
+    {
+      title: "opset 7, 1-D",
+      opset: 7,
+      attributes: { epsilon: real(0.1) },
+      operands: [float([2, 3, 4]), float([3]), float([3])],
+    },
+  ],
+  IsNaN: unary(floats([1, Number.NaN])),
+  LayerNormalization: [
+    ...normalizationOverLast("", 17),
+    { title: "with a bias", operands: [float([2, 3, 4]), float([4]), float([4])] },
+    { title: "with mean and deviation", operands: [float([2, 3, 4]), float([4]), float([4])], outputs: 3 },
+    { title: "of large numbers", operands: [floats([1000, 1001, 1003, 1002], [1, 4]), float([4])] },
+  ],
+  LeakyRelu: [{ title: "alpha", attributes: { alpha: real(0.3) }, operands: [float([2, 3])] }],
+  Less: comparison,
+  LessOrEqual: comparison,
+  Log: unary(float([2, 3], [0.5, 2])),
+  LogSoftmax: rowwise,
+  MatMul: [
+    { title: "matrices", operands: [float([3, 4]), float([4, 2])] },
+    { title: "a batch by one matrix", operands: [float([2, 3, 4]), float([4, 2])] },
+    { title: "batches that broadcast", operands: [float([2, 1, 3, 4]), float([5, 4, 2])] },
+    { title: "a vector on the left", operands: [float([4]), float([2, 4, 3])] },
+    { title: "a vector on the right", operands: [float([2, 3, 4]), float([4])] },
+    { title: "two vectors", opset: 7, operands: [float([4]), floats([1, 2, 3, 4])] },
+  ],
+  Max: [
+    { title: "three tensors", operands: [float([2, 3]), float([3]), float([2, 1])] },
+    { title: "one tensor", operands: [float([2, 3])] },
+  ],
+  MaxPool: [
+    { title: "1-D", attributes: { kernel_shape: ints(2) }, operands: [float([2, 3, 7])] },
+    {
+      title: "strides, asymmetric padding",
+      attributes: { kernel_shape: ints(3, 2), strides: ints(2, 1), pads: ints(1, 0, 2, 1) },
+      operands: [images],
+    },
+    {
+      title: "dilations",
+      attributes: { kernel_shape: ints(2, 2), dilations: ints(2, 3), strides: ints(1, 2) },
+      operands: [images],
+    },
+    {
+      title: "ceil_mode",
+      attributes: { kernel_shape: ints(2, 3), strides: ints(2, 2), ceil_mode: int(1) },
+      operands: [images],
+    },
+    {
+      title: "SAME_UPPER",
+      attributes: { kernel_shape: ints(2, 3), strides: ints(2, 2), auto_pad: text("SAME_UPPER") },
+      operands: [images],
+    },
+    {
+      title: "opset 7",
+      opset: 7,
+      attributes: { kernel_shape: ints(2, 2), auto_pad: text("VALID") },
+      operands: [images],
+    },
+  ],
+  Mean: [{ title: "three tensors", operands: [float([2, 3]), float([3]), float([2, 1])] }],
+  Min: [{ title: "three tensors", opset: 8, operands: [float([2, 3]), float([3]), float([2, 1])] }],
+  Mish: [{ title: "opset 18", opset: 18, operands: [float([2, 3])] }],
+  Mul: binary(),
+  Neg: unary(),
+  PRelu: [
+    { title: "a slope for each channel", operands: [float([2, 3, 4]), float([3, 1])] },
+    { title: "opset 7, one slope", opset: 7, operands: [float([2, 3]), floats([0.25])] },
+  ],
+  Pad: [
+    { title: "zeros", operands: [float([2, 3]), integers([1, 0, 0, 2])] },
+    { title: "another constant, and less", operands: [float([3, 4]), integers([1, -1, -1, 2]), fixed([0.5], [])] },
+    { title: "edge", attributes: { mode: text("edge") }, operands: [float([2, 3]), integers([0, 2, 1, 1])] },
+    { title: "reflect", attributes: { mode: text("reflect") }, operands: [float([3, 4]), integers([2, 1, 1, 3])] },
+    {
+      title: "opset 19, wrap",
+      opset: 19,
+      attributes: { mode: text("wrap") },
+      operands: [float([3, 4]), integers([2, 1, 1, 3])],
+    },
+    { title: "opset 18, some axes", opset: 18, operands: [float([2, 3, 2]), integers([1, 2]), null, integers([-2])] },
+    {
+      title: "opset 7, amounts as attribute",
+      opset: 7,
+      attributes: { pads: ints(1, 0, 0, 2), value: real(0.5) },
+      operands: [float([2, 3])],
+    },
+  ],
+  Pow: [
+    { title: "a constant exponent", operands: [float([2, 3]), fixed([3], [])] },
+    { title: "an integer exponent at 0", operands: [floats([-1, 0, 2]), integers([2], [])] },
+    {
+      title: "opset 7, constant exponents that differ",
+      opset: 7,
+      operands: [float([2, 3], [0.5, 2]), fixed([0.5, 2, -1])],
+    },
+    { title: "an exponent that is a parameter", operands: [float([2, 3], [0.5, 2]), float([3])] },
+  ],
+  QuickGelu: [{ title: "alpha", domain: "com.microsoft", attributes: { alpha: real(1.5) }, operands: [float([2, 3])] }],
+  RMSNormalization: normalizationOverLast("", 23),
+  Reciprocal: unary(float([2, 3], [0.5, 2])),
+  ReduceL1: reduction(18),
+  ReduceL2: reduction(18),
+  ReduceLogSum: reduction(18, float([2, 3, 4], [0.5, 2])),
+  ReduceLogSumExp: reduction(18),
+  ReduceMax: reduction(18),
+  ReduceMean: reduction(18),
+  ReduceMin: reduction(18),
+  ReduceSum: reduction(13),
+  ReduceSumSquare: reduction(18),
+  Relu: unary(),
+  Reshape: [
+    { title: "0 keeps a size, -1 is the rest", operands: [float([2, 3, 4]), integers([0, -1, 2])] },
+    {
+      title: "opset 14, allowzero",
+      opset: 14,
+      attributes: { allowzero: int(1) },
+      operands: [float([2, 6]), integers([3, 4])],
+    },
+    { title: "opset 7", opset: 7, operands: [float([2, 3, 4]), integers([6, 4])] },
+  ],
+  Selu: [
+    { title: "defaults", operands: [float([2, 3])] },
+    { title: "alpha and gamma", attributes: { alpha: real(0.5), gamma: real(2) }, operands: [float([2, 3])] },
+  ],
+  Sigmoid: unary(),
+  Sign: unary(),
+  SimplifiedLayerNormalization: normalizationOverLast("", 17),
+  Sin: unary(),
+  Slice: [
+    { title: "operands", operands: [float([4, 5]), integers([1, -3]), integers([3, 2 ** 62])] },
+    {
+      title: "axes and steps",
+      operands: [float([4, 7]), integers([0, 1]), integers([4, -1]), integers([-2, -1]), integers([3, 2])],
+    },
+    {
+      title: "backwards",
+      operands: [float([3, 7]), integers([-1, 5]), integers([-(2 ** 62), 0]), integers([0, 1]), integers([-1, -2])],
+    },
+    {
+      title: "opset 7, attributes",
+      opset: 7,
+      attributes: { starts: ints(1, 0), ends: ints(2 ** 63, -1), axes: ints(1, 0) },
+      operands: [float([4, 5])],
+    },
+  ],
+  Softmax: rowwise,
+  Softplus: unary(floats([-100, -1, 0, 1, 100])),
+  Softsign: unary(),
+  SpaceToDepth: [{ title: "blocks of 2", attributes: { blocksize: int(2) }, operands: [float([2, 3, 4, 6])] }],
+  Split: [
+    {
+      title: "sizes as operand",
+      attributes: { axis: int(1) },
+      operands: [float([2, 7]), integers([2, 4, 1])],
+      outputs: 3,
+    },
+    { title: "equal parts", attributes: { axis: int(-1) }, operands: [float([2, 6])], outputs: 2 },
+    {
+      title: "opset 18, num_outputs, the last one smaller",
+      opset: 18,
+      attributes: { axis: int(1), num_outputs: int(3) },
+      operands: [float([2, 7])],
+      outputs: 3,
+    },
+    {
+      title: "opset 7, sizes as attribute",
+      opset: 7,
+      attributes: { axis: int(0), split: ints(1, 3) },
+      operands: [float([4, 2])],
+      outputs: 2,
+    },
+  ],
+  Sqrt: unary(float([2, 3], [0.5, 2])),
+  Squeeze: [
+    { title: "axes as operand", operands: [float([1, 3, 1, 2]), integers([-2])] },
+    { title: "all axes", operands: [float([1, 3, 1, 2])] },
+    {
+      title: "opset 7, axes as attribute",
+      opset: 7,
+      attributes: { axes: ints(0, 2) },
+      operands: [float([1, 3, 1, 2])],
+    },
+  ],
+  Sub: binary(),
+  Sum: [{ title: "three tensors", operands: [float([2, 3]), float([3]), float([2, 1])] }],
+  Swish: [
+    {
+      title: "opset 24",
+      opset: 24,
+      attributes: { alpha: real(1.5) },
+      operands: [float([2, 3])],
+    },
+  ],
+  Tan: unary(float([2, 3], [-1, 1])),
+  Tanh: unary(),
+  ThresholdedRelu: [{ title: "alpha", opset: 10, attributes: { alpha: real(0.3) }, operands: [float([2, 3])] }],
+  Tile: [{ title: "two axes", operands: [float([2, 1, 3]), integers([2, 1, 3])] }],
+  Transpose: [
+    { title: "perm", attributes: { perm: ints(2, 0, 1) }, operands: [float([2, 3, 4])] },
+    { title: "reversed by default", operands: [float([2, 3, 4])] },
+  ],
+  Trilu: [
+    { title: "upper", operands: [float([2, 3, 4])] },
+    { title: "lower, with a diagonal", attributes: { upper: int(0) }, operands: [float([4, 4]), integers([-1], [])] },
+  ],
+  Unsqueeze: [
+    { title: "axes as operand", operands: [float([2, 3]), integers([0, -1])] },
+    { title: "opset 7, axes as attribute", opset: 7, attributes: { axes: ints(1) }, operands: [float([2, 3])] },
+  ],
+  Where: [
+    { title: "with broadcasting", operands: [givenBooleans([1, 0, 1]), float([2, 3]), float([2, 1])] },
+    { title: "with a constant", operands: [givenBooleans([1, 0, 1]), fixed([-1000], []), float([2, 3])] },
+  ],
+};
+
+/** The operand with every element above 1/2 in magnitude and positive. */
+function positive(operand: Operand | null): Operand {
+  const { data, dims } = (operand as { parameter: { data: Float32Array; dims: readonly number[] } }).parameter;
+  return floats(
+    Array.from(data, (x) => 0.5 + Math.abs(x)),
+    dims,
+  );
+}

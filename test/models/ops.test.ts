@@ -1,0 +1,198 @@
+import { describe, expect, test } from "vitest";
+import { jvp, vjp } from "../../src/autodiff/index.ts";
+import { constant, input, type Value } from "../../src/graph/index.ts";
+import { type FileModel, loadModel, type ModelGraph } from "../../src/models/index.ts";
+import { writeModel } from "../../src/onnx/index.ts";
+import { add, mul, reduceSum } from "../../src/primitives/index.ts";
+import { stream } from "../../src/random/index.ts";
+import { compile, type Program } from "../../src/runtime/index.ts";
+import { type Precision, sizeOf, type Tensor } from "../../src/tensors/index.ts";
+import type { OperatorCase } from "./operatorCase.ts";
+import { operatorCases } from "./ops.cases.ts";
+
+type Numbers = readonly number[];
+type Feeds = { readonly [name: string]: Tensor };
+
+/** A model of one node whose operands are p0, p1, ..., with the tensors that are fed. */
+async function oneNodeModel(
+  op: string,
+  operatorCase: OperatorCase,
+): Promise<{ model: FileModel; feeds: Feeds; names: string[] }> {
+  const { opset = 17, domain = "", attributes = {}, operands, outputs = 1 } = operatorCase;
+  const tensors = operands.map((operand) => operand && ("parameter" in operand ? operand.parameter : operand.fixed));
+  const given = operands.map((operand) => operand !== null && "asInput" in operand);
+  const names = operands.map((operand, i) => (operand === null ? "" : `p${i}`));
+  const results = Array.from({ length: outputs }, (_, i) => `y${i}`);
+  const entries = tensors.flatMap((tensor, i) =>
+    tensor === null ? [] : [{ name: names[i], tensor, given: given[i] }],
+  );
+  const bytes = writeModel({
+    opsets: { "": opset, ...(domain !== "" && { [domain]: 1 }) },
+    producer: "test",
+    graph: {
+      name: "one node",
+      nodes: [{ op, domain, inputs: names, outputs: results, attributes }],
+      inputs: entries
+        .filter((entry) => entry.given)
+        .map(({ name, tensor }) => ({ name, dtype: tensor.dtype ?? "int64", dims: tensor.dims })),
+      outputs: results.map((name) => ({ name, dtype: null, dims: null })),
+      initializers: entries.filter((entry) => !entry.given),
+    },
+  });
+  const free = operands.flatMap((operand, i) => (operand !== null && "parameter" in operand ? [names[i]] : []));
+  const model = await loadModel(bytes, {
+    parameters: { include: free, exclude: names.filter((name) => isFixedFloat(operands, names, name)) },
+  });
+  const feeds = Object.fromEntries(entries.filter((entry) => entry.given).map(({ name, tensor }) => [name, tensor]));
+  return { model, feeds, names: (operatorCase.compared ?? results.map((_, i) => i)).map((i) => `y${i}`) };
+}
+
+function isFixedFloat(operands: OperatorCase["operands"], names: readonly string[], name: string): boolean {
+  const operand = operands[names.indexOf(name)];
+  return operand != null && "fixed" in operand && operand.fixed.data instanceof Float32Array;
+}
+
+function shapesOf(feeds: Feeds): { [name: string]: readonly number[] } {
+  return Object.fromEntries(Object.entries(feeds).map(([name, { dims }]) => [name, dims]));
+}
+
+/** Values of the model's parameters as feeds, each moved by `step` times its direction. */
+function parameterFeeds(model: FileModel, directions?: readonly Numbers[], step = 0): Feeds {
+  return Object.fromEntries(
+    model.parameters.map(({ name, data, dims }, k) => [
+      name,
+      { data: Float64Array.from(data, (x, i) => x + step * (directions?.[k][i] ?? 0)), dims },
+    ]),
+  );
+}
+
+function inputsOf(model: FileModel, graph: ModelGraph): { [name: string]: Value } {
+  return { ...graph.inputs, ...Object.fromEntries(model.parameters.map(({ name }, i) => [name, graph.parameters[i]])) };
+}
+
+async function withProgram<T>(
+  inputs: { readonly [name: string]: Value },
+  outputs: { readonly [name: string]: Value },
+  { precision, use }: { readonly precision: Precision; readonly use: (program: Program) => Promise<T> },
+): Promise<T> {
+  const program = await compile({ inputs, outputs }, { precision });
+  try {
+    return await use(program);
+  } finally {
+    await program.release();
+  }
+}
+
+function numbers({ data }: Tensor): number[] {
+  return Array.from(data as ArrayLike<number | bigint>, Number);
+}
+
+/** Largest difference over the largest entry (at least `floor`). */
+function distance(a: Numbers, b: Numbers, floor = 1e-3): number {
+  expect(a.length).toBe(b.length);
+  const scale = Math.max(floor, ...b.map(Math.abs));
+  return Math.max(0, ...a.map((x, i) => (Object.is(x, b[i]) ? 0 : Math.abs(x - b[i]) / scale)));
+}
+
+function randomLike(shape: readonly number[], name: string): number[] {
+  const random = stream(3, name);
+  return Array.from({ length: sizeOf(shape) }, () => random.normal());
+}
+
+/** Sum of all outputs, each element times a fixed random number. */
+function functional(outputs: readonly Value[]): Value {
+  return outputs
+    .filter(({ type }) => type === "float")
+    .map((y, i) => {
+      const weights = Float64Array.from(randomLike(y.shape, `weights ${i}`));
+      return reduceSum(mul(y, constant({ data: weights, dims: y.shape })));
+    })
+    .reduce(add);
+}
+
+for (const [op, cases] of Object.entries(operatorCases)) {
+  describe(op, () => {
+    for (const operatorCase of cases) test(operatorCase.title, () => check(op, operatorCase));
+  });
+}
+
+async function check(op: string, operatorCase: OperatorCase): Promise<void> {
+  const { model, feeds, names } = await oneNodeModel(op, operatorCase);
+  const graph = await model.graph({ shapes: shapesOf(feeds), outputs: names });
+  const values = names.map((name) => graph.outputs[name]);
+  await checkForward({ model, graph, feeds });
+  if (values.some(({ type }) => type === "float")) await checkDerivatives({ model, graph, feeds });
+}
+
+interface Checked {
+  readonly model: FileModel;
+  readonly graph: ModelGraph;
+  readonly feeds: Feeds;
+}
+
+/** Our forward in both precisions against ONNX Runtime's own run of the node. */
+async function checkForward({ model, graph, feeds }: Checked): Promise<void> {
+  const reference = await model.run(feeds);
+  for (const precision of ["float32", "float64"] as const) {
+    await withProgram(inputsOf(model, graph), graph.outputs, {
+      precision,
+      use: async (program) => {
+        const outputs = await program.run({ ...feeds, ...parameterFeeds(model) });
+        for (const [name, output] of Object.entries(outputs)) {
+          expect(distance(numbers(output), numbers(reference[name])), `${name} in ${precision}`).toBeLessThan(1e-5);
+          expect(output.dims).toEqual(reference[name].dims);
+        }
+      },
+    });
+  }
+}
+
+/** Gradient entry by entry, and the Hessian times a vector, against central differences in float64. */
+async function checkDerivatives({ model, graph, feeds }: Checked): Promise<void> {
+  const loss = functional(Object.values(graph.outputs));
+  const gradients = vjp([loss], graph.parameters, [constant({ data: Float64Array.of(1), dims: [] })]);
+  const directions = graph.parameters.map(({ shape }, i) => randomLike(shape, `direction ${i}`));
+  const tangents = graph.parameters.map(({ shape }, i) => input(`tangent ${i}`, shape));
+  const products = jvp(gradients, graph.parameters, tangents);
+  const outputs = {
+    loss,
+    ...Object.fromEntries(gradients.map((g, i) => [`g${i}`, g])),
+    ...Object.fromEntries(products.flatMap((h, i) => (h === null ? [] : [[`h${i}`, h]]))),
+  };
+  const inputs = { ...inputsOf(model, graph), ...Object.fromEntries(tangents.map((t, i) => [`t${i}`, t])) };
+  const tangentFeeds = Object.fromEntries(
+    tangents.map(({ shape }, i) => [`t${i}`, { data: Float64Array.from(directions[i]), dims: shape }]),
+  );
+  await withProgram(inputs, outputs, {
+    precision: "float64",
+    use: async (program) => {
+      const at = (feed: Feeds) => program.run({ ...feeds, ...tangentFeeds, ...feed });
+      const here = await at(parameterFeeds(model));
+      const step = 1e-5;
+      for (const [k, { dims }] of model.parameters.entries()) {
+        const differences: number[] = [];
+        for (let i = 0; i < sizeOf(dims); i++) {
+          const unit = model.parameters.map((parameter, j) =>
+            Array.from(parameter.data, (_, l) => Number(j === k && l === i)),
+          );
+          const [ahead, behind] = [
+            await at(parameterFeeds(model, unit, step)),
+            await at(parameterFeeds(model, unit, -step)),
+          ];
+          differences.push((numbers(ahead.loss!)[0] - numbers(behind.loss!)[0]) / (2 * step));
+        }
+        expect(distance(numbers(here[`g${k}`]), differences, 0.1), `gradient of p${k}`).toBeLessThan(1e-6);
+      }
+      const [ahead, behind] = [
+        await at(parameterFeeds(model, directions, step)),
+        await at(parameterFeeds(model, directions, -step)),
+      ];
+      for (const k of model.parameters.keys()) {
+        const after = numbers(behind[`g${k}`]);
+        const differences = numbers(ahead[`g${k}`]).map((g, i) => (g - after[i]) / (2 * step));
+        const product = here[`h${k}`] === undefined ? differences.map(() => 0) : numbers(here[`h${k}`]);
+        expect(distance(product, differences, 0.1), `H v of p${k}`).toBeLessThan(1e-6);
+      }
+    },
+  });
+}
