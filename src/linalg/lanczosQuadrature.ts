@@ -71,12 +71,20 @@ export async function lanczosQuadrature(
 }
 
 /** The run of `lanczosQuadrature` product by product; yields a state after each, from which `state` resumes it. */
-export async function* lanczosQuadratureSteps(
+export function lanczosQuadratureSteps(
   A: LinearOperator,
-  options: LanczosQuadratureOptions & { readonly name?: string },
+  options: LanczosQuadratureOptions,
 ): AsyncGenerator<LanczosQuadratureState, LanczosQuadrature, void> {
-  const { name = NAME } = options;
-  const plan = planned(A, { ...options, name });
+  return quadratureSteps(A, { ...options, name: NAME });
+}
+
+/** The run itself; `name` is the function that was called. */
+export async function* quadratureSteps(
+  A: LinearOperator,
+  options: LanczosQuadratureOptions & { readonly name: string },
+): AsyncGenerator<LanczosQuadratureState, LanczosQuadrature, void> {
+  const { name } = options;
+  const plan = planned(A, options);
   const columns = A.shape[1];
   const { seed } = options;
   let state: LanczosQuadratureState = options.state ?? { method: NAME, columns, matvecs: 0, seed, quadrature: [] };

@@ -5,7 +5,7 @@ import {
   type LogarithmicDensity,
 } from "./densityFromQuadrature.ts";
 import { drive } from "./drive.ts";
-import { type LanczosQuadratureOptions, lanczosQuadratureSteps, type Quadrature } from "./lanczosQuadrature.ts";
+import { type LanczosQuadratureOptions, type Quadrature, quadratureSteps } from "./lanczosQuadrature.ts";
 import type { LinearOperator } from "./operator.ts";
 import type { Outcome } from "./result.ts";
 
@@ -36,7 +36,7 @@ export async function spectralDensity(
   A: LinearOperator,
   options: LanczosQuadratureOptions & DensityOptions & { readonly scale?: "linear" | "log" },
 ): Promise<(LinearDensity | LogarithmicDensity) & DensityRun> {
-  const run = await drive(lanczosQuadratureSteps(A, { ...options, name: "spectralDensity" }));
+  const run = await drive(quadratureSteps(A, { ...options, name: "spectralDensity" }));
   const { quadrature, status, message, matvecs } = run;
   const density =
     options.scale === "log"
