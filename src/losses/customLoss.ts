@@ -29,6 +29,7 @@ export function customLoss(options: CustomLossOptions): Loss {
     reduction: checkedReduction(name, reduction),
     convex,
     cut,
+    keepsIntegers: true,
     ...(outputNames && { outputNames }),
     ...(likelihood && { likelihood }),
     layout(output) {

@@ -42,6 +42,8 @@ export interface Loss {
   denominator(targets: Tensor, facts: DenominatorFacts): number;
   /** The class labels it accepts, where the targets are class indices. */
   labels?(layout: TermLayout, targets: TargetShape): LabelBounds | undefined;
+  /** Whether integer targets are passed on as int64 rather than as floats; those of a loss with `labels` always are. */
+  readonly keepsIntegers?: boolean;
   /** The numbers it accepts as targets, where not all. */
   readonly targetRange?: { readonly from: number; readonly to: number };
   /** The distribution of labels whose negative log-likelihood the loss is, where there is one. */

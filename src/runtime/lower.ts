@@ -1,3 +1,4 @@
+import { CurvatureError } from "../errors/index.ts";
 import { isCarried, isInput, shareCommonSubexpressions, topologicalOrder, type Value } from "../graph/index.ts";
 import { type ValueInfo, writeModel } from "../onnx/index.ts";
 import type { Dtype, Precision, Tensor } from "../tensors/index.ts";
@@ -29,13 +30,18 @@ export interface LoweredGraph {
   readonly inputs: readonly string[];
 }
 
-/** Writes a graph as an ONNX file in one precision. */
+/**
+ * Writes a graph as an ONNX file in one precision.
+ *
+ * @throws CurvatureError "argument" where the outputs need an input that is not among the named ones
+ */
 export function lower({ inputs, outputs }: NamedGraph, options: LowerOptions): LoweredGraph {
   const { precision, portable = false, initializers = {}, metadata = {} } = options;
   const results = shareCommonSubexpressions(withForms(Object.values(outputs), precision));
   const order = topologicalOrder(results);
   const { "": opset, ...domains } = operatorSets(order, portable);
   const writer = graphWriter({ precision, portable, opset });
+  checkInputs(order, Object.values(inputs));
   const reached = new Set(order);
   const declared = Object.entries(inputs).filter(
     ([name, value]) => !(name in initializers) && (portable || reached.has(value)),
@@ -61,6 +67,18 @@ export function lower({ inputs, outputs }: NamedGraph, options: LowerOptions): L
     metadata,
   });
   return { bytes, inputs: declared.map(([name]) => name) };
+}
+
+function checkInputs(order: readonly Value[], named: readonly Value[]): void {
+  const known = new Set(named);
+  for (const value of order) {
+    if (isInput(value) && !known.has(value)) {
+      throw new CurvatureError(
+        "argument",
+        `the outputs need input "${value.params.name}", which is not among the inputs of the graph`,
+      );
+    }
+  }
 }
 
 /** Versions of the operator sets a graph needs. */

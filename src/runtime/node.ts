@@ -1,3 +1,4 @@
+import { freemem } from "node:os";
 import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { type Dtype, dtypeOf, type Tensor, type TensorData } from "../tensors/index.ts";
 import type { OpenSession, SessionOptions } from "./session.ts";
@@ -44,4 +45,9 @@ function toEngine(tensor: Tensor): OrtTensor {
 
 function fromEngine(tensor: OrtTensor): Tensor {
   return { data: tensor.data as TensorData, dims: tensor.dims, dtype: tensor.type as Dtype };
+}
+
+/** Bytes of memory that are free on this machine. */
+export function freeMemory(): number {
+  return freemem();
 }

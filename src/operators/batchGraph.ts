@@ -1,0 +1,96 @@
+import { CurvatureError } from "../errors/index.ts";
+import { input, type Value } from "../graph/index.ts";
+import { arrangeOutputs, arrangeTargets, type Loss } from "../losses/index.ts";
+import type { Model, ModelGraph } from "../models/index.ts";
+import { broadcast, concat, mul, reshape } from "../primitives/index.ts";
+import { formatDims } from "../tensors/index.ts";
+import type { BatchGraph } from "./risk.ts";
+
+/** Shapes of one batch, the axis of rows included. */
+export interface BatchShape {
+  readonly rows: number;
+  readonly inputs: { readonly [name: string]: readonly number[] };
+  readonly targets: { readonly dims: readonly number[]; readonly integer: boolean };
+  /** Whether rows have weights. */
+  readonly weighted: boolean;
+}
+
+/** A batch graph together with the values that are fed for it. */
+export interface FedBatchGraph extends BatchGraph {
+  /** All parameters of the model, chosen or not, in its order. */
+  readonly allParameters: readonly Value[];
+  readonly targets: Value;
+  /** [rows]; undefined if rows have no weights. */
+  readonly rowWeights: Value | undefined;
+}
+
+/** What a batch graph is built for. */
+export interface BatchGraphRequest {
+  readonly model: Model;
+  readonly loss: Loss;
+  readonly outputs: readonly string[];
+  /** Indices of the differentiated parameters among the model's. */
+  readonly chosen: readonly number[];
+  readonly shape: BatchShape;
+}
+
+/**
+ * The objective on one batch as a graph.
+ *
+ * @throws CurvatureError "model" where the output's first axis is not the rows, "shape" where the loss does not fit
+ */
+export async function batchGraph({ model, loss, outputs, chosen, shape }: BatchGraphRequest): Promise<FedBatchGraph> {
+  const graph = await model.graph({ shapes: shape.inputs, outputs, cut: loss.cut });
+  const output = joined(graph, outputs, { model, rows: shape.rows });
+  const layout = loss.layout(output.shape, shape.targets);
+  const targets = input("targets", shape.targets.dims, shape.targets.integer ? "int64" : "float");
+  const y = arrangeTargets(targets, layout);
+  const rowWeights = shape.weighted ? input("weights", [shape.rows]) : undefined;
+  return {
+    rows: shape.rows,
+    parameters: chosen.map((index) => graph.parameters[index]),
+    allParameters: graph.parameters,
+    inputs: graph.inputs,
+    output,
+    f: arrangeOutputs(output, layout),
+    y,
+    targets,
+    rowWeights,
+    weights: termWeights(loss.termWeights?.(y), { rowWeights, rows: shape.rows, positions: layout.positions }),
+    loss,
+    layout,
+  };
+}
+
+function joined(
+  graph: ModelGraph,
+  names: readonly string[],
+  { model, rows }: { readonly model: Model; readonly rows: number },
+): Value {
+  const values = names.map((name) => graph.outputs[name]);
+  values.forEach(({ shape, type }, i) => {
+    if (type !== "float")
+      throw new CurvatureError(
+        "model",
+        `output "${names[i]}" of ${model.name} is ${type}; a loss needs an output of floats`,
+      );
+    if (shape[0] !== rows) {
+      throw new CurvatureError(
+        "model",
+        `output "${names[i]}" of ${model.name} has shape ${formatDims(shape)} for ${rows} rows; its first axis must be the rows`,
+      );
+    }
+  });
+  return values.length === 1 ? values[0] : concat(values, values[0].shape.length - 1);
+}
+
+/** The product of what labels and rows weigh, a number a term. */
+function termWeights(
+  fromLabels: Value | undefined,
+  facts: { readonly rowWeights: Value | undefined; readonly rows: number; readonly positions: number },
+): Value | undefined {
+  const { rowWeights, rows, positions } = facts;
+  if (rowWeights === undefined) return fromLabels;
+  const repeated = reshape(broadcast(reshape(rowWeights, [rows, 1]), [rows, positions]), [rows * positions]);
+  return fromLabels === undefined ? repeated : mul(fromLabels, repeated);
+}

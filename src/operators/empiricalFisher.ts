@@ -1,0 +1,30 @@
+import { vjp } from "../autodiff/index.ts";
+import { scalar, type Value } from "../graph/index.ts";
+import type { LinearOperator } from "../linalg/operator.ts";
+import { mul, reduceSum, reduceSumKeeping } from "../primitives/index.ts";
+import { outputProduct, weighted } from "./outputProduct.ts";
+import { parameterProduct } from "./parameterProduct.ts";
+import type { BatchGraph, Risk } from "./risk.ts";
+
+/**
+ * Empirical Fisher matrix c sum_t w_t J_t' g_t g_t' J_t, with g_t the gradient in the outputs of the term's unweighted loss
+ * as written, at the observed label, [size, size]. Positive semidefinite. Not an approximation of the Hessian away from a
+ * perfect fit (Kunstner, Balles and Hennig, 2019). A product is one pass over the data, about one and a half gradients.
+ */
+export function empiricalFisher(risk: Risk): LinearOperator {
+  return parameterProduct(risk, {
+    key: "empirical fisher",
+    psd: true,
+    scale: risk.scale,
+    product: (batch, v) =>
+      outputProduct(batch, v, (terms, u) => {
+        const g = termGradients(terms);
+        return weighted(terms, mul(g, reduceSumKeeping(mul(g, u), [1])));
+      }),
+  });
+}
+
+/** Gradient of each term's unweighted loss in its outputs, [T, C]. */
+export function termGradients({ f, y, loss }: BatchGraph): Value {
+  return vjp([reduceSum(loss.terms(f, y))], [f], [scalar(1)])[0];
+}

@@ -1,0 +1,27 @@
+import { jvp, vjp } from "../autodiff/index.ts";
+import { scalar, type Value } from "../graph/index.ts";
+import type { LinearOperator } from "../linalg/operator.ts";
+import { reduceSum, zeros } from "../primitives/index.ts";
+import { outputProduct, weighted } from "./outputProduct.ts";
+import { parameterProduct } from "./parameterProduct.ts";
+import type { BatchGraph, Risk } from "./risk.ts";
+
+/**
+ * Generalized Gauss-Newton matrix c sum_t w_t J_t' (d^2 l / df^2) J_t (Schraudolph, 2002): the Hessian of the risk without
+ * the curvature of the network itself, [size, size]. Positive semidefinite if the loss is convex in the outputs. A product is
+ * one pass over the data, about one and a half gradients.
+ */
+export function ggn(risk: Risk): LinearOperator {
+  return parameterProduct(risk, {
+    key: "ggn",
+    psd: risk.lossFunction.convex,
+    scale: risk.scale,
+    product: (batch, v) => outputProduct(batch, v, (terms, u) => weighted(terms, lossHessian(terms, u))),
+  });
+}
+
+/** Second derivative of the loss as written in the outputs of each term, times u [T, C]. */
+function lossHessian({ f, y, loss }: BatchGraph, u: Value): Value {
+  const [slope] = vjp([reduceSum(loss.terms(f, y))], [f], [scalar(1)]);
+  return jvp([slope], [f], [u])[0] ?? zeros(f.shape);
+}

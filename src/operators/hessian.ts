@@ -1,0 +1,24 @@
+import { jvp, vjp } from "../autodiff/index.ts";
+import { scalar } from "../graph/index.ts";
+import type { LinearOperator } from "../linalg/operator.ts";
+import { zeros } from "../primitives/index.ts";
+import { summedLoss } from "./lossAndGradient.ts";
+import { parameterProduct } from "./parameterProduct.ts";
+import type { Risk } from "./risk.ts";
+
+/**
+ * Hessian, the exact second derivative of the risk L in its parameters, [size, size]. Symmetric, in general indefinite.
+ * A product is forward over reverse (Pearlmutter, 1994): one pass over the data, about two gradients; with residuals kept
+ * less.
+ */
+export function hessian(risk: Risk): LinearOperator {
+  return parameterProduct(risk, {
+    key: "hessian",
+    psd: false,
+    scale: risk.scale,
+    product(batch, v) {
+      const gradient = vjp([summedLoss(batch)], batch.parameters, [scalar(1)]);
+      return jvp(gradient, batch.parameters, v).map((part, i) => part ?? zeros(batch.parameters[i].shape));
+    },
+  });
+}

@@ -1,0 +1,80 @@
+import { jvp, vjp } from "../autodiff/index.ts";
+import { CurvatureError } from "../errors/index.ts";
+import { input } from "../graph/index.ts";
+import type { LinearOperator, RunOptions } from "../linalg/operator.ts";
+import { zeros as zeroValue } from "../primitives/index.ts";
+import { toPrecision, type Vector, zeros } from "../tensors/index.ts";
+import { addInto, checkLength, scaledTo, vectorFeeds, vectorName } from "./flatVectors.ts";
+import { byParameter } from "./lossAndGradient.ts";
+import type { BatchProduct, Risk } from "./risk.ts";
+
+/**
+ * Jacobian of the model's outputs in the parameters, [rows times outputs of a row, size], unscaled and unweighted: rows in
+ * the order of the data, within each the row's output row-major (logits where the loss cuts an activation off). A product is
+ * one pass over the data, about one gradient, and so is one with the adjoint.
+ */
+export function jacobian(risk: Risk): LinearOperator {
+  const { engine, parameters, size, dtype, rows, layout } = risk;
+  const perRow = layout.positions * layout.outputs;
+  const length = rows * perRow;
+  const forward: BatchProduct = {
+    key: "jacobian",
+    build({ output, parameters: values }) {
+      const v = parameters.map(({ name, dims }) => input(vectorName(name), dims));
+      const [tangent] = jvp([output], values, v);
+      return {
+        vectors: Object.fromEntries(parameters.map(({ name }, i) => [vectorName(name), v[i]])),
+        outputs: { tangent: tangent ?? zeroValue(output.shape) },
+      };
+    },
+  };
+  const backward: BatchProduct = {
+    key: "jacobian adjoint",
+    build({ output, parameters: values }) {
+      const u = input("u", output.shape);
+      return { vectors: { u }, outputs: byParameter(parameters, vjp([output], values, [u])) };
+    },
+  };
+  const matvec = async (x: Vector, options: RunOptions = {}): Promise<Vector> => {
+    checkLength(x, size);
+    const vectors = vectorFeeds(toPrecision(x, dtype), parameters);
+    const result = zeros(length, dtype);
+    await engine.run(forward, {
+      feed: () => vectors,
+      collect: ({ tangent }, { start }) => result.set(tangent.data as Vector, start * perRow),
+      options,
+    });
+    return result;
+  };
+  const transposed = async (u: Vector, options: RunOptions = {}): Promise<Vector> => {
+    if (u.length !== length)
+      throw new CurvatureError("shape", `the Jacobian has ${length} rows, got a vector of ${u.length}`);
+    const narrow = toPrecision(u, dtype);
+    const sum = new Float64Array(size);
+    await engine.run(backward, {
+      feed: ({ start, rows: count }) => ({
+        u: { data: narrow.subarray(start * perRow, (start + count) * perRow), dims: [count * perRow] },
+      }),
+      collect: (results) => addInto(sum, { results, parameters }),
+      options,
+    });
+    return scaledTo(sum, { scale: 1, dtype });
+  };
+  const operator: LinearOperator = {
+    shape: [length, size],
+    dtype,
+    symmetric: false,
+    psd: false,
+    matvec,
+    adjoint: () => adjointOperator,
+  };
+  const adjointOperator: LinearOperator = {
+    shape: [size, length],
+    dtype,
+    symmetric: false,
+    psd: false,
+    matvec: transposed,
+    adjoint: () => operator,
+  };
+  return operator;
+}

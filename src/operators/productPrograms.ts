@@ -1,0 +1,121 @@
+import { splitResiduals, vectorize } from "../autodiff/index.ts";
+import { dependents, input, topologicalOrder, type Value } from "../graph/index.ts";
+import { compile, type NamedGraph, type Program } from "../runtime/index.ts";
+import { type Precision, sizeOf } from "../tensors/index.ts";
+import type { FedBatchGraph } from "./batchGraph.ts";
+import type { BatchProduct } from "./risk.ts";
+
+/** Compiled forms of one product for one batch shape; each is compiled when first needed. */
+export interface ProductPrograms {
+  /** Bytes of the residuals of one batch; undefined where the product has no vectors or needs none. */
+  readonly residualBytes: number | undefined;
+  /** Bytes of all values that depend on the vectors, for one column. */
+  readonly movingBytes: number;
+  /** Everything in one graph. */
+  whole(): Promise<Program>;
+  /** What depends on the batch alone: outputs are residuals by the names under which `linear` reads them. */
+  residual(): Promise<Program>;
+  /** What each product computes, given residuals. */
+  linear(): Promise<Program>;
+  release(): Promise<void>;
+}
+
+/** The names under which programs read what belongs to a batch. */
+export const feedName = {
+  parameter: (name: string) => `parameter ${name}`,
+  input: (name: string) => `input ${name}`,
+  targets: "targets",
+  weights: "row weights",
+} as const;
+
+/** Builds the graphs of a product; `columns` above 1 gives vectors and outputs a leading axis of that size. */
+export function productPrograms(
+  product: BatchProduct,
+  request: {
+    readonly batch: FedBatchGraph;
+    readonly parameterNames: readonly string[];
+    readonly precision: Precision;
+    readonly columns: number;
+  },
+): ProductPrograms {
+  const { batch, parameterNames, precision, columns } = request;
+  const built = product.build(batch);
+  const vectors = Object.entries(built.vectors ?? {});
+  const { outputs, inputs: moving } = withColumns(built.outputs, vectors, columns);
+  const shared = { ...batchInputs(batch, parameterNames), ...built.constants };
+  const named = (values: readonly Value[]) =>
+    Object.fromEntries(Object.keys(outputs).map((name, i) => [name, values[i]]));
+  const roots = Object.values(outputs);
+  const split = vectors.length === 0 ? undefined : splitResiduals(roots, Object.values(moving));
+  const residualNames = split?.residuals.map((_, i) => `residual ${i}`) ?? [];
+  const program = lazily((graph: NamedGraph) => compile(graph, { precision }));
+  const zip = (values: readonly Value[] = []) => Object.fromEntries(residualNames.map((name, i) => [name, values[i]]));
+  const bytes = precision === "float64" ? 8 : 4;
+  const size = (values: Iterable<Value>) =>
+    [...values].reduce((sum, { shape, type }) => sum + sizeOf(shape) * elementBytes(type, bytes), 0);
+  return {
+    residualBytes: split === undefined || split.residuals.length === 0 ? undefined : size(split.residuals),
+    movingBytes: size(dependents(topologicalOrder(roots), Object.values(moving))),
+    whole: () => program("whole", { inputs: { ...shared, ...moving }, outputs }),
+    residual: () => program("residual", { inputs: shared, outputs: zip(split?.residuals) }),
+    linear: () =>
+      program("linear", {
+        inputs: { ...shared, ...moving, ...zip(split?.inputs) },
+        outputs: named(split?.outputs ?? roots),
+      }),
+    release: program.release,
+  };
+}
+
+function batchInputs(batch: FedBatchGraph, parameterNames: readonly string[]): { readonly [name: string]: Value } {
+  const inputs: Record<string, Value> = { [feedName.targets]: batch.targets };
+  batch.allParameters.forEach((value, i) => {
+    inputs[feedName.parameter(parameterNames[i])] = value;
+  });
+  for (const [name, value] of Object.entries(batch.inputs)) inputs[feedName.input(name)] = value;
+  if (batch.rowWeights !== undefined) inputs[feedName.weights] = batch.rowWeights;
+  return inputs;
+}
+
+function withColumns(
+  outputs: { readonly [name: string]: Value },
+  vectors: readonly (readonly [string, Value])[],
+  columns: number,
+): { readonly outputs: { readonly [name: string]: Value }; readonly inputs: { readonly [name: string]: Value } } {
+  if (columns === 1) return { outputs, inputs: Object.fromEntries(vectors) };
+  const replacements = vectors.map(([name, value]) => input(name, [columns, ...value.shape]));
+  const values = vectorize(
+    Object.values(outputs),
+    vectors.map(([, value]) => value),
+    { replacements, size: columns },
+  );
+  return {
+    outputs: Object.fromEntries(Object.keys(outputs).map((name, i) => [name, values[i]])),
+    inputs: Object.fromEntries(vectors.map(([name], i) => [name, replacements[i]])),
+  };
+}
+
+function elementBytes(type: string, floatBytes: number): number {
+  if (type === "float") return floatBytes;
+  return type === "bool" ? 1 : 8;
+}
+
+/** Compiles a graph once by name; a failed compilation is forgotten. */
+function lazily(make: (graph: NamedGraph) => Promise<Program>) {
+  const made = new Map<string, Promise<Program>>();
+  const get = (name: string, graph: NamedGraph): Promise<Program> => {
+    let program = made.get(name);
+    if (program === undefined) {
+      program = make(graph);
+      made.set(name, program);
+      program.catch(() => made.delete(name));
+    }
+    return program;
+  };
+  return Object.assign(get, {
+    async release() {
+      for (const program of made.values()) await (await program).release();
+      made.clear();
+    },
+  });
+}

@@ -1,0 +1,51 @@
+import type { Tensor } from "../tensors/index.ts";
+
+/** Tensors by name. */
+export type Tensors = { readonly [name: string]: Tensor };
+
+/** Residuals of products by batch, within a budget of bytes. */
+export interface ResidualCache {
+  get(product: string, batch: number): Tensors | undefined;
+  /**
+   * Whether residuals of this many bytes would be kept. Those of other products give way, those of the same product do not:
+   * a pass over more batches than fit would otherwise always find the wrong ones.
+   */
+  admits(product: string, bytes: number): boolean;
+  put(product: string, batch: number, residuals: Tensors): void;
+  clear(): void;
+}
+
+/** A cache that keeps at most `budget` bytes. */
+export function residualCache(budget: number): ResidualCache {
+  const products = new Map<string, Map<number, Tensors>>();
+  const sizes = new Map<string, number>();
+  const total = () => [...sizes.values()].reduce((sum, size) => sum + size, 0);
+  return {
+    get: (product, batch) => products.get(product)?.get(batch),
+    admits: (product, bytes) => (sizes.get(product) ?? 0) + bytes <= budget,
+    put(product, batch, residuals) {
+      const bytes = byteLength(residuals);
+      // Products are forgotten in the order in which they were last written.
+      for (const other of [...products.keys()]) {
+        if (total() + bytes <= budget) break;
+        if (other === product) continue;
+        products.delete(other);
+        sizes.delete(other);
+      }
+      const kept = products.get(product) ?? new Map<number, Tensors>();
+      kept.set(batch, residuals);
+      products.delete(product);
+      products.set(product, kept);
+      sizes.set(product, (sizes.get(product) ?? 0) + bytes);
+    },
+    clear() {
+      products.clear();
+      sizes.clear();
+    },
+  };
+}
+
+/** Bytes of the tensors' arrays. */
+export function byteLength(tensors: Tensors): number {
+  return Object.values(tensors).reduce((sum, { data }) => sum + ("byteLength" in data ? data.byteLength : 0), 0);
+}

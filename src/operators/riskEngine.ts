@@ -1,0 +1,161 @@
+import { CurvatureError } from "../errors/index.ts";
+import type { RunOptions } from "../linalg/operator.ts";
+import type { Loss } from "../losses/index.ts";
+import type { Model } from "../models/index.ts";
+import { makeQueue } from "../runtime/index.ts";
+import type { Precision, Tensor } from "../tensors/index.ts";
+import { toPrecision } from "../tensors/index.ts";
+import { type BatchShape, batchGraph, type FedBatchGraph } from "./batchGraph.ts";
+import { feedName, type ProductPrograms, productPrograms } from "./productPrograms.ts";
+import { residualCache, type Tensors } from "./residualCache.ts";
+import type { BatchProduct, EvaluatedBatch, RiskEngine } from "./risk.ts";
+import type { BoundBatch, BoundData } from "./riskData.ts";
+import { checkFingerprint } from "./scanData.ts";
+
+/** What an engine works on. */
+export interface EngineSettings {
+  readonly model: Model;
+  readonly loss: Loss;
+  readonly bound: BoundData;
+  readonly precision: Precision;
+  readonly outputs: readonly string[];
+  /** Indices of the differentiated parameters among the model's. */
+  readonly chosen: readonly number[];
+  /** Bytes of residuals to keep between products. */
+  readonly cache: number;
+}
+
+/** An engine, with what its owner needs besides running products. */
+export interface OwnedEngine extends RiskEngine {
+  /** The graph of a batch shape; built once. */
+  graph(shape: BatchShape): Promise<FedBatchGraph>;
+  /** Tells what the first pass over the data saw; from then on every pass is compared with it. */
+  expect(fingerprints: readonly number[]): void;
+  release(): Promise<void>;
+}
+
+/** Bytes of intermediate values that several columns at once may take. */
+const COLUMN_BYTES = 2 ** 28;
+const MOST_COLUMNS = 32;
+
+/** Makes the engine of a risk. */
+export function riskEngine(settings: EngineSettings): OwnedEngine {
+  const { model, bound, precision } = settings;
+  const graphs = new Map<string, Promise<FedBatchGraph>>();
+  const programs = new Map<string, ProductPrograms>();
+  const cache = residualCache(settings.cache);
+  const queue = makeQueue();
+  const parameterNames = model.parameters.map(({ name }) => name);
+  const parameterFeeds = Object.fromEntries(
+    model.parameters.map(({ name, data, dims }) => [
+      feedName.parameter(name),
+      { data: toPrecision(data, precision), dims },
+    ]),
+  );
+  let fingerprints: readonly number[] | undefined;
+  let released = false;
+
+  const graph = (shape: BatchShape) =>
+    remembered(graphs, JSON.stringify(shape), () => batchGraph({ ...settings, shape }));
+  const prepare = async (product: BatchProduct, shape: BatchShape, columns: number): Promise<ProductPrograms> => {
+    const key = `${product.key} x${columns} ${JSON.stringify(shape)}`;
+    let prepared = programs.get(key);
+    if (prepared === undefined) {
+      prepared = productPrograms(product, { batch: await graph(shape), parameterNames, precision, columns });
+      programs.set(key, prepared);
+    }
+    return prepared;
+  };
+  const evaluate = async (product: BatchProduct, batch: BoundBatch, call: BatchCall): Promise<Tensors> => {
+    const { index, columns, given } = call;
+    const prepared = await prepare(product, batch.shape, columns);
+    const feeds = { ...parameterFeeds, ...batchFeeds(batch), ...given };
+    const residuals = await residualsOf(prepared, { product: product.residualKey ?? product.key, index, feeds });
+    if (residuals === undefined) return (await prepared.whole()).run(feeds);
+    return (await prepared.linear()).run({ ...feeds, ...residuals });
+  };
+  /** Kept or newly computed residuals; undefined where they are not to be kept. */
+  const residualsOf = async (
+    prepared: ProductPrograms,
+    { product, index, feeds }: { readonly product: string; readonly index: number; readonly feeds: Tensors },
+  ): Promise<Tensors | undefined> => {
+    if (prepared.residualBytes === undefined) return undefined;
+    const kept = cache.get(product, index);
+    if (kept !== undefined) return kept;
+    if (!cache.admits(product, prepared.residualBytes)) return undefined;
+    const fresh = await (await prepared.residual()).run(feeds);
+    cache.put(product, index, fresh);
+    return fresh;
+  };
+
+  return {
+    graph,
+    expect(values) {
+      fingerprints = values;
+    },
+    run: (product, { feed, collect, columns = 1, options = {} }) =>
+      queue(async () => {
+        if (released) throw new CurvatureError("argument", "this risk has been disposed of; make a new one");
+        const { data } = bound;
+        let index = 0;
+        report(options, { done: 0, total: data.rows });
+        for await (const batch of data.batches()) {
+          throwIfAborted(options.signal);
+          const fed = bound.bind(batch);
+          if (fingerprints !== undefined) checkFingerprint(fed, { fingerprints, index, data });
+          const where: EvaluatedBatch = { index, start: batch.start, rows: batch.rows };
+          const given = (await feed?.(where)) ?? {};
+          collect(await evaluate(product, fed, { index, columns, given }), where);
+          index++;
+          report(options, { done: batch.start + batch.rows, total: data.rows });
+        }
+      }),
+    async columnsAtOnce(product) {
+      for await (const batch of bound.data.batches()) {
+        const { movingBytes } = await prepare(product, bound.bind(batch).shape, 1);
+        return Math.max(1, Math.min(MOST_COLUMNS, Math.floor(COLUMN_BYTES / Math.max(movingBytes, 1))));
+      }
+      return 1;
+    },
+    release: () =>
+      queue(async () => {
+        released = true;
+        cache.clear();
+        for (const prepared of programs.values()) await prepared.release();
+        programs.clear();
+        graphs.clear();
+      }),
+  };
+}
+
+interface BatchCall {
+  readonly index: number;
+  readonly columns: number;
+  readonly given: Tensors;
+}
+
+function batchFeeds({ inputs, targets, weights }: BoundBatch): Tensors {
+  const feeds: Record<string, Tensor> = { [feedName.targets]: targets };
+  for (const [name, tensor] of Object.entries(inputs)) feeds[feedName.input(name)] = tensor;
+  if (weights !== undefined) feeds[feedName.weights] = weights;
+  return feeds;
+}
+
+function report({ onProgress }: RunOptions, { done, total }: { readonly done: number; readonly total: number }): void {
+  onProgress?.({ stage: "data", done, total });
+}
+
+function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw new CurvatureError("aborted", "stopped by the caller's signal", { cause: signal.reason });
+}
+
+/** The promise under a key, made once; a failed one is forgotten. */
+function remembered<T>(known: Map<string, Promise<T>>, key: string, make: () => Promise<T>): Promise<T> {
+  let promise = known.get(key);
+  if (promise === undefined) {
+    promise = make();
+    known.set(key, promise);
+    promise.catch(() => known.delete(key));
+  }
+  return promise;
+}
