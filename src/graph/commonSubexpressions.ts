@@ -1,5 +1,5 @@
 import { apply } from "./apply.ts";
-import { isInput } from "./leaves.ts";
+import { identityKey, isInput } from "./leaves.ts";
 import { topologicalOrder } from "./order.ts";
 import type { Value } from "./primitive.ts";
 
@@ -37,5 +37,6 @@ export function shareCommonSubexpressions(outputs: readonly Value[]): Value[] {
 function keyOf({ primitive, params }: Value, inputs: readonly Value[]): string {
   const operands = inputs.map((input) => input.id);
   if (primitive.commutative) operands.sort((a, b) => a - b);
-  return `${primitive.name}(${operands.join()})${primitive.key?.(params) ?? JSON.stringify(params)}`;
+  // Told apart by identity: a name does not have to be unique.
+  return `${identityKey(primitive)}(${operands.join()})${primitive.key?.(params) ?? JSON.stringify(params)}`;
 }

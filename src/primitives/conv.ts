@@ -32,7 +32,7 @@ export interface ConvOptions {
 type ConvParams = Required<ConvOptions>;
 
 function withDefaults(spatialRank: number, options: ConvOptions): ConvParams {
-  const all = (value: number) => new Array<number>(spatialRank).fill(value);
+  const all = (value: number) => new Array<number>(Math.max(spatialRank, 0)).fill(value);
   const { strides = all(1), dilations = all(1), padsBefore = all(0), padsAfter = all(0), groups = 1 } = options;
   return { strides, dilations, padsBefore, padsAfter, groups };
 }

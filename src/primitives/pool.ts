@@ -110,7 +110,7 @@ function firstMaximum(y: Value<Windows>): Value {
 
 /**
  * Maximum of every window, [N, C, ...spatial] -> [N, C, ...counts]; padding never wins. The derivative goes to the first of
- * equal maxima, row-major, as in PyTorch. ONNX Runtime passes over NaN where other numbers stand in the window.
+ * equal maxima, row-major, as in PyTorch. ONNX Runtime passes over a NaN that is not the first element of its window.
  *
  * @throws CurvatureError "shape"
  */

@@ -1,0 +1,137 @@
+import { describe, expect, test } from "vitest";
+import { jvp, vjp } from "../../src/autodiff/index.ts";
+import { scalar, type Value } from "../../src/graph/index.ts";
+import {
+  abs,
+  clip,
+  filled,
+  isNaN,
+  maskedSoftmax,
+  maximum,
+  maxPool,
+  minimum,
+  mul,
+  pow,
+  power,
+  reduceMax,
+  reduceMin,
+  reduceSum,
+  relu,
+  sign,
+  where,
+  zeros,
+} from "../../src/primitives/index.ts";
+import { evaluate, feed, floats } from "./evaluate.ts";
+
+/** Gradient of the sum of f at some points. */
+async function gradient(f: (...operands: Value[]) => Value, ...points: readonly (readonly number[])[]) {
+  const fed = feed(Object.fromEntries(points.map((point, i) => [`x${i}`, floats(point)])));
+  const operands = Object.values(fed.inputs);
+  const value = f(...operands);
+  const gradients = vjp([reduceSum(value)], operands, [scalar(1)]);
+  const got = await evaluate(Object.fromEntries(gradients.map((g, i) => [`${i}`, g])), fed);
+  return points.map((_, i) => got[i]);
+}
+
+describe("derivatives where there is none, as PyTorch has them", () => {
+  test("relu, abs and sign at 0", async () => {
+    expect(await gradient(relu, [-1, 0, 1])).toEqual([[0, 0, 1]]);
+    expect(await gradient(abs, [-1, 0, 1])).toEqual([[-1, 0, 1]]);
+    expect(await gradient(sign, [-1, 0, 1])).toEqual([[0, 0, 0]]);
+  });
+
+  test("maximum and minimum give half to each of equal operands", async () => {
+    expect(await gradient(maximum, [1, 2, 3], [1, 3, 2])).toEqual([
+      [0.5, 0, 1],
+      [0.5, 1, 0],
+    ]);
+    expect(await gradient(minimum, [1, 2, 3], [1, 3, 2])).toEqual([
+      [0.5, 1, 0],
+      [0.5, 0, 1],
+    ]);
+    expect(await gradient((x) => maximum(x, zeros([])), [-1, 0, 1])).toEqual([[0, 0.5, 1]]);
+  });
+
+  test("clip has derivative 1 at its bounds", async () => {
+    expect(await gradient((x) => clip(x, { low: 0, high: 6 }), [-1, 0, 3, 6, 7])).toEqual([[0, 1, 1, 1, 0]]);
+  });
+
+  test("reduceMax and reduceMin share among equals", async () => {
+    expect(await gradient((x) => reduceMax(x), [1, 3, 3, 2])).toEqual([[0, 0.5, 0.5, 0]]);
+    expect(await gradient((x) => reduceMin(x), [1, 1, 1, 2])).toEqual([[1 / 3, 1 / 3, 1 / 3, 0]]);
+  });
+
+  test("maxPool gives all to the first of equal maxima, and nothing to padding", async () => {
+    // Many zeros, as after a relu.
+    const image = floats([0, 0, 5, 5, 0, 0, 5, 1, 2, 7, 0, 0, 7, 7, 0, 0], [1, 1, 4, 4]);
+    const fed = feed({ x: image });
+    const { x } = fed.inputs;
+    const side = maxPool(x, { kernel: [2, 2], strides: [2, 2] });
+    const padded = maxPool(x, { kernel: [3, 3], strides: [3, 3], padsBefore: [1, 1], padsAfter: [1, 1] });
+    const [g] = vjp([side], [x], [filled(side.shape, 1)]);
+    const [h] = vjp([padded], [x], [filled(padded.shape, 1)]);
+    const got = await evaluate({ side, padded, g, h }, fed);
+    expect(got.side).toEqual([0, 5, 7, 0]);
+    expect(got.g).toEqual([1, 0, 1, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0]);
+    expect(got.padded).toEqual([0, 5, 7, 0]);
+    expect(got.h).toEqual([1, 0, 1, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0]);
+  });
+
+  test("a maximum of 0 beside padding is not mistaken for it", async () => {
+    const fed = feed({ x: floats([0, -1, -2, -3], [1, 1, 4]) });
+    const y = maxPool(fed.inputs.x, { kernel: [2], strides: [1], padsBefore: [1], padsAfter: [1] });
+    const [g] = vjp([y], [fed.inputs.x], [filled(y.shape, 1)]);
+    expect(await evaluate({ y, g }, fed)).toEqual({ y: [0, 0, -1, -2, -3], g: [2, 1, 1, 1] });
+  });
+
+  test("the engine's MaxPool passes over a NaN after a number", async () => {
+    const fed = feed({ x: floats([1, NaN, 2, NaN], [1, 1, 4]) });
+    const y = maxPool(fed.inputs.x, { kernel: [2], strides: [2] });
+    for (const precision of ["float32", "float64"] as const) {
+      expect(await evaluate({ y }, fed, precision)).toEqual({ y: [1, 2] });
+    }
+  });
+});
+
+describe("powers at 0", () => {
+  test("by a number", async () => {
+    expect(await gradient((x) => pow(x, 0), [0, 2])).toEqual([[0, 0]]);
+    expect(await gradient((x) => pow(x, 1), [0, 2])).toEqual([[1, 1]]);
+    expect(await gradient((x) => pow(x, 2), [0, -2])).toEqual([[0, -4]]);
+    expect(await gradient((x) => pow(x, 3), [0, -2])).toEqual([[0, 12]]);
+    expect(await gradient((x) => pow(x, 1.5), [0, 4])).toEqual([[0, 3]]);
+    expect(await gradient((x) => pow(x, 0.5), [0, 4])).toEqual([[Infinity, 0.25]]);
+  });
+
+  test("by a tensor", async () => {
+    // d/dx = y x^(y - 1), 0 for y = 0; d/dy = x^y log x, 0 for x = 0 <= y.
+    const [dx, dy] = await gradient(power, [0, 0, 0, 3, -2], [0, 1, 2, 0, 3]);
+    expect(dx).toEqual([0, 1, 0, 0, 12]);
+    expect(dy).toEqual([0, 0, 0, Math.log(3), NaN]);
+  });
+
+  test("second derivatives by a tensor stay finite at 0", async () => {
+    const fed = feed({ x: floats([0, 0, 2]), y: floats([2, 3, 0]) });
+    const { x, y } = fed.inputs;
+    const ones = filled([3], 1);
+    const gradients = vjp([power(x, y)], [x, y], [ones]);
+    const [xx, yx] = jvp(gradients, [x], [ones]);
+    const [, yy] = jvp(gradients, [y], [ones]);
+    const got = await evaluate({ xx: xx!, yx: yx!, yy: yy! }, fed);
+    expect(got.xx.map((second) => second + 0)).toEqual([2, 0, 0]);
+    // d/dx (x^y log x) = x^(y - 1) (1 + y log x), 0 at x = 0 for y > 1; 1/2 at (2, 0).
+    expect(got.yx).toEqual([0, 0, 0.5]);
+    expect(got.yy).toEqual([0, 0, expect.closeTo(Math.log(2) ** 2, 14)]);
+  });
+});
+
+describe("branches not taken", () => {
+  test("a row masked out altogether has no derivative, and others keep theirs", async () => {
+    const fed = feed({ x: floats([-Infinity, -Infinity, 0, 0], [2, 2]), c: floats([1, 2, 3, 5], [2, 2]) });
+    const { x, c } = fed.inputs;
+    const p = maskedSoftmax(x, 1);
+    const safe = where(isNaN(p), zeros([]), p);
+    const [g] = vjp([reduceSum(mul(safe, c))], [x], [scalar(1)]);
+    expect(await evaluate({ safe, g }, fed)).toEqual({ safe: [0, 0, 0.5, 0.5], g: [0, 0, -0.5, 0.5] });
+  });
+});
