@@ -21,7 +21,7 @@ export function ggn(risk: Risk): LinearOperator {
 }
 
 /** Second derivative of the loss as written in the outputs of each term, times u [T, C]. */
-function lossHessian({ f, y, loss }: BatchGraph, u: Value): Value {
+export function lossHessian({ f, y, loss }: BatchGraph, u: Value): Value {
   const [slope] = vjp([reduceSum(loss.terms(f, y))], [f], [scalar(1)]);
   return jvp([slope], [f], [u])[0] ?? zeros(f.shape);
 }

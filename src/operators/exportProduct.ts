@@ -1,0 +1,210 @@
+import { jvp, vjp } from "../autodiff/index.ts";
+import { CurvatureError } from "../errors/index.ts";
+import { input, scalar, type Value } from "../graph/index.ts";
+import type { Loss } from "../losses/index.ts";
+import { type Model, matches, type Pattern } from "../models/index.ts";
+import { div, reduceSum, scale, zeros } from "../primitives/index.ts";
+import { lower } from "../runtime/index.ts";
+import { formatDims, type Precision, sizeOf, type Tensor, toPrecision } from "../tensors/index.ts";
+import { batchGraph, type FedBatchGraph } from "./batchGraph.ts";
+import { vectorName } from "./flatVectors.ts";
+import { lossHessian } from "./ggn.ts";
+import { summedLoss } from "./lossAndGradient.ts";
+import { outputProduct, weighted } from "./outputProduct.ts";
+
+/** A derivative that can be saved as an ONNX model. */
+export type ExportedProduct = "gradient" | "hvp" | "ggnvp" | "jvp" | "vjp";
+
+/** What to export. */
+export interface ExportOptions {
+  readonly product: ExportedProduct;
+  readonly loss: Loss;
+  /** Rows of the inputs. */
+  readonly batchSize: number;
+  /** Default "float32". */
+  readonly dtype?: Precision;
+  /** Names or patterns of the parameters to differentiate; default: all. */
+  readonly parameters?: Pattern | readonly Pattern[];
+  /** Makes the parameters inputs under their names instead of initializers. */
+  readonly parametersAsInputs?: boolean;
+  /** Sizes of the inputs' rows by input name, where the model leaves them open. */
+  readonly rowShapes?: { readonly [input: string]: readonly number[] };
+  /** Shape of the targets with the axis of rows, where the loss takes several forms; default: class indices, else the outputs' shape. */
+  readonly targets?: { readonly dims: readonly number[]; readonly integer: boolean };
+}
+
+/** An ONNX model of a derivative, with what it reads and gives. */
+export interface ExportedModel {
+  readonly bytes: Uint8Array;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+}
+
+/**
+ * A derivative of a model's loss on one batch as an ONNX model of standard operators, for any runtime. Inputs: those of the
+ * model under their names, `targets`, and `v.<parameter>` (hvp, ggnvp, jvp) or `u.<output>` (vjp). Outputs: `loss` and
+ * `gradient.<parameter>`, `product.<parameter>`, or `tangent.<output>`. The reduction of the loss is over this batch alone.
+ * Metadata name product, loss and the order of parameters.
+ *
+ * @throws CurvatureError "argument" for a batch size that is no positive integer, sizes left open, or unknown parameters
+ */
+export async function exportProduct(model: Model, options: ExportOptions): Promise<ExportedModel> {
+  const { product, loss, dtype = "float32", parametersAsInputs = false } = options;
+  const chosen = chosenParameters(model, options.parameters);
+  const outputs = loss.outputNames ?? [model.outputs[0].name];
+  const batch = await graphOf(model, { options, chosen, outputs });
+  const names = chosen.map((index) => model.parameters[index].name);
+  const built = BUILDERS[product]({ batch, names, output: outputs.join("+") });
+  const parameterValues = Object.fromEntries(model.parameters.map(({ name }, i) => [name, batch.allParameters[i]]));
+  const usesTargets = product !== "jvp" && product !== "vjp";
+  const inputs = { ...batch.inputs, ...(usesTargets ? { targets: batch.targets } : {}), ...built.inputs };
+  checkNames(model, Object.keys(inputs));
+  const initializers: Record<string, Tensor> = {};
+  if (!parametersAsInputs) {
+    for (const { name, data, dims } of model.parameters) initializers[name] = { data: toPrecision(data, dtype), dims };
+  }
+  const { bytes, inputs: read } = lower(
+    { inputs: { ...inputs, ...parameterValues }, outputs: built.outputs },
+    {
+      precision: dtype,
+      portable: true,
+      initializers,
+      metadata: { product, loss: loss.name, reduction: loss.reduction, parameters: JSON.stringify(names) },
+    },
+  );
+  return { bytes, inputs: read, outputs: Object.keys(built.outputs) };
+}
+
+function chosenParameters(model: Model, wanted: ExportOptions["parameters"]): number[] {
+  const patterns =
+    wanted === undefined ? undefined : Array.isArray(wanted) ? (wanted as readonly Pattern[]) : [wanted as Pattern];
+  const chosen = model.parameters.flatMap(({ name }, index) =>
+    patterns === undefined || matches(name, patterns) ? [index] : [],
+  );
+  if (chosen.length > 0) return chosen;
+  throw new CurvatureError("argument", `no parameter of ${model.name} matches ${String(wanted)}`);
+}
+
+async function graphOf(
+  model: Model,
+  request: { readonly options: ExportOptions; readonly chosen: readonly number[]; readonly outputs: readonly string[] },
+): Promise<FedBatchGraph> {
+  const { options, chosen, outputs } = request;
+  const { loss, batchSize: rows } = options;
+  if (!Number.isInteger(rows) || rows < 1)
+    throw new CurvatureError("argument", `batchSize must be a positive integer, got ${rows}`);
+  const inputs = Object.fromEntries(
+    model.inputs.map(({ name, dims }) => {
+      const row = options.rowShapes?.[name] ?? dims.slice(1);
+      if (row.some((dim) => typeof dim !== "number")) {
+        throw new CurvatureError(
+          "argument",
+          `input "${name}" has open sizes ${formatDims(dims)}; give rowShapes: { "${name}": [...] }`,
+        );
+      }
+      return [name, [rows, ...(row as number[])]];
+    }),
+  );
+  const bare = await model.graph({ shapes: inputs, outputs, cut: loss.cut });
+  const targets = options.targets ?? defaultTargets(loss, bare.outputs[outputs[0]].shape, outputs.length);
+  return batchGraph({ model, loss, outputs, chosen, shape: { rows, inputs, targets, weighted: false } });
+}
+
+/** Class indices where the loss takes labels, else one number an output (half as many for mean and log-variance). */
+function defaultTargets(loss: Loss, output: readonly number[], outputs: number): NonNullable<ExportOptions["targets"]> {
+  if (loss.labels !== undefined) return { dims: output.filter((_, axis) => axis !== 1), integer: true };
+  const size = output[output.length - 1];
+  const half = loss.name === "gaussianNll" && outputs === 1;
+  return { dims: half ? [...output.slice(0, -1), size / 2] : output, integer: false };
+}
+
+interface Built {
+  readonly inputs: { readonly [name: string]: Value };
+  readonly outputs: { readonly [name: string]: Value };
+}
+
+interface BuildRequest {
+  readonly batch: FedBatchGraph;
+  readonly names: readonly string[];
+  readonly output: string;
+}
+
+const BUILDERS: { readonly [product in ExportedProduct]: (request: BuildRequest) => Built } = {
+  gradient({ batch, names }) {
+    const loss = reducedLoss(batch);
+    return {
+      inputs: {},
+      outputs: { loss, ...prefixed("gradient", names, vjp([loss], batch.parameters, [scalar(1)])) },
+    };
+  },
+  hvp({ batch, names }) {
+    const v = vectors(batch, names);
+    const gradient = vjp([reducedLoss(batch)], batch.parameters, [scalar(1)]);
+    const product = jvp(gradient, batch.parameters, Object.values(v)).map(
+      (part, i) => part ?? zeros(batch.parameters[i].shape),
+    );
+    return { inputs: v, outputs: prefixed("product", names, product) };
+  },
+  ggnvp({ batch, names }) {
+    const v = vectors(batch, names);
+    const product = outputProduct(batch, Object.values(v), (terms, u) => weighted(terms, lossHessian(terms, u)));
+    return {
+      inputs: v,
+      outputs: prefixed(
+        "product",
+        names,
+        product.map((part) => reduced(batch, part)),
+      ),
+    };
+  },
+  jvp({ batch, names, output }) {
+    const v = vectors(batch, names);
+    const [tangent] = jvp([batch.output], batch.parameters, Object.values(v));
+    return { inputs: v, outputs: { [`tangent.${output}`]: tangent ?? zeros(batch.output.shape) } };
+  },
+  vjp({ batch, names, output }) {
+    const u = input(`u.${output}`, batch.output.shape);
+    return {
+      inputs: { [`u.${output}`]: u },
+      outputs: prefixed("product", names, vjp([batch.output], batch.parameters, [u])),
+    };
+  },
+};
+
+function vectors({ parameters }: FedBatchGraph, names: readonly string[]): { readonly [name: string]: Value } {
+  return Object.fromEntries(names.map((name, i) => [vectorName(name), input(vectorName(name), parameters[i].shape)]));
+}
+
+function prefixed(
+  prefix: string,
+  names: readonly string[],
+  values: readonly Value[],
+): { readonly [name: string]: Value } {
+  return Object.fromEntries(names.map((name, i) => [`${prefix}.${name}`, values[i]]));
+}
+
+function reducedLoss(batch: FedBatchGraph): Value {
+  return reduced(batch, summedLoss(batch));
+}
+
+/** A sum over terms divided by the denominator of this batch: the summed weight of its terms, or a number. */
+function reduced({ loss, y, layout, targets }: FedBatchGraph, sum: Value): Value {
+  if (loss.reduction === "sum") return sum;
+  const weights = loss.termWeights?.(y);
+  if (weights !== undefined) return div(sum, reduceSum(weights));
+  const empty = { data: new Float32Array(sizeOf(targets.shape)), dims: targets.shape };
+  return scale(sum, 1 / loss.denominator(empty, { layout }));
+}
+
+function checkNames(model: Model, inputs: readonly string[]): void {
+  const clash = model.parameters.find(({ name }) => inputs.includes(name));
+  const twice =
+    inputs.find((name, i) => inputs.indexOf(name) !== i) ??
+    (model.inputs.some(({ name }) => name === "targets") ? "targets" : undefined);
+  const name = clash?.name ?? twice;
+  if (name !== undefined)
+    throw new CurvatureError(
+      "model",
+      `${model.name}: "${name}" is the name of two inputs of the exported model; rename it in the file`,
+    );
+}

@@ -1,0 +1,134 @@
+import { jvp, vjp } from "../autodiff/index.ts";
+import { CurvatureError } from "../errors/index.ts";
+import { input, scalar, type Value } from "../graph/index.ts";
+import type { LinearOperator, RunOptions } from "../linalg/operator.ts";
+import { zeros as zeroValue } from "../primitives/index.ts";
+import { sizeOf, type Tensor, type Vector, zeros } from "../tensors/index.ts";
+import { summedLoss } from "./lossAndGradient.ts";
+import type { BatchGraph, BatchProduct, Risk } from "./risk.ts";
+import { rowProduct } from "./rowProduct.ts";
+
+/** Which input to differentiate in; default: the model's only one. */
+export interface InputOptions {
+  readonly input?: string;
+}
+
+/**
+ * Gradient of the risk in an input, [rows, ...]: forces, saliency, adversarial directions. Row n is c times the gradient of
+ * the row's weighted loss. One forward and backward pass.
+ *
+ * @throws CurvatureError "argument" for an input that the model does not have, or that holds no floats
+ */
+export async function inputGradient(
+  risk: Risk,
+  { input: name, ...options }: InputOptions & RunOptions = {},
+): Promise<Tensor> {
+  const variable = chosenInput(risk, name);
+  const perRow = sizeOf(variable.dims);
+  const data = zeros(risk.rows * perRow, risk.dtype);
+  const product: BatchProduct = {
+    key: `input gradient ${variable.name}`,
+    build: (batch) => ({ outputs: { result: gradientIn(batch, batch.inputs[variable.name]) } }),
+  };
+  await risk.engine.run(product, {
+    collect: ({ result }, { start }) => {
+      const part = result.data as Vector;
+      for (let i = 0; i < part.length; i++) data[start * perRow + i] = risk.scale * part[i];
+    },
+    options,
+  });
+  return { data, dims: [risk.rows, ...variable.dims] };
+}
+
+/**
+ * Hessian of the risk in an input, [rows d, rows d] with d entries a row: block-diagonal, a block a row. Symmetric. A product
+ * is one pass over the data, about two gradients.
+ *
+ * @throws CurvatureError "argument" as `inputGradient`
+ */
+export function inputHessian(risk: Risk, { input: name }: InputOptions = {}): LinearOperator {
+  const variable = chosenInput(risk, name);
+  const size = sizeOf(variable.dims);
+  const product: BatchProduct = {
+    key: `input hessian ${variable.name}`,
+    build(batch) {
+      const x = batch.inputs[variable.name];
+      const u = input("u", x.shape);
+      const [result] = jvp([gradientIn(batch, x)], [x], [u]);
+      return { vectors: { u }, outputs: { result: result ?? zeroValue(x.shape) } };
+    },
+  };
+  const matvec = rowProduct(risk, { product, sizes: [size, size], scale: risk.scale, name: "input Hessian" });
+  return { shape: [risk.rows * size, risk.rows * size], dtype: risk.dtype, symmetric: true, psd: false, matvec };
+}
+
+/**
+ * Jacobian of the model's outputs in an input, [rows o, rows d] with o outputs and d entries a row: block-diagonal, a block a
+ * row, unscaled. A product is one pass over the data, about one gradient, and so is one with the adjoint.
+ *
+ * @throws CurvatureError "argument" as `inputGradient`
+ */
+export function inputJacobian(risk: Risk, { input: name }: InputOptions = {}): LinearOperator {
+  const variable = chosenInput(risk, name);
+  const { rows, layout, dtype } = risk;
+  const size = sizeOf(variable.dims);
+  const outputs = layout.positions * layout.outputs;
+  const forward: BatchProduct = {
+    key: `input jacobian ${variable.name}`,
+    build({ inputs, output }) {
+      const x = inputs[variable.name];
+      const u = input("u", x.shape);
+      return { vectors: { u }, outputs: { result: jvp([output], [x], [u])[0] ?? zeroValue(output.shape) } };
+    },
+  };
+  const backward: BatchProduct = {
+    key: `input jacobian adjoint ${variable.name}`,
+    build({ inputs, output }) {
+      const u = input("u", output.shape);
+      return { vectors: { u }, outputs: { result: vjp([output], [inputs[variable.name]], [u])[0] } };
+    },
+  };
+  const shared = { dtype, symmetric: false, psd: false } as const;
+  const called = { name: "input Jacobian", scale: 1 } as const;
+  const operator: LinearOperator = {
+    ...shared,
+    shape: [rows * outputs, rows * size],
+    matvec: rowProduct(risk, { ...called, product: forward, sizes: [size, outputs] }),
+    adjoint: () => transposed,
+  };
+  const transposed: LinearOperator = {
+    ...shared,
+    shape: [rows * size, rows * outputs],
+    matvec: rowProduct(risk, { ...called, product: backward, sizes: [outputs, size] }),
+    adjoint: () => operator,
+  };
+  return operator;
+}
+
+function gradientIn(batch: BatchGraph, x: Value): Value {
+  return vjp([summedLoss(batch)], [x], [scalar(1)])[0];
+}
+
+/** Name and sizes of one row of an input of floats. */
+function chosenInput(
+  { model, data }: Risk,
+  name: string | undefined,
+): { readonly name: string; readonly dims: readonly number[] } {
+  const names = model.inputs.map((each) => `"${each.name}"`).join(", ");
+  const found =
+    name === undefined && model.inputs.length === 1 ? model.inputs[0] : model.inputs.find((each) => each.name === name);
+  if (found === undefined) {
+    throw new CurvatureError(
+      "argument",
+      `${name === undefined ? "choose an input to differentiate in" : `there is no input "${name}"`}; ${model.name} has ${names}`,
+    );
+  }
+  if (!found.dtype.startsWith("float")) {
+    throw new CurvatureError(
+      "argument",
+      `input "${found.name}" holds ${found.dtype}, which has no derivative; differentiate in an input of floats`,
+    );
+  }
+  const row = data.inputs[found.name] ?? data.inputs[""];
+  return { name: found.name, dims: row.dims };
+}

@@ -1,0 +1,50 @@
+import { CurvatureError } from "../errors/index.ts";
+import type { RunOptions } from "../linalg/operator.ts";
+import { type Tensor, toPrecision, type Vector, zeros } from "../tensors/index.ts";
+import type { BatchProduct, Risk } from "./risk.ts";
+
+/** A product whose vector and result both belong to rows of the data: batches do not meet. */
+export interface RowProductOptions {
+  /** With a vector named "u" and an output named "result". */
+  readonly product: BatchProduct;
+  /** Entries a row of the vector and of the result. */
+  readonly sizes: readonly [input: number, output: number];
+  readonly scale: number;
+  /** What the operator is called in messages. */
+  readonly name: string;
+}
+
+/** The function u -> result over the whole data set, one pass. */
+export function rowProduct(risk: Risk, { product, sizes, scale, name }: RowProductOptions) {
+  const { engine, rows, dtype } = risk;
+  const [inputSize, outputSize] = sizes;
+  return async (u: Vector, options: RunOptions = {}): Promise<Vector> => {
+    if (u.length !== rows * inputSize) {
+      throw new CurvatureError(
+        "shape",
+        `the ${name} takes vectors of ${rows * inputSize} entries (${rows} rows of ${inputSize}), got ${u.length}`,
+      );
+    }
+    const vector = toPrecision(u, dtype);
+    const result = zeros(rows * outputSize, dtype);
+    await engine.run(product, {
+      feed: (batch) => ({ u: rowsOf(vector, { ...batch, size: inputSize }) }),
+      collect: ({ result: part }, { start }) => {
+        const values = part.data as Vector;
+        const offset = start * outputSize;
+        for (let i = 0; i < values.length; i++) result[offset + i] = scale * values[i];
+      },
+      options,
+    });
+    return result;
+  };
+}
+
+/** The entries of a vector that belong to the rows of a batch, a view. */
+export function rowsOf(
+  vector: Vector,
+  batch: { readonly start: number; readonly rows: number; readonly size: number },
+): Tensor {
+  const { start, rows, size } = batch;
+  return { data: vector.subarray(start * size, (start + rows) * size), dims: [rows * size] };
+}
