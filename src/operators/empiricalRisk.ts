@@ -25,6 +25,8 @@ export interface EmpiricalRiskOptions {
   readonly output?: string;
   /** Bytes of residuals kept between products; default: a quarter of the free memory. 0 keeps none. */
   readonly cache?: number;
+  /** Threads within one operation of ONNX Runtime; its own choice if absent. */
+  readonly threads?: number;
   /** What the sum over terms is divided by, instead of the loss's own denominator: for a shard of a larger data set. */
   readonly denominator?: number;
 }
@@ -47,7 +49,8 @@ export async function empiricalRisk(options: EmpiricalRiskOptions): Promise<Risk
   const outputs = chooseOutputs(model, { loss, output: options.output });
   const data = fittedBatches(options.data, model);
   let bound = bindData(data, { model, loss });
-  const settings = { model, loss, precision: dtype, outputs, chosen, cache };
+  const { threads } = options;
+  const settings = { model, loss, precision: dtype, outputs, chosen, cache, ...(threads !== undefined && { threads }) };
   let engine = riskEngine({ ...settings, bound });
   let layout: TermLayout;
   try {
@@ -67,7 +70,10 @@ export async function empiricalRisk(options: EmpiricalRiskOptions): Promise<Risk
   return assemble({ model, loss, dtype, engine, bound, layout, parameters, chosen, outputs, scale: 1 / denominator });
 }
 
-function checkOptions({ dtype = "float32", cache, denominator }: EmpiricalRiskOptions): void {
+function checkOptions({ dtype = "float32", cache, threads, denominator }: EmpiricalRiskOptions): void {
+  if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1)) {
+    throw new CurvatureError("argument", `threads must be a positive integer, got ${threads}`);
+  }
   if (dtype !== "float32" && dtype !== "float64") {
     throw new CurvatureError("argument", `dtype must be "float32" or "float64", got ${JSON.stringify(dtype)}`);
   }

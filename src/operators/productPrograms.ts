@@ -35,10 +35,11 @@ export function productPrograms(
     readonly batch: FedBatchGraph;
     readonly parameterNames: readonly string[];
     readonly precision: Precision;
+    readonly threads?: number;
     readonly columns: number;
   },
 ): ProductPrograms {
-  const { batch, parameterNames, precision, columns } = request;
+  const { batch, parameterNames, precision, columns, threads } = request;
   const built = product.build(batch);
   const vectors = Object.entries(built.vectors ?? {});
   const { outputs, inputs: moving } = withColumns(built.outputs, vectors, columns);
@@ -48,7 +49,9 @@ export function productPrograms(
   const roots = Object.values(outputs);
   const split = vectors.length === 0 ? undefined : splitResiduals(roots, Object.values(moving));
   const residualNames = split?.residuals.map((_, i) => `residual ${i}`) ?? [];
-  const program = lazily((graph: NamedGraph) => compile(graph, { precision }));
+  const program = lazily((graph: NamedGraph) =>
+    compile(graph, { precision, ...(threads !== undefined && { threads }) }),
+  );
   const zip = (values: readonly Value[] = []) => Object.fromEntries(residualNames.map((name, i) => [name, values[i]]));
   const bytes = precision === "float64" ? 8 : 4;
   const size = (values: Iterable<Value>) =>

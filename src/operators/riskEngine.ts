@@ -18,6 +18,7 @@ export interface EngineSettings {
   readonly loss: Loss;
   readonly bound: BoundData;
   readonly precision: Precision;
+  readonly threads?: number;
   readonly outputs: readonly string[];
   /** Indices of the differentiated parameters among the model's. */
   readonly chosen: readonly number[];
@@ -40,7 +41,7 @@ const MOST_COLUMNS = 32;
 
 /** Makes the engine of a risk. */
 export function riskEngine(settings: EngineSettings): OwnedEngine {
-  const { model, bound, precision } = settings;
+  const { model, bound, precision, threads } = settings;
   const graphs = new Map<string, Promise<FedBatchGraph>>();
   const programs = new Map<string, ProductPrograms>();
   const cache = residualCache(settings.cache);
@@ -61,7 +62,13 @@ export function riskEngine(settings: EngineSettings): OwnedEngine {
     const key = `${product.key} x${columns} ${JSON.stringify(shape)}`;
     let prepared = programs.get(key);
     if (prepared === undefined) {
-      prepared = productPrograms(product, { batch: await graph(shape), parameterNames, precision, columns });
+      prepared = productPrograms(product, {
+        batch: await graph(shape),
+        parameterNames,
+        precision,
+        columns,
+        ...(threads !== undefined && { threads }),
+      });
       programs.set(key, prepared);
     }
     return prepared;
