@@ -28,7 +28,7 @@ export interface FunctionModelOptions {
 /**
  * A model defined in TypeScript by the primitives of this library, for tests and studies.
  *
- * @throws CurvatureError "shape" for parameters whose data do not fit their dims
+ * @throws CurvatureError "shape" for parameters whose data do not fit their dims, "argument" for a parameter named like an input
  */
 export function functionModel({ name = "function", parameters, inputs, apply }: FunctionModelOptions): Model {
   const declared = Object.entries(parameters).map(([parameter, { data, dims }]): Parameter => {
@@ -40,6 +40,13 @@ export function functionModel({ name = "function", parameters, inputs, apply }: 
     }
     return { name: parameter, dims, data, role: "other", layer: parameter, reason: "declared" };
   });
+  const shared = Object.keys(parameters).find((key) => key in inputs);
+  if (shared !== undefined) {
+    throw new CurvatureError(
+      "argument",
+      `"${shared}" is the name of a parameter and of an input; give them different names`,
+    );
+  }
   const modelInputs = Object.entries(inputs).map(
     ([key, { dims, dtype = "float32" }]): ModelInput => ({ name: key, dtype, dims: [null, ...dims] }),
   );

@@ -1,9 +1,6 @@
 import { openSession } from "#runtime";
-import { vectorize } from "../autodiff/index.ts";
 import { CurvatureError } from "../errors/index.ts";
-import { input, type Value } from "../graph/index.ts";
 import { type ExternalFiles, modelContents, readModel } from "../onnx/index.ts";
-import { reshape } from "../primitives/index.ts";
 import { engineError, type Session } from "../runtime/index.ts";
 import { type Dtype, dtypeOf, formatDims, type Tensor } from "../tensors/index.ts";
 import { finalActivation } from "./import/activation.ts";
@@ -11,6 +8,8 @@ import { type ConstantDecision, chooseParameters, type ParameterOverride } from 
 import { type Interpretation, interpret } from "./import/interpret.ts";
 import { prepare } from "./import/prepare.ts";
 import type { PreparedModel } from "./import/preparedModel.ts";
+import { shapesAt, stackRows } from "./import/stackRows.ts";
+import { findTies, type Tie } from "./import/ties.ts";
 import { inInferenceMode } from "./import/trainingMode.ts";
 import { writePrepared } from "./import/writePrepared.ts";
 import type { GraphRequest, Model, ModelGraph, ModelInput } from "./model.ts";
@@ -23,6 +22,8 @@ export interface LoadOptions {
   readonly parameters?: ParameterOverride;
   /** "inference" reads Dropout and BatchNormalization in training mode as if they were not. */
   readonly trainingMode?: "refuse" | "inference";
+  /** "restore" makes a parameter and its copies, which the exporter took apart, one parameter again. Default "keep". */
+  readonly ties?: "keep" | "restore";
 }
 
 /** A model read from a file, with what its reading decided. */
@@ -42,12 +43,15 @@ export interface FileModel extends Model {
  *   "argument" for parameter patterns that match nothing
  */
 export async function loadModel(source: string | URL | Uint8Array, options: LoadOptions = {}): Promise<FileModel> {
-  const { externalData, parameters: override, trainingMode = "refuse" } = options;
+  const { externalData, parameters: override, trainingMode = "refuse", ties: tying = "keep" } = options;
   const loaded = await readModel(source, externalData === undefined ? {} : { externalData });
   const read = prepare(modelContents(loaded), loaded.file);
   const prepared = await inInferenceMode(read, trainingMode);
-  const { parameters, constants } = await chooseParameters(prepared, override);
-  const interpretation: Interpretation = { model: prepared, parameters };
+  const { parameters: found, constants } = await chooseParameters(prepared, override);
+  const ties = findTies(found);
+  const copies = new Set(tying === "restore" ? ties.map(({ copy }) => copy) : []);
+  const parameters = found.filter((parameter) => !copies.has(parameter));
+  const interpretation: Interpretation = { model: prepared, parameters, ties: tying === "restore" ? ties : [] };
   const inputs = prepared.inputs.map(
     ({ name, dtype, dims }): ModelInput => ({ name, dtype: (dtype ?? "float32") as Dtype, dims: dims ?? [null] }),
   );
@@ -66,7 +70,7 @@ export async function loadModel(source: string | URL | Uint8Array, options: Load
       return activation === undefined ? { name } : { name, activation };
     }),
     ...(fixedRows === undefined ? {} : { fixedRows }),
-    notices: prepared.notices,
+    notices: [...prepared.notices, ...ties.map((tie) => tieNotice(tie, tying))],
     graph: (request) => buildGraph(interpretation, request, fixedRows),
     async run(feeds) {
       session ??= openOriginal(prepared);
@@ -75,10 +79,17 @@ export async function loadModel(source: string | URL | Uint8Array, options: Load
   };
 }
 
+function tieNotice({ copy, original, transposed }: Tie, tying: "keep" | "restore"): string {
+  const what = `"${copy.name}" is a ${transposed ? "transposed " : ""}copy of "${original.name}"`;
+  return tying === "restore"
+    ? `${what}: one parameter again.`
+    : `${what}: two parameters here, one in the module; ties: "restore" makes them one again.`;
+}
+
 /** The number of rows that stands in the file where a free axis was to be expected. */
 function fixedRowsOf(inputs: readonly ModelInput[]): number | undefined {
   const first = inputs.map(({ dims }) => dims[0]).filter((dim) => dim !== undefined);
-  return first.length > 0 && first.every((dim) => typeof dim === "number") ? (first[0] as number) : undefined;
+  return typeof first[0] === "number" && first.every((dim) => dim === first[0]) ? first[0] : undefined;
 }
 
 async function buildGraph(
@@ -90,56 +101,21 @@ async function buildGraph(
     const activation = finalActivation(what.model, output);
     return activation !== undefined && request.cut?.includes(activation.operator) ? activation.before : output;
   });
+  const { file } = what.model;
   const rows = Math.max(...Object.values(request.shapes).map(([dim]) => dim ?? 1));
   const stacked = fixedRows !== undefined && rows !== fixedRows;
-  const shapes = stacked ? atRows(request.shapes, fixedRows) : request.shapes;
+  const computed = stacked ? fixedRows : rows;
+  const shapes = stacked ? shapesAt(request.shapes, fixedRows) : request.shapes;
   const graph = await interpret(what, { shapes, outputs: ends });
-  const named: Record<string, Value> = {};
-  request.outputs.forEach((output, i) => {
-    named[output] = graph.outputs[ends[i]];
-  });
-  const cut = { ...graph, outputs: named };
-  return stacked ? stackRows(cut, { rows, fixedRows, file: what.model.file }) : cut;
-}
-
-function atRows(shapes: GraphRequest["shapes"], rows: number): GraphRequest["shapes"] {
-  return Object.fromEntries(Object.entries(shapes).map(([name, [, ...rest]]) => [name, [rows, ...rest]]));
-}
-
-/**
- * The graph of a model that insists on b rows, for k b rows: k copies of it side by side, sharing the parameters. That is
- * exact by construction, whatever the model does with its b rows.
- */
-function stackRows(
-  graph: ModelGraph,
-  { rows, fixedRows, file }: { readonly rows: number; readonly fixedRows: number; readonly file: string },
-): ModelGraph {
-  const size = rows / fixedRows;
-  if (!Number.isInteger(size)) {
+  const outputs = Object.fromEntries(request.outputs.map((output, i) => [output, graph.outputs[ends[i]]]));
+  for (const [name, { shape }] of Object.entries(outputs)) {
+    if (shape[0] === computed || Object.keys(request.shapes).length === 0) continue;
     throw new CurvatureError(
       "model",
-      `${file} computes ${fixedRows} rows at once, which does not divide a batch of ${rows}; choose a batch size that it divides`,
+      `output "${name}" of ${file} has shape ${formatDims(shape)} for ${computed} rows, but its first axis must be the rows; choose another output`,
     );
   }
-  const inputs: Record<string, Value> = {};
-  const pieces: Value[] = [];
-  for (const [name, value] of Object.entries(graph.inputs)) {
-    inputs[name] = input(name, [rows, ...value.shape.slice(1)], value.type);
-    pieces.push(reshape(inputs[name], [size, ...value.shape]));
-  }
-  const names = Object.keys(graph.outputs);
-  const outputs = vectorize(Object.values(graph.outputs), Object.values(graph.inputs), { replacements: pieces, size });
-  const joined = outputs.map((value, i) => {
-    const [first, ...rest] = value.shape.slice(1);
-    if (first !== fixedRows) {
-      throw new CurvatureError(
-        "model",
-        `output "${names[i]}" of ${file} has shape ${formatDims(value.shape.slice(1))}, whose first axis is not the ${fixedRows} rows`,
-      );
-    }
-    return reshape(value, [rows, ...rest]);
-  });
-  return { ...graph, inputs, outputs: Object.fromEntries(names.map((name, i) => [name, joined[i]])) };
+  return stacked ? stackRows({ ...graph, outputs }, { rows, fixedRows, file }) : { ...graph, outputs };
 }
 
 async function openOriginal(model: PreparedModel): Promise<Session> {

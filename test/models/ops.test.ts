@@ -1,6 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { jvp, vjp } from "../../src/autodiff/index.ts";
 import { constant, input, type Value } from "../../src/graph/index.ts";
+import type { ChosenParameter } from "../../src/models/import/chooseParameters.ts";
+import { interpret } from "../../src/models/import/interpret.ts";
 import { type FileModel, loadModel, type ModelGraph } from "../../src/models/index.ts";
 import { writeModel } from "../../src/onnx/index.ts";
 import { add, mul, reduceSum } from "../../src/primitives/index.ts";
@@ -118,7 +120,8 @@ for (const [op, cases] of Object.entries(operatorCases)) {
 
 async function check(op: string, operatorCase: OperatorCase): Promise<void> {
   const { model, feeds, names } = await oneNodeModel(op, operatorCase);
-  const graph = await model.graph({ shapes: shapesOf(feeds), outputs: names });
+  const what = { model: model.prepared, parameters: model.parameters as ChosenParameter[], ties: [] };
+  const graph = await interpret(what, { shapes: shapesOf(feeds), outputs: names });
   const values = names.map((name) => graph.outputs[name]);
   await checkForward({ model, graph, feeds });
   if (values.some(({ type }) => type === "float")) await checkDerivatives({ model, graph, feeds });

@@ -31,6 +31,12 @@ export interface ParameterOverride {
   readonly exclude?: readonly Pattern[];
 }
 
+/** Roles of constants that only meet a parameter in an Add or Mul. */
+const JOINED: ReadonlySet<string> = new Set(["offset", "factor"]);
+
+/** Magnitude from which on a number that is added or multiplied is there to mask. */
+const MASKING = 1e4;
+
 /**
  * Decides which float tensors of a file are parameters: by the user's word, else the exporter's where it left one, else by
  * the role they have.
@@ -52,48 +58,91 @@ export async function chooseParameters(
     [...floats.keys()].filter((name) => exported?.parameters.has(name) || matches(name, include)),
   );
   const usages = parameterUsages(model.nodes, floats, { declared, isIdentity: (name) => identities.has(name) });
-  const taken = new Set(floats.keys());
+  const names = shownNames(model, { floats, exported, usages });
   const parameters: ChosenParameter[] = [];
   const constants: ConstantDecision[] = [];
   for (const constant of floats.values()) {
     const { name, dims } = constant;
     const usage = usages.get(name);
-    const decision = decide(name, { usage, exported, include, exclude });
+    const shown = names.get(name) ?? name;
+    const decision = decide([name, shown], { usage, exported, include, exclude });
     if (!decision.parameter) {
       constants.push({ name, dims, reason: decision.reason });
       continue;
     }
-    const role = usage?.role ?? "other";
-    const remembered = exported && usage && rememberedName(exported, { node: usage.node, role, taken });
-    if (remembered !== undefined) taken.add(remembered);
-    const shown = remembered ?? name;
+    const data = await floatData(constant);
+    const { reason, certain } = decision;
+    if (!certain && JOINED.has(usage?.role ?? "other") && data.some((x) => !(Math.abs(x) < MASKING))) {
+      constants.push({ name, dims, reason: "a mask: it has numbers no weight has" });
+      continue;
+    }
     parameters.push({
       name: shown,
       tensor: name,
       dims,
-      role,
+      role: usage?.role ?? "other",
       layer: layerOf(shown, usage),
-      reason: decision.reason,
-      data: await floatData(constant),
+      reason,
+      data,
     });
   }
-  checkPatterns([...include, ...exclude], [...floats.keys()]);
+  checkPatterns([...include, ...exclude], [...floats.keys(), ...names.values()]);
+  if (parameters.length === 0) {
+    const found = [...floats.keys()].slice(0, 8).join(", ") || "no float tensor at all";
+    throw new CurvatureError(
+      "model",
+      `${model.file}: nothing in it is taken for a parameter; name tensors to be differentiated by parameters: { include }; it has ${found}`,
+    );
+  }
   return { parameters, constants };
 }
 
+/** Names in the module of those tensors whose own names the exporter lost, by the file's names; no name is used twice. */
+function shownNames(
+  model: PreparedModel,
+  {
+    floats,
+    exported,
+    usages,
+  }: {
+    readonly floats: ReadonlyMap<string, StoredConstant>;
+    readonly exported: ReturnType<typeof exportedNames>;
+    readonly usages: ReadonlyMap<string, Usage>;
+  },
+): Map<string, string> {
+  const names = new Map<string, string>();
+  if (exported === undefined) return names;
+  const taken = new Set([
+    ...floats.keys(),
+    ...model.inputs.map(({ name }) => name),
+    ...model.outputs.map(({ name }) => name),
+  ]);
+  for (const name of floats.keys()) {
+    const usage = usages.get(name);
+    if (usage === undefined || exported.parameters.has(name) || exported.buffers.has(name)) continue;
+    const remembered = rememberedName(exported, { ...usage, taken });
+    if (remembered === undefined) continue;
+    taken.add(remembered);
+    names.set(name, remembered);
+  }
+  return names;
+}
+
 function decide(
-  name: string,
+  [name, shown]: readonly [name: string, shown: string],
   facts: {
     readonly usage: Usage | undefined;
     readonly exported: ReturnType<typeof exportedNames>;
     readonly include: readonly Pattern[];
     readonly exclude: readonly Pattern[];
   },
-): { readonly parameter: boolean; readonly reason: string } {
+): { readonly parameter: boolean; readonly reason: string; readonly certain?: boolean } {
   const { usage, exported, include, exclude } = facts;
-  if (matches(name, exclude)) return { parameter: false, reason: "excluded by name" };
-  if (matches(name, include)) return { parameter: true, reason: "included by name" };
-  if (exported?.parameters.has(name)) return { parameter: true, reason: "the exporter calls it a parameter" };
+  const named = (patterns: readonly Pattern[]) => matches(name, patterns) || matches(shown, patterns);
+  if (named(exclude)) return { parameter: false, reason: "excluded by name" };
+  if (named(include)) return { parameter: true, certain: true, reason: "included by name" };
+  if (exported?.parameters.has(name))
+    return { parameter: true, certain: true, reason: "the exporter calls it a parameter" };
   if (exported?.buffers.has(name)) return { parameter: false, reason: "the exporter calls it a buffer" };
   if (usage !== undefined) return { parameter: true, reason: `${usage.role} of ${describe(usage.node)}` };
   return { parameter: false, reason: "not used as a weight" };

@@ -1,22 +1,28 @@
 import { CurvatureError } from "../../errors/index.ts";
 import { constant, type ElementType, input, type Shape, sameShape, type Value } from "../../graph/index.ts";
 import type { FileNode } from "../../onnx/index.ts";
+import { permute } from "../../primitives/index.ts";
 import { type Dtype, formatDims } from "../../tensors/index.ts";
 import type { GraphRequest, ModelGraph } from "../model.ts";
 import { carry } from "./carry.ts";
 import type { ChosenParameter } from "./chooseParameters.ts";
-import { isDiscrete, isShapedByData } from "./discrete.ts";
+import { isShapedByData } from "./discrete.ts";
+import { foldBranches } from "./foldBranches.ts";
 import type { ImportedNode } from "./importedNode.ts";
 import { ruleOf } from "./operators.ts";
 import type { PreparedModel } from "./preparedModel.ts";
 import { type Probe, probe } from "./probe.ts";
-import { describe, readBy } from "./sortNodes.ts";
+import { neededNodes, reachedValues } from "./reach.ts";
+import { describe } from "./sortNodes.ts";
 import { staticValues } from "./statics.ts";
+import type { Tie } from "./ties.ts";
 
 /** What a file's nodes are interpreted with. */
 export interface Interpretation {
   readonly model: PreparedModel;
   readonly parameters: readonly ChosenParameter[];
+  /** Tensors that are computed from a parameter instead of being one. */
+  readonly ties: readonly Tie[];
 }
 
 /**
@@ -27,9 +33,10 @@ export interface Interpretation {
  *   "runtime" where ONNX Runtime cannot run the file
  */
 export async function interpret(what: Interpretation, request: Omit<GraphRequest, "cut">): Promise<ModelGraph> {
-  const { model, parameters } = what;
+  const { parameters, ties } = what;
+  const tensors = new Set([...parameters, ...ties.map(({ copy }) => copy)].map(({ tensor }) => tensor));
+  const model = await foldBranches(what.model, { ...request, parameters: tensors });
   const nodes = neededNodes(model.nodes, request.outputs);
-  const tensors = new Set(parameters.map(({ tensor }) => tensor));
   const reached = reachedValues(nodes, tensors);
   checkOperators(nodes, { reached, file: model.file });
   const statics = staticValues(nodes, { constants: model.constants.keys(), parameters: tensors });
@@ -46,15 +53,20 @@ export async function interpret(what: Interpretation, request: Omit<GraphRequest
     values.set(tensor, value);
     return value;
   });
+  for (const { copy, original, transposed } of ties) {
+    const value = values.get(original.tensor)!;
+    values.set(copy.tensor, transposed ? permute(value, [1, 0]) : value);
+  }
   for (const [name, tensor] of known.constants) values.set(name, constant(tensor));
-  const context: WalkContext = { ...what, values, known, reached, consumers: consumersOf(nodes) };
+  const context: WalkContext = { model, values, known, reached, consumers: consumersOf(nodes) };
   for (const node of nodes) {
     if (node.outputs.some((name) => name !== "" && !statics.has(name))) interpretNode(node, context);
   }
   return { parameters: free, inputs, outputs: namedOutputs(request.outputs, { values, model }) };
 }
 
-interface WalkContext extends Interpretation {
+interface WalkContext {
+  readonly model: PreparedModel;
   readonly values: Map<string, Value>;
   readonly known: Probe;
   readonly reached: ReadonlySet<string>;
@@ -109,28 +121,6 @@ function applyRule(
   }
 }
 
-/** Nodes that the outputs need, in order. */
-export function neededNodes(nodes: readonly FileNode[], outputs: readonly string[]): FileNode[] {
-  const needed = new Set(outputs);
-  const kept: FileNode[] = [];
-  for (const node of [...nodes].reverse()) {
-    if (!node.outputs.some((name) => needed.has(name))) continue;
-    kept.push(node);
-    for (const name of readBy(node)) needed.add(name);
-  }
-  return kept.reverse();
-}
-
-/** Names of values with a derivative in a parameter. */
-export function reachedValues(nodes: readonly FileNode[], parameters: Iterable<string>): Set<string> {
-  const reached = new Set(parameters);
-  for (const node of nodes) {
-    if (isDiscrete(node) || !readBy(node).some((name) => reached.has(name))) continue;
-    for (const name of node.outputs) if (name !== "") reached.add(name);
-  }
-  return reached;
-}
-
 /** Operators without a rule that a parameter reaches, with their nodes. */
 export function missingOperators(nodes: readonly FileNode[], reached: ReadonlySet<string>): Map<string, FileNode[]> {
   const missing = new Map<string, FileNode[]>();
@@ -148,6 +138,13 @@ function checkOperators(
 ): void {
   const missing = missingOperators(nodes, reached);
   if (missing.size === 0) return;
+  const branch = missing.get("If")?.[0];
+  if (branch !== undefined) {
+    throw new CurvatureError(
+      "unsupported",
+      `${file}: ${describe(branch)} chooses by the data which branch to compute, and parameters reach both; derivatives need one graph for all rows, so export the model without data-dependent control flow`,
+    );
+  }
   const list = [...missing].map(([operator, users]) => {
     const names = users.map(({ name, outputs }) => name || outputs[0]);
     return `${operator} (${users.length}: ${names.slice(0, 3).join(", ")}${names.length > 3 ? ", ..." : ""})`;

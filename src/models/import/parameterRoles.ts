@@ -1,4 +1,4 @@
-import type { FileNode } from "../../onnx/index.ts";
+import { type FileNode, subgraphContents } from "../../onnx/index.ts";
 import type { ParameterRole } from "../model.ts";
 
 /** What a constant operand at each position is to an operator, where it is a parameter whenever it is constant. */
@@ -18,6 +18,9 @@ const ROLES: Readonly<Record<string, readonly (ParameterRole | undefined)[]>> = 
   SimplifiedLayerNormalization: [undefined, "scale"],
   Gather: ["table"],
   PRelu: [undefined, "slope"],
+  BiasGelu: [undefined, "bias"],
+  FastGelu: [undefined, "bias"],
+  FusedMatMul: ["weight", "weight"],
 };
 
 /** What a constant operand with several elements is, where it meets a value that another parameter reaches. */
@@ -59,7 +62,7 @@ export function parameterUsages(
   const origins = new Map<string, string>();
   for (const name of candidates.keys()) origins.set(name, name);
   const reached = new Set<string>(declared);
-  for (const node of nodes) {
+  for (const node of withSubgraphs(nodes)) {
     const movesConstant = node.domain === "" && MOVES.has(node.op) && origins.has(node.inputs[0]);
     if (movesConstant && !reached.has(node.inputs[0])) {
       origins.set(node.outputs[0], origins.get(node.inputs[0])!);
@@ -78,6 +81,17 @@ export function parameterUsages(
     }
   }
   return found;
+}
+
+/** Nodes with those of their subgraphs before them, which read constants of the outer graph by the same names. */
+function* withSubgraphs(nodes: readonly FileNode[]): Generator<FileNode> {
+  for (const node of nodes) {
+    for (const value of Object.values(node.attributes)) {
+      const graphs = "graph" in value ? [value.graph] : "graphs" in value ? value.graphs : [];
+      for (const graph of graphs) yield* withSubgraphs(subgraphContents(graph).nodes);
+    }
+    yield node;
+  }
 }
 
 function roleOf(

@@ -1,7 +1,8 @@
 import { CurvatureError } from "../../errors/index.ts";
-import type { FileNode, ModelContents, ValueInfo } from "../../onnx/index.ts";
+import type { FileGraph, FileNode, ModelContents, ValueInfo } from "../../onnx/index.ts";
 import type { AttributeValue, Dtype, Tensor } from "../../tensors/index.ts";
 import { dtypeOf } from "../../tensors/index.ts";
+import { inlineFunctions } from "./inlineFunctions.ts";
 import type { PreparedModel, StoredConstant } from "./preparedModel.ts";
 import { sortNodes } from "./sortNodes.ts";
 
@@ -15,16 +16,8 @@ const WIDENED: ReadonlySet<number> = new Set([10, 11, 16]);
  */
 export function prepare(contents: ModelContents, file: string): PreparedModel {
   const { graph, opsets, producer, metadata } = contents;
-  const constants = new Map<string, StoredConstant>();
-  for (const { name, dims, dtype, load } of graph.initializers) {
-    constants.set(name, { name, dims, dtype: wideType(dtype), origin: "initializer", load });
-  }
-  const nodes: FileNode[] = [];
-  for (const node of graph.nodes) {
-    const tensor = constantOf(node);
-    if (tensor === undefined) nodes.push(widened(node));
-    else constants.set(node.outputs[0], storedConstant(node.outputs[0], tensor));
-  }
+  const inlined = inlineFunctions(graph.nodes, contents);
+  const { nodes, constants } = splitConstants({ ...graph, nodes: inlined.nodes });
   const known = [...graph.inputs.map(({ name }) => name), ...constants.keys()];
   const halves = graph.inputs.filter(({ dtype }) => dtype === "float16" || dtype === "bfloat16");
   const stored = graph.initializers.filter(({ dtype }) => dtype === "float16" || dtype === "bfloat16");
@@ -42,10 +35,28 @@ export function prepare(contents: ModelContents, file: string): PreparedModel {
     outputs: graph.outputs.map(wideInfo),
     nodes: sortNodes(nodes, known, file),
     constants,
-    functions: contents.functions.map(({ bytes }) => bytes),
+    functions: inlined.functions.map(({ bytes }) => bytes),
     metadata: { ...metadata, ...graph.metadata },
     notices,
   };
+}
+
+/** A graph's initializers and Constant nodes, and its other nodes with half and double precision turned to float32. */
+export function splitConstants({ initializers, nodes }: Pick<FileGraph, "initializers" | "nodes">): {
+  readonly constants: Map<string, StoredConstant>;
+  readonly nodes: FileNode[];
+} {
+  const constants = new Map<string, StoredConstant>();
+  for (const { name, dims, dtype, load } of initializers) {
+    constants.set(name, { name, dims, dtype: wideType(dtype), origin: "initializer", load });
+  }
+  const others: FileNode[] = [];
+  for (const node of nodes) {
+    const tensor = constantOf(node);
+    if (tensor === undefined) others.push(widened(node));
+    else constants.set(node.outputs[0], storedConstant(node.outputs[0], tensor));
+  }
+  return { constants, nodes: others };
 }
 
 function wideType(dtype: string): Dtype {

@@ -59,6 +59,28 @@ export async function probe(
   return { constants, shapes: new Map(measured.map((name, i) => [name, shapeOf(i)])), types: new Map(typeEntries) };
 }
 
+/**
+ * Values of some static names for given input shapes.
+ *
+ * @throws CurvatureError "runtime" where ONNX Runtime cannot run the model on such inputs
+ */
+export async function staticTensors(
+  model: PreparedModel,
+  {
+    shapes,
+    names,
+  }: { readonly shapes: { readonly [name: string]: readonly number[] }; readonly names: readonly string[] },
+): Promise<ReadonlyMap<string, Tensor>> {
+  const stored = names.filter((name) => model.constants.has(name));
+  const fetches = names
+    .filter((name) => !model.constants.has(name))
+    .map((name): ValueInfo => ({ name, dtype: null, dims: null }));
+  const { results } = await runOnce(model, { shapes, fetches, typed: [], extra: [] });
+  const tensors = new Map(Object.entries(results));
+  for (const name of stored) tensors.set(name, await model.constants.get(name)!.load());
+  return tensors;
+}
+
 interface RunRequest {
   readonly shapes: { readonly [name: string]: readonly number[] };
   readonly fetches: readonly ValueInfo[];
