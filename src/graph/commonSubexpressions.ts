@@ -10,28 +10,33 @@ import type { Value } from "./primitive.ts";
 export function shareCommonSubexpressions(outputs: readonly Value[]): Value[] {
   const canonical = new Map<Value, Value>();
   const byKey = new Map<string, Value>();
-  for (const value of topologicalOrder(outputs)) {
-    if (isInput(value)) {
-      canonical.set(value, value);
-      continue;
-    }
+  const register = (key: string, value: Value): Value => {
+    byKey.set(key, value);
+    canonical.set(value, value);
+    return value;
+  };
+  const sharedValue = (value: Value): Value => {
+    if (isInput(value)) return value;
     const inputs = value.inputs.map((input) => canonical.get(input)!);
     const key = keyOf(value, inputs);
-    let shared = byKey.get(key);
-    if (shared === undefined) {
-      const unchanged = inputs.every((input, i) => input === value.inputs[i]);
-      shared = unchanged ? value : apply(value.primitive, inputs, value.params);
-      byKey.set(key, shared);
-      if (!unchanged && !isInput(shared)) {
-        const simplerKey = keyOf(shared, shared.inputs);
-        shared = byKey.get(simplerKey) ?? shared;
-        byKey.set(simplerKey, shared);
-        byKey.set(key, shared);
-      }
+    const known = byKey.get(key);
+    if (known !== undefined) return known;
+    if (inputs.every((input, i) => input === value.inputs[i])) return register(key, value);
+    const rebuilt = apply(value.primitive, inputs, value.params);
+    const applied = rebuilt.primitive === value.primitive && inputs.every((input, i) => input === rebuilt.inputs[i]);
+    if (applied) return register(key, rebuilt);
+    // Something simpler came out, perhaps made of values not seen before.
+    const [simpler] = share([rebuilt]);
+    byKey.set(key, simpler);
+    return simpler;
+  };
+  const share = (roots: readonly Value[]): Value[] => {
+    for (const value of topologicalOrder(roots, canonical)) {
+      if (!canonical.has(value)) canonical.set(value, sharedValue(value));
     }
-    canonical.set(value, shared);
-  }
-  return outputs.map((output) => canonical.get(output)!);
+    return roots.map((root) => canonical.get(root)!);
+  };
+  return share(outputs);
 }
 
 function keyOf({ primitive, params }: Value, inputs: readonly Value[]): string {

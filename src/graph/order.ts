@@ -1,7 +1,10 @@
 import type { Value } from "./primitive.ts";
 
 /** Everything the outputs are computed from, inputs before what uses them. Values in `stop` are listed but not looked into. */
-export function topologicalOrder(outputs: readonly Value[], stop: ReadonlySet<Value> = new Set()): Value[] {
+export function topologicalOrder(
+  outputs: readonly Value[],
+  stop: Pick<ReadonlySet<Value>, "has"> = new Set<Value>(),
+): Value[] {
   const order: Value[] = [];
   const state = new Map<Value, "open" | "done">();
   // An explicit stack, since networks are deeper than JavaScript's.

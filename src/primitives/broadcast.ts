@@ -28,6 +28,7 @@ const broadcastPrimitive: Primitive<BroadcastParams> = {
   },
   simplify([x], { shape }) {
     if (sameShape(x.shape, shape)) return x;
+    if (x.uniform !== undefined && x.type === "float" && x.shape.length > 0) return filled(shape, x.uniform);
     if (sizeOf(x.shape) === sizeOf(shape)) return reshape(x, shape);
     return x.primitive === (broadcastPrimitive as Primitive) ? broadcast(x.inputs[0], shape) : undefined;
   },

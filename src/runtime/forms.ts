@@ -8,7 +8,7 @@ import type { Precision } from "../tensors/index.ts";
 export function withForms(outputs: readonly Value[], precision: Precision): Value[] {
   const replaced = new Map<Value, Value>();
   const resolve = (roots: readonly Value[]): Value[] => {
-    for (const value of topologicalOrder(roots, new Set(replaced.keys()))) {
+    for (const value of topologicalOrder(roots, replaced)) {
       if (replaced.has(value)) continue;
       const inputs = value.inputs.map((input) => replaced.get(input)!);
       const same = inputs.every((input, i) => input === value.inputs[i]);
