@@ -33,7 +33,8 @@ export interface LoweredGraph {
 /**
  * Writes a graph as an ONNX file in one precision.
  *
- * @throws CurvatureError "argument" where the outputs need an input that is not among the named ones
+ * @throws CurvatureError "argument" where the outputs need an input that is not among the named ones, or an output has the
+ *   name of an input
  */
 export function lower({ inputs, outputs }: NamedGraph, options: LowerOptions): LoweredGraph {
   const { precision, portable = false, initializers = {}, metadata = {} } = options;
@@ -41,7 +42,7 @@ export function lower({ inputs, outputs }: NamedGraph, options: LowerOptions): L
   const order = topologicalOrder(results);
   const { "": opset, ...domains } = operatorSets(order, portable);
   const writer = graphWriter({ precision, portable, opset });
-  checkInputs(order, Object.values(inputs));
+  checkNames(order, { inputs, outputs });
   const reached = new Set(order);
   const declared = Object.entries(inputs).filter(
     ([name, value]) => !(name in initializers) && (portable || reached.has(value)),
@@ -69,8 +70,12 @@ export function lower({ inputs, outputs }: NamedGraph, options: LowerOptions): L
   return { bytes, inputs: declared.map(([name]) => name) };
 }
 
-function checkInputs(order: readonly Value[], named: readonly Value[]): void {
-  const known = new Set(named);
+function checkNames(order: readonly Value[], { inputs, outputs }: NamedGraph): void {
+  const taken = Object.keys(outputs).find((name) => name in inputs);
+  if (taken !== undefined) {
+    throw new CurvatureError("argument", `"${taken}" names an input and an output of the graph; give them two names`);
+  }
+  const known = new Set(Object.values(inputs));
   for (const value of order) {
     if (isInput(value) && !known.has(value)) {
       throw new CurvatureError(
