@@ -53,7 +53,7 @@ export interface ReportedMatrix {
   readonly eigenvalues: {
     readonly largest: readonly ReportedEigenvalue[];
     readonly smallest: readonly ReportedEigenvalue[];
-    /** Dense eigenvalues, largest first, where the matrix was small enough to be formed. */
+    /** Dense eigenvalues, outermost first, where the matrix was small enough to be formed. */
     readonly exact?: { readonly largest: readonly number[]; readonly smallest: readonly number[] };
     readonly matvecs: number;
     readonly status: string;
@@ -68,8 +68,10 @@ export interface ReportedMatrix {
       /** |eigenvalue| below which mass counts as zero. */
       readonly epsilon: number;
     };
-    /** Estimated fraction of eigenvalues below -epsilon. */
+    /** Estimated fraction of eigenvalues below `-resolution`. */
     readonly negativeMass: number;
+    /** Size up to which the estimate does not tell eigenvalues from zero, nor their sign; at least epsilon. */
+    readonly resolution: number;
     readonly matvecs: number;
     /** All exact eigenvalues in ascending order, where the dense matrix was formed. */
     readonly exactEigenvalues?: readonly number[];
@@ -96,7 +98,8 @@ export interface CurvatureReport {
       readonly role: string;
       readonly layer: string;
     }[];
-    readonly opset: number;
+    /** Version of the ONNX operator set; absent for a model that was not read from a file. */
+    readonly opset?: number;
     /** What was done to the graph that the reader should know: a Softmax cut off, rows run one by one, ... */
     readonly notices: readonly string[];
   };

@@ -51,7 +51,7 @@ function clearlyNegative(report: CurvatureReport, hessian: ReportedMatrix, botto
     below !== undefined
       ? `${formatCount(below)} of ${formatCount(report.model.parameters)} eigenvalues are negative beyond rounding.`
       : hessian.density.negativeMass > 0
-        ? `The density puts about ${formatShare(hessian.density.negativeMass)} of all eigenvalues below ${formatNumber(-hessian.density.logarithmic.epsilon, 2)}.`
+        ? `The density puts about ${formatShare(hessian.density.negativeMass)} of all eigenvalues below ${formatNumber(-hessian.density.resolution, 2)}.`
         : undefined;
   const found = `The smallest eigenvalue is ${eigenvalue(bottom)}, ${certainty} and so not rounding.${relative}`;
   return caution("minimum", answer, [found, many]);

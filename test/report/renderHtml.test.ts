@@ -29,6 +29,7 @@ function zeroMatrix(): ReportedMatrix {
       width: 0,
       logarithmic: { negative: empty, positive: empty, zeroMass: 1, epsilon: 0 },
       negativeMass: 0,
+      resolution: 0,
       matvecs: 2,
     },
     layers: matrix.layers.map((layer) => ({

@@ -1,4 +1,4 @@
-import { areaY, lineY, type PlotOptions, ruleX, ruleY } from "@observablehq/plot";
+import { areaY, lineY, type PlotOptions, rect, ruleX, ruleY } from "@observablehq/plot";
 import type { ReportedDensity } from "../../applications/report.ts";
 import { formatNumber, formatPower, formatShare } from "../format.ts";
 import { html, type Markup } from "../markup.ts";
@@ -53,6 +53,8 @@ interface DensityAxes {
   readonly x: PlotOptions["x"];
   /** Label of the density axis. */
   readonly label: string;
+  /** Where on the x axis the estimate begins to tell eigenvalues apart; shaded to the left of it. */
+  readonly from?: number | undefined;
 }
 
 /** Exponents of ten at the lower and upper end of the density axis; a tenth of one eigenvalue's peak is still shown. */
@@ -62,7 +64,7 @@ function densityRange(curves: readonly Curve[], smallestPeak: number): readonly 
   return [Math.max(Math.log10(smallestPeak) - 1, high - 10), high + 0.15];
 }
 
-function densityPlot(curves: readonly Curve[], smallestPeak: number, { x, label }: DensityAxes): PlotOptions {
+function densityPlot(curves: readonly Curve[], smallestPeak: number, { x, label, from }: DensityAxes): PlotOptions {
   const [floor, top] = densityRange(curves, smallestPeak);
   const rug = curves.some(({ ticks }) => ticks.length > 0);
   const bottom = rug ? floor - 0.08 * (top - floor) : floor;
@@ -83,6 +85,9 @@ function densityPlot(curves: readonly Curve[], smallestPeak: number, { x, label 
       grid: true,
     },
     marks: [
+      ...(from === undefined || from <= extent[0]
+        ? []
+        : [shade([extent[0], Math.min(from, extent[1])], [bottom, top])]),
       ruleY([bottom], { stroke: "currentColor", strokeOpacity: 0.4 }),
       ...curves.flatMap(({ series, points, smoothed, ticks }) => [
         areaY(raised(points), { x: "x", y1: floor, y2: "y", fill: colour(series), fillOpacity: 0.14 }),
@@ -99,6 +104,10 @@ function densityPlot(curves: readonly Curve[], smallestPeak: number, { x, label 
       ]),
     ],
   };
+}
+
+function shade([x1, x2]: readonly [number, number], [y1, y2]: readonly [number, number]) {
+  return rect([0], { x1, x2, y1, y2, fill: "currentColor", fillOpacity: 0.06 });
 }
 
 function exactLegend(exact: readonly number[] | undefined): Markup | undefined {
@@ -127,7 +136,7 @@ export function linearDensityFigure({ matrix, text }: NamedMatrix, parameters: n
 /** Spectral density of one matrix over log10 |eigenvalue|, positive and negative eigenvalues apart. */
 export function logarithmicDensityFigure({ matrix, text }: NamedMatrix, parameters: number): Markup | undefined {
   const { negative, positive, zeroMass, epsilon } = matrix.density.logarithmic;
-  const exact = matrix.density.exactEigenvalues;
+  const { exactEigenvalues: exact, resolution } = matrix.density;
   const logarithms = (sign: 1 | -1) =>
     exact?.filter((value) => sign * value > epsilon).map((value) => Math.log10(sign * value));
   const curves = [
@@ -142,17 +151,19 @@ export function logarithmicDensityFigure({ matrix, text }: NamedMatrix, paramete
   const options = densityPlot(curves, one, {
     x: { label: "|eigenvalue|", ticks, tickFormat: formatPower },
     label: "share of eigenvalues per decade",
+    from: resolution > 0 ? Math.log10(resolution) : undefined,
   });
   const below =
     zeroMass > 0
       ? `${formatShare(zeroMass)} of the eigenvalues are smaller than ${formatNumber(epsilon, 2)} in size and not drawn.`
       : "";
+  const shaded = resolution > epsilon ? "Shaded: too close to zero for the estimate to tell eigenvalues apart." : "";
   const signs = curves.some(({ series }) => series === "negative")
     ? legendEntry("negative", "negative eigenvalues")
     : undefined;
   return drawFigure(options, {
     title: "Logarithmic scale",
-    description: `Spectral density of ${text.noun} over the logarithm of the eigenvalue's size${signs ? ", positive and negative eigenvalues apart" : ", positive eigenvalues"}. ${below}`,
-    caption: html`${legendEntry(text.series, "positive eigenvalues")}${signs}${exactLegend(exact)} ${below}`,
+    description: `Spectral density of ${text.noun} over the logarithm of the eigenvalue's size${signs ? ", positive and negative eigenvalues apart" : ", positive eigenvalues"}. ${shaded} ${below}`,
+    caption: html`${legendEntry(text.series, "positive eigenvalues")}${signs}${exactLegend(exact)} ${shaded} ${below}`,
   });
 }

@@ -1,7 +1,7 @@
 import type { CurvatureReport } from "../../applications/report.ts";
 import { linked } from "../definitions.ts";
 import { linearDensityFigure, logarithmicDensityFigure } from "../figures/index.ts";
-import { formatShare } from "../format.ts";
+import { formatNumber, formatShare } from "../format.ts";
 import { html, type Markup } from "../markup.ts";
 import { type NamedMatrix, presentMatrices } from "../matrixText.ts";
 import { seriesName } from "./dataTable.ts";
@@ -17,10 +17,10 @@ function figures(named: NamedMatrix, parameters: number): Markup {
 
 function spectrum(named: NamedMatrix, parameters: number): Markup {
   const { text, matrix } = named;
-  const { negativeMass } = matrix.density;
+  const { negativeMass, resolution } = matrix.density;
   const negative =
     negativeMass > 0 && !matrix.psd
-      ? html`<span class="aside">, about ${formatShare(negativeMass)} of it at negative eigenvalues</span>`
+      ? html`<span class="aside">, about ${formatShare(negativeMass)} of it below ${formatNumber(-resolution, 2)}</span>`
       : undefined;
   const title = seriesName(text.series, linked(text.definition, matrix.title));
   return html`<h3>${title}${negative}</h3>${figures(named, parameters)}`;

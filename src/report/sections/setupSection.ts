@@ -20,8 +20,9 @@ function parameterTable({ model }: CurvatureReport): Markup {
 /** All that is needed to do it again, and what was done to the model on the way. */
 export function setupSection(report: CurvatureReport): Markup {
   const { model, data, loss } = report;
+  const opset = model.opset === undefined ? "" : `, opset ${model.opset}`;
   const entries: readonly (readonly [string, string])[] = [
-    ["Model", `${model.file}, opset ${model.opset}, ${formatCount(model.parameters)} weights`],
+    ["Model", `${model.file}${opset}, ${formatCount(model.parameters)} weights`],
     ["Data", `${data.file}, ${formatCount(data.rows)} rows in batches of ${formatCount(data.batchSize)}`],
     ["Loss", `${loss.name}, reduction ${loss.reduction}, value ${loss.value}`],
     ["Numbers", report.dtype],

@@ -1,0 +1,49 @@
+import type { RunOptions } from "../linalg/index.ts";
+import type { Risk } from "../operators/index.ts";
+import type { Tensor } from "../tensors/index.ts";
+
+/**
+ * Share of loss terms (rows, or tokens of them) whose largest output is the label, ignored terms left out. One forward pass. Undefined
+ * where targets are not class labels, or all are ignored.
+ */
+export async function accuracy(risk: Risk, options: RunOptions = {}): Promise<number | undefined> {
+  const { targets } = risk.data;
+  const { layout, lossFunction } = risk;
+  if (targets === undefined || lossFunction.labels === undefined) return undefined;
+  let [right, counted, classes] = [0, 0, true];
+  await risk.engine.run(
+    {
+      key: "accuracy",
+      build: ({ f, y, loss }) => {
+        const bounds = loss.labels?.(layout, { dims: y.shape, integer: y.type !== "float" });
+        classes &&= bounds !== undefined;
+        return { outputs: bounds === undefined ? { f } : { f, y } };
+      },
+    },
+    {
+      options,
+      collect({ f, y }) {
+        if (y === undefined) return;
+        for (const hit of hits(f!, y)) {
+          if (hit === undefined) continue;
+          counted++;
+          if (hit) right++;
+        }
+      },
+    },
+  );
+  return classes && counted > 0 ? right / counted : undefined;
+}
+
+/** For each term whether its largest output is its label; undefined where the label is no class, that is, ignored. */
+function hits({ data, dims }: Tensor, { data: labels }: Tensor): readonly (boolean | undefined)[] {
+  const outputs = dims[1]!;
+  return Array.from({ length: dims[0]! }, (_, term) => {
+    const label = Number(labels[term]);
+    if (label < 0 || label >= outputs) return undefined;
+    let best = 0;
+    for (let c = 1; c < outputs; c++)
+      if (Number(data[term * outputs + c]) > Number(data[term * outputs + best])) best = c;
+    return best === label;
+  });
+}

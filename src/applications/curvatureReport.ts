@@ -1,0 +1,235 @@
+import { CurvatureError } from "../errors/index.ts";
+import { hutchinsonMoments, type LinearOperator, type RunOptions, subtract } from "../linalg/index.ts";
+import { empiricalFisher, fisher, ggn, hessian, type Risk } from "../operators/index.ts";
+import { accuracy } from "./accuracy.ts";
+import { normOf } from "./exactSpectrum.ts";
+import { layerBlocks } from "./layerBlocks.ts";
+import { type MatrixPlan, matrixReport, plannedProducts, seedFor } from "./matrixReport.ts";
+import type { CurvatureReport, MatrixName, Quantity, ReportedMatrix } from "./report.ts";
+import { completed, type Stages, stages } from "./stages.ts";
+import { version } from "./version.ts";
+
+/** How much `curvatureReport` finds out, and at what cost. */
+export interface CurvatureReportOptions extends RunOptions {
+  /** By default all that the loss defines: the Fisher matrices need a likelihood. */
+  readonly matrices?: readonly MatrixName[];
+  /** Random vectors for trace, Frobenius norm and layers, one product each; at least 2, 100 by default. */
+  readonly probes?: number;
+  /** Lanczos steps for each random vector of the spectral density, one product each; 64 by default. */
+  readonly steps?: number;
+  /** Random vectors of the spectral density; 6 by default. */
+  readonly densityProbes?: number;
+  /** Eigenvalues at each end of the spectrum; 5 by default. */
+  readonly eigenvalues?: number;
+  readonly seed: number;
+  /**
+   * Whether dense matrices are formed, so that the report has exact values beside the estimates. "auto", the default: for at most 2,000
+   * weights, where that takes no more than about the time of the rest.
+   */
+  readonly dense?: "auto" | boolean;
+}
+
+/** Names of the matrices, in the order in which reports show them. */
+export const matrixNames: readonly MatrixName[] = ["hessian", "ggn", "fisher2", "fisher1", "ef"];
+
+/** Labels sampled for the Fisher matrix of type I where a likelihood has no exact sum over labels. */
+const SAMPLED_LABELS = 16;
+
+/** Weights up to which dense matrices are formed. */
+const MOST_DENSE = 2000;
+
+/** Seconds that forming the dense matrices may take by estimate. */
+const MOST_DENSE_SECONDS = 60;
+
+/**
+ * What there is to know about the curvature of a risk, as plain data: loss, gradient, and for each matrix the trace and Frobenius norm with
+ * standard errors, the same by layer, both ends of the spectrum with residuals, and the spectral density on two scales. Products a matrix:
+ * `probes + steps densityProbes` and what the eigenvalues take (at most `100 eigenvalues + 100`), and for n weights n more where the dense
+ * matrix is formed. Estimates never read the dense matrix.
+ *
+ * @throws CurvatureError "argument" for options out of range or a matrix that the loss does not define, "aborted" when the signal stops it
+ */
+export async function curvatureReport(risk: Risk, options: CurvatureReportOptions): Promise<CurvatureReport> {
+  const began = performance.now();
+  const names = chosenMatrices(risk, options.matrices);
+  const checked = checkedOptions(options);
+  const first = await firstOrder(risk, options);
+  const plan = planOf(risk, { options: checked, matrices: names.length, secondsPerGradient: first.secondsPerGradient });
+  const { matrices, residualShare } = await matricesOf(risk, { names, plan, options });
+  return {
+    version,
+    ...description(risk),
+    loss: { name: risk.lossFunction.name, reduction: risk.lossFunction.reduction, value: first.loss },
+    ...(first.accuracy === undefined ? {} : { accuracy: first.accuracy }),
+    gradient: { norm: first.gradientNorm },
+    matrices,
+    ...(residualShare ? { residualShare } : {}),
+    seed: plan.seed,
+    dtype: risk.dtype,
+    secondsPerGradient: first.secondsPerGradient,
+    seconds: (performance.now() - began) / 1000,
+  };
+}
+
+/** The matrices one after the other, and how far the Hessian is from the Gauss-Newton matrix where both are there. */
+async function matricesOf(
+  risk: Risk,
+  {
+    names,
+    plan,
+    options,
+  }: {
+    readonly names: readonly MatrixName[];
+    readonly plan: MatrixPlan;
+    readonly options: RunOptions;
+  },
+): Promise<Pick<CurvatureReport, "matrices" | "residualShare">> {
+  const operators = Object.fromEntries(names.map((name) => [name, matrixOf(risk, name, plan.seed)]));
+  const { hessian: H, ggn: G } = operators;
+  const gap = H && G ? subtract(H.operator, G.operator) : undefined;
+  const gapProducts = gap ? 2 * Math.min(plan.probes, risk.size) : 0;
+  const work = stages(names.length * plannedProducts(plan, risk.size) + gapProducts, options);
+  const layers = layerBlocks(risk.parameters);
+  const matrices: { [name in MatrixName]?: ReportedMatrix } = {};
+  for (const name of names) {
+    const { title, operator } = operators[name]!;
+    matrices[name] = await matrixReport(operator, { title, layers, plan, stages: work });
+  }
+  const residualShare = gap && (await gapShare(gap, { plan, stages: work, hessian: matrices.hessian!.frobenius }));
+  return { matrices, ...(residualShare ? { residualShare } : {}) };
+}
+
+function chosenMatrices(risk: Risk, asked: readonly MatrixName[] | undefined): readonly MatrixName[] {
+  const { likelihood, name: loss } = risk.lossFunction;
+  const needsLikelihood = (name: MatrixName) => name === "fisher1" || name === "fisher2";
+  const names = asked ?? matrixNames.filter((name) => likelihood !== undefined || !needsLikelihood(name));
+  for (const name of names) {
+    if (!matrixNames.includes(name)) {
+      throw new CurvatureError("argument", `expected matrices among ${matrixNames.join(", ")}, got "${name}"`);
+    }
+    if (likelihood === undefined && needsLikelihood(name)) {
+      const message = `${name} needs a loss with a likelihood, and ${loss} has none; ask for hessian, ggn or ef, or declare its likelihood`;
+      throw new CurvatureError("argument", message);
+    }
+  }
+  return matrixNames.filter((name) => names.includes(name));
+}
+
+function checkedOptions(options: CurvatureReportOptions) {
+  const { probes = 100, steps = 64, densityProbes = 6, eigenvalues = 5, seed, dense = "auto" } = options;
+  const limits = { probes: 2, steps: 1, densityProbes: 1, eigenvalues: 1 };
+  for (const [name, value] of Object.entries({ probes, steps, densityProbes, eigenvalues })) {
+    const least = limits[name as keyof typeof limits];
+    if (Number.isInteger(value) && value >= least) continue;
+    throw new CurvatureError("argument", `expected ${name} to be a whole number of at least ${least}, got ${value}`);
+  }
+  if (!Number.isFinite(seed)) throw new CurvatureError("argument", `expected seed to be a number, got ${seed}`);
+  return { probes, steps, densityProbes, eigenvalues, seed, dense };
+}
+
+function planOf(
+  risk: Risk,
+  {
+    options,
+    matrices,
+    secondsPerGradient,
+  }: {
+    readonly options: ReturnType<typeof checkedOptions>;
+    readonly matrices: number;
+    readonly secondsPerGradient: number;
+  },
+): MatrixPlan {
+  // A product takes about three gradients; many at once take less.
+  const seconds = 3 * secondsPerGradient * risk.size * matrices;
+  const affordable = risk.size <= MOST_DENSE && seconds <= MOST_DENSE_SECONDS;
+  const dense = options.dense === "auto" ? affordable : options.dense;
+  return { ...options, dense, eigenvalueProducts: 100 * options.eigenvalues + 100 };
+}
+
+/** Loss, gradient and accuracy, and how long a gradient takes once everything is compiled. */
+async function firstOrder(risk: Risk, { signal, onProgress }: RunOptions) {
+  const options = signal ? { signal } : {};
+  onProgress?.({ stage: "loss and gradient", done: 0 });
+  const loss = await risk.loss(options);
+  const gradient = await risk.gradient(options);
+  const times: number[] = [];
+  // Up to three repetitions, of which the fastest counts; a long one is not repeated.
+  while (times.length < 3 && times.reduce((sum, time) => sum + time, 0) < 1) {
+    const began = performance.now();
+    await risk.gradient(options);
+    times.push((performance.now() - began) / 1000);
+  }
+  return {
+    loss,
+    gradientNorm: normOf(gradient),
+    accuracy: await accuracy(risk, options),
+    secondsPerGradient: Math.min(...times),
+  };
+}
+
+function matrixOf(
+  risk: Risk,
+  name: MatrixName,
+  seed: number,
+): { readonly title: string; readonly operator: LinearOperator } {
+  switch (name) {
+    case "hessian":
+      return { title: "Hessian", operator: hessian(risk) };
+    case "ggn":
+      return { title: "Gauss-Newton", operator: ggn(risk) };
+    case "fisher2":
+      return { title: "Fisher, type II", operator: fisher(risk, { type: 2 }) };
+    case "fisher1": {
+      if (risk.lossFunction.likelihood?.scoreMoment) {
+        return { title: "Fisher, type I", operator: fisher(risk, { type: 1, labels: "all" }) };
+      }
+      const labels = { labels: SAMPLED_LABELS, seed: seedFor(seed, "labels") };
+      return {
+        title: `Fisher, type I (${SAMPLED_LABELS} labels sampled)`,
+        operator: fisher(risk, { type: 1, ...labels }),
+      };
+    }
+    case "ef":
+      return { title: "Empirical Fisher", operator: empiricalFisher(risk) };
+  }
+}
+
+/** ||H - G||_F / ||H||_F. Numerator and denominator come from probes of their own, so that relative errors add in squares. */
+async function gapShare(
+  gap: LinearOperator,
+  {
+    plan,
+    stages: work,
+    hessian: norm,
+  }: { readonly plan: MatrixPlan; readonly stages: Stages; readonly hessian: Quantity },
+): Promise<Quantity | undefined> {
+  const probes = Math.min(plan.probes, gap.shape[0]);
+  const moments = await work.run({ name: "Hessian - Gauss-Newton", cost: 2 * probes }, async (options) => {
+    const result = await hutchinsonMoments(gap, { ...options, matvecs: plan.probes, seed: seedFor(plan.seed, "gap") });
+    return completed(result, "Hessian - Gauss-Newton");
+  });
+  if (norm.value === 0) return undefined;
+  const { value, standardError } = moments.frobenius;
+  const share = value / norm.value;
+  const ownError = standardError / norm.value;
+  return {
+    value: share,
+    standardError: Math.hypot(ownError, (share * norm.standardError) / norm.value),
+    matvecs: 2 * moments.matvecs,
+    ...(moments.exact && norm.exact ? { exact: true } : {}),
+  };
+}
+
+function description(risk: Risk): Pick<CurvatureReport, "model" | "data"> {
+  const { model, data, parameters } = risk;
+  return {
+    model: {
+      file: model.name,
+      parameters: risk.size,
+      tensors: parameters.map(({ name, dims, role, layer }) => ({ name, dims, role, layer })),
+      ...("opset" in model && typeof model.opset === "number" ? { opset: model.opset } : {}),
+      notices: risk.notices,
+    },
+    data: { file: data.description, rows: risk.rows, batchSize: data.batchSize },
+  };
+}

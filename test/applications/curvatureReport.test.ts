@@ -1,0 +1,171 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import {
+  accuracy,
+  crossEntropy,
+  curvatureReport,
+  ggn,
+  hessian,
+  type MatrixName,
+  meanSquaredError,
+  version,
+} from "../../src/index.ts";
+import { eigh, toDense } from "../../src/linalg/index.ts";
+import { plainLoss, SIZE, smallRisk, smallTheta } from "./smallRisk.ts";
+
+const norm = (x: ArrayLike<number>) => Math.hypot(...Array.from(x));
+
+/** The Hessian by central differences of the gradient. */
+async function differences(): Promise<Float64Array> {
+  const step = 1e-5;
+  const columns = new Float64Array(SIZE * SIZE);
+  const gradientAt = async (i: number, shift: number) => {
+    const theta = smallTheta();
+    theta[i] = theta[i]! + shift;
+    const risk = await smallRisk({ theta });
+    try {
+      return await risk.gradient();
+    } finally {
+      await risk.dispose();
+    }
+  };
+  for (let i = 0; i < SIZE; i++) {
+    const [up, down] = [await gradientAt(i, step), await gradientAt(i, -step)];
+    for (let j = 0; j < SIZE; j++) columns[i * SIZE + j] = (up[j]! - down[j]!) / (2 * step);
+  }
+  return columns;
+}
+
+describe("curvatureReport of a small network", () => {
+  test("agrees with central differences and with dense matrices", async () => {
+    const risk = await smallRisk();
+    try {
+      const report = await curvatureReport(risk, { seed: 1, probes: 12, steps: 8, eigenvalues: 2 });
+      const reference = await eigh({ rows: SIZE, columns: SIZE, data: await differences() });
+      expect(report.matrices.hessian?.density.exactEigenvalues).toEqual(
+        Array.from(reference.values, (value) => expect.closeTo(value, 7)),
+      );
+      const H = report.matrices.hessian!;
+      expect(H.eigenvalues.largest[0]?.value).toBeCloseTo(reference.values[SIZE - 1]!, 6);
+      expect(H.eigenvalues.smallest[0]?.value).toBeCloseTo(reference.values[0]!, 6);
+      expect(H.layers.map(({ name }) => name)).toEqual(["w1", "b1", "w2", "b2"]);
+      expect(report.gradient.norm).toBeCloseTo(norm(await risk.gradient()), 12);
+      expect(report.loss.value).toBe(await risk.loss());
+      expect(report.model).toMatchObject({ file: "small", parameters: SIZE });
+      expect(report.data.rows).toBe(7);
+      // Of this loss both Fisher matrices are the Gauss-Newton matrix.
+      for (const name of ["fisher1", "fisher2"] as const) {
+        expect(report.matrices[name]?.trace.exactValue).toBeCloseTo(report.matrices.ggn!.trace.exactValue!, 10);
+        expect(report.matrices[name]?.trace.value).toBeCloseTo(report.matrices.ggn!.trace.value, 10);
+      }
+    } finally {
+      await risk.dispose();
+    }
+  });
+
+  test("the distance of Hessian and Gauss-Newton matrix is that of the dense matrices", async () => {
+    const risk = await smallRisk();
+    try {
+      const [H, G] = [await toDense(hessian(risk)), await toDense(ggn(risk))];
+      const exact = norm(H.data.map((x, i) => x - G.data[i]!)) / norm(H.data);
+      const options = { seed: 1, steps: 4, eigenvalues: 1, matrices: ["hessian", "ggn"] as const };
+      const all = await curvatureReport(risk, { ...options, probes: SIZE });
+      expect(all.residualShare).toMatchObject({ exact: true, standardError: 0 });
+      expect(all.residualShare?.value).toBeCloseTo(exact, 10);
+      let covered = 0;
+      for (let seed = 0; seed < 12; seed++) {
+        const { residualShare } = await curvatureReport(risk, { ...options, seed, probes: 16, dense: false });
+        if (Math.abs(residualShare!.value - exact) < 3 * residualShare!.standardError) covered++;
+      }
+      expect(covered).toBeGreaterThanOrEqual(11);
+    } finally {
+      await risk.dispose();
+    }
+  });
+
+  test("the same seed gives the same numbers, another seed others", async () => {
+    const risk = await smallRisk();
+    try {
+      const values = async (seed: number) => {
+        const { matrices } = await curvatureReport(risk, { seed, probes: 6, steps: 4, matrices: ["ef"], dense: false });
+        return [matrices.ef?.trace.value, matrices.ef?.density.density];
+      };
+      expect(await values(5)).toEqual(await values(5));
+      expect(await values(5)).not.toEqual(await values(6));
+    } finally {
+      await risk.dispose();
+    }
+  });
+
+  test("tells how far it has come, up to the whole, and stops at the signal", async () => {
+    const risk = await smallRisk();
+    try {
+      const told: { readonly done: number; readonly total?: number }[] = [];
+      await curvatureReport(risk, { seed: 0, probes: 4, steps: 3, onProgress: (progress) => told.push(progress) });
+      const measured = told.filter(({ total }) => total !== undefined);
+      expect(measured.every(({ done }, i) => i === 0 || done >= measured[i - 1]!.done)).toBe(true);
+      expect(measured.at(-1)?.done).toBe(measured.at(-1)?.total);
+      const controller = new AbortController();
+      const stopped = curvatureReport(risk, {
+        seed: 0,
+        signal: controller.signal,
+        onProgress: ({ done }) => done > 150 && controller.abort(),
+      });
+      await expect(stopped).rejects.toMatchObject({ code: "aborted" });
+    } finally {
+      await risk.dispose();
+    }
+  });
+
+  test("refuses what it cannot do in one sentence", async () => {
+    const risk = await smallRisk({ loss: plainLoss() });
+    try {
+      const made = await curvatureReport(risk, { seed: 0, probes: 4, steps: 3 });
+      expect(Object.keys(made.matrices)).toEqual(["hessian", "ggn", "ef"]);
+      expect(made.accuracy).toBeUndefined();
+      const refused = (options: object) => expect(curvatureReport(risk, { seed: 0, ...options })).rejects;
+      await refused({ matrices: ["fisher2"] }).toThrow(/fisher2 needs a loss with a likelihood, and plain has none/);
+      await refused({ matrices: ["fim" as MatrixName] }).toThrow(/expected matrices among hessian, ggn.*got "fim"/);
+      await refused({ probes: 1 }).toThrow(/probes to be a whole number of at least 2, got 1/);
+      await refused({ steps: 0 }).toThrow(/steps to be a whole number of at least 1, got 0/);
+      await refused({ seed: Number.NaN }).toThrow(/seed to be a number, got NaN/);
+    } finally {
+      await risk.dispose();
+    }
+  });
+});
+
+describe("accuracy", () => {
+  test("counts the rows whose largest output is the label, ignored ones left out", async () => {
+    const first = await smallRisk();
+    const outputs = await first.model.run({ x: (await batchOf(first)).inputs.x! });
+    const logits = Array.from(outputs.output!.data as Float64Array);
+    const best = Array.from({ length: 4 }, (_, row) => {
+      const own = logits.slice(3 * row, 3 * row + 3);
+      return own.indexOf(Math.max(...own));
+    });
+    await first.dispose();
+    // The first four rows: right, wrong, ignored, right; the others ignored.
+    const labels = [best[0]!, (best[1]! + 1) % 3, -100, best[3]!, -100, -100, -100];
+    const risk = await smallRisk({ labels, loss: crossEntropy() });
+    expect(await accuracy(risk)).toBeCloseTo(2 / 3, 15);
+    await risk.dispose();
+  });
+
+  test("is undefined where targets are not classes", async () => {
+    const risk = await smallRisk({ loss: plainLoss() });
+    expect(await accuracy(risk)).toBeUndefined();
+    await risk.dispose();
+    expect(meanSquaredError().labels).toBeUndefined();
+  });
+});
+
+async function batchOf({ data }: Awaited<ReturnType<typeof smallRisk>>) {
+  for await (const batch of data.batches()) return batch;
+  throw new Error("no batch");
+}
+
+test("the version is that of the package", () => {
+  const manifest = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
+  expect(version).toBe(manifest.version);
+});
