@@ -29,6 +29,11 @@ export function bceWithLogits({ reduction = "mean", positiveWeights }: BceWithLo
       `bceWithLogits: positiveWeights must be positive and finite, got ${weights.join(", ")}`,
     );
   }
+  if (weights?.length === 0)
+    throw new CurvatureError(
+      "argument",
+      "bceWithLogits: positiveWeights must be one number or one for each output, got none",
+    );
   const scaled = (positive: Value) =>
     weights === undefined
       ? positive

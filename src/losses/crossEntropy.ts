@@ -56,7 +56,7 @@ export function crossEntropy(options: CrossEntropyOptions = {}): Loss {
   const { reduction = "mean", labelSmoothing = 0, ignoreIndex = -100, classAxis } = options;
   const classWeights = options.classWeights && Float64Array.from(options.classWeights);
   const settings: Settings = { labelSmoothing, classWeights, ignoreIndex };
-  checkSettings(settings);
+  checkSettings(settings, classAxis);
   return {
     name: "crossEntropy",
     reduction: checkedReduction("crossEntropy", reduction),
@@ -72,12 +72,17 @@ export function crossEntropy(options: CrossEntropyOptions = {}): Loss {
   };
 }
 
-function checkSettings({ labelSmoothing, classWeights, ignoreIndex }: Settings): void {
+function checkSettings(
+  { labelSmoothing, classWeights, ignoreIndex }: Settings,
+  classAxis: CrossEntropyOptions["classAxis"],
+): void {
   const refuse = (message: string) => {
     throw new CurvatureError("argument", `crossEntropy: ${message}`);
   };
   if (!(labelSmoothing >= 0 && labelSmoothing <= 1))
     refuse(`labelSmoothing must be between 0 and 1, got ${labelSmoothing}`);
+  if (classAxis !== undefined && classAxis !== "second" && classAxis !== "last")
+    refuse(`classAxis must be "second" or "last", got ${JSON.stringify(classAxis)}`);
   if (!Number.isInteger(ignoreIndex)) refuse(`ignoreIndex must be an integer, got ${ignoreIndex}`);
   if (classWeights?.some((weight) => !(weight >= 0 && Number.isFinite(weight))))
     refuse("classWeights must be finite and not negative");

@@ -1,6 +1,6 @@
 import { CurvatureError } from "../errors/index.ts";
 import type { Value } from "../graph/index.ts";
-import { formatDims } from "../tensors/index.ts";
+import { formatDims, sizeOf } from "../tensors/index.ts";
 import { checkedReduction, positionsOf } from "./layout.ts";
 import type { Likelihood, Loss, Reduction } from "./loss.ts";
 
@@ -21,7 +21,13 @@ export interface CustomLossOptions {
   readonly outputNames?: readonly string[];
 }
 
-/** A loss of your own: outputs lie along the last axis, all axes but it make terms. */
+/**
+ * A loss of your own: outputs lie along the last axis, all axes but it make terms, among which the numbers of a row of targets
+ * are divided evenly.
+ *
+ * @throws CurvatureError "argument" for a reduction that is none; when a risk is made, "shape" for targets that cannot be divided
+ *   or `terms` that do not return one number a term
+ */
 export function customLoss(options: CustomLossOptions): Loss {
   const { name = "customLoss", reduction = "mean", terms, convex = false, likelihood, cut = [], outputNames } = options;
   return {
@@ -32,9 +38,17 @@ export function customLoss(options: CustomLossOptions): Loss {
     keepsIntegers: true,
     ...(outputNames && { outputNames }),
     ...(likelihood && { likelihood }),
-    layout(output) {
+    layout(output, targets) {
       const axis = Math.max(output.length - 1, 1);
-      return { positions: positionsOf(output, axis), outputs: output[axis] ?? 1, axis };
+      const positions = positionsOf(output, axis);
+      const perRow = sizeOf(targets.dims.slice(1));
+      if (perRow % positions !== 0) {
+        throw new CurvatureError(
+          "shape",
+          `${name}: outputs of shape ${formatDims(output)} make ${positions} terms a row, among which the ${perRow} numbers of a row of targets ${formatDims(targets.dims)} cannot be divided`,
+        );
+      }
+      return { positions, outputs: output[axis] ?? 1, axis };
     },
     terms(f, y) {
       const result = terms(f, y);

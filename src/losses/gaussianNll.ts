@@ -1,8 +1,8 @@
 import { CurvatureError } from "../errors/index.ts";
 import { scalar, type Value } from "../graph/index.ts";
 import { add, concat, exp, mul, neg, reduceSum, scale, slice, square, sub } from "../primitives/index.ts";
-import { formatDims, sizeOf } from "../tensors/index.ts";
-import { checkedReduction, positionsOf } from "./layout.ts";
+import { formatDims } from "../tensors/index.ts";
+import { checkedReduction, fitsRows, positionsOf } from "./layout.ts";
 import type { Loss, Reduction } from "./loss.ts";
 
 /** Options of `gaussianNll`. */
@@ -16,8 +16,16 @@ export interface GaussianNllOptions {
 /**
  * Negative log-likelihood of a Gaussian whose mean m and log-variance s are both predicted,
  * l = sum_d (s_d + (y_d - m_d)^2 e^-s_d) / 2. Not convex: its Gauss-Newton matrix is indefinite, its Fisher matrices are not.
+ *
+ * @throws CurvatureError "argument" for names that are not two
  */
 export function gaussianNll({ reduction = "mean", outputs }: GaussianNllOptions = {}): Loss {
+  if (outputs !== undefined && (outputs.length as number) !== 2) {
+    throw new CurvatureError(
+      "argument",
+      `gaussianNll: outputs must be two names, of mean and log-variance, got ${outputs.join(", ") || "none"}`,
+    );
+  }
   const terms = (f: Value, y: Value) => {
     const [mean, logVariance] = halves(f);
     const precise = mul(square(sub(y, mean)), exp(neg(logVariance)));
@@ -32,12 +40,7 @@ export function gaussianNll({ reduction = "mean", outputs }: GaussianNllOptions 
     layout(output, targets) {
       const axis = output.length - 1;
       const size = output[axis];
-      if (
-        output.length < 2 ||
-        size % 2 !== 0 ||
-        sizeOf(targets.dims) * 2 !== sizeOf(output) ||
-        targets.dims[0] !== output[0]
-      ) {
+      if (output.length < 2 || size % 2 !== 0 || !fitsRows(targets.dims, [...output.slice(0, -1), size / 2])) {
         throw new CurvatureError(
           "shape",
           `gaussianNll: outputs must be [..., 2 d], mean then log-variance, for targets [..., d]; got outputs ${formatDims(output)} and targets ${formatDims(targets.dims)}`,

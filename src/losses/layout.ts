@@ -7,28 +7,27 @@ import type { Reduction, TargetShape, TermLayout } from "./loss.ts";
 /**
  * Terms of a loss on numbers: the last axis holds a term's outputs; outputs of shape [n] have one number a row.
  *
- * @param labelsPerOutput numbers of a target for each output; 1 where targets have the shape of the outputs
  * @throws CurvatureError "shape"
  */
 export function lastAxisLayout(
   loss: string,
-  {
-    output,
-    targets,
-    labelsPerOutput = 1,
-  }: { readonly output: readonly number[]; readonly targets: TargetShape; readonly labelsPerOutput?: number },
+  { output, targets }: { readonly output: readonly number[]; readonly targets: TargetShape },
 ): TermLayout {
-  const axis = Math.max(output.length - 1, 1);
-  const outputs = output[axis] ?? 1;
-  if (sizeOf(targets.dims) !== sizeOf(output) * labelsPerOutput || targets.dims[0] !== output[0]) {
-    const expected =
-      labelsPerOutput === 1 ? formatDims(output) : formatDims([...output.slice(0, -1), outputs * labelsPerOutput]);
+  if (!fitsRows(targets.dims, output)) {
     throw new CurvatureError(
       "shape",
-      `${loss}: outputs of shape ${formatDims(output)} need targets of shape ${expected}, got ${formatDims(targets.dims)}`,
+      `${loss}: outputs of shape ${formatDims(output)} need targets of that shape, got ${formatDims(targets.dims)}`,
     );
   }
-  return { positions: positionsOf(output, axis), outputs, axis };
+  const axis = Math.max(output.length - 1, 1);
+  return { positions: positionsOf(output, axis), outputs: output[axis] ?? 1, axis };
+}
+
+/** Whether targets have the expected shape: the same rows, and axes that differ at most by ones or that are flattened to one. */
+export function fitsRows(dims: readonly number[], expected: readonly number[]): boolean {
+  if (dims[0] !== expected[0] || sizeOf(dims) !== sizeOf(expected)) return false;
+  const [own, wanted] = [dims, expected].map((shape) => shape.slice(1).filter((dim) => dim !== 1));
+  return own.length === 1 || own.join() === wanted.join();
 }
 
 /** Terms a row of outputs whose numbers lie along an axis. */

@@ -1,8 +1,8 @@
 import type { Value } from "../graph/index.ts";
 import { exp, mul, reduceSum, sub } from "../primitives/index.ts";
-import type { Stream } from "../random/index.ts";
 import { checkedReduction, lastAxisLayout } from "./layout.ts";
 import type { Loss, Reduction } from "./loss.ts";
+import { samplePoisson } from "./samplePoisson.ts";
 
 /**
  * Poisson negative log-likelihood of counts y with rate e^f, l = sum_c e^f_c - y_c f_c (without the term log y!). "mean"
@@ -31,24 +31,4 @@ export function poissonNll({ reduction = "mean" }: { readonly reduction?: Reduct
       },
     },
   };
-}
-
-/**
- * A Poisson count. Below a rate of 30 by counting products of uniforms (Knuth, 1969); above, by splitting: the sum of
- * independent Poisson counts of rates that add up is one of their sum.
- */
-function samplePoisson(rate: number, random: Stream): number {
-  let count = 0;
-  let left = rate;
-  while (left > 0) {
-    const part = Math.min(left, 30);
-    const limit = Math.exp(-part);
-    let product = random.uniform();
-    while (product > limit) {
-      count++;
-      product *= random.uniform();
-    }
-    left -= part;
-  }
-  return count;
 }
