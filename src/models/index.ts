@@ -1,5 +1,12 @@
 export { type FunctionModelOptions, functionModel } from "./functionModel.ts";
 export type { ConstantDecision, ParameterOverride } from "./import/chooseParameters.ts";
+export {
+  inspectModel,
+  type ModelInspection,
+  type OperatorFate,
+  type OperatorInspection,
+  type SuggestedLoss,
+} from "./inspect.ts";
 export { type FileModel, type LoadOptions, loadModel } from "./loadModel.ts";
 export { matches, type Pattern } from "./matches.ts";
 export type {

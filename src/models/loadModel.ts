@@ -32,7 +32,9 @@ export interface FileModel extends Model {
   readonly opset: number;
   /** Float tensors that are no parameters, with the reason. */
   readonly constants: readonly ConstantDecision[];
-  /** The prepared nodes, for `inspect`. */
+  /** Names of the tensors in the file that are parameters, copies of restored ties included. */
+  readonly tensors: readonly string[];
+  /** The prepared nodes. */
   readonly prepared: PreparedModel;
 }
 
@@ -63,6 +65,7 @@ export async function loadModel(source: string | URL | Uint8Array, options: Load
     opset: prepared.opsets[""] ?? 0,
     parameters,
     constants,
+    tensors: found.map(({ tensor }) => tensor),
     prepared,
     inputs,
     outputs: prepared.outputs.map(({ name }) => {

@@ -1,19 +1,24 @@
 import { describe, expect, test } from "vitest";
 import { jvp, vjp } from "../../src/autodiff/index.ts";
-import { constant, input, type Value } from "../../src/graph/index.ts";
+import { constant, input } from "../../src/graph/index.ts";
 import type { ChosenParameter } from "../../src/models/import/chooseParameters.ts";
 import { interpret } from "../../src/models/import/interpret.ts";
 import { type FileModel, loadModel, type ModelGraph } from "../../src/models/index.ts";
 import { writeModel } from "../../src/onnx/index.ts";
-import { add, mul, reduceSum } from "../../src/primitives/index.ts";
-import { stream } from "../../src/random/index.ts";
-import { compile, type Program } from "../../src/runtime/index.ts";
-import { type Precision, sizeOf, type Tensor } from "../../src/tensors/index.ts";
+import { sizeOf } from "../../src/tensors/index.ts";
 import type { OperatorCase } from "./operatorCase.ts";
 import { operatorCases } from "./ops.cases.ts";
-
-type Numbers = readonly number[];
-type Feeds = { readonly [name: string]: Tensor };
+import {
+  distance,
+  type Feeds,
+  functional,
+  inputsOf,
+  numbers,
+  parameterFeeds,
+  randomLike,
+  shapesOf,
+  withProgram,
+} from "./running.ts";
 
 /** A model of one node whose operands are p0, p1, ..., with the tensors that are fed. */
 async function oneNodeModel(
@@ -52,64 +57,6 @@ async function oneNodeModel(
 function isFixedFloat(operands: OperatorCase["operands"], names: readonly string[], name: string): boolean {
   const operand = operands[names.indexOf(name)];
   return operand != null && "fixed" in operand && operand.fixed.data instanceof Float32Array;
-}
-
-function shapesOf(feeds: Feeds): { [name: string]: readonly number[] } {
-  return Object.fromEntries(Object.entries(feeds).map(([name, { dims }]) => [name, dims]));
-}
-
-/** Values of the model's parameters as feeds, each moved by `step` times its direction. */
-function parameterFeeds(model: FileModel, directions?: readonly Numbers[], step = 0): Feeds {
-  return Object.fromEntries(
-    model.parameters.map(({ name, data, dims }, k) => [
-      name,
-      { data: Float64Array.from(data, (x, i) => x + step * (directions?.[k][i] ?? 0)), dims },
-    ]),
-  );
-}
-
-function inputsOf(model: FileModel, graph: ModelGraph): { [name: string]: Value } {
-  return { ...graph.inputs, ...Object.fromEntries(model.parameters.map(({ name }, i) => [name, graph.parameters[i]])) };
-}
-
-async function withProgram<T>(
-  inputs: { readonly [name: string]: Value },
-  outputs: { readonly [name: string]: Value },
-  { precision, use }: { readonly precision: Precision; readonly use: (program: Program) => Promise<T> },
-): Promise<T> {
-  const program = await compile({ inputs, outputs }, { precision });
-  try {
-    return await use(program);
-  } finally {
-    await program.release();
-  }
-}
-
-function numbers({ data }: Tensor): number[] {
-  return Array.from(data as ArrayLike<number | bigint>, Number);
-}
-
-/** Largest difference over the largest entry (at least `floor`). */
-function distance(a: Numbers, b: Numbers, floor = 1e-3): number {
-  expect(a.length).toBe(b.length);
-  const scale = Math.max(floor, ...b.map(Math.abs));
-  return Math.max(0, ...a.map((x, i) => (Object.is(x, b[i]) ? 0 : Math.abs(x - b[i]) / scale)));
-}
-
-function randomLike(shape: readonly number[], name: string): number[] {
-  const random = stream(3, name);
-  return Array.from({ length: sizeOf(shape) }, () => random.normal());
-}
-
-/** Sum of all outputs, each element times a fixed random number. */
-function functional(outputs: readonly Value[]): Value {
-  return outputs
-    .filter(({ type }) => type === "float")
-    .map((y, i) => {
-      const weights = Float64Array.from(randomLike(y.shape, `weights ${i}`));
-      return reduceSum(mul(y, constant({ data: weights, dims: y.shape })));
-    })
-    .reduce(add);
 }
 
 for (const [op, cases] of Object.entries(operatorCases)) {

@@ -64,8 +64,9 @@ export function parameterUsages(
   const reached = new Set<string>(declared);
   for (const node of withSubgraphs(nodes)) {
     const movesConstant = node.domain === "" && MOVES.has(node.op) && origins.has(node.inputs[0]);
-    if (movesConstant && !reached.has(node.inputs[0])) {
+    if (movesConstant) {
       origins.set(node.outputs[0], origins.get(node.inputs[0])!);
+      if (reached.has(node.inputs[0])) reached.add(node.outputs[0]);
       continue;
     }
     node.inputs.forEach((input, position) => {

@@ -1,0 +1,150 @@
+import type { FileNode } from "../onnx/index.ts";
+import type { ConstantDecision } from "./import/chooseParameters.ts";
+import { isDiscrete } from "./import/discrete.ts";
+import { ruleOf } from "./import/operators.ts";
+import { neededNodes, reachedValues } from "./import/reach.ts";
+import { staticValues } from "./import/statics.ts";
+import type { FileModel } from "./loadModel.ts";
+import type { ModelInput, ModelOutput, ParameterRole } from "./model.ts";
+
+/**
+ * What becomes of the nodes of an operator: "supported" have a derivative rule, "carried" ones need none and are evaluated as
+ * they stand for each batch, "folded" ones depend on shapes and constants alone, "missing" ones would need a rule.
+ */
+export type OperatorFate = "supported" | "carried" | "folded" | "missing";
+
+/** The nodes of one operator in a model. */
+export interface OperatorInspection {
+  /** With its domain, if that is not the standard one. */
+  readonly operator: string;
+  readonly count: number;
+  /** Nodes with a derivative in a parameter. */
+  readonly reached: number;
+  /** Numbers of nodes by what becomes of them. */
+  readonly fates: Readonly<Record<OperatorFate, number>>;
+  /** Names of the nodes that lack a rule (of their first outputs, where they have no name). */
+  readonly missing: readonly string[];
+}
+
+/** Losses that can be told from a model's outputs. */
+export type SuggestedLoss = "crossEntropy" | "bceWithLogits" | "meanSquaredError";
+
+/** What a model file has, and what reading it has decided; plain data. */
+export interface ModelInspection {
+  readonly file: string;
+  readonly producer: string;
+  readonly opset: number;
+  readonly inputs: readonly ModelInput[];
+  /** `activation` is what would be cut off to get logits. */
+  readonly outputs: readonly (ModelOutput & { readonly dims: readonly (number | string | null)[] | null })[];
+  readonly parameters: readonly {
+    readonly name: string;
+    readonly dims: readonly number[];
+    readonly role: ParameterRole;
+    readonly layer: string;
+    readonly reason: string;
+  }[];
+  /** Float tensors that are no parameters. */
+  readonly constants: readonly ConstantDecision[];
+  readonly operators: readonly OperatorInspection[];
+  readonly notices: readonly string[];
+  /** Rows that the model insists on computing at once. */
+  readonly fixedRows?: number;
+  readonly suggestedLoss: { readonly name: SuggestedLoss; readonly reason: string };
+}
+
+/** What a file is to this library, without running it: inputs, outputs, parameters, and what becomes of each operator. */
+export function inspectModel(model: FileModel): ModelInspection {
+  const { name, producer, opset, inputs, constants, notices, fixedRows, prepared } = model;
+  const outputs = model.outputs.map((output) => ({
+    ...output,
+    dims: prepared.outputs.find((info) => info.name === output.name)?.dims ?? null,
+  }));
+  return {
+    file: name,
+    producer,
+    opset,
+    inputs,
+    outputs,
+    parameters: model.parameters.map(({ data: _, name: parameter, dims, role, layer, reason }) => ({
+      name: parameter,
+      dims,
+      role,
+      layer,
+      reason,
+    })),
+    constants,
+    operators: inspectOperators(model),
+    notices,
+    ...(fixedRows === undefined ? {} : { fixedRows }),
+    suggestedLoss: suggestLoss(outputs, integerOutputs(model)),
+  };
+}
+
+function inspectOperators({ prepared, tensors }: FileModel): OperatorInspection[] {
+  const nodes = neededNodes(
+    prepared.nodes,
+    prepared.outputs.map(({ name }) => name),
+  );
+  const parameters = new Set(tensors);
+  const reached = reachedValues(nodes, parameters);
+  const statics = staticValues(nodes, { constants: prepared.constants.keys(), parameters });
+  const isReached = (node: FileNode) => node.outputs.some((name) => reached.has(name));
+  const fateOf = (node: FileNode): OperatorFate => {
+    if (node.outputs.every((name) => name === "" || statics.has(name))) return "folded";
+    if (isReached(node)) return ruleOf(node) === undefined ? "missing" : "supported";
+    return ruleOf(node) === undefined || isDiscrete(node) ? "carried" : "supported";
+  };
+  const groups = new Map<string, FileNode[]>();
+  for (const node of nodes) {
+    const operator = node.domain === "" ? node.op : `${node.domain}.${node.op}`;
+    groups.set(operator, [...(groups.get(operator) ?? []), node]);
+  }
+  return [...groups].map(([operator, members]): OperatorInspection => {
+    const fates = { supported: 0, carried: 0, folded: 0, missing: 0 };
+    for (const node of members) fates[fateOf(node)]++;
+    const missing = members.filter((node) => fateOf(node) === "missing");
+    return {
+      operator,
+      count: members.length,
+      reached: members.filter(isReached).length,
+      fates,
+      missing: missing.map((node) => node.name || node.outputs[0]),
+    };
+  });
+}
+
+/** Names of outputs that hold integers or text: labels, which no loss is taken of. */
+function integerOutputs({ prepared }: FileModel): ReadonlySet<string> {
+  return new Set(
+    prepared.outputs.filter(({ dtype }) => dtype !== null && !dtype.startsWith("float")).map(({ name }) => name),
+  );
+}
+
+function suggestLoss(
+  outputs: ModelInspection["outputs"],
+  integers: ReadonlySet<string>,
+): ModelInspection["suggestedLoss"] {
+  const output = outputs.find(({ name }) => !integers.has(name)) ?? outputs[0];
+  const { name, activation, dims } = output;
+  if (activation === "Softmax" || activation === "LogSoftmax") {
+    return {
+      name: "crossEntropy",
+      reason: `output "${name}" ends in ${activation}, so it stands for probabilities of classes`,
+    };
+  }
+  if (activation === "Sigmoid") {
+    return {
+      name: "bceWithLogits",
+      reason: `output "${name}" ends in Sigmoid, so each element is a probability of its own`,
+    };
+  }
+  const last = dims === null || dims.length < 2 ? undefined : dims[dims.length - 1];
+  if (typeof last === "number" && last > 1) {
+    return {
+      name: "crossEntropy",
+      reason: `output "${name}" has ${last} numbers a row without an activation, as logits of ${last} classes have; for regression choose meanSquaredError`,
+    };
+  }
+  return { name: "meanSquaredError", reason: `output "${name}" has one number a row, as in regression` };
+}
