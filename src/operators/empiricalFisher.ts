@@ -15,11 +15,13 @@ export function empiricalFisher(risk: Risk): LinearOperator {
   return parameterProduct(risk, {
     key: "empirical fisher",
     psd: true,
-    scale: risk.scale,
     product: (batch, v) =>
-      outputProduct(batch, v, (terms, u) => {
-        const g = termGradients(terms);
-        return weighted(terms, mul(g, reduceSumKeeping(mul(g, u), [1])));
+      outputProduct(batch, v, {
+        matrix(terms, u) {
+          const g = termGradients(terms);
+          return weighted(terms, mul(g, reduceSumKeeping(mul(g, u), [1])));
+        },
+        factor: risk.scale,
       }),
   });
 }

@@ -5,7 +5,7 @@ import type { RunOptions } from "../linalg/operator.ts";
 import type { Loss, TermLayout } from "../losses/index.ts";
 import { type Model, matches, type Pattern } from "../models/index.ts";
 import { type Precision, sizeOf, type Tensor, toPrecision, type Vector, zeros } from "../tensors/index.ts";
-import { addInto, checkLength, scaledTo } from "./flatVectors.ts";
+import { checkLength, flatSum } from "./flatVectors.ts";
 import { gradientProduct, lossProduct } from "./lossAndGradient.ts";
 import type { Risk, RiskParameter } from "./risk.ts";
 import { type BoundData, bindData } from "./riskData.ts";
@@ -63,9 +63,8 @@ export async function empiricalRisk(options: EmpiricalRiskOptions): Promise<Risk
     engine = riskEngine({ ...settings, bound });
     layout = (await firstGraph(engine, bound)).layout;
   }
-  const scan = await scanData(bound, { loss, layout });
-  engine.expect(scan.fingerprints);
-  const denominator = options.denominator ?? scan.denominator;
+  const summed = await scanData(bound, { loss, layout });
+  const denominator = options.denominator ?? summed;
   const parameters = placeParameters(model, chosen);
   return assemble({ model, loss, dtype, engine, bound, layout, parameters, chosen, outputs, scale: 1 / denominator });
 }
@@ -174,12 +173,9 @@ async function assemble(parts: Assembly): Promise<Risk> {
     engine,
     loss: (options) => sumLoss(engine, { scale, options }),
     async gradient(options = {}) {
-      const sum = new Float64Array(size);
-      await engine.run(gradientProduct(parameters), {
-        collect: (results) => addInto(sum, { results, parameters }),
-        options,
-      });
-      return scaledTo(sum, { scale, dtype });
+      const sum = flatSum(dtype);
+      await engine.run(gradientProduct(scale), { collect: ({ result }) => sum.add(result), options });
+      return sum.result();
     },
     theta() {
       const theta = zeros(size, dtype);

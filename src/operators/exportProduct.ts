@@ -10,7 +10,7 @@ import { batchGraph, type FedBatchGraph } from "./batchGraph.ts";
 import { vectorName } from "./flatVectors.ts";
 import { lossHessian } from "./ggn.ts";
 import { summedLoss } from "./lossAndGradient.ts";
-import { outputProduct, weighted } from "./outputProduct.ts";
+import { type OutputMatrix, outputProduct, weighted } from "./outputProduct.ts";
 
 /** A derivative that can be saved as an ONNX model. */
 export type ExportedProduct = "gradient" | "hvp" | "ggnvp" | "jvp" | "vjp";
@@ -147,15 +147,10 @@ const BUILDERS: { readonly [product in ExportedProduct]: (request: BuildRequest)
   },
   ggnvp({ batch, names }) {
     const v = vectors(batch, names);
-    const product = outputProduct(batch, Object.values(v), (terms, u) => weighted(terms, lossHessian(terms, u)));
-    return {
-      inputs: v,
-      outputs: prefixed(
-        "product",
-        names,
-        product.map((part) => reduced(batch, part)),
-      ),
-    };
+    const matrix: OutputMatrix = (terms, u) => weighted(terms, lossHessian(terms, u));
+    const product = outputProduct(batch, Object.values(v), { matrix, factor: 1 });
+    const parts = product.map((part) => reduced(batch, part));
+    return { inputs: v, outputs: prefixed("product", names, parts) };
   },
   jvp({ batch, names, output }) {
     const v = vectors(batch, names);

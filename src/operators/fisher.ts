@@ -55,8 +55,8 @@ function exactFisher(risk: Risk, key: string, moment: (f: Value, u: Value) => Va
   return parameterProduct(risk, {
     key,
     psd: true,
-    scale: risk.scale,
-    product: (batch, v) => outputProduct(batch, v, (terms, u) => weighted(terms, moment(terms.f, u))),
+    product: (batch, v) =>
+      outputProduct(batch, v, { matrix: (terms, u) => weighted(terms, moment(terms.f, u)), factor: risk.scale }),
   });
 }
 
@@ -77,7 +77,6 @@ function sampledFisher(risk: Risk, sampling: Sampling): LinearOperator {
   return parameterProduct(risk, {
     key: `fisher 1 with ${labels} labels`,
     psd: true,
-    scale: risk.scale,
     constants: {
       key: `seed ${seed}`,
       prepare: drawn.prepare,
@@ -85,9 +84,10 @@ function sampledFisher(risk: Risk, sampling: Sampling): LinearOperator {
       inputs: ({ f }) => ({ labels: labelInput(likelihood, { terms: f.shape[0], outputs: f.shape[1], labels }) }),
     },
     product: (batch, v, constants) =>
-      outputProduct(batch, v, (terms, u) =>
-        weighted(terms, sampledMoment(terms, { u, drawnLabels: constants.labels, sampling })),
-      ),
+      outputProduct(batch, v, {
+        matrix: (terms, u) => weighted(terms, sampledMoment(terms, { u, drawnLabels: constants.labels, sampling })),
+        factor: risk.scale,
+      }),
   });
 }
 

@@ -1,35 +1,44 @@
 import { CurvatureError } from "../errors/index.ts";
-import { type Precision, type Tensor, type Vector, zeros } from "../tensors/index.ts";
+import type { Value } from "../graph/index.ts";
+import { concat, reshape } from "../primitives/index.ts";
+import { type Precision, sizeOf, type Tensor, toPrecision, type Vector } from "../tensors/index.ts";
 import type { RiskParameter } from "./risk.ts";
 
-/** Adds the outputs of a batch, one a parameter, to a flat sum. */
-export function addInto(
-  sum: Float64Array,
-  {
-    results,
-    parameters,
-  }: { readonly results: { readonly [name: string]: Tensor }; readonly parameters: readonly RiskParameter[] },
-): void {
-  for (const { name, offset, size } of parameters) {
-    const part = results[name].data as Vector;
-    for (let i = 0; i < size; i++) sum[offset + i] += part[i];
-  }
+/** Values one after the other as one flat value, each row-major. */
+export function flattened(values: readonly Value[]): Value {
+  return concat(
+    values.map((value) => reshape(value, [sizeOf(value.shape)])),
+    0,
+  );
 }
 
-/** A float64 sum times a number, in the precision of results. */
-export function scaledTo(
-  sum: Float64Array,
-  { scale, dtype }: { readonly scale: number; readonly dtype: Precision },
-): Vector {
-  const result = zeros(sum.length, dtype);
-  for (let i = 0; i < sum.length; i++) result[i] = scale * sum[i];
-  return result;
+/** A sum of flat vectors in float64; a single one is passed on as it is, without a copy. */
+export function flatSum(dtype: Precision): { add(part: Tensor): void; result(): Vector } {
+  let only: Vector | undefined;
+  let sum: Float64Array | undefined;
+  return {
+    add({ data }) {
+      const part = data as Vector;
+      if (only === undefined) {
+        only = part;
+        return;
+      }
+      sum ??= Float64Array.from(only);
+      for (let i = 0; i < part.length; i++) sum[i] += part[i];
+    },
+    result: () => toPrecision(sum ?? only!, dtype),
+  };
 }
 
-/** Checks the length of a vector that a user passed. */
+/**
+ * Checks the length of a vector that a user passed.
+ *
+ * @throws CurvatureError "shape"
+ */
 export function checkLength(vector: Vector, size: number): void {
-  if (vector.length !== size)
+  if (vector.length !== size) {
     throw new CurvatureError("shape", `the risk has ${size} parameter entries, got a vector of ${vector.length}`);
+  }
 }
 
 /** The parts of a flat vector as feeds `v.<parameter>`, views. */
@@ -39,22 +48,6 @@ export function vectorFeeds(vector: Vector, parameters: readonly RiskParameter[]
       vectorName(name),
       { data: vector.subarray(offset, offset + size), dims },
     ]),
-  );
-}
-
-/** The columns of a matrix as feeds `v.<parameter>` of shape [columns, ...dims]. */
-export function columnFeeds(
-  columns: readonly Vector[],
-  { parameters, dtype }: { readonly parameters: readonly RiskParameter[]; readonly dtype: Precision },
-): { readonly [name: string]: Tensor } {
-  return Object.fromEntries(
-    parameters.map(({ name, dims, offset, size }) => {
-      const data = zeros(columns.length * size, dtype);
-      columns.forEach((column, k) => {
-        data.set(column.subarray(offset, offset + size), k * size);
-      });
-      return [vectorName(name), { data, dims: [columns.length, ...dims] }];
-    }),
   );
 }
 

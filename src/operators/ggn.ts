@@ -15,8 +15,8 @@ export function ggn(risk: Risk): LinearOperator {
   return parameterProduct(risk, {
     key: "ggn",
     psd: risk.lossFunction.convex,
-    scale: risk.scale,
-    product: (batch, v) => outputProduct(batch, v, (terms, u) => weighted(terms, lossHessian(terms, u))),
+    product: (batch, v) =>
+      outputProduct(batch, v, { matrix: (terms, u) => weighted(terms, lossHessian(terms, u)), factor: risk.scale }),
   });
 }
 

@@ -20,13 +20,15 @@ export function gradientCovariance(risk: Risk): LinearOperator {
   const second = parameterProduct(risk, {
     key: "row gradients",
     psd: true,
-    scale: rows * scale * scale,
     product: (batch, v) =>
-      outputProduct(batch, v, (terms, u) => {
-        const slopes = weighted(terms, termGradients(terms));
-        const perRow = [terms.rows, slopes.shape[0] / terms.rows, slopes.shape[1]];
-        const along = reduceSumKeeping(reshape(mul(slopes, u), perRow), [1, 2]);
-        return mul(slopes, reshape(broadcast(along, perRow), slopes.shape));
+      outputProduct(batch, v, {
+        matrix(terms, u) {
+          const slopes = weighted(terms, termGradients(terms));
+          const perRow = [terms.rows, slopes.shape[0] / terms.rows, slopes.shape[1]];
+          const along = reduceSumKeeping(reshape(mul(slopes, u), perRow), [1, 2]);
+          return mul(slopes, reshape(broadcast(along, perRow), slopes.shape));
+        },
+        factor: rows * scale * scale,
       }),
   });
   let mean: Promise<Vector> | undefined;

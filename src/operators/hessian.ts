@@ -15,9 +15,8 @@ export function hessian(risk: Risk): LinearOperator {
   return parameterProduct(risk, {
     key: "hessian",
     psd: false,
-    scale: risk.scale,
     product(batch, v) {
-      const gradient = vjp([summedLoss(batch)], batch.parameters, [scalar(1)]);
+      const gradient = vjp([summedLoss(batch, risk.scale)], batch.parameters, [scalar(1)]);
       return jvp(gradient, batch.parameters, v).map((part, i) => part ?? zeros(batch.parameters[i].shape));
     },
   });

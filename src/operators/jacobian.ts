@@ -4,8 +4,7 @@ import { input } from "../graph/index.ts";
 import type { LinearOperator, RunOptions } from "../linalg/operator.ts";
 import { zeros as zeroValue } from "../primitives/index.ts";
 import { toPrecision, type Vector, zeros } from "../tensors/index.ts";
-import { addInto, checkLength, scaledTo, vectorFeeds, vectorName } from "./flatVectors.ts";
-import { byParameter } from "./lossAndGradient.ts";
+import { checkLength, flatSum, flattened, vectorFeeds, vectorName } from "./flatVectors.ts";
 import type { BatchProduct, Risk } from "./risk.ts";
 
 /**
@@ -32,7 +31,7 @@ export function jacobian(risk: Risk): LinearOperator {
     key: "jacobian adjoint",
     build({ output, parameters: values }) {
       const u = input("u", output.shape);
-      return { vectors: { u }, outputs: byParameter(parameters, vjp([output], values, [u])) };
+      return { vectors: { u }, outputs: { result: flattened(vjp([output], values, [u])) } };
     },
   };
   const matvec = async (x: Vector, options: RunOptions = {}): Promise<Vector> => {
@@ -50,15 +49,15 @@ export function jacobian(risk: Risk): LinearOperator {
     if (u.length !== length)
       throw new CurvatureError("shape", `the Jacobian has ${length} rows, got a vector of ${u.length}`);
     const narrow = toPrecision(u, dtype);
-    const sum = new Float64Array(size);
+    const sum = flatSum(dtype);
     await engine.run(backward, {
       feed: ({ start, rows: count }) => ({
         u: { data: narrow.subarray(start * perRow, (start + count) * perRow), dims: [count * perRow] },
       }),
-      collect: (results) => addInto(sum, { results, parameters }),
+      collect: ({ result }) => sum.add(result),
       options,
     });
-    return scaledTo(sum, { scale: 1, dtype });
+    return sum.result();
   };
   const operator: LinearOperator = {
     shape: [length, size],

@@ -1,8 +1,9 @@
+import { CurvatureError } from "../errors/index.ts";
 import { input, type Value } from "../graph/index.ts";
 import type { LinearOperator, RunOptions } from "../linalg/operator.ts";
-import { column, type Matrix, toPrecision, type Vector, zeros } from "../tensors/index.ts";
-import { addInto, checkLength, columnFeeds, scaledTo, vectorFeeds, vectorName } from "./flatVectors.ts";
-import { byParameter } from "./lossAndGradient.ts";
+import { type Matrix, toPrecision, type Vector, zeros } from "../tensors/index.ts";
+import { checkLength, flatSum, flattened, vectorFeeds, vectorName } from "./flatVectors.ts";
+import { allColumns } from "./productPrograms.ts";
 import type { Tensors } from "./residualCache.ts";
 import type { BatchGraph, BatchProduct, EvaluatedBatch, Risk } from "./risk.ts";
 
@@ -11,8 +12,6 @@ export interface ParameterProductOptions {
   /** Tells it apart from the other matrices of a risk. */
   readonly key: string;
   readonly psd: boolean;
-  /** What the sum over batches is multiplied with. */
-  readonly scale: number;
   /** The batch's share of A v, one value a parameter, for one value a parameter of v. */
   readonly product: (
     batch: BatchGraph,
@@ -36,58 +35,64 @@ export interface ParameterProductOptions {
  */
 export function parameterProduct(risk: Risk, options: ParameterProductOptions): LinearOperator {
   const { engine, parameters, size, dtype } = risk;
-  const { key, psd, scale, constants } = options;
+  const { key, psd, constants } = options;
   const product: BatchProduct = {
     key,
     ...(constants && { residualKey: `${key} ${constants.key}` }),
     build: (batch) => buildProduct(risk, { batch, options }),
   };
 
-  const matvec = async (x: Vector, run: RunOptions = {}): Promise<Vector> => {
+  const run = async (vectors: Tensors, columns: number, runOptions: RunOptions): Promise<Vector> => {
+    await constants?.prepare(runOptions);
+    const sum = flatSum(dtype);
+    await engine.run(product, {
+      feed: (batch) => ({ ...vectors, ...constants?.feed(batch) }),
+      collect: ({ result }) => sum.add(result),
+      columns,
+      options: runOptions,
+    });
+    return sum.result();
+  };
+  const matvec = async (x: Vector, runOptions: RunOptions = {}): Promise<Vector> => {
     checkLength(x, size);
-    await constants?.prepare(run);
-    const vectors = vectorFeeds(toPrecision(x, dtype), parameters);
-    const sum = new Float64Array(size);
-    await engine.run(product, {
-      feed: (batch) => ({ ...vectors, ...constants?.feed(batch) }),
-      collect: (results) => addInto(sum, { results, parameters }),
-      options: run,
-    });
-    return scaledTo(sum, { scale, dtype });
+    return run(vectorFeeds(toPrecision(x, dtype), parameters), 1, runOptions);
   };
-
-  const chunk = async (columns: readonly Vector[], run: RunOptions): Promise<Vector[]> => {
-    if (columns.length === 1) return [await matvec(columns[0], run)];
-    const vectors = columnFeeds(columns, { parameters, dtype });
-    const sums = columns.map(() => new Float64Array(size));
-    await engine.run(product, {
-      feed: (batch) => ({ ...vectors, ...constants?.feed(batch) }),
-      collect: (results) => {
-        sums.forEach((sum, k) => {
-          addInto(sum, { results: columnOf(results, k, columns.length), parameters });
-        });
-      },
-      columns: columns.length,
-      options: run,
-    });
-    return sums.map((sum) => scaledTo(sum, { scale, dtype }));
-  };
-
-  const matmat = async (X: Matrix, run: RunOptions = {}): Promise<Matrix> => {
-    checkLength(X.data.subarray(0, X.rows), size);
-    await constants?.prepare(run);
+  const matmat = async (X: Matrix, runOptions: RunOptions = {}): Promise<Matrix> => {
+    checkColumns(X, size);
     const atOnce = await engine.columnsAtOnce(product);
-    const data = zeros(size * X.columns, dtype);
+    const given = toPrecision(X.data, dtype);
+    const chunks: Vector[] = [];
     for (let first = 0; first < X.columns; first += atOnce) {
       const count = Math.min(atOnce, X.columns - first);
-      const columns = Array.from({ length: count }, (_, k) => column(X, first + k));
-      (await chunk(columns, run)).forEach((result, k) => {
-        data.set(result, (first + k) * size);
-      });
+      const part = given.subarray(first * size, (first + count) * size);
+      const feeds = count === 1 ? vectorFeeds(part, parameters) : { [allColumns]: { data: part, dims: [count, size] } };
+      chunks.push(await run(feeds, count, runOptions));
     }
-    return { rows: size, columns: X.columns, data };
+    return { rows: size, columns: X.columns, data: joined(chunks, { length: size * X.columns, dtype }) };
   };
   return { shape: [size, size], dtype, symmetric: true, psd, matvec, matmat };
+}
+
+function joined(
+  chunks: readonly Vector[],
+  { length, dtype }: { readonly length: number; readonly dtype: Risk["dtype"] },
+): Vector {
+  if (chunks.length === 1) return chunks[0];
+  const data = zeros(length, dtype);
+  let offset = 0;
+  for (const chunk of chunks) {
+    data.set(chunk, offset);
+    offset += chunk.length;
+  }
+  return data;
+}
+
+function checkColumns({ rows, columns, data }: Matrix, size: number): void {
+  if (rows === size && data.length === rows * columns) return;
+  throw new CurvatureError(
+    "shape",
+    `the risk has ${size} parameter entries, got a matrix of ${rows} rows and ${columns} columns with ${data.length} numbers`,
+  );
 }
 
 function buildProduct(
@@ -96,20 +101,9 @@ function buildProduct(
 ) {
   const v = risk.parameters.map(({ name, dims }) => input(vectorName(name), dims));
   const constants = options.constants?.inputs(batch) ?? {};
-  const results = options.product(batch, v, constants);
   return {
     vectors: Object.fromEntries(risk.parameters.map(({ name }, i) => [vectorName(name), v[i]])),
     constants,
-    outputs: byParameter(risk.parameters, results),
+    outputs: { result: flattened(options.product(batch, v, constants)) },
   };
-}
-
-/** Row k of outputs that have a leading axis of columns. */
-function columnOf(results: Tensors, k: number, columns: number): Tensors {
-  return Object.fromEntries(
-    Object.entries(results).map(([name, { data, dims }]) => {
-      const size = data.length / columns;
-      return [name, { data: (data as Vector).subarray(k * size, (k + 1) * size), dims: dims.slice(1) }];
-    }),
-  );
 }

@@ -1,5 +1,6 @@
 import { splitResiduals, vectorize } from "../autodiff/index.ts";
 import { dependents, input, topologicalOrder, type Value } from "../graph/index.ts";
+import { reshape, slice } from "../primitives/index.ts";
 import { compile, type NamedGraph, type Program } from "../runtime/index.ts";
 import { type Precision, sizeOf } from "../tensors/index.ts";
 import type { FedBatchGraph } from "./batchGraph.ts";
@@ -28,7 +29,7 @@ export const feedName = {
   weights: "row weights",
 } as const;
 
-/** Builds the graphs of a product; `columns` above 1 gives vectors and outputs a leading axis of that size. */
+/** Builds the graphs of a product; with `columns` above 1, vectors come as `allColumns` and outputs have a leading axis of that size. */
 export function productPrograms(
   product: BatchProduct,
   request: {
@@ -80,21 +81,29 @@ function batchInputs(batch: FedBatchGraph, parameterNames: readonly string[]): {
   return inputs;
 }
 
+/** Name of the input that holds several columns of all vectors: [columns, entries], the vectors one after the other in each row. */
+export const allColumns = "columns";
+
 function withColumns(
   outputs: { readonly [name: string]: Value },
   vectors: readonly (readonly [string, Value])[],
   columns: number,
 ): { readonly outputs: { readonly [name: string]: Value }; readonly inputs: { readonly [name: string]: Value } } {
   if (columns === 1) return { outputs, inputs: Object.fromEntries(vectors) };
-  const replacements = vectors.map(([name, value]) => input(name, [columns, ...value.shape]));
-  const values = vectorize(
-    Object.values(outputs),
-    vectors.map(([, value]) => value),
-    { replacements, size: columns },
-  );
+  const variables = vectors.map(([, value]) => value);
+  const total = variables.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+  const all = input(allColumns, [columns, total]);
+  let start = 0;
+  const replacements = variables.map(({ shape }) => {
+    const limit = start + sizeOf(shape);
+    const part = reshape(slice(all, { axis: 1, start, limit }), [columns, ...shape]);
+    start = limit;
+    return part;
+  });
+  const values = vectorize(Object.values(outputs), variables, { replacements, size: columns });
   return {
     outputs: Object.fromEntries(Object.keys(outputs).map((name, i) => [name, values[i]])),
-    inputs: Object.fromEntries(vectors.map(([name], i) => [name, replacements[i]])),
+    inputs: { [allColumns]: all },
   };
 }
 

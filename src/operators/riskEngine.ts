@@ -10,7 +10,6 @@ import { feedName, type ProductPrograms, productPrograms } from "./productProgra
 import { residualCache, type Tensors } from "./residualCache.ts";
 import type { BatchProduct, EvaluatedBatch, RiskEngine } from "./risk.ts";
 import type { BoundBatch, BoundData } from "./riskData.ts";
-import { checkFingerprint } from "./scanData.ts";
 
 /** What an engine works on. */
 export interface EngineSettings {
@@ -30,8 +29,6 @@ export interface EngineSettings {
 export interface OwnedEngine extends RiskEngine {
   /** The graph of a batch shape; built once. */
   graph(shape: BatchShape): Promise<FedBatchGraph>;
-  /** Tells what the first pass over the data saw; from then on every pass is compared with it. */
-  expect(fingerprints: readonly number[]): void;
   release(): Promise<void>;
 }
 
@@ -53,7 +50,6 @@ export function riskEngine(settings: EngineSettings): OwnedEngine {
       { data: toPrecision(data, precision), dims },
     ]),
   );
-  let fingerprints: readonly number[] | undefined;
   let released = false;
 
   const graph = (shape: BatchShape) =>
@@ -97,9 +93,6 @@ export function riskEngine(settings: EngineSettings): OwnedEngine {
 
   return {
     graph,
-    expect(values) {
-      fingerprints = values;
-    },
     run: (product, { feed, collect, columns = 1, options = {} }) =>
       queue(async () => {
         if (released) throw new CurvatureError("argument", "this risk has been disposed of; make a new one");
@@ -109,7 +102,6 @@ export function riskEngine(settings: EngineSettings): OwnedEngine {
         for await (const batch of data.batches()) {
           throwIfAborted(options.signal);
           const fed = bound.bind(batch);
-          if (fingerprints !== undefined) checkFingerprint(fed, { fingerprints, index, data });
           const where: EvaluatedBatch = { index, start: batch.start, rows: batch.rows };
           const given = (await feed?.(where)) ?? {};
           collect(await evaluate(product, fed, { index, columns, given }), where);

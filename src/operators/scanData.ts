@@ -4,16 +4,8 @@ import type { Loss, TermLayout } from "../losses/index.ts";
 import type { Tensor } from "../tensors/index.ts";
 import type { BoundBatch, BoundData } from "./riskData.ts";
 
-/** What one pass over the data finds out. */
-export interface DataScan {
-  /** Denominator of the loss for "mean", 1 for "sum". */
-  readonly denominator: number;
-  /** Fingerprint of each batch, to notice data that change between passes. */
-  readonly fingerprints: readonly number[];
-}
-
 /**
- * Checks all rows of a data set for a loss and sums the loss's denominator.
+ * Checks all rows of a data set for a loss. Returns the loss's denominator for "mean", 1 for "sum".
  *
  * @throws CurvatureError "data" naming the first number that is not finite, label or target out of range, or weight below 0;
  *   "nondeterministic" where a second pass gives other data
@@ -21,7 +13,7 @@ export interface DataScan {
 export async function scanData(
   bound: BoundData,
   { loss, layout }: { readonly loss: Loss; readonly layout: TermLayout },
-): Promise<DataScan> {
+): Promise<number> {
   const { data } = bound;
   await checkFinite(data);
   const fingerprints: number[] = [];
@@ -37,32 +29,19 @@ export async function scanData(
     fingerprints.push(fingerprint({ inputs, targets, weights }));
   }
   let index = 0;
-  for await (const batch of data.batches()) checkFingerprint(bound.bind(batch), { fingerprints, index: index++, data });
+  for await (const batch of data.batches()) {
+    if (fingerprint(bound.bind(batch)) !== fingerprints[index]) throw changed(data, `batch ${index} has other numbers`);
+    index++;
+  }
   if (index !== fingerprints.length) throw changed(data, `${index} batches instead of ${fingerprints.length}`);
-  if (loss.reduction === "sum") return { denominator: 1, fingerprints };
+  if (loss.reduction === "sum") return 1;
   if (!(denominator > 0)) {
     throw new CurvatureError(
       "data",
       `${data.description}: the terms of the loss have a total weight of ${denominator}, so their mean is not defined; check ignored labels and weights`,
     );
   }
-  return { denominator, fingerprints };
-}
-
-/**
- * Compares a batch with what the first pass saw.
- *
- * @throws CurvatureError "nondeterministic"
- */
-export function checkFingerprint(
-  batch: Pick<BoundBatch, "inputs" | "targets" | "weights">,
-  {
-    fingerprints,
-    index,
-    data,
-  }: { readonly fingerprints: readonly number[]; readonly index: number; readonly data: Data },
-): void {
-  if (fingerprint(batch) !== fingerprints[index]) throw changed(data, `batch ${index} has other numbers`);
+  return denominator;
 }
 
 function changed(data: Data, what: string): CurvatureError {
