@@ -85,7 +85,7 @@ test.each([meanSquaredError(), bceWithLogits(), poissonNll()])(
   "$name takes one number a row with or without an axis for it",
   async (loss) => {
     const f = [0.1, 0.2, -0.3];
-    const sums = [];
+    const sums: number[] = [];
     for (const output of [[3], [3, 1]])
       for (const dims of [[3], [3, 1], [3, 1, 1]])
         sums.push((await at(loss, { f, output, targets: floats([1, 0, 1], dims) })).sum);
