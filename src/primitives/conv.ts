@@ -1,7 +1,7 @@
 import { CurvatureError } from "../errors/index.ts";
 import { apply, type Primitive, type Shape, type Value } from "../graph/index.ts";
 import { formatDims, sizeOf } from "../tensors/index.ts";
-import { add } from "./arithmetic.ts";
+import { add, mul } from "./arithmetic.ts";
 import { reduceSum, zeros } from "./broadcast.ts";
 import { joinLeading, splitLeading } from "./leading.ts";
 import { matmul } from "./matmul.ts";
@@ -273,9 +273,12 @@ const convWeightTransposePrimitive: Primitive<WeightTransposeParams> = {
   form(node) {
     const { groups, kernel } = node.params;
     const [, C] = node.inputs[0].shape;
-    const windows = sizeOf(node.inputs[1].shape.slice(2));
+    const [, O, ...counts] = node.inputs[1].shape;
+    if (C === groups && O === groups) return depthwiseProducts(node);
     // One product a row of the batch pays where channels are few, or windows many and of one element.
-    return C / groups <= 4 || (sizeOf(kernel) === 1 && windows >= 64) ? batchedProducts(node) : pooledProducts(node);
+    return C / groups <= 4 || (sizeOf(kernel) === 1 && sizeOf(counts) >= 64)
+      ? batchedProducts(node)
+      : pooledProducts(node);
   },
 };
 
@@ -285,6 +288,17 @@ function batchedProducts({ inputs: [x, c], params, shape }: Value<WeightTranspos
   const outputs = reshape(c, [N, ...perGroup(params, O), sizeOf(counts)]);
   const products = matmul(outputs, columns(x, params, params.kernel), { transposeB: true });
   return reshape(reduceSum(products, [0]), shape);
+}
+
+/** One channel a group: sums of elementwise products, for each position in a window. */
+function depthwiseProducts({ inputs: [x, c], params, shape }: Value<WeightTransposeParams>): Value {
+  const windows = windowsOf(params, params.kernel);
+  const [, O, ...counts] = c.shape;
+  const summed = [0, ...counts.map((_, axis) => axis + 2)];
+  const sums = windowSlices(padSpatial(x, windows), windows, counts).map((part) =>
+    reshape(reduceSum(mul(part, c), summed), [O, 1]),
+  );
+  return reshape(concat(sums, 1), shape);
 }
 
 /** One product [O, N L] [N L, C] for each position in a window: the batch is summed over within the product. */

@@ -139,22 +139,38 @@ const foldPrimitive: Primitive<FoldParams> = {
     const parts = windowOffsets(params.kernel).map((_, p) =>
       reshape(slice(c, { axis: 2, start: p, limit: p + 1 }), [...outer, ...counts]),
     );
-    return tiles(params) ? interleaved(parts, params) : overlapAdd(parts, params);
+    return cropped(interleaved(phases(parts, params), params.strides), params);
   },
 };
 
-/** Whether windows lie side by side, without gaps, overlap or padding. */
-function tiles({ kernel, strides, dilations, padsBefore, padsAfter }: Windows): boolean {
-  return kernel.every(
-    (size, axis) => strides[axis] === size && dilations[axis] === 1 && padsBefore[axis] + padsAfter[axis] === 0,
-  );
+/**
+ * What overlaps, added, for each remainder of the padded position by the strides (row-major): positions r, r + stride, ... are a
+ * coarse grid on which neighbouring windows are neighbours, so that no zeros have to be put between them.
+ */
+function phases(parts: readonly Value[], params: FoldParams): Value[] {
+  const { kernel, strides, dilations, padsBefore, padsAfter, spatial } = params;
+  const [N, C, ...counts] = parts[0].shape;
+  const coarse = spatial.map((dim, axis) => Math.ceil((dim + padsBefore[axis] + padsAfter[axis]) / strides[axis]));
+  const sums = new Map<string, Value>();
+  windowOffsets(kernel).forEach((offset, p) => {
+    const starts = offset.map((k, axis) => k * dilations[axis]);
+    const before = starts.map((start, axis) => Math.floor(start / strides[axis]));
+    const placed = pad(parts[p], {
+      before: [0, 0, ...before],
+      after: [0, 0, ...coarse.map((dim, axis) => dim - before[axis] - counts[axis])],
+    });
+    const phase = `${starts.map((start, axis) => start % strides[axis])}`;
+    const sum = sums.get(phase);
+    sums.set(phase, sum === undefined ? placed : add(sum, placed));
+  });
+  return windowOffsets(strides).map((phase) => sums.get(`${phase}`) ?? zeros([N, C, ...coarse]));
 }
 
-/** Windows side by side: along each axis, last first, the parts of neighbouring positions are interleaved. */
-function interleaved(parts: readonly Value[], { kernel, spatial }: FoldParams): Value {
+/** Tensors whose elements take turns along the spatial axes: one for each place in a tile of this size, row-major. */
+function interleaved(parts: readonly Value[], tile: readonly number[]): Value {
   let current = parts;
-  for (let axis = kernel.length - 1; axis >= 0; axis--) {
-    const size = kernel[axis];
+  for (let axis = tile.length - 1; axis >= 0; axis--) {
+    const size = tile[axis];
     const at = axis + 2;
     current = Array.from({ length: current.length / size }, (_, group) => {
       const members = current.slice(group * size, (group + 1) * size);
@@ -169,33 +185,15 @@ function interleaved(parts: readonly Value[], { kernel, spatial }: FoldParams): 
       );
     });
   }
-  const [joined] = current;
-  const after = spatial.map((dim, axis) => dim - joined.shape[axis + 2]);
-  return pad(joined, { before: joined.shape.map(() => 0), after: [0, 0, ...after] });
+  return current[0];
 }
 
-/** Any windows: each part is put back where it was read, and what overlaps is added. */
-function overlapAdd(parts: readonly Value[], params: FoldParams): Value {
-  const { kernel, strides, dilations, padsBefore, padsAfter, spatial } = params;
-  const placed = windowOffsets(kernel).map((offset, p) => {
-    const counts = parts[p].shape.slice(2);
-    const starts = offset.map((k, axis) => k * dilations[axis]);
-    const rest = counts.map(
-      (count, axis) =>
-        spatial[axis] + padsBefore[axis] + padsAfter[axis] - starts[axis] - (count - 1) * strides[axis] - 1,
-    );
-    return pad(parts[p], {
-      before: [0, 0, ...starts],
-      after: [0, 0, ...rest],
-      between: [0, 0, ...strides.map((stride) => stride - 1)],
-    });
-  });
-  const sum = placed.reduce((total, part) => add(total, part));
-  const outer = sum.shape.slice(0, 2);
-  return sliceAll(sum, {
+/** The input without its padding. */
+function cropped(x: Value, { padsBefore, spatial }: FoldParams): Value {
+  return sliceAll(x, {
     starts: [0, 0, ...padsBefore],
-    limits: [...outer, ...padsBefore.map((before, axis) => before + spatial[axis])],
-    steps: sum.shape.map(() => 1),
+    limits: [...x.shape.slice(0, 2), ...padsBefore.map((before, axis) => before + spatial[axis])],
+    steps: x.shape.map(() => 1),
   });
 }
 
