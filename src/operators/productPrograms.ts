@@ -43,12 +43,12 @@ export function productPrograms(
   const { batch, parameterNames, precision, columns, threads } = request;
   const built = product.build(batch);
   const vectors = Object.entries(built.vectors ?? {});
-  const { outputs, inputs: moving } = withColumns(built.outputs, vectors, columns);
   const shared = { ...batchInputs(batch, parameterNames), ...built.constants };
-  const named = (values: readonly Value[]) =>
-    Object.fromEntries(Object.keys(outputs).map((name, i) => [name, values[i]]));
-  const roots = Object.values(outputs);
-  const split = vectors.length === 0 ? undefined : splitResiduals(roots, Object.values(moving));
+  const names = Object.keys(built.outputs);
+  const roots = Object.values(built.outputs);
+  const variables = vectors.map(([, value]) => value);
+  // Split before columns are put side by side: residuals are kept for any number of columns.
+  const split = vectors.length === 0 ? undefined : splitResiduals(roots, variables);
   const residualNames = split?.residuals.map((_, i) => `residual ${i}`) ?? [];
   const program = lazily((graph: NamedGraph) =>
     compile(graph, { precision, ...(threads !== undefined && { threads }) }),
@@ -57,16 +57,19 @@ export function productPrograms(
   const bytes = precision === "float64" ? 8 : 4;
   const size = (values: Iterable<Value>) =>
     [...values].reduce((sum, { shape, type }) => sum + sizeOf(shape) * elementBytes(type, bytes), 0);
+  const graph = (values: readonly Value[], kept: { readonly [name: string]: Value }): NamedGraph => {
+    const { outputs, inputs } = withColumns(values, vectors, columns);
+    return {
+      inputs: { ...shared, ...inputs, ...kept },
+      outputs: Object.fromEntries(names.map((name, i) => [name, outputs[i]])),
+    };
+  };
   return {
     residualBytes: split === undefined || split.residuals.length === 0 ? undefined : size(split.residuals),
-    movingBytes: size(dependents(topologicalOrder(roots), Object.values(moving))),
-    whole: () => program("whole", { inputs: { ...shared, ...moving }, outputs }),
-    residual: () => program("residual", { inputs: shared, outputs: zip(split?.residuals) }),
-    linear: () =>
-      program("linear", {
-        inputs: { ...shared, ...moving, ...zip(split?.inputs) },
-        outputs: named(split?.outputs ?? roots),
-      }),
+    movingBytes: size(dependents(topologicalOrder(roots), variables)),
+    whole: () => program("whole", () => graph(roots, {})),
+    residual: () => program("residual", () => ({ inputs: shared, outputs: zip(split?.residuals) })),
+    linear: () => program("linear", () => graph(split?.outputs ?? roots, zip(split?.inputs))),
     release: program.release,
   };
 }
@@ -85,10 +88,10 @@ function batchInputs(batch: FedBatchGraph, parameterNames: readonly string[]): {
 export const allColumns = "columns";
 
 function withColumns(
-  outputs: { readonly [name: string]: Value },
+  outputs: readonly Value[],
   vectors: readonly (readonly [string, Value])[],
   columns: number,
-): { readonly outputs: { readonly [name: string]: Value }; readonly inputs: { readonly [name: string]: Value } } {
+): { readonly outputs: readonly Value[]; readonly inputs: { readonly [name: string]: Value } } {
   if (columns === 1) return { outputs, inputs: Object.fromEntries(vectors) };
   const variables = vectors.map(([, value]) => value);
   const total = variables.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
@@ -100,11 +103,7 @@ function withColumns(
     start = limit;
     return part;
   });
-  const values = vectorize(Object.values(outputs), variables, { replacements, size: columns });
-  return {
-    outputs: Object.fromEntries(Object.keys(outputs).map((name, i) => [name, values[i]])),
-    inputs: { [allColumns]: all },
-  };
+  return { outputs: vectorize(outputs, variables, { replacements, size: columns }), inputs: { [allColumns]: all } };
 }
 
 function elementBytes(type: string, floatBytes: number): number {
@@ -115,10 +114,10 @@ function elementBytes(type: string, floatBytes: number): number {
 /** Compiles a graph once by name; a failed compilation is forgotten. */
 function lazily(make: (graph: NamedGraph) => Promise<Program>) {
   const made = new Map<string, Promise<Program>>();
-  const get = (name: string, graph: NamedGraph): Promise<Program> => {
+  const get = (name: string, graph: () => NamedGraph): Promise<Program> => {
     let program = made.get(name);
     if (program === undefined) {
-      program = make(graph);
+      program = make(graph());
       made.set(name, program);
       program.catch(() => made.delete(name));
     }
