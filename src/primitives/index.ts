@@ -1,3 +1,9 @@
+/**
+ * Differentiable operations on the values of a graph, of which models and losses are built. Operands broadcast by NumPy's
+ * rules; derivatives at kinks are those of PyTorch.
+ *
+ * @module
+ */
 export { add, div, mean, mul, neg, scale, sub } from "./arithmetic.ts";
 export { broadcast, filled, range, reduceSum, reduceSumKeeping, sumTo, withOnes, zeros } from "./broadcast.ts";
 export { type ConvOptions, conv, convInputTranspose, convWeightTranspose } from "./conv.ts";

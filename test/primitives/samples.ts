@@ -576,7 +576,14 @@ export const samples: Samples = {
     (elements) => Math.min(...elements),
     (...shape) => apart(0, ...shape),
   ),
-  reduceSum: reduction(p.reduceSum, sum),
+  reduceSum: [
+    ...reduction(p.reduceSum, sum),
+    of(
+      [integer(-3, 4, 4, 3)],
+      (x) => p.reduceSum(x, [0]),
+      (x) => reduce(x, [0], sum),
+    ),
+  ],
   reduceSumKeeping: [
     of(
       [real(2, 3, 4)],
