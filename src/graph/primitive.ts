@@ -65,6 +65,11 @@ export interface Primitive<P = unknown> {
   form?(node: Value<P>, precision: Precision): Value | undefined;
   /** Emits ONNX nodes that compute the value and returns the name of the result. Needed where `form` gives nothing. */
   lower?(node: Value<P>, context: Lowering): string;
+  /**
+   * Emits this value plus another one in a single operation, where there is one for these shapes (a matrix product with a
+   * bias); undefined where there is not.
+   */
+  lowerSum?(node: Value<P>, addend: Value, context: Lowering): string | undefined;
   /** Parameters as they are printed; default: as JSON. */
   format?(params: P): string;
   /** String that is equal for parameters that mean the same; default: as JSON. */
@@ -79,6 +84,8 @@ export interface Lowering {
   readonly opset: number;
   /** True where the result must run in any ONNX runtime: standard operators only. */
   readonly portable: boolean;
+  /** Number of places that read a value: operands of other values, and outputs. */
+  uses(value: Value): number;
   /** Name under which a value already written can be read. */
   name(value: Value): string;
   /** Writes a node with one output; returns the output's name. An empty input name stands for an absent input. */

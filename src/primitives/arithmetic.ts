@@ -1,4 +1,4 @@
-import { apply, type Primitive, scalar, type Value } from "../graph/index.ts";
+import { apply, type Lowering, type Primitive, sameShape, scalar, type Value } from "../graph/index.ts";
 import { sizeOf } from "../tensors/index.ts";
 import { broadcast, filled, reduceSum, sumTo } from "./broadcast.ts";
 import { elementwise, withoutBroadcasts } from "./elementwise.ts";
@@ -33,8 +33,24 @@ const addPrimitive: Primitive<Nothing> = {
   },
   jvp: (node, [da, db]) => (da && db ? broadcast(add(da, db), node.shape) : expanded((da ?? db)!, node)),
   transpose: ({ inputs: [a, b] }, c, [la, lb]) => [la ? sumTo(c, a.shape) : null, lb ? sumTo(c, b.shape) : null],
-  lower: ({ inputs: [a, b] }, context) => context.node("Add", [context.name(a), context.name(b)]),
+  lower: (node, context) =>
+    lowerAsSum(node, context) ??
+    context.node(
+      "Add",
+      node.inputs.map((x) => context.name(x)),
+    ),
 };
+
+/** The sum as one operation with an operand that is read nowhere else, where that operand knows how. */
+function lowerAsSum(node: Value, context: Lowering): string | undefined {
+  for (const [i, operand] of node.inputs.entries()) {
+    const addend = node.inputs[1 - i];
+    if (context.uses(operand) !== 1 || !sameShape(operand.shape, node.shape)) continue;
+    const name = operand.primitive.lowerSum?.(operand, addend, context);
+    if (name !== undefined) return name;
+  }
+  return undefined;
+}
 
 /** a + b, elementwise with broadcasting. */
 export function add(a: Value, b: Value): Value {

@@ -73,6 +73,14 @@ const matmulPrimitive: Primitive<MatmulParams> = {
       transposeB ? swap(operands[1], b.shape) : operands[1],
     ]);
   },
+  // A product of matrices plus a row, a column or a matrix is one Gemm.
+  lowerSum({ inputs: [a, b], params: { transposeA, transposeB } }, addend, context) {
+    if (a.shape.length !== 2 || b.shape.length !== 2 || addend.shape.length > 2) return undefined;
+    return context.node("Gemm", [context.name(a), context.name(b), context.name(addend)], {
+      transA: { int: Number(transposeA) },
+      transB: { int: Number(transposeB) },
+    });
+  },
   format: ({ transposeA, transposeB }) =>
     [transposeA ? "transposeA" : "", transposeB ? "transposeB" : ""].filter(Boolean).join(", "),
 };

@@ -41,7 +41,8 @@ export function lower({ inputs, outputs }: NamedGraph, options: LowerOptions): L
   const results = shareCommonSubexpressions(withForms(Object.values(outputs), precision));
   const order = topologicalOrder(results);
   const { "": opset, ...domains } = operatorSets(order, portable);
-  const writer = graphWriter({ precision, portable, opset });
+  const uses = countUses(order, results);
+  const writer = graphWriter({ precision, portable, opset, uses: (value) => uses.get(value) ?? 0 });
   checkNames(order, { inputs, outputs });
   const reached = new Set(order);
   const declared = Object.entries(inputs).filter(
@@ -84,6 +85,13 @@ function checkNames(order: readonly Value[], { inputs, outputs }: NamedGraph): v
       );
     }
   }
+}
+
+function countUses(order: readonly Value[], outputs: readonly Value[]): ReadonlyMap<Value, number> {
+  const uses = new Map<Value, number>();
+  for (const value of [...order.flatMap(({ inputs }) => inputs), ...outputs])
+    uses.set(value, (uses.get(value) ?? 0) + 1);
+  return uses;
 }
 
 /** Versions of the operator sets a graph needs. */

@@ -13,10 +13,10 @@ export interface GraphWriter extends Lowering {
 }
 
 /** Prefix of the names we invent; file names that begin so are not known to exist. */
-const PREFIX = "_";
+const PREFIX = "curvature/";
 
 /** Starts an empty graph. */
-export function graphWriter(options: Pick<Lowering, "precision" | "opset" | "portable">): GraphWriter {
+export function graphWriter(options: Pick<Lowering, "precision" | "opset" | "portable" | "uses">): GraphWriter {
   const nodes: OnnxNode[] = [];
   const initializers: Initializer[] = [];
   const names = new Map<Value, string>();
@@ -64,11 +64,16 @@ export function graphWriter(options: Pick<Lowering, "precision" | "opset" | "por
     constant,
     integers: (values) => constant({ data: BigInt64Array.from(values, BigInt), dims: [values.length] }),
     float: (value) => constant({ data: Float64Array.of(value), dims: [] }),
-    finish: (outputs) =>
-      renameOutputs(
-        nodes,
-        outputs.map(([name, value]) => [name, names.get(value)!]),
-      ),
+    finish(outputs) {
+      const sources = outputs.map(([name, value]): readonly [string, string] => [name, names.get(value)!]);
+      return renameOutputs(
+        withoutDeadNodes(
+          nodes,
+          sources.map(([, source]) => source),
+        ),
+        sources,
+      );
+    },
   };
   return writer;
 }
@@ -84,6 +89,23 @@ function constantKey({ data, dims, dtype }: Tensor): string | undefined {
   if (data.length > 64) return undefined;
   const elements = Array.from(data as ArrayLike<unknown>, (x) => (Object.is(x, -0) ? "-0" : String(x)));
   return `${dtype ?? data.constructor.name}[${dims}]${elements}`;
+}
+
+/** The nodes that results are computed from: an operation that took in another one leaves that one unread. */
+function withoutDeadNodes(nodes: readonly OnnxNode[], results: readonly string[]): readonly OnnxNode[] {
+  const needed = new Set([...results, ...namesInSubgraphs(nodes)]);
+  const kept: OnnxNode[] = [];
+  for (const node of [...nodes].reverse()) {
+    if (!node.outputs.some((name) => needed.has(name))) continue;
+    for (const name of node.inputs) needed.add(name);
+    kept.push(node);
+  }
+  return kept.reverse();
+}
+
+/** Names that were given to values for subgraphs, which may read them. */
+function namesInSubgraphs(nodes: readonly OnnxNode[]): string[] {
+  return nodes.flatMap(({ outputs }) => outputs.filter((name) => !name.startsWith(PREFIX)));
 }
 
 /** Nodes whose results are graph outputs write them under the outputs' names; other outputs get an Identity. */
