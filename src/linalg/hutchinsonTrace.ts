@@ -1,7 +1,8 @@
 import { checkSquare } from "./checks.ts";
+import { type Interval, interval } from "./confidence.ts";
 import { drive } from "./drive.ts";
-import { type HutchinsonOptions, probeSteps } from "./hutchinsonMoments.ts";
 import type { LinearOperator } from "./operator.ts";
+import { estimateOf, type HutchinsonOptions, type ProbeRun, probeSteps } from "./probeSteps.ts";
 import type { Outcome } from "./result.ts";
 
 /** An estimated trace. */
@@ -9,6 +10,8 @@ export interface TraceEstimate extends Outcome {
   readonly trace: number;
   /** Standard error of `trace`: 0 where it is exact, Infinity after a single probe. */
   readonly standardError: number;
+  /** Holds the trace with the asked confidence. */
+  readonly interval: Interval;
 }
 
 /**
@@ -21,7 +24,12 @@ export interface TraceEstimate extends Outcome {
 export async function hutchinsonTrace(A: LinearOperator, options: HutchinsonOptions): Promise<TraceEstimate> {
   const name = "hutchinsonTrace";
   checkSquare(name, A);
-  const setup = { ...options, name, watch: "trace", blocks: [], withDiagonal: false } as const;
-  const { trace, status, message, matvecs } = await drive(probeSteps(A, setup));
-  return { trace: trace.value, standardError: trace.standardError, status, message, matvecs };
+  return traceOf(await drive(probeSteps(A, { ...options, name, watch: "trace", blocks: [], entries: "none" })));
+}
+
+/** The trace that a run of probes tells. */
+export function traceOf({ state, certainty, outcome }: ProbeRun): TraceEstimate {
+  const estimate = estimateOf(state.trace, state.deflated.trace, state);
+  const { value: trace, standardError } = estimate;
+  return { trace, standardError, interval: interval(estimate, certainty), ...outcome };
 }

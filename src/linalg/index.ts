@@ -8,6 +8,7 @@ export { checkSymmetric } from "./checkSymmetric.ts";
 export { compose } from "./compose.ts";
 export { damped } from "./damped.ts";
 export { cholesky, choleskySolve, type DenseMatrix, type Eigendecomposition, eigh, qr } from "./dense/index.ts";
+export { type Certainty, type Interval, studentQuantile } from "./confidence.ts";
 export { dense } from "./dense.ts";
 export {
   type DensityCurve,
@@ -19,13 +20,10 @@ export {
 export { diagonal } from "./diagonal.ts";
 export { type EigshOptions, type EigshResult, type EigshState, eigsh, eigshSteps } from "./eigsh.ts";
 export { type FunctionOperatorOptions, functionOperator, type ProductFunction } from "./functionOperator.ts";
-export { hutchinsonDiagonal } from "./hutchinsonDiagonal.ts";
+export { type EntriesEstimate, hutchinsonDiagonal } from "./hutchinsonDiagonal.ts";
 export {
-  type DiagonalBlock,
   type DiagonalEstimate,
   type HutchinsonMoments,
-  type HutchinsonOptions,
-  type HutchinsonState,
   hutchinsonMoments,
   hutchinsonSteps,
 } from "./hutchinsonMoments.ts";
@@ -53,9 +51,12 @@ export {
 } from "./powerIteration.ts";
 export type { ProbeCheck, ProbeCheckOptions } from "./probeCheck.ts";
 export type { ProbeDistribution } from "./probes.ts";
+export type { HutchinsonOptions } from "./probeSteps.ts";
+export type { DeflatedSums, DiagonalBlock, HutchinsonState } from "./probeSums.ts";
 export type { Estimate, Outcome, Status } from "./result.ts";
 export type { Which } from "./ritzPairs.ts";
 export type { SampleSums } from "./sampleMean.ts";
+export { rowNorms } from "./rowNorms.ts";
 export { scale } from "./scale.ts";
 export { type DensityRun, spectralDensity } from "./spectralDensity.ts";
 export { type SquaredFrobeniusEstimate, squaredFrobeniusNorm } from "./squaredFrobeniusNorm.ts";

@@ -1,6 +1,7 @@
+import { type Interval, interval } from "./confidence.ts";
 import { drive } from "./drive.ts";
-import { type HutchinsonOptions, probeSteps } from "./hutchinsonMoments.ts";
 import type { LinearOperator } from "./operator.ts";
+import { estimateOf, type HutchinsonOptions, probeSteps } from "./probeSteps.ts";
 import type { Outcome } from "./result.ts";
 
 /** An estimated squared Frobenius norm. */
@@ -8,6 +9,8 @@ export interface SquaredFrobeniusEstimate extends Outcome {
   readonly squaredNorm: number;
   /** Standard error of `squaredNorm`: 0 where it is exact, Infinity after a single probe. */
   readonly standardError: number;
+  /** Holds the squared norm with the asked confidence. */
+  readonly interval: Interval;
 }
 
 /**
@@ -21,12 +24,8 @@ export async function squaredFrobeniusNorm(
   options: HutchinsonOptions,
 ): Promise<SquaredFrobeniusEstimate> {
   const setup = { ...options, name: "squaredFrobeniusNorm", watch: "squaredFrobenius", blocks: [] } as const;
-  const { squaredFrobenius, status, message, matvecs } = await drive(probeSteps(A, { ...setup, withDiagonal: false }));
-  return {
-    squaredNorm: squaredFrobenius.value,
-    standardError: squaredFrobenius.standardError,
-    status,
-    message,
-    matvecs,
-  };
+  const { state, certainty, outcome } = await drive(probeSteps(A, { ...setup, entries: "none" }));
+  const estimate = estimateOf(state.squaredFrobenius, state.deflated.squaredFrobenius, state);
+  const { value: squaredNorm, standardError } = estimate;
+  return { squaredNorm, standardError, interval: interval(estimate, certainty), ...outcome };
 }
