@@ -45,6 +45,11 @@ export function integers(values: readonly number[], dims: readonly number[] = [v
   return { fixed: { data: BigInt64Array.from(values, BigInt), dims } };
 }
 
+/** Constant int32 numbers. */
+export function int32(values: readonly number[], dims: readonly number[] = [values.length]): Operand {
+  return { fixed: { data: Int32Array.from(values), dims } };
+}
+
 /** int64 numbers that are given when the model is run. */
 export function givenIntegers(values: readonly number[], dims: readonly number[] = [values.length]): Operand {
   return { fixed: { data: BigInt64Array.from(values, BigInt), dims }, asInput: true };

@@ -1,10 +1,12 @@
 import type * as operators from "../../src/models/import/ops/index.ts";
+import type { AttributeValue } from "../../src/tensors/index.ts";
 import {
   fixed,
   float,
   floats,
   givenBooleans,
   givenIntegers,
+  int32,
   integers,
   type Operand,
   type OperatorCase,
@@ -69,10 +71,76 @@ const normalizationOverLast = (domain: string, opset: number): readonly Operator
   },
 ];
 
+const sequence = float([3, 2, 4]);
+
+/** Forward; both ways with everything; backward. `gates` h columns, h = 2. */
+const recurrence = (gates: number, states: number, more: Readonly<Record<string, AttributeValue>> = {}) => {
+  const weights = (directions: number) => [float([directions, gates * 2, 4]), float([directions, gates * 2, 2])];
+  const bias = (directions: number) => float([directions, 2 * gates * 2]);
+  const start = (directions: number) =>
+    Array.from({ length: states }, (_, k) => float([directions, 2, 2], [-1 - k, 1]));
+  const attributes = { hidden_size: int(2), ...more };
+  const every = { outputs: 1 + states };
+  return [
+    { title: "forward", attributes, operands: [sequence, ...weights(1)], ...every },
+    {
+      title: "both ways, bias, first states",
+      attributes: { ...attributes, direction: text("bidirectional") },
+      operands: [sequence, ...weights(2), bias(2), null, ...start(2)],
+      ...every,
+    },
+    {
+      title: "opset 7, backward",
+      opset: 7,
+      attributes: { ...attributes, direction: text("reverse") },
+      operands: [sequence, ...weights(1), bias(1), null, ...start(1)],
+      ...every,
+    },
+  ] satisfies readonly OperatorCase[];
+};
+
 /** Every operator with a rule has its forms here. */
 export const operatorCases: Readonly<Record<keyof typeof operators, readonly OperatorCase[]>> = {
   Abs: unary(),
   Add: binary(),
+  Attention: [
+    { title: "four axes", opset: 23, operands: [float([2, 2, 3, 4]), float([2, 2, 5, 4]), float([2, 2, 5, 2])] },
+    {
+      title: "three axes, grouped heads, causal",
+      opset: 23,
+      attributes: { q_num_heads: int(4), kv_num_heads: int(2), is_causal: int(1), scale: real(0.3) },
+      operands: [float([1, 3, 8]), float([1, 3, 4]), float([1, 3, 6])],
+    },
+    {
+      title: "a mask that is added, softcap",
+      opset: 23,
+      attributes: { softcap: real(2) },
+      operands: [float([1, 2, 3, 4]), float([1, 2, 3, 4]), float([1, 2, 3, 4]), float([3, 3])],
+    },
+    {
+      title: "a mask of booleans",
+      opset: 23,
+      operands: [
+        float([1, 2, 2, 4]),
+        float([1, 2, 3, 4]),
+        float([1, 2, 3, 4]),
+        givenBooleans([1, 0, 1, 1, 1, 0], [2, 3]),
+      ],
+    },
+    {
+      title: "keys and values of the past",
+      opset: 23,
+      operands: [
+        float([1, 2, 2, 4]),
+        float([1, 2, 2, 4]),
+        float([1, 2, 2, 4]),
+        null,
+        float([1, 2, 3, 4]),
+        float([1, 2, 3, 4]),
+      ],
+      outputs: 3,
+    },
+  ],
   AveragePool: [
     { title: "1-D", attributes: { kernel_shape: ints(2) }, operands: [float([2, 3, 7])] },
     {
@@ -258,6 +326,13 @@ export const operatorCases: Readonly<Record<keyof typeof operators, readonly Ope
       operands: [float([2, 4, 3]), float([2, 5, 4])],
     },
   ],
+  GRU: [
+    ...recurrence(3, 1),
+    ...recurrence(3, 1, { linear_before_reset: int(1) }).map((each) => ({
+      ...each,
+      title: `${each.title}, reset last`,
+    })),
+  ],
   Gather: [
     { title: "rows of a table by tokens", operands: [float([5, 3]), givenIntegers([0, -1, 2, 2], [2, 2])] },
     { title: "axis 1", attributes: { axis: int(1) }, operands: [float([2, 4, 3]), givenIntegers([3, 0, -4])] },
@@ -312,6 +387,20 @@ export const operatorCases: Readonly<Record<keyof typeof operators, readonly Ope
     },
   ],
   IsNaN: unary(floats([1, Number.NaN])),
+  LSTM: [
+    ...recurrence(4, 2),
+    {
+      title: "peepholes",
+      attributes: { hidden_size: int(2) },
+      operands: [sequence, float([1, 8, 4]), float([1, 8, 2]), null, null, null, null, float([1, 6])],
+      outputs: 3,
+    },
+    {
+      title: "lengths that are all the same, other activations, clip",
+      attributes: { hidden_size: int(2), activations: { strings: ["Sigmoid", "Relu", "Tanh"] }, clip: real(0.9) },
+      operands: [sequence, float([1, 8, 4]), float([1, 8, 2]), null, int32([3, 3])],
+    },
+  ],
   LayerNormalization: [
     ...normalizationOverLast("", 17),
     { title: "with a bias", operands: [float([2, 3, 4]), float([4]), float([4])] },
@@ -403,6 +492,14 @@ export const operatorCases: Readonly<Record<keyof typeof operators, readonly Ope
     { title: "an exponent that is a parameter", operands: [float([2, 3], [0.5, 2]), float([3])] },
   ],
   QuickGelu: [{ title: "alpha", domain: "com.microsoft", attributes: { alpha: real(1.5) }, operands: [float([2, 3])] }],
+  RNN: [
+    ...recurrence(1, 1),
+    {
+      title: "ReLU",
+      attributes: { hidden_size: int(2), activations: { strings: ["Relu"] } },
+      operands: [sequence, float([1, 2, 4]), float([1, 2, 2])],
+    },
+  ],
   RMSNormalization: normalizationOverLast("", 23),
   Reciprocal: unary(float([2, 3], [0.5, 2])),
   ReduceL1: reduction(18),
@@ -424,6 +521,51 @@ export const operatorCases: Readonly<Record<keyof typeof operators, readonly Ope
       operands: [float([2, 6]), integers([3, 4])],
     },
     { title: "opset 7", opset: 7, operands: [float([2, 3, 4]), integers([6, 4])] },
+  ],
+  Resize: [
+    {
+      title: "nearest, twice the size",
+      attributes: { coordinate_transformation_mode: text("asymmetric"), nearest_mode: text("floor") },
+      operands: [float([1, 2, 3, 2]), null, fixed([1, 1, 2, 2])],
+    },
+    { title: "nearest, to sizes", operands: [float([1, 2, 3, 4]), null, null, integers([1, 2, 5, 3])] },
+    {
+      title: "linear",
+      attributes: { mode: text("linear") },
+      operands: [float([1, 2, 3, 2]), null, fixed([1, 1, 2, 1.5])],
+    },
+    {
+      title: "linear, aligned corners",
+      attributes: { mode: text("linear"), coordinate_transformation_mode: text("align_corners") },
+      operands: [float([1, 2, 3, 4]), null, null, integers([1, 2, 5, 7])],
+    },
+    {
+      title: "linear, smaller, as in PyTorch",
+      attributes: { mode: text("linear"), coordinate_transformation_mode: text("pytorch_half_pixel") },
+      operands: [float([1, 2, 4, 3]), null, null, integers([1, 2, 3, 1])],
+    },
+    { title: "cubic", attributes: { mode: text("cubic") }, operands: [float([1, 1, 3, 4]), null, fixed([1, 1, 2, 2])] },
+    {
+      title: "cubic without what is outside",
+      attributes: { mode: text("cubic"), exclude_outside: int(1), cubic_coeff_a: real(-0.5) },
+      operands: [float([1, 1, 3, 4]), null, fixed([1, 1, 1.5, 2])],
+    },
+    {
+      title: "opset 19, some axes, symmetric",
+      opset: 19,
+      attributes: {
+        mode: text("linear"),
+        axes: ints(2, 3),
+        coordinate_transformation_mode: text("half_pixel_symmetric"),
+      },
+      operands: [float([1, 2, 3, 4]), null, fixed([1.6, 2])],
+    },
+    {
+      title: "opset 10",
+      opset: 10,
+      attributes: { mode: text("linear") },
+      operands: [float([1, 2, 3, 2]), fixed([1, 1, 2, 2])],
+    },
   ],
   Selu: [
     { title: "defaults", operands: [float([2, 3])] },
@@ -513,6 +655,15 @@ export const operatorCases: Readonly<Record<keyof typeof operators, readonly Ope
   Unsqueeze: [
     { title: "axes as operand", operands: [float([2, 3]), integers([0, -1])] },
     { title: "opset 7, axes as attribute", opset: 7, attributes: { axes: ints(1) }, operands: [float([2, 3])] },
+  ],
+  Upsample: [
+    { title: "opset 9, nearest", opset: 9, operands: [float([1, 2, 2, 3]), fixed([1, 1, 2, 3])] },
+    {
+      title: "opset 7, linear",
+      opset: 7,
+      attributes: { mode: text("linear"), scales: { floats: [1, 1, 2, 2] } },
+      operands: [float([1, 2, 2, 3])],
+    },
   ],
   Where: [
     { title: "with broadcasting", operands: [givenBooleans([1, 0, 1]), float([2, 3]), float([2, 1])] },

@@ -52,6 +52,7 @@ export {
   Sum,
   Tan,
 } from "./arithmetic.ts";
+export { Attention } from "./attention.ts";
 export { Conv, ConvTranspose } from "./convolution.ts";
 export { FusedMatMul, Gemm, MatMul } from "./gemm.ts";
 export {
@@ -80,6 +81,7 @@ export {
 } from "./normalization.ts";
 export { Pad } from "./pad.ts";
 export { AveragePool, GlobalAveragePool, GlobalMaxPool, MaxPool } from "./pool.ts";
+export { GRU, LSTM, RNN } from "./recurrent.ts";
 export {
   ReduceL1,
   ReduceL2,
@@ -91,4 +93,5 @@ export {
   ReduceSum,
   ReduceSumSquare,
 } from "./reduce.ts";
+export { Resize, Upsample } from "./resize.ts";
 export { Concat, CumSum, Gather, Slice, Split, Trilu } from "./select.ts";

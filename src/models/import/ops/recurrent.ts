@@ -1,0 +1,198 @@
+import type { Value } from "../../../graph/index.ts";
+import {
+  add,
+  clip,
+  concat,
+  matmul,
+  mul,
+  permute,
+  relu,
+  reshape,
+  reverse,
+  sigmoid,
+  slice,
+  sub,
+  tanh,
+  zeros,
+} from "../../../primitives/index.ts";
+import { float, type ImportedNode, int, knownNumbers, operand, string, unsupported } from "../importedNode.ts";
+
+/** State of a cell for all rows: hidden `[rows, h]`, and what else it remembers. */
+type State = readonly Value[];
+
+/** What one direction of a recurrent layer computes with. */
+interface Direction {
+  /** Inputs times their weights, plus all biases that are only added: `[length, rows, gates h]`. */
+  readonly projected: Value;
+  /** `[gates h, h]`. */
+  readonly recurrence: Value;
+  /** Bias of the recurrence `[gates h]`, where it is not in `projected`. */
+  readonly recurrentBias: Value | undefined;
+  readonly activations: readonly ((x: Value) => Value)[];
+  readonly peepholes: Value | undefined;
+}
+
+interface Cell {
+  readonly gates: number;
+  readonly states: number;
+  readonly activations: readonly string[];
+  /** Position of the peephole weights, if the cell has any. */
+  readonly peepholes?: number;
+  step(projected: Value, state: State, direction: Direction): State;
+}
+
+/** Long short-term memory (Hochreiter and Schmidhuber, 1997), step by step; gates in the order input, output, forget, cell. */
+export function LSTM(node: ImportedNode): readonly Value[] {
+  if (int(node, "input_forget", 0) !== 0) throw unsupported(node, "couples its input and forget gates");
+  return recurrent(node, {
+    gates: 4,
+    states: 2,
+    activations: ["Sigmoid", "Tanh", "Tanh"],
+    peepholes: 7,
+    step(projected, [hidden, cell], { recurrence, activations: [f, g, h], peepholes }) {
+      const all = add(projected, matmul(hidden, recurrence, { transposeB: true }));
+      const [i, o, forget, candidate] = parts(all, 4);
+      const [pi, po, pf] = peepholes === undefined ? [] : parts(peepholes, 3);
+      const seen = (gate: Value, weights: Value | undefined, c: Value) =>
+        f(weights === undefined ? gate : add(gate, mul(weights, c)));
+      const next = add(mul(seen(forget, pf, cell), cell), mul(seen(i, pi, cell), g(candidate)));
+      return [mul(seen(o, po, next), h(next)), next];
+    },
+  });
+}
+
+/** Gated recurrent unit (Cho et al., 2014), step by step; gates in the order update, reset, hidden. */
+export function GRU(node: ImportedNode): readonly Value[] {
+  const resetAfter = int(node, "linear_before_reset", 0) !== 0;
+  return recurrent(node, {
+    gates: 3,
+    states: 1,
+    activations: ["Sigmoid", "Tanh"],
+    step(projected, [hidden], { recurrence, recurrentBias, activations: [f, g] }) {
+      const [xz, xr, xh] = parts(projected, 3);
+      const [rz, rr, rh] = [0, 1, 2].map((k) => part(recurrence, k, { of: 3, axis: 0 }));
+      const bias = (k: number) =>
+        recurrentBias === undefined ? undefined : part(recurrentBias, k, { of: 3, axis: 0 });
+      const through = (state: Value, weights: Value, k: number) => {
+        const product = matmul(state, weights, { transposeB: true });
+        const b = bias(k);
+        return b === undefined ? product : add(product, b);
+      };
+      const update = f(add(xz, through(hidden, rz, 0)));
+      const reset = f(add(xr, through(hidden, rr, 1)));
+      const recalled = resetAfter ? mul(reset, through(hidden, rh, 2)) : through(mul(reset, hidden), rh, 2);
+      const candidate = g(add(xh, recalled));
+      return [add(candidate, mul(update, sub(hidden, candidate)))];
+    },
+  });
+}
+
+/** Elman network (1990), step by step: h = f(W x + R h + b). */
+export function RNN(node: ImportedNode): readonly Value[] {
+  return recurrent(node, {
+    gates: 1,
+    states: 1,
+    activations: ["Tanh"],
+    step: (projected, [hidden], { recurrence, activations: [f] }) => [
+      f(add(projected, matmul(hidden, recurrence, { transposeB: true }))),
+    ],
+  });
+}
+
+/** Outputs `[length, directions, rows, h]` and last states `[directions, rows, h]`; rows first where the layout says so. */
+function recurrent(node: ImportedNode, cell: Cell): readonly Value[] {
+  const rowsFirst = int(node, "layout", 0) === 1;
+  const x = rowsFirst ? permute(operand(node, 0), [1, 0, 2]) : operand(node, 0);
+  checkLengths(node, x.shape[0]);
+  const way = string(node, "direction", "forward");
+  const backward = way === "reverse" ? [true] : way === "bidirectional" ? [false, true] : [false];
+  const results = backward.map((reversed, d) => {
+    const direction = directionOf(node, cell, { x: reversed ? reverse(x, [0]) : x, d });
+    const { hidden, last } = unrolled(direction, cell, initialStates(node, cell, { x, d, rowsFirst }));
+    return { hidden: reversed ? reverse(hidden, [0]) : hidden, last };
+  });
+  const y = concat(
+    results.map(({ hidden: { shape }, hidden }) => reshape(hidden, [shape[0], 1, shape[1], shape[2]])),
+    1,
+  );
+  const states = Array.from({ length: cell.states }, (_, k) => {
+    const all = results.map(({ last }) => reshape(last[k], [1, ...last[k].shape]));
+    return rowsFirst ? permute(concat(all, 0), [1, 0, 2]) : concat(all, 0);
+  });
+  return [rowsFirst ? permute(y, [2, 0, 1, 3]) : y, ...states];
+}
+
+function checkLengths(node: ImportedNode, length: number): void {
+  if (node.inputs[4] === undefined) return;
+  if (knownNumbers(node, 4)!.some((each) => each !== length))
+    throw unsupported(node, "reads sequences of several lengths");
+}
+
+function directionOf(node: ImportedNode, cell: Cell, { x, d }: { readonly x: Value; readonly d: number }): Direction {
+  const own = (value: Value) => reshape(part(value, d, { of: value.shape[0], axis: 0 }), value.shape.slice(1));
+  const bias = node.inputs[3] === undefined ? undefined : own(node.inputs[3]);
+  const [inputBias, recurrentBias] = bias === undefined ? [] : parts(bias, 2);
+  const product = matmul(x, own(operand(node, 1)), { transposeB: true });
+  const apart = node.op === "GRU";
+  const added = inputBias && (apart ? inputBias : add(inputBias, recurrentBias!));
+  const peepholes = cell.peepholes === undefined ? undefined : node.inputs[cell.peepholes];
+  return {
+    projected: added === undefined ? product : add(product, added),
+    recurrence: own(operand(node, 2)),
+    recurrentBias: apart ? recurrentBias : undefined,
+    activations: activationsOf(node, cell, d),
+    peepholes: peepholes && own(peepholes),
+  };
+}
+
+const ACTIVATIONS: Readonly<Record<string, (x: Value) => Value>> = { Sigmoid: sigmoid, Tanh: tanh, Relu: relu };
+
+function activationsOf(node: ImportedNode, cell: Cell, d: number): ((x: Value) => Value)[] {
+  const value = node.attributes.activations;
+  const names = value !== undefined && "strings" in value ? value.strings : [];
+  const bound = float(node, "clip", 0);
+  return cell.activations.map((usual, k) => {
+    const name = names[d * cell.activations.length + k] ?? usual;
+    const activation = ACTIVATIONS[name];
+    if (activation === undefined)
+      throw unsupported(node, `uses the activation ${name}; Sigmoid, Tanh and Relu have a rule`);
+    return bound > 0 ? (x: Value) => activation(clip(x, { low: -bound, high: bound })) : activation;
+  });
+}
+
+function initialStates(
+  node: ImportedNode,
+  cell: Cell,
+  { x, d, rowsFirst }: { readonly x: Value; readonly d: number; readonly rowsFirst: boolean },
+): State {
+  const size = operand(node, 2).shape[2];
+  return Array.from({ length: cell.states }, (_, k) => {
+    const given = node.inputs[5 + k];
+    if (given === undefined) return zeros([x.shape[1], size]);
+    const axis = rowsFirst ? 1 : 0;
+    return reshape(part(given, d, { of: given.shape[axis], axis }), [x.shape[1], size]);
+  });
+}
+
+function unrolled(direction: Direction, cell: Cell, start: State): { readonly hidden: Value; readonly last: State } {
+  const [length, rows, width] = direction.projected.shape;
+  let state = start;
+  const hidden: Value[] = [];
+  for (let t = 0; t < length; t++) {
+    const projected = reshape(slice(direction.projected, { axis: 0, start: t, limit: t + 1 }), [rows, width]);
+    state = cell.step(projected, state, direction);
+    hidden.push(reshape(state[0], [1, ...state[0].shape]));
+  }
+  return { hidden: concat(hidden, 0), last: state };
+}
+
+/** Part k of several equal parts along an axis. */
+function part(x: Value, k: number, { of, axis }: { readonly of: number; readonly axis: number }): Value {
+  const size = x.shape[axis] / of;
+  return slice(x, { axis, start: k * size, limit: (k + 1) * size });
+}
+
+/** Equal parts along the last axis. */
+function parts(x: Value, count: number): Value[] {
+  return Array.from({ length: count }, (_, k) => part(x, k, { of: count, axis: x.shape.length - 1 }));
+}
