@@ -1,3 +1,4 @@
+export { foldResiduals } from "./foldResiduals.ts";
 export { jvp } from "./jvp.ts";
 export { type Linearization, linearize } from "./linearize.ts";
 export { type ResidualSplit, splitResiduals } from "./residuals.ts";

@@ -1,7 +1,7 @@
-import { splitResiduals, vectorize } from "../autodiff/index.ts";
-import { dependents, input, topologicalOrder, type Value } from "../graph/index.ts";
+import { foldResiduals, splitResiduals, vectorize } from "../autodiff/index.ts";
+import { dependents, input, shareCommonSubexpressions, topologicalOrder, type Value } from "../graph/index.ts";
 import { reshape, slice } from "../primitives/index.ts";
-import { compile, type NamedGraph, type Program } from "../runtime/index.ts";
+import { compile, type NamedGraph, type Program, withForms } from "../runtime/index.ts";
 import { type Precision, sizeOf } from "../tensors/index.ts";
 import type { FedBatchGraph } from "./batchGraph.ts";
 import type { BatchProduct } from "./risk.ts";
@@ -45,8 +45,8 @@ export function productPrograms(
   const vectors = Object.entries(built.vectors ?? {});
   const shared = { ...batchInputs(batch, parameterNames), ...built.constants };
   const names = Object.keys(built.outputs);
-  const roots = Object.values(built.outputs);
   const variables = vectors.map(([, value]) => value);
+  const roots = prepared(Object.values(built.outputs), { variables, precision });
   // Split before columns are put side by side: residuals are kept for any number of columns.
   const split = vectors.length === 0 ? undefined : splitResiduals(roots, variables);
   const residualNames = split?.residuals.map((_, i) => `residual ${i}`) ?? [];
@@ -72,6 +72,18 @@ export function productPrograms(
     linear: () => program("linear", () => graph(split?.outputs ?? roots, zip(split?.inputs))),
     release: program.release,
   };
+}
+
+/**
+ * The outputs in the form in which they are run, so that what a form computes from the batch or the parameters alone is a
+ * residual too, with factors that do not depend on the vectors gathered.
+ */
+function prepared(
+  outputs: readonly Value[],
+  { variables, precision }: { readonly variables: readonly Value[]; readonly precision: Precision },
+): Value[] {
+  const shared = shareCommonSubexpressions(withForms(outputs, precision));
+  return variables.length === 0 ? shared : shareCommonSubexpressions(foldResiduals(shared, variables));
 }
 
 function batchInputs(batch: FedBatchGraph, parameterNames: readonly string[]): { readonly [name: string]: Value } {

@@ -169,3 +169,12 @@ export function mean(x: Value, axes: readonly number[] = x.shape.map((_, axis) =
   const sum = reduceSum(x, axes);
   return scale(sum, sizeOf(sum.shape) / sizeOf(x.shape));
 }
+
+/** The primitives behind these functions, for passes that rearrange sums and products. */
+export const arithmeticPrimitives = {
+  add: addPrimitive as Primitive,
+  sub: subPrimitive as Primitive,
+  neg: negPrimitive as Primitive,
+  mul: mulPrimitive as Primitive,
+  div: divPrimitive as Primitive,
+};

@@ -93,7 +93,6 @@ const ONNX_TYPES: Readonly<Record<Exclude<ElementType, "float">, number>> = {
 
 const castPrimitive: Primitive<CastParams> = {
   name: "cast",
-  recompute: true,
   output: ([x], { type }) => ({ shape: x.shape, type }),
   simplify: ([x], { type }) => (x.type === type ? x : undefined),
   jvp: ({ params: { type } }, [dx]) => cast(dx!, type),

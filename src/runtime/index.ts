@@ -1,4 +1,5 @@
 export { type CompileOptions, compile, engineError, type Program } from "./compile.ts";
+export { withForms } from "./forms.ts";
 export { type LoweredGraph, type LowerOptions, lower, type NamedGraph } from "./lower.ts";
 export { makeQueue } from "./queue.ts";
 export type { OpenSession, Session, SessionOptions } from "./session.ts";
