@@ -67,7 +67,8 @@ const clipPrimitive: Primitive<ClipBounds> = {
   ...elementwise("clip", ([x], bounds: ClipBounds) => clip(x, bounds)),
   simplify([x], { low = -Infinity, high = Infinity }, { shape }) {
     if (low === -Infinity && high === Infinity) return x;
-    return x.uniform === undefined ? undefined : filled(shape, Math.min(Math.max(x.uniform, low), high));
+    if (x.uniform === undefined || x.type !== "float") return undefined;
+    return filled(shape, Math.min(Math.max(x.uniform, low), high));
   },
   jvp({ inputs: [x], params: { low, high } }, [dx]) {
     const above = low === undefined ? undefined : greaterOrEqual(x, scalar(low));

@@ -7,6 +7,7 @@
 export { add, div, mean, mul, neg, scale, sub } from "./arithmetic.ts";
 export { broadcast, filled, range, reduceSum, reduceSumKeeping, sumTo, withOnes, zeros } from "./broadcast.ts";
 export { type ConvOptions, conv, convInputTranspose, convWeightTranspose } from "./conv.ts";
+export { depthToSpace, spaceToDepth } from "./depthToSpace.ts";
 export { erf, gelu } from "./erf.ts";
 export { type ClipBounds, clip, hardSigmoid, maximum, minimum, reduceMax, reduceMin } from "./extrema.ts";
 export { gather, scatterAdd } from "./gather.ts";

@@ -27,6 +27,7 @@ const powPrimitive: Primitive<PowParams> = {
     if (exponent === 3) return context.node("Mul", [context.node("Mul", [name, name]), name]);
     return context.node("Pow", [name, context.float(exponent)]);
   },
+  key: ({ exponent }) => String(exponent),
 };
 
 /** x to the power of a number; x^0 is 1 also at 0, with derivative 0. */

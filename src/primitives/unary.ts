@@ -25,7 +25,9 @@ export function unary(name: string, { op, derivative, evaluate, float64 }: Unary
     name,
     ...elementwise(name, ([x]) => rebuild(x)),
     simplify: ([x], _, { shape }) =>
-      x.uniform === undefined || evaluate === undefined ? undefined : filled(shape, evaluate(x.uniform)),
+      x.uniform === undefined || x.type !== "float" || evaluate === undefined
+        ? undefined
+        : filled(shape, evaluate(x.uniform)),
     jvp: (node, [dx]) => (derivative === undefined ? null : mul(dx!, derivative(node.inputs[0], node))),
     ...(float64 && {
       form: ({ inputs: [x] }: Value, precision: Precision) => (precision === "float64" ? float64(x) : undefined),

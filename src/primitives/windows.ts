@@ -3,6 +3,7 @@ import { apply, type Primitive, type Shape, type Value } from "../graph/index.ts
 import { formatDims, sizeOf } from "../tensors/index.ts";
 import { add } from "./arithmetic.ts";
 import { zeros } from "./broadcast.ts";
+import { spaceToDepth } from "./depthToSpace.ts";
 import { joinLeading, splitLeading } from "./leading.ts";
 import { reshape } from "./movement.ts";
 import { concat, pad, slice, sliceAll } from "./slice.ts";
@@ -64,17 +65,51 @@ export function windowOffsets(kernel: readonly number[]): number[][] {
   return offsets;
 }
 
-/** One slice for each position within a window: what stands there in every window, of shape [..., ...counts]. x is padded. */
-export function windowSlices(padded: Value, { kernel, strides, dilations }: Windows, counts: Shape): Value[] {
-  const outer = padded.shape.slice(0, padded.shape.length - counts.length);
-  const none = outer.map(() => 0);
+/**
+ * One slice for each position within a window: what stands there in every window, [N, C, ...counts]. x is padded. Slices by
+ * steps are slow, so that square strides in two dimensions go through `spaceToDepth`, whose channels are sliced without steps.
+ */
+export function windowSlices(padded: Value, windows: Windows, counts: Shape): Value[] {
+  const { kernel, strides, dilations } = windows;
+  const outer = padded.shape.slice(0, 2);
+  const stride = squareStride(strides);
+  if (stride !== undefined) return phaseSlices(padded, { ...windows, counts, stride });
   return windowOffsets(kernel).map((offset) => {
     const starts = offset.map((k, axis) => k * dilations[axis]);
     return sliceAll(padded, {
-      starts: [...none, ...starts],
+      starts: [0, 0, ...starts],
       limits: [...outer, ...starts.map((start, axis) => start + (counts[axis] - 1) * strides[axis] + 1)],
-      steps: [...outer.map(() => 1), ...strides],
+      steps: [1, 1, ...strides],
     });
+  });
+}
+
+/** The stride of both axes of an image, if it is the same and not 1. */
+function squareStride([first, ...rest]: readonly number[]): number | undefined {
+  return first > 1 && rest.length === 1 && rest[0] === first ? first : undefined;
+}
+
+function phaseSlices(
+  padded: Value,
+  { kernel, dilations, counts, stride }: Windows & { readonly counts: Shape; readonly stride: number },
+): Value[] {
+  const [N, C, ...spatial] = padded.shape;
+  const coarse = spatial.map((dim) => Math.ceil(dim / stride));
+  const whole = pad(padded, {
+    before: [0, 0, 0, 0],
+    after: [0, 0, ...coarse.map((dim, axis) => dim * stride - spatial[axis])],
+  });
+  const phases = reshape(spaceToDepth(whole, stride), [N, stride ** 2, C, ...coarse]);
+  return windowOffsets(kernel).map((offset) => {
+    const [row, column] = offset.map((k, axis) => k * dilations[axis]);
+    const phase = (row % stride) * stride + (column % stride);
+    const starts = [row, column].map((start) => Math.floor(start / stride));
+    const part = sliceAll(phases, {
+      starts: [0, phase, 0, ...starts],
+      limits: [N, phase + 1, C, ...starts.map((start, axis) => start + counts[axis])],
+      steps: [1, 1, 1, 1, 1],
+    });
+    return reshape(part, [N, C, ...counts]);
   });
 }
 

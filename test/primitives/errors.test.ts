@@ -9,6 +9,7 @@ import {
   conv,
   convInputTranspose,
   convWeightTranspose,
+  depthToSpace,
   fold,
   gather,
   matmul,
@@ -22,6 +23,7 @@ import {
   scatterAdd,
   slice,
   softmax,
+  spaceToDepth,
   unfold,
 } from "../../src/primitives/index.ts";
 
@@ -58,6 +60,11 @@ const refused: readonly (readonly [build: () => Value, message: string])[] = [
     "unfold: a window of 7 does not fit axis 0 of [4] with 1 of padding",
   ],
   [() => fold(x(1, 1, 2, 4), { ...windows, spatial: [4] }), "fold: expected windows [1, 1, 2, 3], got [1, 1, 2, 4]"],
+  [
+    () => spaceToDepth(x(1, 1, 4, 3), 2),
+    "spaceToDepth: needs [N, C, H, W] with H and W multiples of 2, got [1, 1, 4, 3]",
+  ],
+  [() => depthToSpace(x(1, 3, 2, 2), 2), "depthToSpace: needs [N, C, H, W] with C a multiple of 4, got [1, 3, 2, 2]"],
   [() => maxPool(x(2, 3), { kernel: [] }), "maxPool: needs 1, 2 or 3 spatial axes, got [2, 3]"],
   [
     () => averagePool(x(1, 1, 4), { kernel: [2], padsBefore: [-1] }),

@@ -389,6 +389,16 @@ export const samples: Samples = {
   convInputTranspose: convSample("x", p.convInputTranspose),
   convWeightTranspose: convSample("w", p.convWeightTranspose),
   cos: unary(p.cos, Math.cos),
+  depthToSpace: [
+    of(
+      [real(2, 12, 2, 3)],
+      (x) => p.depthToSpace(x, 2),
+      (x) =>
+        fill([2, 3, 4, 6], ([n, c, h, w]) =>
+          at(x, [n, ((h % 2) * 2 + (w % 2)) * 3 + c, Math.floor(h / 2), Math.floor(w / 2)]),
+        ),
+    ),
+  ],
   div: binary(p.div, (a, b) => a / b, [real, positive]),
   equal: comparison(p.equal, (a, b) => a === b),
   erf: unary(p.erf, erfReference, between(-4, 4, [4, 4])),
@@ -657,6 +667,17 @@ export const samples: Samples = {
     ),
   ),
   softplus: unary(p.softplus, (x) => Math.log1p(Math.exp(x)), awayFrom([0], 2, 3)),
+  spaceToDepth: [
+    of(
+      [real(2, 2, 3, 6)],
+      (x) => p.spaceToDepth(x, 3),
+      (x) =>
+        fill([2, 18, 1, 2], ([n, channel, h, w]) => {
+          const [place, c] = [Math.floor(channel / 2), channel % 2];
+          return at(x, [n, c, 3 * h + Math.floor(place / 3), 3 * w + (place % 3)]);
+        }),
+    ),
+  ],
   sqrt: unary(p.sqrt, Math.sqrt, positive(2, 3)),
   square: unary(p.square, (x) => x * x),
   sub: binary(p.sub, (a, b) => a - b),
