@@ -31,15 +31,6 @@ export interface FunctionModelOptions {
  * @throws CurvatureError "shape" for parameters whose data do not fit their dims, "argument" for a parameter named like an input
  */
 export function functionModel({ name = "function", parameters, inputs, apply }: FunctionModelOptions): Model {
-  const declared = Object.entries(parameters).map(([parameter, { data, dims }]): Parameter => {
-    if (data.length !== sizeOf(dims)) {
-      throw new CurvatureError(
-        "shape",
-        `parameter "${parameter}" has ${data.length} numbers, but its dims ask for ${sizeOf(dims)}`,
-      );
-    }
-    return { name: parameter, dims, data, role: "other", layer: parameter, reason: "declared" };
-  });
   const shared = Object.keys(parameters).find((key) => key in inputs);
   if (shared !== undefined) {
     throw new CurvatureError(
@@ -47,6 +38,7 @@ export function functionModel({ name = "function", parameters, inputs, apply }: 
       `"${shared}" is the name of a parameter and of an input; give them different names`,
     );
   }
+  const declared = declaredParameters(parameters);
   const modelInputs = Object.entries(inputs).map(
     ([key, { dims, dtype = "float32" }]): ModelInput => ({ name: key, dtype, dims: [null, ...dims] }),
   );
@@ -77,6 +69,16 @@ export function functionModel({ name = "function", parameters, inputs, apply }: 
         feeds,
       }),
   };
+}
+
+function declaredParameters(parameters: FunctionModelOptions["parameters"]): Parameter[] {
+  return Object.entries(parameters).map(([name, { data, dims }]): Parameter => {
+    if (data.length === sizeOf(dims)) return { name, dims, data, role: "other", layer: name, reason: "declared" };
+    throw new CurvatureError(
+      "shape",
+      `parameter "${name}" has ${data.length} numbers, but its dims ask for ${sizeOf(dims)}`,
+    );
+  });
 }
 
 function isValue(result: Value | { readonly [name: string]: Value }): result is Value {

@@ -47,11 +47,7 @@ export async function chooseParameters(
   model: PreparedModel,
   { include = [], exclude = [] }: ParameterOverride = {},
 ): Promise<ParameterChoice> {
-  const floats = new Map<string, StoredConstant>();
-  for (const constant of model.constants.values()) {
-    if ((constant.dtype === "float32" || constant.dtype === "float64") && sizeOf(constant.dims) > 0)
-      floats.set(constant.name, constant);
-  }
+  const floats = floatConstants(model);
   const exported = exportedNames(model.metadata);
   const identities = await identityConstants(model, floats);
   const declared = new Set(
@@ -65,36 +61,32 @@ export async function chooseParameters(
     const { name, dims } = constant;
     const usage = usages.get(name);
     const shown = names.get(name) ?? name;
-    const decision = decide([name, shown], { usage, exported, include, exclude });
-    if (!decision.parameter) {
-      constants.push({ name, dims, reason: decision.reason });
-      continue;
-    }
     const data = await floatData(constant);
-    const { reason, certain } = decision;
-    if (!certain && JOINED.has(usage?.role ?? "other") && data.some((x) => !(Math.abs(x) < MASKING))) {
-      constants.push({ name, dims, reason: "a mask: it has numbers no weight has" });
-      continue;
+    const { parameter, reason } = decide([name, shown], { usage, exported, include, exclude, data });
+    if (!parameter) constants.push({ name, dims, reason });
+    else {
+      const role = usage?.role ?? "other";
+      parameters.push({ name: shown, tensor: name, dims, role, layer: layerOf(shown, usage), reason, data });
     }
-    parameters.push({
-      name: shown,
-      tensor: name,
-      dims,
-      role: usage?.role ?? "other",
-      layer: layerOf(shown, usage),
-      reason,
-      data,
-    });
   }
   checkPatterns([...include, ...exclude], [...floats.keys(), ...names.values()]);
-  if (parameters.length === 0) {
-    const found = [...floats.keys()].slice(0, 8).join(", ") || "no float tensor at all";
-    throw new CurvatureError(
-      "model",
-      `${model.file}: nothing in it is taken for a parameter; name tensors to be differentiated by parameters: { include }; it has ${found}`,
-    );
-  }
+  if (parameters.length === 0) throw nothingToDifferentiate(model.file, [...floats.keys()]);
   return { parameters, constants };
+}
+
+function floatConstants({ constants }: PreparedModel): Map<string, StoredConstant> {
+  const floats = [...constants].filter(
+    ([, { dtype, dims }]) => (dtype === "float32" || dtype === "float64") && sizeOf(dims) > 0,
+  );
+  return new Map(floats);
+}
+
+function nothingToDifferentiate(file: string, names: readonly string[]): CurvatureError {
+  const found = names.slice(0, 8).join(", ") || "no float tensor at all";
+  return new CurvatureError(
+    "model",
+    `${file}: nothing in it is taken for a parameter; name tensors to be differentiated by parameters: { include }; it has ${found}`,
+  );
 }
 
 /** Names in the module of those tensors whose own names the exporter lost, by the file's names; no name is used twice. */
@@ -135,15 +127,18 @@ function decide(
     readonly exported: ReturnType<typeof exportedNames>;
     readonly include: readonly Pattern[];
     readonly exclude: readonly Pattern[];
+    readonly data: Float32Array | Float64Array;
   },
-): { readonly parameter: boolean; readonly reason: string; readonly certain?: boolean } {
-  const { usage, exported, include, exclude } = facts;
+): { readonly parameter: boolean; readonly reason: string } {
+  const { usage, exported, include, exclude, data } = facts;
   const named = (patterns: readonly Pattern[]) => matches(name, patterns) || matches(shown, patterns);
   if (named(exclude)) return { parameter: false, reason: "excluded by name" };
-  if (named(include)) return { parameter: true, certain: true, reason: "included by name" };
-  if (exported?.parameters.has(name))
-    return { parameter: true, certain: true, reason: "the exporter calls it a parameter" };
+  if (named(include)) return { parameter: true, reason: "included by name" };
+  if (exported?.parameters.has(name)) return { parameter: true, reason: "the exporter calls it a parameter" };
   if (exported?.buffers.has(name)) return { parameter: false, reason: "the exporter calls it a buffer" };
+  if (usage !== undefined && JOINED.has(usage.role) && data.some((x) => !(Math.abs(x) < MASKING))) {
+    return { parameter: false, reason: "a mask: it has numbers no weight has" };
+  }
   if (usage !== undefined) return { parameter: true, reason: `${usage.role} of ${describe(usage.node)}` };
   return { parameter: false, reason: "not used as a weight" };
 }
