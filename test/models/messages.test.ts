@@ -298,6 +298,11 @@ describe("forms of operators without a rule", () => {
       },
       "uses the activation Affine; Sigmoid, Tanh and Relu have a rule",
     ],
+    [
+      "Einsum",
+      { attributes: { equation: { string: "ii->i" } } },
+      'has the equation "ii->i"; dots, and one letter twice in an operand, have no rule',
+    ],
     ["Attention", { outputShapes: [[1], [1], [1], [1]] }, "gives its scores (qk_matmul_output)"],
     [
       "Attention",

@@ -297,6 +297,25 @@ export const operatorCases: Readonly<Record<keyof typeof operators, readonly Ope
     { title: "with its mask", operands: [float([2, 3])], outputs: 2 },
     { title: "opset 7", opset: 7, attributes: { ratio: real(0.3) }, operands: [float([2, 3])] },
   ],
+  Einsum: [
+    {
+      title: "a matrix product",
+      attributes: { equation: text("ij, jk -> ik") },
+      operands: [float([2, 3]), float([3, 4])],
+    },
+    {
+      title: "a batch, sums and another order",
+      attributes: { equation: text("bhid,bhjd->jbi") },
+      operands: [float([2, 3, 2, 4]), float([2, 3, 5, 4])],
+    },
+    {
+      title: "three operands",
+      attributes: { equation: text("ij,jk,k->i") },
+      operands: [float([2, 3]), float([3, 4]), float([4])],
+    },
+    { title: "no result named", attributes: { equation: text("ba,bc") }, operands: [float([3, 2]), float([3, 4])] },
+    { title: "one operand", attributes: { equation: text("ijk->ki") }, operands: [float([2, 3, 4])] },
+  ],
   Elu: [
     { title: "alpha", attributes: { alpha: real(0.5) }, operands: [float([2, 3])] },
     { title: "where e^x leaves the numbers", operands: [floats([-1000, -1, 1, 1000])] },
@@ -337,6 +356,14 @@ export const operatorCases: Readonly<Record<keyof typeof operators, readonly Ope
     { title: "rows of a table by tokens", operands: [float([5, 3]), givenIntegers([0, -1, 2, 2], [2, 2])] },
     { title: "axis 1", attributes: { axis: int(1) }, operands: [float([2, 4, 3]), givenIntegers([3, 0, -4])] },
     { title: "one constant index", attributes: { axis: int(-2) }, operands: [float([2, 4, 3]), integers([1], [])] },
+  ],
+  GatherElements: [
+    {
+      title: "along the last axis",
+      attributes: { axis: int(-1) },
+      operands: [float([2, 3, 4]), givenIntegers([0, -1, 2, 2, 1, 0, 3, 3, 3, 1, 0, -4], [2, 3, 2])],
+    },
+    { title: "fewer columns", operands: [float([3, 4]), givenIntegers([2, 0, 1, -1], [2, 2])] },
   ],
   Gelu: [
     { title: "opset 20", opset: 20, operands: [float([2, 3])] },

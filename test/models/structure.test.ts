@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { chooseParameters } from "../../src/models/import/chooseParameters.ts";
 import { type FileModel, loadModel } from "../../src/models/index.ts";
 import type { Tensor } from "../../src/tensors/index.ts";
 import { distance, type Feeds, inputsOf, numbers, parameterFeeds, shapesOf, withProgram } from "./running.ts";
@@ -307,5 +308,26 @@ describe("parameters by role", () => {
     );
     expect(model.parameters.map(({ name }) => name)).toEqual(["w"]);
     expect(model.constants).toEqual([{ name: "mask", dims: [2], reason: "a mask: it has numbers no weight has" }]);
+  });
+
+  test("have names that nothing else has", async () => {
+    const { prepared } = await loadModel(
+      tinyModel({
+        inputs: [{ name: "fc.weight", dtype: "float32", dims: ["n", 2] }],
+        weights: { val_1: w },
+        nodes: [{ op: "MatMul", inputs: ["fc.weight", "val_1"], outputs: ["y"] }],
+      }),
+    );
+    const withMetadata = (target: string) => ({
+      ...prepared,
+      metadata: { "pkg.torch.export.ExportedProgram.graph_signature": `p_fc_weight: PARAMETER target='${target}'` },
+      nodes: prepared.nodes.map((node) => ({
+        ...node,
+        metadata: { "pkg.torch.onnx.fx_node": "aten.linear.default](args = (%x, %p_fc_weight))" },
+      })),
+    });
+    const nameOf = async (target: string) => (await chooseParameters(withMetadata(target))).parameters[0].name;
+    expect(await nameOf("layer.weight")).toBe("layer.weight");
+    expect(await nameOf("fc.weight")).toBe("val_1");
   });
 });

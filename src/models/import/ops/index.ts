@@ -54,6 +54,7 @@ export {
 } from "./arithmetic.ts";
 export { Attention } from "./attention.ts";
 export { Conv, ConvTranspose } from "./convolution.ts";
+export { Einsum } from "./einsum.ts";
 export { FusedMatMul, Gemm, MatMul } from "./gemm.ts";
 export {
   Cast,
@@ -94,4 +95,4 @@ export {
   ReduceSumSquare,
 } from "./reduce.ts";
 export { Resize, Upsample } from "./resize.ts";
-export { Concat, CumSum, Gather, Slice, Split, Trilu } from "./select.ts";
+export { Concat, CumSum, Gather, GatherElements, Slice, Split, Trilu } from "./select.ts";

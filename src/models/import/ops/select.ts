@@ -1,5 +1,18 @@
-import { constant, normalizeAxis, scalar, type Value } from "../../../graph/index.ts";
-import { concat, gather, matmul, moveAxis, reshape, reverse, slice, where } from "../../../primitives/index.ts";
+import { constant, integers, normalizeAxis, scalar, type Value } from "../../../graph/index.ts";
+import {
+  add,
+  cast,
+  concat,
+  gather,
+  less,
+  matmul,
+  moveAxis,
+  reshape,
+  reverse,
+  slice,
+  sliceAll,
+  where,
+} from "../../../primitives/index.ts";
 import { sizeOf } from "../../../tensors/index.ts";
 import { type ImportedNode, int, knownNumbers, listed, operand, outputShape, unsupported } from "../importedNode.ts";
 
@@ -27,6 +40,25 @@ export function Split(node: ImportedNode): readonly Value[] {
 /** Slices along an axis by integer indices, negative ones counted from the end. */
 export function Gather(node: ImportedNode): Value {
   return gather(operand(node, 0), operand(node, 1), int(node, "axis", 0));
+}
+
+/** One element along an axis for each index, `y[i][j] = x[index[i][j]][j]` for axis 0; negative indices count from the end. */
+export function GatherElements(node: ImportedNode): Value {
+  const x = operand(node, 0);
+  const index = cast(operand(node, 1), "int64");
+  const axis = normalizeAxis("GatherElements", int(node, "axis", 0), x.shape.length);
+  const last = x.shape.length - 1;
+  const size = x.shape[axis];
+  const limits = x.shape.map((dim, i) => (i === axis ? dim : index.shape[i]));
+  const lanes = moveAxis(sliceAll(x, { starts: limits.map(() => 0), limits, steps: limits.map(() => 1) }), axis, last);
+  const moved = moveAxis(index, axis, last);
+  // All lanes one after the other: the index within a lane becomes one into all of them.
+  const count = sizeOf(moved.shape.slice(0, -1));
+  const starts = integers(Array.from({ length: count }, (_, lane) => lane * size));
+  const offsets = reshape(starts, [...moved.shape.slice(0, -1), 1]);
+  const inLane = where(less(moved, integers([0])), add(moved, integers([size])), moved);
+  const gathered = gather(reshape(lanes, [count * size]), add(inLane, offsets), 0);
+  return moveAxis(gathered, last, axis);
 }
 
 /** Elements start, start + step, ... before end along some axes; negative numbers count from the end, steps may be negative. */

@@ -1,0 +1,73 @@
+import type { Value } from "../../../graph/index.ts";
+import { matmul, permute, reduceSum, reshape } from "../../../primitives/index.ts";
+import { sizeOf } from "../../../tensors/index.ts";
+import { type ImportedNode, operand, string, unsupported } from "../importedNode.ts";
+
+/** A tensor with a letter for each axis. */
+interface Labelled {
+  readonly value: Value;
+  readonly labels: readonly string[];
+}
+
+/** Sum of products in Einstein's notation, two operands at a time as one batch of matrix products. */
+export function Einsum(node: ImportedNode): Value {
+  const equation = string(node, "equation", "").replaceAll(" ", "");
+  const [left, right] = equation.split("->");
+  const terms = left.split(",").map((term) => [...term]);
+  if (equation.includes(".") || terms.some((labels) => new Set(labels).size < labels.length)) {
+    throw unsupported(node, `has the equation "${equation}"; dots, and one letter twice in an operand, have no rule`);
+  }
+  const result = right === undefined ? onceOnly(terms.flat()) : [...right];
+  const operands = terms.map((labels, i): Labelled => ({ value: operand(node, i), labels }));
+  const product = operands.reduce((joined, next, i) => {
+    const needed = new Set([...result, ...terms.slice(i + 1).flat()]);
+    return multiply(joined, next, needed);
+  });
+  const { value, labels } = summed(product, (label) => result.includes(label));
+  return permute(
+    value,
+    result.map((label) => labels.indexOf(label)),
+  );
+}
+
+/** Letters that appear once, in alphabetical order: the result where the equation names none. */
+function onceOnly(labels: readonly string[]): string[] {
+  return labels.filter((label) => labels.indexOf(label) === labels.lastIndexOf(label)).sort();
+}
+
+function summed({ value, labels }: Labelled, keep: (label: string) => boolean): Labelled {
+  const axes = labels.flatMap((label, axis) => (keep(label) ? [] : [axis]));
+  return axes.length === 0 ? { value, labels } : { value: reduceSum(value, axes), labels: labels.filter(keep) };
+}
+
+/** The product over the letters that both have, summed over those that nothing else needs. */
+function multiply(first: Labelled, second: Labelled, needed: ReadonlySet<string>): Labelled {
+  const a = summed(first, (label) => needed.has(label) || second.labels.includes(label));
+  const b = summed(second, (label) => needed.has(label) || first.labels.includes(label));
+  const shared = a.labels.filter((label) => b.labels.includes(label));
+  const batch = shared.filter((label) => needed.has(label));
+  const contracted = shared.filter((label) => !needed.has(label));
+  const [rows, columns] = [a, b].map(({ labels }) => labels.filter((label) => !shared.includes(label)));
+  const product = matmul(matrices(a, [batch, rows, contracted]), matrices(b, [batch, contracted, columns]));
+  const labels = [...batch, ...rows, ...columns];
+  const sizeOfLabel = (label: string) => {
+    const { value, labels: own } = a.labels.includes(label) ? a : b;
+    return value.shape[own.indexOf(label)];
+  };
+  return { value: reshape(product, labels.map(sizeOfLabel)), labels };
+}
+
+/** `[...batch, rows, columns]` with one axis for all rows and one for all columns. */
+function matrices(
+  { value, labels }: Labelled,
+  [batch, rows, columns]: readonly [readonly string[], readonly string[], readonly string[]],
+): Value {
+  const ordered = permute(
+    value,
+    [...batch, ...rows, ...columns].map((label) => labels.indexOf(label)),
+  );
+  const { shape } = ordered;
+  const split = batch.length + rows.length;
+  const outer = shape.slice(0, batch.length);
+  return reshape(ordered, [...outer, sizeOf(shape.slice(batch.length, split)), sizeOf(shape.slice(split))]);
+}
