@@ -11,5 +11,6 @@ export {
 } from "./modelContents.ts";
 export { type LoadedModel, type ModelWithGraph, readModel } from "./readModel.ts";
 export { type FileNode, readNode } from "./readNode.ts";
+export { renameCaptures } from "./renameCaptures.ts";
 export { fromTensorProto, type StoredTensor, type TensorHeader, tensorHeader, toTensorProto } from "./tensorProto.ts";
 export { writeModel } from "./writeModel.ts";

@@ -210,6 +210,45 @@ describe("If", () => {
   });
 });
 
+describe("Loop", () => {
+  const body = subgraph({
+    inputs: [
+      { name: "i", dtype: "int64", dims: [] },
+      { name: "go", dtype: "bool", dims: [] },
+      { name: "sum", dtype: "float32", dims: null },
+    ],
+    nodes: [
+      { op: "Add", inputs: ["sum", "x"], outputs: ["next"] },
+      { op: "Identity", inputs: ["go"], outputs: ["again"] },
+    ],
+    outputs: ["again", "next"],
+  });
+  const loop = (rows: number | "n") =>
+    tinyModel({
+      inputs: [{ name: "x", dtype: "float32", dims: [rows, 2] }],
+      weights: { w },
+      initializers: [{ name: "three", tensor: { data: BigInt64Array.of(3n), dims: [] } }],
+      nodes: [
+        { op: "Abs", inputs: ["x"], outputs: ["h"] },
+        { op: "Loop", inputs: ["three", "", "h"], outputs: ["s"], attributes: { body: { graph: body } } },
+        { op: "MatMul", inputs: ["s", "w"], outputs: ["y"] },
+      ],
+    });
+
+  test("that no parameter reaches is carried, also where it reads an input of the model", async () => {
+    const { y } = await agrees(await loadModel(loop("n")), { x });
+    // |x| + 3 x = [[4, -4], [2, 12]].
+    expect(distance(numbers(y), [4 * 0.5 - 4 * 2, -4 - 4, 0.5 * 2 + 24, -2 + 12])).toBeLessThan(1e-6);
+  });
+
+  test("cannot be repeated for a model that insists on its rows", async () => {
+    const model = await loadModel(loop(1));
+    await expect(model.graph({ shapes: { x: [2, 2] }, outputs: ["y"] })).rejects.toThrow(
+      "Loop output 0 cannot be computed for several values at once",
+    );
+  });
+});
+
 describe("nodes that no parameter reaches", () => {
   test("are carried in the form of their operator set", async () => {
     const model = await loadModel(

@@ -1,6 +1,6 @@
 import { CurvatureError } from "../../errors/index.ts";
 import { carried, type ElementType, integers, type NodeSpec, type Value } from "../../graph/index.ts";
-import type { FileNode } from "../../onnx/index.ts";
+import { type FileNode, renameCaptures } from "../../onnx/index.ts";
 import type { AttributeValue, Dtype } from "../../tensors/index.ts";
 import type { ImportedNode } from "./importedNode.ts";
 import { describe } from "./sortNodes.ts";
@@ -32,16 +32,18 @@ export function carry(
   context: ImportedNode & { readonly values: ReadonlyMap<string, Value>; readonly types: ReadonlyMap<string, Dtype> },
 ): (Value | undefined)[] {
   const { inputs, attributes } = inputForm(node, context);
+  // Names of their own: those of the file may be inputs of the graph that is compiled, in another precision.
+  const captures = new Map(node.captures.map((name) => [name, `captured ${name}`]));
   const captured = node.captures.map((name) => context.values.get(name)!);
   const spec: NodeSpec = {
     op: node.op,
     domain: node.domain,
     opset: node.domain === "" ? Math.max(context.opset, OPSET) : context.opset,
     name: node.name,
-    attributes,
+    attributes: captures.size === 0 ? attributes : withCaptures(attributes, captures),
     outputs: node.outputs.length,
     absent: inputs.flatMap((value, position) => (value === undefined ? [position] : [])),
-    captures: node.captures,
+    captures: [...captures.values()],
   };
   const operands = [...inputs.filter((value) => value !== undefined), ...captured];
   return node.outputs.map((name, output) => {
@@ -49,6 +51,19 @@ export function carry(
     if (shape === undefined) return undefined;
     return carried(operands, { node: spec, output, shape, type: elementType(context.types.get(name) ?? "float32") });
   });
+}
+
+/** The attributes with subgraphs that read captured values by other names. */
+function withCaptures(
+  attributes: Readonly<Record<string, AttributeValue>>,
+  names: ReadonlyMap<string, string>,
+): Readonly<Record<string, AttributeValue>> {
+  const entries = Object.entries(attributes).map(([name, value]): [string, AttributeValue] => {
+    if ("graph" in value) return [name, { graph: renameCaptures(value.graph, names) }];
+    if ("graphs" in value) return [name, { graphs: value.graphs.map((graph) => renameCaptures(graph, names)) }];
+    return [name, value];
+  });
+  return Object.fromEntries(entries);
 }
 
 /** Operands and attributes as operator set 17 has them. */

@@ -1,6 +1,6 @@
 import { vectorize } from "../../autodiff/index.ts";
 import { CurvatureError } from "../../errors/index.ts";
-import { input, substitute, type Value } from "../../graph/index.ts";
+import { input, isCarried, substitute, topologicalOrder, type Value } from "../../graph/index.ts";
 import { concat, reshape, slice } from "../../primitives/index.ts";
 import type { GraphRequest, ModelGraph } from "../model.ts";
 
@@ -20,7 +20,7 @@ export function shapesAt(shapes: GraphRequest["shapes"], rows: number): GraphReq
  * The graph of a model that insists on b rows, for k b rows: k copies of it side by side, sharing the parameters. That is
  * exact by construction, whatever the model does with its b rows.
  *
- * @throws CurvatureError "model" where b does not divide the number of rows
+ * @throws CurvatureError "model" where b does not divide the number of rows, "unsupported" for nodes that can stand in a graph only once
  */
 export function stackRows(graph: ModelGraph, { rows, fixedRows, file }: StackedRows): ModelGraph {
   const size = rows / fixedRows;
@@ -54,7 +54,7 @@ function copies(outputs: readonly Value[], { originals, stacked, size }: Copied)
       return reshape(value, [count * rows, ...rest]);
     });
   } catch (error) {
-    if (!(error instanceof CurvatureError && error.code === "unsupported")) throw error;
+    if (!(error instanceof CurvatureError && error.code === "unsupported") || hasSubgraph(outputs)) throw error;
   }
   const results = Array.from({ length: size }, (_, k) => {
     const parts = stacked.map((value, i) => {
@@ -69,4 +69,9 @@ function copies(outputs: readonly Value[], { originals, stacked, size }: Copied)
       0,
     ),
   );
+}
+
+/** Whether a carried node has a subgraph, which reads outer values by names and so can stand in a graph only once. */
+function hasSubgraph(outputs: readonly Value[]): boolean {
+  return topologicalOrder(outputs).some((value) => isCarried(value) && value.params.node.captures.length > 0);
 }
