@@ -23,8 +23,8 @@ export interface CurvatureReportOptions extends RunOptions {
   readonly eigenvalues?: number;
   readonly seed: number;
   /**
-   * Whether dense matrices are formed, so that the report has exact values beside the estimates. "auto", the default: for at most 2,000
-   * weights, where that takes no more than about the time of the rest.
+   * Whether dense matrices are formed, so that the report has exact values beside the estimates. "auto", the default: for at most 1,600
+   * weights, where that takes no more than twice the products of the rest.
    */
   readonly dense?: "auto" | boolean;
 }
@@ -35,11 +35,8 @@ export const matrixNames: readonly MatrixName[] = ["hessian", "ggn", "fisher2", 
 /** Labels sampled for the Fisher matrix of type I where a likelihood has no exact sum over labels. */
 const SAMPLED_LABELS = 16;
 
-/** Weights up to which dense matrices are formed. */
-const MOST_DENSE = 2000;
-
-/** Seconds that forming the dense matrices may take by estimate. */
-const MOST_DENSE_SECONDS = 60;
+/** Weights up to which dense matrices are formed: their eigenvalues take about 4 s a matrix there. */
+const MOST_DENSE = 1600;
 
 /**
  * What there is to know about the curvature of a risk, as plain data: loss, gradient, and for each matrix the trace and Frobenius norm with
@@ -52,9 +49,8 @@ const MOST_DENSE_SECONDS = 60;
 export async function curvatureReport(risk: Risk, options: CurvatureReportOptions): Promise<CurvatureReport> {
   const began = performance.now();
   const names = chosenMatrices(risk, options.matrices);
-  const checked = checkedOptions(options);
+  const plan = planOf(checkedOptions(options), risk.size);
   const first = await firstOrder(risk, options);
-  const plan = planOf(risk, { options: checked, matrices: names.length, secondsPerGradient: first.secondsPerGradient });
   const { matrices, residualShare } = await matricesOf(risk, { names, plan, options });
   return {
     version,
@@ -127,23 +123,10 @@ function checkedOptions(options: CurvatureReportOptions) {
   return { probes, steps, densityProbes, eigenvalues, seed, dense };
 }
 
-function planOf(
-  risk: Risk,
-  {
-    options,
-    matrices,
-    secondsPerGradient,
-  }: {
-    readonly options: ReturnType<typeof checkedOptions>;
-    readonly matrices: number;
-    readonly secondsPerGradient: number;
-  },
-): MatrixPlan {
-  // A product takes about three gradients; many at once take less.
-  const seconds = 3 * secondsPerGradient * risk.size * matrices;
-  const affordable = risk.size <= MOST_DENSE && seconds <= MOST_DENSE_SECONDS;
-  const dense = options.dense === "auto" ? affordable : options.dense;
-  return { ...options, dense, eigenvalueProducts: 100 * options.eigenvalues + 100 };
+function planOf(options: ReturnType<typeof checkedOptions>, size: number): MatrixPlan {
+  const plan = { ...options, eigenvalueProducts: 100 * options.eigenvalues + 100, dense: false };
+  const cheap = size <= MOST_DENSE && size <= 2 * plannedProducts(plan, size);
+  return { ...plan, dense: options.dense === "auto" ? cheap : options.dense };
 }
 
 /** Loss, gradient and accuracy, and how long a gradient takes once everything is compiled. */

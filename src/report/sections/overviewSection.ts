@@ -1,4 +1,4 @@
-import type { CurvatureReport } from "../../applications/report.ts";
+import type { CurvatureReport, Quantity } from "../../applications/report.ts";
 import { type DefinitionName, linked } from "../definitions.ts";
 import { formatCount, formatEigenvalue, formatEstimate, formatNumber, formatShare } from "../format.ts";
 import { html, type Markup } from "../markup.ts";
@@ -11,6 +11,17 @@ export function fileName(path: string): string {
 
 function figure(definition: DefinitionName, label: string, value: string, note = ""): Markup {
   return html`<div class="fact"><dt>${linked(definition, label)}</dt><dd>${value}</dd><dd class="note">${note}</dd></div>`;
+}
+
+/** An estimate whose standard error stands below it: both on one line would be too wide. */
+function estimated(
+  definition: DefinitionName,
+  label: string,
+  { value, standardError }: Quantity,
+  note: string,
+): Markup {
+  const [estimate = "", error] = formatEstimate(value, standardError).split(" ± ");
+  return figure(definition, label, estimate, error === undefined ? note : `± ${error}, ${note}`);
 }
 
 function facts(report: CurvatureReport): readonly Markup[] {
@@ -42,26 +53,8 @@ function facts(report: CurvatureReport): readonly Markup[] {
           ),
         ]
       : []),
-    ...(first
-      ? [
-          figure(
-            "trace",
-            "Trace",
-            formatEstimate(first.matrix.trace.value, first.matrix.trace.standardError),
-            `of ${first.text.noun}`,
-          ),
-        ]
-      : []),
-    ...(residualShare
-      ? [
-          figure(
-            "gap",
-            "‖H − G‖ / ‖H‖",
-            formatEstimate(residualShare.value, residualShare.standardError),
-            "Gauss-Newton gap",
-          ),
-        ]
-      : []),
+    ...(first ? [estimated("trace", "Trace", first.matrix.trace, `of ${first.text.noun}`)] : []),
+    ...(residualShare ? [estimated("gap", "‖H − G‖ / ‖H‖", residualShare, "Gauss-Newton gap")] : []),
   ];
 }
 

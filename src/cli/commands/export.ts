@@ -1,0 +1,107 @@
+import { Command, Option } from "commander";
+import { CurvatureError, type ExportedProduct, exportProduct, type FileModel, loadModel } from "../../index.ts";
+import { checkExported } from "../checkExported.ts";
+import { dtypeOption, type LossChoice, lossOption, reductionOption, withOutputs } from "../lossOption.ts";
+import { prepareFile, writeWhole } from "../outputFiles.ts";
+import { namedShape, nameList, patternList, wholeNumber } from "../parsers.ts";
+
+interface ExportCommandOptions {
+  readonly product: ExportedProduct;
+  readonly loss: LossChoice;
+  readonly reduction: "mean" | "sum";
+  readonly batchSize: number;
+  readonly out: string;
+  readonly parameters?: readonly (string | RegExp)[];
+  readonly parametersAsInputs?: true;
+  readonly dtype: "float32" | "float64";
+  readonly rowShape?: { readonly [input: string]: readonly number[] };
+  readonly output?: readonly string[];
+  readonly inference?: true;
+  readonly json?: true;
+}
+
+const EXAMPLE = `
+Products: gradient (loss and gradient), hvp (Hessian times v), ggnvp (Gauss-Newton matrix times v), jvp (derivative of the
+outputs along v), vjp (its transpose times u). Inputs are those of the model, "targets", and "v.<parameter>" or "u.<output>".
+
+Example:
+  $ onnx-curvature export digits_mlp.onnx --product hvp --loss crossEntropy --batch-size 64 --out hvp.onnx`;
+
+/** `export MODEL`: a derivative as an ONNX model. */
+export function exportCommand(): Command {
+  return new Command("export")
+    .description("write a derivative of the model as an ONNX model that any runtime can run")
+    .argument("<model>", "ONNX file, or its URL")
+    .addOption(
+      new Option("--product <name>", "which derivative")
+        .choices(["gradient", "hvp", "ggnvp", "jvp", "vjp"])
+        .makeOptionMandatory(),
+    )
+    .addOption(lossOption())
+    .addOption(reductionOption())
+    .addOption(new Option("--batch-size <n>", "rows of its inputs").argParser(wholeNumber(1)).makeOptionMandatory())
+    .addOption(new Option("--out <file>", "file to write").makeOptionMandatory())
+    .option(
+      "--parameters <pattern>",
+      "weights to differentiate: name, name with * or /regexp/; repeatable",
+      patternList,
+    )
+    .option("--parameters-as-inputs", "make the weights inputs instead of storing them in the file")
+    .addOption(dtypeOption())
+    .option(
+      "--row-shape <input=dims>",
+      "shape of an input's rows where the model leaves it open, as x=3,32,32",
+      namedShape,
+    )
+    .option("--output <name>", "output that the loss reads; repeat for gaussianNll with two", nameList)
+    .option("--inference", "read a model that was saved in training mode as it works after training")
+    .option("--json", "print what was written as JSON")
+    .option("--debug", "print where an error happened")
+    .addHelpText("after", EXAMPLE)
+    .action(exportModel);
+}
+
+async function exportModel(file: string, options: ExportCommandOptions): Promise<void> {
+  const { product, batchSize, dtype, parameters, rowShape, out } = options;
+  const model = await loadModel(file, options.inference ? { trainingMode: "inference" } : {});
+  checkShapes(model, rowShape);
+  await prepareFile(out);
+  const exported = await exportProduct(model, {
+    product,
+    loss: withOutputs(options),
+    batchSize,
+    dtype,
+    parametersAsInputs: options.parametersAsInputs ?? false,
+    ...(parameters === undefined ? {} : { parameters: [...parameters] }),
+    ...(rowShape === undefined ? {} : { rowShapes: rowShape }),
+  });
+  const { inputs, outputs } = await checkExported(exported.bytes, model);
+  await writeWhole(out, exported.bytes);
+  process.stdout.write(
+    options.json
+      ? `${JSON.stringify({ file: out, product, inputs, outputs }, undefined, 2)}\n`
+      : summary(inputs, outputs),
+  );
+  process.stderr.write(`Wrote ${out}, after running it once\n`);
+}
+
+function checkShapes({ name, inputs }: FileModel, shapes: ExportCommandOptions["rowShape"] = {}): void {
+  const unknown = Object.keys(shapes).find((key) => inputs.every((input) => input.name !== key));
+  if (unknown === undefined) return;
+  const known = inputs.map((input) => input.name).join(", ");
+  throw new CurvatureError(
+    "argument",
+    `${name} has no input "${unknown}" to give a row shape; expected one of ${known}`,
+  );
+}
+
+interface Slot {
+  readonly name: string;
+  readonly dtype: string;
+  readonly dims: readonly number[];
+}
+
+function summary(inputs: readonly Slot[], outputs: readonly Slot[]): string {
+  const line = ({ name, dtype, dims }: Slot) => `  ${name}  ${dtype} [${dims.join(", ")}]`;
+  return ["inputs", ...inputs.map(line), "outputs", ...outputs.map(line), ""].join("\n");
+}

@@ -1,0 +1,88 @@
+import type { ModelInspection, OperatorFate } from "../index.ts";
+
+type Dims = readonly (number | string | null)[] | null;
+
+const FATES: { readonly [fate in OperatorFate]: string } = {
+  supported: "supported",
+  carried: "evaluated as it stands",
+  folded: "constant",
+  missing: "NOT SUPPORTED",
+};
+
+/** What `inspect` found, for people. */
+export function inspectionText(found: ModelInspection): string {
+  const weights = found.parameters.reduce((sum, { dims }) => sum + size(dims), 0);
+  return [
+    `${found.file}: opset ${found.opset}${found.producer ? `, made by ${found.producer}` : ""}, ${count(weights)} weights in ${found.parameters.length} tensors`,
+    "",
+    ...section(
+      "inputs",
+      found.inputs.map(({ name, dtype, dims }) => [name, dtype, shape(dims)]),
+    ),
+    ...section(
+      "outputs",
+      found.outputs.map(({ name, dims, activation }) => [name, shape(dims), cutText(activation)]),
+    ),
+    ...section(
+      "weights",
+      found.parameters.map(({ name, dims, role, layer }) => [name, shape(dims), role, `layer ${layer}`]),
+    ),
+    ...section(
+      "float tensors that are no weights",
+      found.constants.map(({ name, dims, reason }) => [name, shape(dims), reason]),
+    ),
+    ...section("operators", found.operators.map(operatorRow)),
+    ...section(
+      "notices",
+      noticesOf(found).map((notice) => [notice]),
+    ),
+    `suggested loss: ${found.suggestedLoss.name} (${found.suggestedLoss.reason})`,
+    "",
+  ].join("\n");
+}
+
+function operatorRow({
+  operator,
+  count: nodes,
+  fates,
+  missing,
+}: ModelInspection["operators"][number]): readonly string[] {
+  const present = (Object.keys(FATES) as OperatorFate[]).filter((fate) => fates[fate] > 0);
+  const text = present.map((fate) => (present.length === 1 ? FATES[fate] : `${fates[fate]} ${FATES[fate]}`)).join(", ");
+  return [operator, `x ${nodes}`, missing.length > 0 ? `${text} (${listed(missing)})` : text];
+}
+
+function noticesOf({ notices, fixedRows }: ModelInspection): readonly string[] {
+  if (fixedRows === undefined) return notices;
+  return [...notices, `The file computes ${fixedRows} row${fixedRows === 1 ? "" : "s"} at once.`];
+}
+
+function cutText(activation: string | undefined): string {
+  return activation === undefined ? "" : `ends in ${activation}, which is cut off where the loss contains it`;
+}
+
+function listed(names: readonly string[]): string {
+  return names.length > 4 ? `${names.slice(0, 3).join(", ")} and ${names.length - 3} more` : names.join(", ");
+}
+
+/** A heading and aligned columns; nothing where there are no rows. */
+function section(title: string, rows: readonly (readonly string[])[]): readonly string[] {
+  if (rows.length === 0) return [];
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  const lines = rows.map((row) =>
+    `  ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ")}`.trimEnd(),
+  );
+  return [title, ...lines, ""];
+}
+
+function shape(dims: Dims): string {
+  return dims === null ? "[unknown]" : `[${dims.map((dim) => dim ?? "?").join(", ")}]`;
+}
+
+function size(dims: readonly number[]): number {
+  return dims.reduce((product, dim) => product * dim, 1);
+}
+
+function count(number: number): string {
+  return number.toLocaleString("en-US");
+}

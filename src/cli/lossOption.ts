@@ -1,0 +1,58 @@
+import { InvalidArgumentError, Option } from "commander";
+import { bceWithLogits, crossEntropy, gaussianNll, type Loss, meanSquaredError, poissonNll } from "../index.ts";
+
+/** A loss that the command line knows. */
+export interface LossChoice {
+  readonly make: (options: { readonly reduction: "mean" | "sum" }) => Loss;
+  /** What a column of labels is for it. */
+  readonly targetType: "class" | "number";
+}
+
+const LOSSES: { readonly [name: string]: LossChoice & { readonly aliases: readonly string[] } } = {
+  crossEntropy: { make: crossEntropy, targetType: "class", aliases: ["ce"] },
+  meanSquaredError: { make: meanSquaredError, targetType: "number", aliases: ["mse"] },
+  bceWithLogits: { make: bceWithLogits, targetType: "number", aliases: ["bce", "binaryCrossEntropy"] },
+  poissonNll: { make: poissonNll, targetType: "number", aliases: ["poisson"] },
+  gaussianNll: { make: gaussianNll, targetType: "number", aliases: ["gaussian"] },
+};
+
+/** Names of losses as help and messages show them. */
+export const lossNames = Object.keys(LOSSES);
+
+/** `--loss NAME`; case, hyphens and underscores do not matter, and ce, mse, bce, poisson and gaussian are understood. */
+export function lossOption(): Option {
+  return new Option("--loss <name>", `loss: ${lossNames.join(", ")} (or ce, mse, bce, poisson, gaussian)`)
+    .argParser(lossChoice)
+    .makeOptionMandatory();
+}
+
+/** The loss of this name. */
+export function lossChoice(text: string): LossChoice {
+  const plain = (name: string) => name.toLowerCase().replace(/[-_ ]/g, "");
+  const asked = plain(text);
+  const found = Object.entries(LOSSES).find(([name, { aliases }]) => [name, ...aliases].map(plain).includes(asked));
+  if (found === undefined) throw new InvalidArgumentError(`Expected one of ${lossNames.join(", ")}.`);
+  return found[1];
+}
+
+/** `--reduction mean|sum` */
+export function reductionOption(): Option {
+  return new Option("--reduction <kind>", "whether the loss is the mean or the sum over its terms")
+    .choices(["mean", "sum"])
+    .default("mean");
+}
+
+/** `--dtype float32|float64` */
+export function dtypeOption(): Option {
+  return new Option("--dtype <type>", "precision of all products").choices(["float32", "float64"]).default("float32");
+}
+
+/** The loss as asked for, reading these outputs of the model where they are named. */
+export function withOutputs(options: {
+  readonly loss: LossChoice;
+  readonly reduction: "mean" | "sum";
+  readonly output?: readonly string[];
+}): Loss {
+  const loss = options.loss.make({ reduction: options.reduction });
+  return options.output === undefined ? loss : { ...loss, outputNames: options.output };
+}

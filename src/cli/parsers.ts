@@ -1,0 +1,85 @@
+import { InvalidArgumentError } from "commander";
+import { type MatrixName, matrixNames } from "../index.ts";
+
+/** Reads a whole number of at least `least`. */
+export function wholeNumber(least: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (/^\d+$/.test(text.trim()) && Number.isSafeInteger(value) && value >= least) return value;
+    throw new InvalidArgumentError(`Expected a whole number of at least ${least}.`);
+  };
+}
+
+/** Reads a positive number. */
+export function positiveNumber(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== "" && Number.isFinite(value) && value > 0) return value;
+  throw new InvalidArgumentError("Expected a positive number.");
+}
+
+/** Reads `A:B`, `A:` or `:B`: row A is the first taken, row B the first left out, both counted from 0. */
+export function rowRange(text: string): readonly [from: number, to?: number] {
+  const match = /^(\d*):(\d*)$/.exec(text.trim());
+  const from = Number(match?.[1] ?? 0);
+  const to = match?.[2] ? Number(match[2]) : undefined;
+  if (match === null || text.trim() === ":" || (to !== undefined && to <= from)) {
+    throw new InvalidArgumentError("Expected A:B with A < B, for example 0:1000, or A: or :B.");
+  }
+  return to === undefined ? [from] : [from, to];
+}
+
+/** Reads names of matrices separated by commas. */
+export function matrixList(text: string): readonly MatrixName[] {
+  const names = text.split(",").map((name) => name.trim());
+  return names.map((name) => {
+    const known = matrixNames.find((candidate) => candidate === name.toLowerCase());
+    if (known !== undefined) return known;
+    throw new InvalidArgumentError(
+      `Expected names among ${matrixNames.join(", ")}, separated by commas; got "${name}".`,
+    );
+  });
+}
+
+/** A name, a name with `*`, or a regular expression between slashes; appended to those before. */
+export function patternList(text: string, before: readonly (string | RegExp)[] = []): readonly (string | RegExp)[] {
+  return [...before, pattern(text)];
+}
+
+function pattern(text: string): string | RegExp {
+  const body = /^\/(.+)\/$/.exec(text)?.[1];
+  if (body === undefined) return text;
+  try {
+    return new RegExp(body);
+  } catch {
+    throw new InvalidArgumentError(`Expected a regular expression between the slashes.`);
+  }
+}
+
+/** Appends one more name to those before. */
+export function nameList(text: string, before: readonly string[] = []): readonly string[] {
+  return [...before, text];
+}
+
+/** Reads `NAME=FILE`; entries by name, this one added to those before. */
+export function namedFile(
+  text: string,
+  before: { readonly [name: string]: string } = {},
+): { readonly [name: string]: string } {
+  const [, name, file] = /^([^=]+)=(.+)$/s.exec(text) ?? [];
+  if (name === undefined || file === undefined) throw new InvalidArgumentError("Expected NAME=FILE.");
+  if (name in before) throw new InvalidArgumentError(`Input "${name}" is given twice.`);
+  return { ...before, [name]: file };
+}
+
+/** Reads `NAME=3,32,32`; entries by name, this one added to those before. */
+export function namedShape(
+  text: string,
+  before: { readonly [name: string]: readonly number[] } = {},
+): { readonly [name: string]: readonly number[] } {
+  const [, name, list] = /^([^=]+)=(\d+(?:,\d+)*)$/.exec(text.trim()) ?? [];
+  const dims = list?.split(",").map(Number) ?? [];
+  if (name === undefined || dims.some((dim) => dim < 1)) {
+    throw new InvalidArgumentError("Expected NAME=SIZES, for example x=3,32,32.");
+  }
+  return { ...before, [name]: dims };
+}
