@@ -4,6 +4,7 @@ import { type ExternalFiles, modelContents, readModel } from "../onnx/index.ts";
 import { engineError, type Session } from "../runtime/index.ts";
 import { type Dtype, dtypeOf, formatDims, type Tensor } from "../tensors/index.ts";
 import { finalActivation } from "./import/activation.ts";
+import { checkRequest } from "./import/checkRequest.ts";
 import { type ConstantDecision, chooseParameters, type ParameterOverride } from "./import/chooseParameters.ts";
 import { type Interpretation, interpret } from "./import/interpret.ts";
 import { prepare } from "./import/prepare.ts";
@@ -74,7 +75,10 @@ export async function loadModel(source: string | URL | Uint8Array, options: Load
     }),
     ...(fixedRows === undefined ? {} : { fixedRows }),
     notices: [...prepared.notices, ...ties.map((tie) => tieNotice(tie, tying))],
-    graph: (request) => buildGraph(interpretation, request, fixedRows),
+    async graph(request) {
+      checkRequest(request, { file: prepared.file, inputs, outputs: prepared.outputs });
+      return buildGraph(interpretation, request, fixedRows);
+    },
     async run(feeds) {
       session ??= openOriginal(prepared);
       return runOriginal(await session, { model: prepared, feeds });

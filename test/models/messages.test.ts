@@ -5,7 +5,7 @@ import * as operators from "../../src/models/import/ops/index.ts";
 import { functionModel, type LoadOptions, loadModel } from "../../src/models/index.ts";
 import { scale } from "../../src/primitives/index.ts";
 import type { AttributeValue, Tensor } from "../../src/tensors/index.ts";
-import { messageOf } from "../onnx/messageOf.ts";
+import { messageOf, rejectionOf } from "../onnx/messageOf.ts";
 import { localFunction, subgraph, type TinyModel, tinyModel } from "./tinyModel.ts";
 
 const weights = {
@@ -194,6 +194,24 @@ describe("models that cannot be differentiated", () => {
     expect(await failure({ nodes, weights, initializers: [{ name: "yes", tensor: yes }] })).toBe(
       'unsupported: If "choice" has a branch whose inner graphs read "y", a name used twice; export the model with names of their own',
     );
+  });
+});
+
+describe("graph", () => {
+  const build = async (shapes: { readonly [name: string]: readonly number[] }, outputs = ["y"]) =>
+    (await loadModel(tinyModel({ nodes: [{ ...product, outputs: ["y"] }], weights }))).graph({ shapes, outputs });
+
+  test("names outputs and inputs that are wrong or missing", async () => {
+    expect(await rejectionOf(build({ x: [2, 2] }, ["z"]))).toBe(
+      'argument: The given model has no output "z"; it has y',
+    );
+    expect(await rejectionOf(build({}))).toBe('argument: The given model needs an input "x", got none');
+    expect(await rejectionOf(build({ z: [2, 2] }))).toBe('argument: The given model needs an input "x", got z');
+    for (const shape of [[2, 3], [4]]) {
+      expect(await rejectionOf(build({ x: shape }))).toBe(
+        `shape: input "x" of The given model has shape [n, 2], got [${shape.join(", ")}]; reshape the data`,
+      );
+    }
   });
 });
 
