@@ -6,9 +6,9 @@ export { checkAdjoint } from "./checkAdjoint.ts";
 export { checkPsd } from "./checkPsd.ts";
 export { checkSymmetric } from "./checkSymmetric.ts";
 export { compose } from "./compose.ts";
+export { type Certainty, type Interval, studentQuantile } from "./confidence.ts";
 export { damped } from "./damped.ts";
 export { cholesky, choleskySolve, type DenseMatrix, type Eigendecomposition, eigh, qr } from "./dense/index.ts";
-export { type Certainty, type Interval, studentQuantile } from "./confidence.ts";
 export { dense } from "./dense.ts";
 export {
   type DensityCurve,
@@ -18,6 +18,7 @@ export {
   type LogarithmicDensity,
 } from "./densityFromQuadrature.ts";
 export { diagonal } from "./diagonal.ts";
+export { diagPlusPlus, diagPlusPlusSteps } from "./diagPlusPlus.ts";
 export { type EigshOptions, type EigshResult, type EigshState, eigsh, eigshSteps } from "./eigsh.ts";
 export { type FunctionOperatorOptions, functionOperator, type ProductFunction } from "./functionOperator.ts";
 export { type EntriesEstimate, hutchinsonDiagonal } from "./hutchinsonDiagonal.ts";
@@ -28,6 +29,7 @@ export {
   hutchinsonSteps,
 } from "./hutchinsonMoments.ts";
 export { hutchinsonTrace, type TraceEstimate } from "./hutchinsonTrace.ts";
+export { hutchPlusPlus, hutchPlusPlusSteps } from "./hutchPlusPlus.ts";
 export { identity } from "./identity.ts";
 export { type LanczosOptions, type LanczosResult, type LanczosState, lanczos, lanczosSteps } from "./lanczos.ts";
 export {
@@ -42,6 +44,7 @@ export { lowRank } from "./lowRank.ts";
 export { matmat } from "./matmat.ts";
 export { type NeumannOptions, neumannInverse } from "./neumannInverse.ts";
 export type { Arithmetic, LinearOperator, Progress, RunOptions } from "./operator.ts";
+export type { PlusPlusOptions, PlusPlusState } from "./plusPlus.ts";
 export {
   type PowerIterationOptions,
   type PowerIterationResult,
@@ -50,17 +53,24 @@ export {
   powerIterationSteps,
 } from "./powerIteration.ts";
 export type { ProbeCheck, ProbeCheckOptions } from "./probeCheck.ts";
-export type { ProbeDistribution } from "./probes.ts";
 export type { HutchinsonOptions } from "./probeSteps.ts";
 export type { DeflatedSums, DiagonalBlock, HutchinsonState } from "./probeSums.ts";
+export type { ProbeDistribution } from "./probes.ts";
+export type { PsdSketchOptions, PsdSketchState } from "./psdSketch.ts";
+export type { RangeBasis } from "./rangeBasis.ts";
 export type { Estimate, Outcome, Status } from "./result.ts";
 export type { Which } from "./ritzPairs.ts";
-export type { SampleSums } from "./sampleMean.ts";
 export { rowNorms } from "./rowNorms.ts";
+export type { SampleSums } from "./sampleMean.ts";
 export { scale } from "./scale.ts";
+export type { SketchOptions, SketchState } from "./sketch.ts";
 export { type DensityRun, spectralDensity } from "./spectralDensity.ts";
 export { type SquaredFrobeniusEstimate, squaredFrobeniusNorm } from "./squaredFrobeniusNorm.ts";
 export { type Indices, submatrix } from "./submatrix.ts";
 export { subtract } from "./subtract.ts";
 export { type ToDenseOptions, toDense } from "./toDense.ts";
 export { hostArithmetic } from "./vector.ts";
+export { xdiag, xdiagSteps } from "./xdiag.ts";
+export { xnysdiag, xnysdiagSteps } from "./xnysdiag.ts";
+export { xnystrace, xnystraceSteps } from "./xnystrace.ts";
+export { xtrace, xtraceSteps } from "./xtrace.ts";

@@ -1,0 +1,91 @@
+import { CurvatureError } from "../errors/index.ts";
+import { column, type Matrix, zeros } from "../tensors/index.ts";
+import { growingBasis, withColumn } from "./basis.ts";
+import { checkDeclaredSymmetric, checkState, precision } from "./checks.ts";
+import type { LinearOperator } from "./operator.ts";
+import type { HutchinsonState } from "./probeSums.ts";
+import { checkDistribution, type ProbeDistribution } from "./probes.ts";
+import { type Interruption, products } from "./products.ts";
+import { checkSketch, type SketchOptions, testVectors } from "./sketch.ts";
+import { dot } from "./vector.ts";
+
+/** Options of the estimators that need one product a test vector. */
+export interface PsdSketchOptions extends Omit<SketchOptions, "state"> {
+  /** Where an earlier run with the same options stopped. */
+  readonly state?: PsdSketchState | HutchinsonState;
+}
+
+/** Products `A Omega` so far: plain data, from which the run can go on. */
+export interface PsdSketchState {
+  readonly method: string;
+  readonly columns: number;
+  readonly seed: number;
+  readonly matvecs: number;
+  readonly distribution: ProbeDistribution;
+  /** `[n, matvecs]` */
+  readonly products: Matrix;
+}
+
+/** A sketch of a symmetric matrix as far as it came. */
+export interface PsdSketch {
+  readonly state: PsdSketchState;
+  readonly Omega: Matrix;
+  readonly Y: Matrix;
+  readonly interruption?: Interruption;
+}
+
+/** The products with all test vectors; yields a state after each block. */
+export async function* psdSketchSteps(
+  A: LinearOperator,
+  setup: PsdSketchOptions & {
+    readonly name: string;
+    readonly vectors: number;
+    readonly distribution: ProbeDistribution;
+  },
+): AsyncGenerator<PsdSketchState, PsdSketch, void> {
+  const { name, seed, distribution, vectors, blockSize = 8 } = setup;
+  checkDeclaredSymmetric(name, A);
+  checkSketch(name, setup);
+  checkDistribution(name, distribution);
+  const [n, dtype] = [A.shape[1], precision(A)];
+  const none = { rows: n, columns: 0, data: zeros(0, dtype) };
+  let state: PsdSketchState = (setup.state as PsdSketchState | undefined) ?? {
+    ...{ method: name, columns: n, seed, matvecs: 0, distribution, products: none },
+  };
+  checkState(name, state, { method: name, columns: n, seed });
+  if (state.distribution !== distribution) {
+    throw new CurvatureError(
+      "argument",
+      `${name} expects the distribution that its state was made with; pass the same`,
+    );
+  }
+  state = { ...state, products: growingBasis(state.products, { capacity: vectors, dtype }) };
+  const run = products(A, { ...setup, used: state.matvecs });
+  let interruption: Interruption | undefined;
+  while (state.matvecs < vectors && !interruption) {
+    const current = state;
+    const count = Math.min(blockSize, vectors - current.matvecs);
+    const Omega = testVectors(current, { start: current.matvecs, count, dtype });
+    const made = await run.block(Omega, () => current);
+    const matvecs = current.matvecs + made.columns.length;
+    state = { ...current, matvecs, products: made.columns.reduce(withColumn, current.products) };
+    interruption = made.interruption;
+    if (interruption) break;
+    run.report();
+    yield state;
+  }
+  const Y = state.products;
+  const Omega = testVectors(state, { count: Y.columns, dtype });
+  return { state, Omega, Y, ...(interruption ? { interruption } : {}) };
+}
+
+/** Hutchinson's samples `omega' A omega` of such a sketch. */
+export function sketchedSamples({ Omega, Y }: PsdSketch): readonly number[] {
+  return Array.from({ length: Y.columns }, (_, i) => dot(column(Omega, i), column(Y, i)));
+}
+
+/** What the message says where a Nyström approximation does not exist. */
+export const INDEFINITE = {
+  happened: "the matrix is not positive semidefinite, so this is the average of the probes alone",
+  advice: "use xtrace or xdiag, which take any matrix",
+};

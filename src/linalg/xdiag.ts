@@ -1,0 +1,102 @@
+import { column, type Vector } from "../tensors/index.ts";
+import { leadingColumns } from "./basis.ts";
+import { checkSquare, precision } from "./checks.ts";
+import { certainty, fewProbesRemark } from "./confidence.ts";
+import { drive } from "./drive.ts";
+import { entrySamples, sketchedDiagonal } from "./entrySamples.ts";
+import type { EntriesEstimate } from "./hutchinsonDiagonal.ts";
+import { type DiagonalEstimate, diagonalOf } from "./hutchinsonMoments.ts";
+import { DEPENDENCE } from "./leaveOneOut.ts";
+import type { LinearOperator } from "./operator.ts";
+import type { HutchinsonState } from "./probeSums.ts";
+import { leftOutDirections } from "./rangeBasis.ts";
+import { outcome } from "./result.ts";
+import {
+  checkBudget,
+  checkSketch,
+  completeVectors,
+  type Sketch,
+  type SketchOptions,
+  type SketchState,
+  sketchSteps,
+  testVector,
+} from "./sketch.ts";
+import { dot, multiply } from "./vector.ts";
+import { unitVectorSteps } from "./xtrace.ts";
+
+const NAME = "xdiag";
+
+/**
+ * Estimated diagonal of a square matrix by XDiag (Epperly, Tropp and Webber, 2024, section 2.4): for each of `m = floor(matvecs / 2)` vectors
+ * of random signs, the exact diagonal of A projected on the range of A times the other m - 1, and one Hutchinson sample of the rest; the
+ * mean of all m. Unbiased. Accurate where the spectrum decays. m products with A and m with its transpose, `10 n m^2` operations; exact from
+ * `matvecs >= n` on. The standard errors are twice those of m
+ * independent estimates, as in `xtrace`.
+ *
+ * @throws CurvatureError "argument", "shape" or "unsupported" for options or operators it cannot take; whatever the operator throws, with
+ * `state`
+ */
+export async function xdiag(A: LinearOperator, options: SketchOptions): Promise<EntriesEstimate> {
+  return drive(xdiagSteps(A, options));
+}
+
+/** The run of `xdiag` block by block of products; yields a state after each, from which `state` resumes it. */
+export async function* xdiagSteps(
+  A: LinearOperator,
+  options: SketchOptions,
+): AsyncGenerator<SketchState | HutchinsonState, EntriesEstimate, void> {
+  checkSquare(NAME, A);
+  checkSketch(NAME, options);
+  const { matvecs } = options;
+  checkBudget(NAME, { matvecs, least: Math.min(2, A.shape[1]) });
+  if (matvecs >= A.shape[1]) {
+    const run = yield* unitVectorSteps(A, { ...options, name: NAME, entries: "diagonal" });
+    return { ...diagonalOf(run), certainty: run.certainty, ...run.outcome };
+  }
+  const vectors = Math.floor(matvecs / 2);
+  const setup = { ...options, name: NAME, vectors, distribution: "signs", images: "transpose" } as const;
+  return concluded(A, yield* sketchSteps(A, setup), options);
+}
+
+function concluded(A: LinearOperator, sketch: Sketch, { confidence = 0.95 }: SketchOptions): EntriesEstimate {
+  const { state, matvecs, interruption } = sketch;
+  const complete = completeVectors(state);
+  const left = complete >= 2 || state.sketched < 2;
+  const how = certainty(confidence, { probes: left ? complete : state.sketched });
+  const said = interruption
+    ? outcome(interruption.status, { happened: interruption.happened, matvecs })
+    : outcome("converged", {
+        happened: `averaged ${complete} leave-one-out estimates${fewProbesRemark(how)}, as matvecs allows`,
+        matvecs,
+      });
+  const estimate = left ? leaveOneOutDiagonals(A, state, complete) : sketchedDiagonal(state);
+  return { ...estimate, certainty: how, ...said };
+}
+
+/**
+ * The mean of `d_i = diag Q Q' A - (Q s) * (Z s) + omega_i * (Q s) (s' R_i)` with `Z = A' Q`: the projection on the range of the other test
+ * vectors is `Q (I - s s') Q'`, which takes all of `A omega_i = Q R_i` but its part `Q s (s' R_i)`.
+ */
+function leaveOneOutDiagonals(A: LinearOperator, state: SketchState, count: number): DiagonalEstimate {
+  const n = A.shape[1];
+  const samples = entrySamples(n);
+  const coefficients = state.range.coefficients.slice(0, count);
+  const rank = coefficients[count - 1]?.length ?? 0;
+  const Q = leadingColumns(state.range.basis, rank);
+  const Z = leadingColumns(state.images, rank);
+  const known = new Float64Array(n);
+  for (let k = 0; k < rank; k++) {
+    const [q, z] = [column(Q, k), column(Z, k)];
+    for (let j = 0; j < n; j++) known[j] = known[j]! + q[j]! * z[j]!;
+  }
+  const dtype = precision(A);
+  leftOutDirections({ coefficients }).forEach((s, i) => {
+    if (!s) return samples.add((j) => known[j]!);
+    const S = { rows: rank, columns: 1, data: s };
+    const [q, z]: readonly Vector[] = [multiply(Q, S).data, multiply(Z, S).data];
+    const along = dot(s.subarray(0, coefficients[i]!.length), coefficients[i]!);
+    const omega = testVector(state, i, dtype);
+    return samples.add((j) => known[j]! + q![j]! * (omega[j]! * along - z![j]!));
+  });
+  return samples.result({ inflation: DEPENDENCE });
+}

@@ -1,0 +1,372 @@
+import { describe, expect, test } from "vitest";
+import { diagPlusPlus } from "../../src/linalg/diagPlusPlus.ts";
+import { hutchinsonDiagonal } from "../../src/linalg/hutchinsonDiagonal.ts";
+import { hutchinsonTrace } from "../../src/linalg/hutchinsonTrace.ts";
+import { hutchPlusPlus } from "../../src/linalg/hutchPlusPlus.ts";
+import type { LinearOperator } from "../../src/linalg/operator.ts";
+import { testVectors } from "../../src/linalg/sketch.ts";
+import { xdiag } from "../../src/linalg/xdiag.ts";
+import { xnysdiag } from "../../src/linalg/xnysdiag.ts";
+import { xnystrace } from "../../src/linalg/xnystrace.ts";
+import { xtrace } from "../../src/linalg/xtrace.ts";
+import { haarMatrix } from "./haar.ts";
+import { geometric, length, operatorOf, range, rotated, rotatedMatrix } from "./knownOperators.ts";
+import { diagonalMatrix, product, randomMatrix, transposed } from "./randomMatrices.ts";
+
+type Dense = ReturnType<typeof randomMatrix>;
+const sum = (values: ArrayLike<number>) => Array.from(values).reduce((so, x) => so + x, 0);
+const mean = (values: readonly number[]) => sum(values) / values.length;
+const dense = (data: Float64Array): Dense => ({ rows: Math.sqrt(data.length), columns: Math.sqrt(data.length), data });
+const diagonalOf = ({ rows, data }: Dense) => range(rows, (i) => data[i * (rows + 1)]!);
+const columnsBut = ({ rows, columns, data }: Dense, left: number): Dense => ({
+  rows,
+  columns: columns - 1,
+  data: Float64Array.from(data.filter((_, at) => Math.floor(at / rows) !== left)),
+});
+const only = ({ rows, data }: Dense, k: number): Dense => ({
+  rows,
+  columns: 1,
+  data: data.slice(k * rows, (k + 1) * rows),
+});
+const minus = (A: Dense, B: Dense): Dense => ({ ...A, data: A.data.map((value, i) => value - B.data[i]!) });
+
+/** Solution of a small symmetric positive definite system by elimination. */
+function solved(A: Dense, B: Dense): Dense {
+  const [n, a, b] = [A.rows, A.data.slice(), B.data.slice()];
+  for (let k = 0; k < n; k++) {
+    for (let i = k + 1; i < n; i++) {
+      const factor = a[k * n + i]! / a[k * n + k]!;
+      for (let j = k; j < n; j++) a[j * n + i]! -= factor * a[j * n + k]!;
+      for (let c = 0; c < B.columns; c++) b[c * n + i]! -= factor * b[c * n + k]!;
+    }
+  }
+  for (let c = 0; c < B.columns; c++) {
+    for (let i = n - 1; i >= 0; i--) {
+      for (let j = i + 1; j < n; j++) b[c * n + i]! -= a[j * n + i]! * b[c * n + j]!;
+      b[c * n + i]! /= a[i * n + i]!;
+    }
+  }
+  return { ...B, data: b };
+}
+
+/** Projection on the range of Y: `Y (Y'Y)^-1 Y'`. */
+const projection = (Y: Dense) => product(Y, solved(product(transposed(Y), Y), transposed(Y)));
+
+/** Test vectors as the estimators draw them. */
+const vectors = (
+  n: number,
+  seed: number,
+  { distribution, count }: { distribution: "signs" | "sphere"; count: number },
+) => testVectors({ columns: n, seed, distribution }, { count, dtype: "float64" }) as Dense;
+
+/** XTrace and XDiag as they are defined, one projection a test vector. */
+function naive(A: Dense, Omega: Dense, scaled: boolean) {
+  const n = A.rows;
+  const Y = product(A, Omega);
+  return range(Omega.columns, (i) => i).reduce(
+    (so: { traces: number[]; diagonals: Float64Array[] }, i) => {
+      const P = projection(columnsBut(Y, i));
+      const omega = only(Omega, i);
+      const rest = minus(omega, product(P, omega));
+      const Arest = product(A, rest);
+      const scale = scaled ? (n - Omega.columns + 1) / sum(rest.data.map((x) => x * x)) : 1;
+      const PA = product(P, A);
+      const sample = sum(rest.data.map((x, j) => x * Arest.data[j]!));
+      const known = diagonalOf(PA);
+      const y = only(Y, i);
+      const left = minus(y, product(P, y));
+      return {
+        traces: [...so.traces, sum(diagonalOf(product(PA, P))) + scale * sample],
+        diagonals: [...so.diagonals, known.map((x, j) => x + omega.data[j]! * left.data[j]!)],
+      };
+    },
+    { traces: [], diagonals: [] },
+  );
+}
+
+/** XNysTrace and XNysDiag as they are defined, one Nyström approximation a test vector. */
+function naiveNystrom(A: Dense, Omega: Dense, scaled: boolean) {
+  const n = A.rows;
+  const Y = product(A, Omega);
+  return Array.from({ length: Omega.columns }, (_, i) => {
+    const [Oi, Yi] = [columnsBut(Omega, i), columnsBut(Y, i)];
+    const approximation = product(Yi, solved(product(transposed(Oi), Yi), transposed(Yi)));
+    const omega = only(Omega, i);
+    const outside = minus(omega, product(projection(Oi), omega));
+    const left = product(minus(A, approximation), omega);
+    const scale = scaled ? (n - Omega.columns + 1) / sum(outside.data.map((x) => x * x)) : 1;
+    const known = diagonalOf(approximation);
+    return {
+      trace: sum(known) + scale * sum(omega.data.map((x, j) => x * left.data[j]!)),
+      diagonal: known.map((x, j) => x + omega.data[j]! * left.data[j]!),
+    };
+  });
+}
+
+const spread = (samples: readonly number[]) =>
+  Math.sqrt(sum(samples.map((x) => (x - mean(samples)) ** 2)) / (samples.length * (samples.length - 1)));
+const entry = (rows: readonly Float64Array[], j: number) => rows.map((row) => row[j]!);
+
+describe("the leave-one-out estimates equal their definition", () => {
+  const [n, seed] = [24, 5];
+  const unsymmetric = randomMatrix(n, n, 3);
+  const psd = dense(rotatedMatrix(geometric(n, 0.8)));
+
+  test.each(["signs", "sphere"] as const)("xtrace with %s, of a matrix that is not symmetric", async (distribution) => {
+    const A = operatorOf(unsymmetric.data, { symmetric: false });
+    const { traces } = naive(unsymmetric, vectors(n, seed, { distribution, count: 7 }), distribution === "sphere");
+    const { trace, standardError, matvecs } = await xtrace(A, { matvecs: 15, seed, distribution });
+    expect(matvecs).toBe(14);
+    expect(Math.abs(trace - mean(traces))).toBeLessThan(1e-10);
+    expect(Math.abs(standardError / (2 * spread(traces)) - 1)).toBeLessThan(1e-10);
+  });
+
+  test("xdiag, of a matrix that is not symmetric", async () => {
+    const adjoint = () => operatorOf(transposed(unsymmetric).data, { symmetric: false });
+    const A = { ...operatorOf(unsymmetric.data, { symmetric: false }), adjoint };
+    const { diagonals } = naive(unsymmetric, vectors(n, seed, { distribution: "signs", count: 7 }), false);
+    const { values, standardErrors } = await xdiag(A, { matvecs: 14, seed });
+    for (let j = 0; j < n; j++) {
+      expect(Math.abs(values[j]! - mean(entry(diagonals, j)))).toBeLessThan(1e-10);
+      expect(Math.abs(standardErrors[j]! - 2 * spread(entry(diagonals, j)))).toBeLessThan(1e-10);
+    }
+  });
+
+  test.each(["signs", "sphere"] as const)("xnystrace with %s", async (distribution) => {
+    const Omega = vectors(n, seed, { distribution, count: 8 });
+    const traces = naiveNystrom(psd, Omega, distribution === "sphere").map((estimate) => estimate.trace);
+    const { trace, standardError, matvecs } = await xnystrace(operatorOf(psd.data), { matvecs: 8, seed, distribution });
+    expect(matvecs).toBe(8);
+    expect(Math.abs(trace - mean(traces))).toBeLessThan(1e-10);
+    expect(Math.abs(standardError - 2 * spread(traces))).toBeLessThan(1e-10);
+  });
+
+  test("xnysdiag", async () => {
+    const samples = naiveNystrom(psd, vectors(n, seed, { distribution: "signs", count: 8 }), false);
+    const diagonals = samples.map(({ diagonal }) => diagonal);
+    const { values, standardErrors } = await xnysdiag(operatorOf(psd.data), { matvecs: 8, seed });
+    for (let j = 0; j < n; j++) {
+      expect(Math.abs(values[j]! - mean(entry(diagonals, j)))).toBeLessThan(1e-10);
+      expect(Math.abs(standardErrors[j]! - 2 * spread(entry(diagonals, j)))).toBeLessThan(1e-10);
+    }
+  });
+});
+
+/** Root mean square over seeds of the error over the truth. */
+async function errorOf(runs: number, error: (seed: number) => Promise<number>): Promise<number> {
+  let squared = 0;
+  for (let seed = 0; seed < runs; seed++) squared += (await error(seed)) ** 2;
+  return Math.sqrt(squared / runs);
+}
+
+type Trace = (A: LinearOperator, options: { matvecs: number; seed: number }) => Promise<{ trace: number }>;
+type Diagonal = (A: LinearOperator, options: { matvecs: number; seed: number }) => Promise<{ values: Float64Array }>;
+
+describe("errors fall as the papers say", () => {
+  // The spectra of Epperly, Tropp and Webber (2024, section 3.1): flat, 1 / i^2, 0.7^i, and 50 ones above 1e-3.
+  const n = 120;
+  const spectra = {
+    flat: range(n, (i) => 3 - (2 * i) / (n - 1)),
+    poly: range(n, (i) => (i + 1) ** -2),
+    exp: geometric(n, 0.7),
+    step: range(n, (i) => (i < 20 ? 1 : 1e-3)),
+  };
+  const matrices = Object.fromEntries(Object.entries(spectra).map(([name, values]) => [name, haarMatrix(values)]));
+  const operators = Object.fromEntries(Object.entries(matrices).map(([name, data]) => [name, operatorOf(data)]));
+  const error = (method: Trace, spectrum: keyof typeof spectra, matvecs: number) =>
+    errorOf(method === hutchinsonTrace ? 30 : 6, async (seed) => {
+      const truth = sum(spectra[spectrum]);
+      return (await method(operators[spectrum]!, { matvecs, seed })).trace / truth - 1;
+    });
+  const diagonalError = (method: Diagonal, spectrum: keyof typeof spectra, matvecs: number) =>
+    errorOf(4, async (seed) => {
+      const truth = diagonalOf(dense(matrices[spectrum]!));
+      const { values } = await method(operators[spectrum]!, { matvecs, seed });
+      return length(values.map((x, i) => x - truth[i]!)) / length(truth);
+    });
+
+  test("exponential decay: the error of xtrace falls like 0.7^(matvecs / 2), of xnystrace like 0.7^matvecs", async () => {
+    const [few, many] = [await error(xtrace, "exp", 32), await error(xtrace, "exp", 64)];
+    // 0.7^16 = 3.3e-3.
+    expect(many / few).toBeLessThan(0.7 ** 12);
+    expect(many / few).toBeGreaterThan(0.7 ** 20);
+    const [f, m] = [await error(xnystrace, "exp", 24), await error(xnystrace, "exp", 48)];
+    expect(m / f).toBeLessThan(0.7 ** 18);
+    expect(m / f).toBeGreaterThan(0.7 ** 30);
+    expect(await error(xnystrace, "exp", 110)).toBeLessThan(1e-13);
+    expect(await error(xtrace, "exp", 118)).toBeLessThan(1e-9);
+  });
+
+  test("polynomial decay 1 / i^2: faster than matvecs^-1.5, and more accurate for xnystrace than for xtrace", async () => {
+    const exponent = async (method: Trace) =>
+      Math.log2((await error(method, "poly", 20)) / (await error(method, "poly", 80))) / 2;
+    for (const method of [xtrace, xnystrace]) expect(await exponent(method)).toBeGreaterThan(1.5);
+    expect(await error(xnystrace, "poly", 60)).toBeLessThan(await error(xtrace, "poly", 60));
+    const plus = await exponent(hutchPlusPlus);
+    expect(plus).toBeGreaterThan(1.2);
+    expect(await exponent(hutchinsonTrace)).toBeLessThan(0.9);
+  });
+
+  test("hutchPlusPlus falls at least like 1 / matvecs where the spectrum decays, hutchinsonTrace like its root", async () => {
+    for (const spectrum of ["poly", "exp"] as const) {
+      const ratio = (await error(hutchPlusPlus, spectrum, 30)) / (await error(hutchPlusPlus, spectrum, 110));
+      expect(ratio, spectrum).toBeGreaterThan(110 / 30);
+      const root = (await error(hutchinsonTrace, spectrum, 30)) / (await error(hutchinsonTrace, spectrum, 110));
+      expect(root, spectrum).toBeLessThan(3);
+    }
+  });
+
+  test("a step of 20 ones is found by every method but hutchinsonTrace; a flat spectrum is no worse than its", async () => {
+    const plain = await error(hutchinsonTrace, "step", 90);
+    for (const method of [hutchPlusPlus, xtrace, xnystrace]) {
+      expect(await error(method, "step", 90)).toBeLessThan(plain / 20);
+      expect(await error(method, "flat", 90)).toBeLessThan(4 * (await error(hutchinsonTrace, "flat", 90)));
+    }
+  });
+
+  test("diagonals: exponential decay for xdiag and xnysdiag, and all beat Hutchinson's where the spectrum decays", async () => {
+    expect((await diagonalError(xdiag, "exp", 80)) / (await diagonalError(xdiag, "exp", 40))).toBeLessThan(0.7 ** 15);
+    expect((await diagonalError(xnysdiag, "exp", 48)) / (await diagonalError(xnysdiag, "exp", 24))).toBeLessThan(
+      0.7 ** 18,
+    );
+    for (const spectrum of ["poly", "exp", "step"] as const) {
+      const plain = await diagonalError(hutchinsonDiagonal, spectrum, 90);
+      for (const method of [diagPlusPlus, xdiag, xnysdiag] as Diagonal[]) {
+        expect(await diagonalError(method, spectrum, 90)).toBeLessThan(plain / 10);
+      }
+    }
+  });
+});
+
+describe("estimates are unbiased and their error bars mean something", () => {
+  const n = 60;
+  const values = geometric(n, 0.9);
+  const data = haarMatrix(values);
+  const A = operatorOf(data);
+  test.each([
+    ["hutchPlusPlus", hutchPlusPlus as Trace],
+    ["xtrace", xtrace as Trace],
+    ["xtrace with signs", ((B, o) => xtrace(B, { ...o, distribution: "signs" })) as Trace],
+    ["xnystrace", xnystrace as Trace],
+    ["xnystrace with signs", ((B, o) => xnystrace(B, { ...o, distribution: "signs" })) as Trace],
+  ])("%s", async (_, method) => {
+    const runs = 300;
+    const truth = sum(values);
+    const errors: number[] = [];
+    let inside = 0;
+    for (let seed = 0; seed < runs; seed++) {
+      const { trace, interval } = (await method(A, { matvecs: 24, seed })) as Awaited<ReturnType<typeof xtrace>>;
+      errors.push(trace - truth);
+      if (interval.lower <= truth && truth <= interval.upper) inside++;
+    }
+    expect(Math.abs(mean(errors))).toBeLessThan(3.5 * spread(errors));
+    expect(inside / runs).toBeGreaterThan(0.85);
+  });
+
+  test.each([
+    ["diagPlusPlus", diagPlusPlus as Diagonal],
+    ["xdiag", xdiag as Diagonal],
+    ["xnysdiag", xnysdiag as Diagonal],
+  ])("%s", async (_, method) => {
+    const runs = 150;
+    const errors: number[] = [];
+    let inside = 0;
+    for (let seed = 0; seed < runs; seed++) {
+      const result = (await method(A, { matvecs: 24, seed })) as Awaited<ReturnType<typeof xdiag>>;
+      errors.push(result.values[7]! - data[7 * 61]!);
+      if (Math.abs(errors.at(-1)!) <= result.certainty.quantile * result.standardErrors[7]!) inside++;
+    }
+    expect(Math.abs(mean(errors))).toBeLessThan(3.5 * spread(errors));
+    expect(inside / runs).toBeGreaterThan(0.85);
+  });
+});
+
+describe("singular matrices", () => {
+  test("low rank is found exactly, zero is zero, also with more test vectors than rank and repeated test vectors", async () => {
+    for (const rank of [0, 1, 3]) {
+      const values = range(30, (i) => (i < rank ? rank - i : 0));
+      const data = rotatedMatrix(values);
+      const A = operatorOf(data);
+      for (const method of [hutchPlusPlus, xtrace, xnystrace] as Trace[]) {
+        for (const seed of [0, 1]) {
+          const { trace } = await method(A, { matvecs: 24, seed });
+          expect(Math.abs(trace - sum(values))).toBeLessThan(1e-7 * Math.max(rank, 1e-5));
+        }
+      }
+      for (const method of [diagPlusPlus, xdiag, xnysdiag] as Diagonal[]) {
+        const { values: found } = await method(A, { matvecs: 24, seed: 0 });
+        const truth = diagonalOf(dense(data));
+        expect(length(found.map((x, i) => x - truth[i]!))).toBeLessThan(1e-6 * Math.max(rank, 1e-5));
+      }
+    }
+  });
+
+  test("three dimensions and two test vectors of signs, which are often the same up to sign, stay unbiased", async () => {
+    const values = [5, 2, 0.5];
+    const A = operatorOf(rotatedMatrix(values));
+    const errors: number[] = [];
+    for (let seed = 0; seed < 400; seed++) {
+      const { trace } = await xtrace({ ...A, shape: [3, 3] }, { matvecs: 2, seed, distribution: "signs" });
+      errors.push(trace - 7.5);
+    }
+    expect(Math.abs(mean(errors))).toBeLessThan(3.5 * spread(errors));
+    const four = operatorOf(diagonalMatrix([4, 3, 2, 1]).data);
+    const repeated: number[] = [];
+    for (let seed = 0; seed < 100; seed++) {
+      repeated.push((await xtrace({ ...four, shape: [4, 4] }, { matvecs: 3, seed, distribution: "signs" })).trace);
+    }
+    expect(repeated.every((trace) => Math.abs(trace - 10) < 1e-12)).toBe(true);
+  });
+
+  test("xnystrace and xnysdiag say that a matrix is indefinite and give Hutchinson's estimate", async () => {
+    const values = range(40, (i) => (i % 2 === 0 ? 1 : -1) * (i + 1));
+    const data = rotatedMatrix(values);
+    const A = operatorOf(data);
+    const result = await xnystrace(A, { matvecs: 20, seed: 0 });
+    expect(result.status).toBe("indefinite");
+    expect(result.message).toBe(
+      "the matrix is not positive semidefinite, so this is the average of the probes alone; use xtrace or xdiag, which take any matrix",
+    );
+    expect(result.interval.lower).toBeLessThan(sum(values));
+    expect(result.interval.upper).toBeGreaterThan(sum(values));
+    const diagonal = await xnysdiag(A, { matvecs: 20, seed: 0 });
+    expect(diagonal.status).toBe("indefinite");
+    const within = Array.from(diagonal.values).filter(
+      (x, i) => Math.abs(x - data[i * 41]!) <= diagonal.certainty.quantile * diagonal.standardErrors[i]!,
+    );
+    expect(within.length).toBeGreaterThan(33);
+  });
+});
+
+test("a run that is interrupted among the second products is a run with fewer test vectors", async () => {
+  const A = rotated(geometric(50, 0.8));
+  const stopping = (k: number): LinearOperator => {
+    let count = 0;
+    return { ...A, matvec: async (x) => (++count === k ? new Float64Array(50).fill(Number.NaN) : A.matvec(x)) };
+  };
+  const whole = await xtrace(A, { matvecs: 10, seed: 4 });
+  const partial = await xtrace(stopping(16), { matvecs: 20, seed: 4 });
+  expect(partial).toMatchObject({ status: "nonfinite", matvecs: 16 });
+  expect(Math.abs(partial.trace / whole.trace - 1)).toBeLessThan(1e-12);
+  const wholeDiagonal = await xdiag(A, { matvecs: 10, seed: 4 });
+  const partialDiagonal = await xdiag(stopping(16), { matvecs: 20, seed: 4 });
+  expect(length(partialDiagonal.values.map((x, i) => x - wholeDiagonal.values[i]!))).toBeLessThan(1e-12);
+});
+
+test("budgets too small for one test vector, and states of another distribution, are refused", async () => {
+  const A = rotated(geometric(10, 0.8));
+  await expect(xtrace(A, { matvecs: 1, seed: 0 })).rejects.toThrow(
+    "xtrace expects matvecs to be at least 2, got 1; hutchinsonTrace takes any number",
+  );
+  await expect(xdiag(A, { matvecs: 1, seed: 0 })).rejects.toThrow("xdiag expects matvecs to be at least 2, got 1");
+  const saved = (method: string) => ({ method, columns: 10, seed: 0, distribution: "gaussian" }) as never;
+  await expect(xtrace(A, { matvecs: 4, seed: 0, state: saved("xtrace") })).rejects.toThrow(
+    "xtrace expects the distribution that its state was made with; pass the same",
+  );
+  await expect(xnystrace(A, { matvecs: 4, seed: 0, state: saved("xnystrace") })).rejects.toThrow(
+    "xnystrace expects the distribution that its state was made with; pass the same",
+  );
+  await expect(xtrace(A, { matvecs: 40, seed: 0, state: saved("xtrace") })).rejects.toThrow(
+    "xtrace resumes from a state of method hutchinson with 10 columns where matvecs reaches n, got method xtrace with 10 columns; pass the state that the same call gave",
+  );
+});
