@@ -62,6 +62,7 @@ export async function batchGraph({ model, loss, outputs, chosen, shape }: BatchG
   };
 }
 
+/** The outputs side by side along their last axis; outputs of one number a row get an axis for it. */
 function joined(
   graph: ModelGraph,
   names: readonly string[],
@@ -81,7 +82,9 @@ function joined(
       );
     }
   });
-  return values.length === 1 ? values[0] : concat(values, values[0].shape.length - 1);
+  if (values.length === 1) return values[0];
+  const vectors = values.map((value) => (value.shape.length === 1 ? reshape(value, [rows, 1]) : value));
+  return concat(vectors, vectors[0].shape.length - 1);
 }
 
 /** The product of what labels and rows weigh, a number a term. */

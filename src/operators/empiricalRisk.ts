@@ -52,21 +52,28 @@ export async function empiricalRisk(options: EmpiricalRiskOptions): Promise<Risk
   const { threads } = options;
   const settings = { model, loss, precision: dtype, outputs, chosen, cache, ...(threads !== undefined && { threads }) };
   let engine = riskEngine({ ...settings, bound });
-  let layout: TermLayout;
   try {
-    layout = (await firstGraph(engine, bound)).layout;
+    let layout: TermLayout;
+    try {
+      layout = (await firstGraph(engine, bound)).layout;
+    } catch (error) {
+      if (model.fixedRows === undefined || !(error instanceof CurvatureError && error.code === "unsupported"))
+        throw error;
+      // Copies side by side are not to be had for some operator of the model: its rows go one by one.
+      bound = bindData(rebatch(data, model.fixedRows), { model, loss });
+      engine = riskEngine({ ...settings, bound });
+      layout = (await firstGraph(engine, bound)).layout;
+    }
+    const summed = await scanData(bound, { loss, layout });
+    const scale = 1 / (options.denominator ?? summed);
+    const parameters = placeParameters(model, chosen);
+    const risk = assemble({ model, loss, dtype, engine, bound, layout, parameters, chosen, outputs, scale });
+    await checkDeterminism(risk);
+    return risk;
   } catch (error) {
-    if (model.fixedRows === undefined || !(error instanceof CurvatureError && error.code === "unsupported"))
-      throw error;
-    // Copies side by side are not to be had for some operator of the model: its rows go one by one.
-    bound = bindData(rebatch(data, model.fixedRows), { model, loss });
-    engine = riskEngine({ ...settings, bound });
-    layout = (await firstGraph(engine, bound)).layout;
+    await engine.release();
+    throw error;
   }
-  const summed = await scanData(bound, { loss, layout });
-  const denominator = options.denominator ?? summed;
-  const parameters = placeParameters(model, chosen);
-  return assemble({ model, loss, dtype, engine, bound, layout, parameters, chosen, outputs, scale: 1 / denominator });
 }
 
 function checkOptions({ dtype = "float32", cache, threads, denominator }: EmpiricalRiskOptions): void {
@@ -155,11 +162,11 @@ interface Assembly {
   readonly scale: number;
 }
 
-async function assemble(parts: Assembly): Promise<Risk> {
+function assemble(parts: Assembly): Risk {
   const { model, loss, dtype, engine, bound, layout, parameters, chosen, outputs, scale } = parts;
   const size = parameters.reduce((sum, parameter) => sum + parameter.size, 0);
   const dispose = () => engine.release();
-  const risk: Risk = {
+  return {
     model,
     lossFunction: loss,
     data: bound.data,
@@ -196,8 +203,6 @@ async function assemble(parts: Assembly): Promise<Risk> {
     dispose,
     [Symbol.asyncDispose]: dispose,
   };
-  await checkDeterminism(risk);
-  return risk;
 }
 
 async function sumLoss(

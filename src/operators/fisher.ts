@@ -28,7 +28,7 @@ export type FisherOptions =
  * A product is one pass over the data, about one and a half gradients; sampling adds one forward pass in all.
  *
  * @throws CurvatureError "unsupported" for a loss without a likelihood, or without an exact score moment where "all" labels
- *   are asked for; "argument" for a number of labels that is no positive integer
+ *   are asked for; "argument" for another type, a number of labels that is no positive integer, or a seed that is not finite
  */
 export function fisher(risk: Risk, options: FisherOptions): LinearOperator {
   const { likelihood, name } = risk.lossFunction;
@@ -37,6 +37,10 @@ export function fisher(risk: Risk, options: FisherOptions): LinearOperator {
       "unsupported",
       `the loss ${name} has no likelihood, so there is no Fisher matrix; use ggn or empiricalFisher`,
     );
+  }
+  if (options.type !== 1 && options.type !== 2) {
+    const { type } = options as { readonly type: unknown };
+    throw new CurvatureError("argument", `fisher: type must be 1 or 2, got ${JSON.stringify(type)}`);
   }
   if (options.type === 2) return exactFisher(risk, "fisher 2", likelihood.expectedHessian);
   if (options.labels === "all") {

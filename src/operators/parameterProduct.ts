@@ -43,7 +43,7 @@ export function parameterProduct(risk: Risk, options: ParameterProductOptions): 
   };
 
   const run = async (vectors: Tensors, columns: number, runOptions: RunOptions): Promise<Vector> => {
-    await constants?.prepare(runOptions);
+    if (constants) await constants.prepare(runOptions);
     const sum = flatSum(dtype);
     await engine.run(product, {
       feed: (batch) => ({ ...vectors, ...constants?.feed(batch) }),

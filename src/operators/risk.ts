@@ -43,7 +43,7 @@ export interface Risk {
   split(vector: Vector): { readonly [name: string]: Tensor };
   /** The flat vector of tensors by parameter name; parameters that are not given are zero. */
   join(tensors: { readonly [name: string]: Tensor }): Vector;
-  /** Frees compiled graphs and residuals. What still runs is finished first; later calls throw. */
+  /** Frees compiled graphs and residuals. A pass over the data that still runs is finished first; later ones throw. */
   dispose(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
   /** For the curvature matrices: evaluates graphs batch by batch. */
@@ -95,7 +95,7 @@ export interface RiskEngine {
   /**
    * Runs a product on every batch in order. `feed` gives vectors and constants for a batch, `collect` gets its outputs.
    *
-   * @throws CurvatureError "aborted" when the signal fires, "nondeterministic" where a pass gives other batches than before
+   * @throws CurvatureError "aborted" when the signal fires, "argument" once the risk is disposed of
    */
   run(
     product: BatchProduct,

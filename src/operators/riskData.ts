@@ -46,7 +46,7 @@ export function bindData(data: Data, { model, loss }: { readonly model: Model; r
             ? tensor
             : convertTensor(tensor, { dtype, where: data.description, start: batch.start });
       }
-      const wanted = integerTargets ? "int64" : "float32";
+      const wanted = integerTargets ? "int64" : "float64";
       const given = batch.targets!;
       const targets =
         !integerTargets && isFloat(given)
