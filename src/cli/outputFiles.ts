@@ -2,12 +2,8 @@ import { mkdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { CurvatureError } from "../index.ts";
 
-/**
- * Makes a folder, with those above it, and makes sure that files can be written into it.
- *
- * @throws CurvatureError "file"
- */
-export async function prepareFolder(folder: string): Promise<void> {
+/** Makes a folder, with those above it, and makes sure that files can be written into it. */
+async function prepareFolder(folder: string): Promise<void> {
   const trial = join(folder, `.onnx-curvature-${process.pid}`);
   try {
     await makeFolder(folder);
@@ -41,14 +37,17 @@ async function exists(path: string): Promise<boolean> {
 }
 
 /**
- * Makes sure that a file can be written at a path, without touching what is there.
+ * Makes sure that files can be written at these paths, making the folders they are in, without touching what is there.
  *
  * @throws CurvatureError "file"
  */
-export async function prepareFile(path: string): Promise<void> {
-  await prepareFolder(dirname(path));
-  const found = await stat(path).catch(() => undefined);
-  if (found?.isDirectory()) throw new CurvatureError("file", `cannot write ${path}: it is a folder; give --out a file`);
+export async function prepareFiles(...paths: readonly string[]): Promise<void> {
+  for (const path of paths) {
+    await prepareFolder(dirname(path));
+    const found = await stat(path).catch(() => undefined);
+    if (found?.isDirectory())
+      throw new CurvatureError("file", `cannot write ${path}: it is a folder; choose another --out`);
+  }
 }
 
 /**

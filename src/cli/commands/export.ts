@@ -2,7 +2,7 @@ import { Command, Option } from "commander";
 import { CurvatureError, type ExportedProduct, exportProduct, type FileModel, loadModel } from "../../index.ts";
 import { checkExported } from "../checkExported.ts";
 import { dtypeOption, type LossChoice, lossOption, reductionOption, withOutputs } from "../lossOption.ts";
-import { prepareFile, writeWhole } from "../outputFiles.ts";
+import { prepareFiles, writeWhole } from "../outputFiles.ts";
 import { namedShape, nameList, patternList, wholeNumber } from "../parsers.ts";
 
 interface ExportCommandOptions {
@@ -65,7 +65,7 @@ async function exportModel(file: string, options: ExportCommandOptions): Promise
   const { product, batchSize, dtype, parameters, rowShape, out } = options;
   const model = await loadModel(file, options.inference ? { trainingMode: "inference" } : {});
   checkShapes(model, rowShape);
-  await prepareFile(out);
+  await prepareFiles(out);
   const exported = await exportProduct(model, {
     product,
     loss: withOutputs(options),

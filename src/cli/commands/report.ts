@@ -14,7 +14,7 @@ import {
 import { renderHtml, renderJson, renderTable } from "../../report/index.ts";
 import { interruptible } from "../interruption.ts";
 import { dtypeOption, type LossChoice, lossOption, reductionOption, withOutputs } from "../lossOption.ts";
-import { prepareFolder, writeWhole } from "../outputFiles.ts";
+import { prepareFiles, writeWhole } from "../outputFiles.ts";
 import { matrixList, namedFile, nameList, patternList, positiveNumber, rowRange, wholeNumber } from "../parsers.ts";
 import { progressDisplay } from "../progress.ts";
 
@@ -99,13 +99,13 @@ function addMatrixOptions(command: Command): void {
 
 async function report(command: Command, file: string, options: ReportOptions): Promise<void> {
   checkDataOptions(command, options);
+  const [html, json] = [join(options.out, "report.html"), join(options.out, "report.json")];
   const found = await interruptible(async (signal) => {
     const model = await loadModel(file, options.inference ? { trainingMode: "inference" } : {});
     const data = await dataOf(model, options);
-    await prepareFolder(options.out);
+    await prepareFiles(html, json);
     return compute({ model, data, signal, options });
   });
-  const [html, json] = [join(options.out, "report.html"), join(options.out, "report.json")];
   const text = renderJson(found);
   await writeWhole(html, renderHtml(found));
   await writeWhole(json, text);

@@ -1,0 +1,324 @@
+import { spawn } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { InferenceSession, Tensor } from "onnxruntime-node";
+import { beforeAll, describe, expect, test } from "vitest";
+import { build } from "../../scripts/build.mjs";
+import {
+  crossEntropy,
+  empiricalRisk,
+  ggn,
+  hessian,
+  jacobian,
+  loadData,
+  loadModel,
+  type Risk,
+  type Vector,
+  version,
+} from "../../src/index.ts";
+import { stream } from "../../src/random/index.ts";
+import { DATA, folderOf, MODEL, run, setTerminal } from "./commandLine.ts";
+
+const rows = ["--data", DATA, "--scale", "16", "--rows", "0:200", "--loss", "cross-entropy"];
+const cheap = ["--probes", "3", "--steps", "4", "--density-probes", "2", "--eigenvalues", "2", "--no-dense"];
+
+describe("help", () => {
+  test.each([
+    ["inspect", ["--json", "--inference", "--debug"]],
+    [
+      "report",
+      ["--data", "--input", "--targets", "--label", "--scale", "--rows", "--loss", "--matrices", "--parameters"],
+    ],
+    [
+      "report",
+      ["--batch-size", "--dtype", "--probes", "--steps", "--eigenvalues", "--seed", "--out", "--json", "--debug"],
+    ],
+    ["export", ["--product", "--loss", "--batch-size", "--out", "--parameters-as-inputs", "--dtype", "--json"]],
+  ] as const)("of %s tells its options and shows an example", async (command, options) => {
+    const { code, stdout, stderr } = await run(command, "--help");
+    expect([code, stderr]).toEqual([0, ""]);
+    for (const option of options) expect(stdout).toContain(option);
+    expect(stdout).toContain(`$ onnx-curvature ${command} `);
+    expect(await run("help", command)).toEqual({ code, stdout, stderr });
+  });
+
+  test("of the program names the commands, and --version the version", async () => {
+    const { code, stdout } = await run("--help");
+    expect(code).toBe(0);
+    for (const command of ["inspect", "report", "export"]) expect(stdout).toMatch(new RegExp(`^ +${command} `, "m"));
+    expect(await run("--version")).toEqual({ code: 0, stdout: `${version}\n`, stderr: "" });
+  });
+});
+
+describe("inspect", () => {
+  test("--json is one object with all that was found", async () => {
+    const { code, stdout, stderr } = await run("inspect", MODEL, "--json");
+    expect([code, stderr]).toEqual([0, ""]);
+    const found = JSON.parse(stdout);
+    expect(found.inputs).toEqual([{ name: "x", dtype: "float32", dims: ["batch", 64] }]);
+    expect(found.parameters.map(({ name }: { name: string }) => name)).toEqual([
+      "0.weight",
+      "0.bias",
+      "2.weight",
+      "2.bias",
+    ]);
+    expect(found.operators.map(({ operator }: { operator: string }) => operator)).toEqual(["Gemm", "Tanh"]);
+    expect(found.suggestedLoss.name).toBe("crossEntropy");
+  });
+
+  test("tells people shapes, roles, layers, operators and what would be cut", async () => {
+    const { stdout } = await run("inspect", MODEL);
+    expect(stdout).toContain("opset 13, made by pytorch 1.13.0, 1,210 weights in 4 tensors");
+    expect(stdout).toMatch(/0\.weight +\[16, 64\] +weight +layer 0/);
+    expect(stdout).toMatch(/Gemm +x 2 +supported/);
+    expect(stdout).toMatch(/suggested loss: crossEntropy/);
+    const softmax = await run("inspect", "test/models/exported/mlp_probabilities.onnx");
+    expect(softmax.stdout).toMatch(/softmax +\[batch, 10\] +ends in Softmax, which is cut off/);
+    const constants = await run("inspect", "test/models/mnist_cnn_bn_op13.onnx");
+    expect(constants.stdout).toMatch(/float tensors that are no weights\n +net\.1\.running_mean/);
+  });
+});
+
+describe("report", () => {
+  test("writes both files and prints the table; report.json has what it must have", async () => {
+    const out = join(folderOf(), "deep", "report");
+    const { code, stdout, stderr } = await run("report", MODEL, ...rows, ...cheap, "--seed", "7", "--out", out);
+    expect(code).toBe(0);
+    expect(readdirSync(out).sort()).toEqual(["report.html", "report.json"]);
+    expect(stderr).toContain(`Wrote ${join(out, "report.html")} and ${join(out, "report.json")}\n`);
+    expect(stderr).toMatch(/^Hessian: trace \(\d+ % done\)$/m);
+    expect(stdout).toMatch(/^Hessian +\S+ \+- \S+/m);
+    const report = JSON.parse(readFileSync(join(out, "report.json"), "utf8"));
+    expect(report).toMatchObject({
+      version,
+      model: { file: MODEL, parameters: 1210 },
+      data: { rows: 200 },
+      loss: { name: "crossEntropy", value: expect.any(Number) },
+      gradient: { norm: expect.any(Number) },
+      seed: 7,
+      seconds: expect.any(Number),
+    });
+    expect(Object.keys(report.matrices)).toEqual(["hessian", "ggn", "fisher2", "fisher1", "ef"]);
+    const [number, value] = [expect.any(Number), { value: expect.any(Number), residualNorm: expect.any(Number) }];
+    const layer = { name: "0", parameters: 1040, trace: number, standardError: number };
+    for (const matrix of Object.values(report.matrices)) {
+      expect(matrix).toMatchObject({
+        trace: { value: number, standardError: number, matvecs: 3 },
+        frobenius: { value: number, standardError: number },
+        eigenvalues: { largest: [value, value], smallest: [value, value] },
+        density: { grid: expect.any(Array), density: expect.any(Array), matvecs: 8 },
+        layers: [layer, { ...layer, name: "2", parameters: 170 }],
+      });
+    }
+    const html = readFileSync(join(out, "report.html"), "utf8");
+    expect(html).toMatch(/^<!doctype html>/);
+  });
+
+  test("--json prints report.json itself; options reach the computation", async () => {
+    const out = folderOf();
+    const options = [
+      "--matrices",
+      "ef,ggn",
+      "--parameters",
+      "2.*",
+      "--batch-size",
+      "64",
+      "--dtype",
+      "float64",
+      "--reduction",
+      "sum",
+    ];
+    const { code, stdout } = await run(
+      "report",
+      MODEL,
+      ...rows,
+      ...cheap,
+      ...options,
+      "--dense",
+      "--json",
+      "--out",
+      out,
+    );
+    expect(code).toBe(0);
+    expect(stdout).toBe(readFileSync(join(out, "report.json"), "utf8"));
+    const report = JSON.parse(stdout);
+    expect(Object.keys(report.matrices)).toEqual(["ggn", "ef"]);
+    expect(report).toMatchObject({
+      model: { parameters: 170 },
+      data: { batchSize: 64 },
+      dtype: "float64",
+      loss: { reduction: "sum" },
+    });
+    expect(report.matrices.ggn.density.exactEigenvalues.length).toBe(170);
+  });
+
+  test("reads inputs and targets from files of their own, with any name of a loss", async () => {
+    const folder = folderOf({
+      "x.csv": `${"1,".repeat(63)}2\n${"3,".repeat(63)}1\n`,
+      "y.csv": `${"0,".repeat(9)}1\n${"1,".repeat(9)}0\n`,
+    });
+    const inputs = ["--input", `x=${join(folder, "x.csv")}`, "--targets", join(folder, "y.csv")];
+    for (const loss of ["mse", "bce_with_logits", "Poisson-NLL"]) {
+      const { code, stderr } = await run(
+        "report",
+        MODEL,
+        ...inputs,
+        "--loss",
+        loss,
+        "--matrices",
+        "ggn",
+        ...cheap,
+        "--out",
+        folder,
+      );
+      expect([code, stderr]).toEqual([0, expect.stringContaining("Wrote")]);
+    }
+  });
+
+  test("shows a bar with the time left on a terminal", async () => {
+    setTerminal(process.stderr, true);
+    const { stderr } = await run("report", MODEL, ...rows, ...cheap, "--matrices", "ef", "--out", folderOf());
+    expect(stderr).toMatch(/\d+% \| .*(left|starting) \| (loss and gradient|Empirical Fisher)/);
+    expect(stderr).not.toContain("% done");
+  });
+});
+
+describe("export", () => {
+  const N = 5;
+  const out = join(folderOf(), "exported.onnx");
+  const exported = (product: string, ...rest: string[]) =>
+    run(
+      "export",
+      MODEL,
+      "--product",
+      product,
+      "--loss",
+      "ce",
+      "--batch-size",
+      String(N),
+      "--dtype",
+      "float64",
+      "--out",
+      out,
+      ...rest,
+    );
+
+  async function digits(): Promise<{ readonly risk: Risk; readonly feeds: { readonly [name: string]: Tensor } }> {
+    const model = await loadModel(MODEL);
+    const wanted = Object.fromEntries(model.inputs.map(({ name, dims, dtype }) => [name, { dims, dtype }]));
+    const data = await loadData({ wanted, data: DATA, scale: 16, rows: [0, N] });
+    const risk = await empiricalRisk({ model, loss: crossEntropy(), data, dtype: "float64" });
+    for await (const { inputs, targets } of data.batches()) {
+      const x = Float64Array.from(inputs.x?.data as Float32Array);
+      const y = BigInt64Array.from(targets?.data as Int32Array, BigInt);
+      return { risk, feeds: { x: new Tensor("float64", x, [N, 64]), targets: new Tensor("int64", y, [N]) } };
+    }
+    throw new Error("no batch");
+  }
+
+  const random = (length: number) => {
+    const source = stream(2, "vector", length);
+    return Float64Array.from({ length }, () => source.normal());
+  };
+
+  /** Runs the file with the feeds that it asks for, and joins its outputs of one kind in the order of the weights. */
+  async function evaluate(feeds: { readonly [name: string]: Tensor }, outputs: readonly string[]): Promise<number[]> {
+    const session = await InferenceSession.create(out);
+    const wanted = Object.fromEntries(session.inputNames.map((name) => [name, feeds[name] as Tensor]));
+    const results = await session.run(wanted);
+    await session.release();
+    return outputs.flatMap((name) => Array.from(results[name]?.data as Float64Array));
+  }
+
+  const parts = (prefix: string, { risk, vector }: { readonly risk: Risk; readonly vector: Vector }) =>
+    Object.fromEntries(
+      Object.entries(risk.split(vector)).map(([name, { data, dims }]) => [
+        `${prefix}${name}`,
+        new Tensor("float64", Float64Array.from(data as Float64Array), dims),
+      ]),
+    );
+
+  function expectClose(found: readonly number[], reference: Vector): void {
+    const size = Math.max(...Array.from(reference, Math.abs));
+    expect(found.length).toBe(reference.length);
+    expect(Math.max(...found.map((x, i) => Math.abs(x - (reference[i] ?? Number.NaN)))) / size).toBeLessThan(1e-9);
+  }
+
+  test.each(["gradient", "hvp", "ggnvp", "jvp", "vjp"])(
+    "%s runs in ONNX Runtime and equals the operator",
+    async (product) => {
+      const { code, stdout } = await exported(product, "--json");
+      expect(code).toBe(0);
+      const described = JSON.parse(stdout);
+      const { risk, feeds } = await digits();
+      try {
+        const [v, u] = [random(risk.size), random(N * 10)];
+        const U = { "u.logits": new Tensor("float64", u, [N, 10]) };
+        const all = { ...feeds, ...parts("v.", { risk, vector: v }), ...U };
+        const outputs = described.outputs
+          .map(({ name }: { name: string }) => name)
+          .filter((name: string) => name !== "loss");
+        const found = await evaluate(all, outputs);
+        const reference = {
+          gradient: () => risk.gradient(),
+          hvp: () => hessian(risk).matvec(v),
+          ggnvp: () => ggn(risk).matvec(v),
+          jvp: () => jacobian(risk).matvec(v),
+          vjp: () => jacobian(risk).adjoint!().matvec(u),
+        };
+        expectClose(found, await reference[product as keyof typeof reference]());
+        if (product === "gradient") expect((await evaluate(all, ["loss"]))[0]).toBeCloseTo(await risk.loss(), 12);
+      } finally {
+        await risk.dispose();
+      }
+    },
+  );
+
+  test("--parameters-as-inputs reads the weights, which may then be others", async () => {
+    const { stdout } = await exported("gradient", "--parameters-as-inputs");
+    expect(stdout).toMatch(/^inputs\n {2}x {2}float64 \[5, 64\]\n/);
+    expect(stdout).toMatch(/^ {2}0\.weight {2}float64 \[16, 64\]$/m);
+    const { risk, feeds } = await digits();
+    try {
+      const own = { ...feeds, ...parts("", { risk, vector: risk.theta() }) };
+      expect((await evaluate(own, ["loss"]))[0]).toBeCloseTo(await risk.loss(), 12);
+      const zero = { ...feeds, ...parts("", { risk, vector: new Float64Array(risk.size) }) };
+      expect((await evaluate(zero, ["loss"]))[0]).toBeCloseTo(Math.log(10), 12);
+    } finally {
+      await risk.dispose();
+    }
+  });
+});
+
+describe("as a process", () => {
+  beforeAll(() => expect(build()).toBe(true));
+
+  function start(...args: string[]) {
+    const child = spawn(process.execPath, ["dist/cli/main.js", ...args]);
+    const text = { stdout: "", stderr: "" };
+    child.stdout.on("data", (chunk) => (text.stdout += chunk));
+    child.stderr.on("data", (chunk) => (text.stderr += chunk));
+    const ended = new Promise<number | null>((resolve) => child.on("close", resolve));
+    return { child, text, ended };
+  }
+
+  test("ends with the code of what happened", async () => {
+    const [helped, failed, misused] = [start("--help"), start("inspect", "none.onnx"), start("report", "--nope")];
+    expect(await Promise.all([helped.ended, failed.ended, misused.ended])).toEqual([0, 1, 2]);
+    expect(failed.text).toEqual({ stdout: "", stderr: expect.stringMatching(/^error: none\.onnx: [^\n]+\n$/) });
+    expect(readFileSync("dist/cli/main.js", "utf8")).toMatch(/^#!\/usr\/bin\/env node\n/);
+  });
+
+  test("Ctrl-C stops it in one line, and nothing is written", async () => {
+    const out = folderOf();
+    const { child, text, ended } = start("report", MODEL, ...rows, "--probes", "1000", "--dense", "--out", out);
+    child.stderr.on(
+      "data",
+      () => text.stderr.includes("eigenvalues") && !text.stderr.includes("Stopping") && child.kill("SIGINT"),
+    );
+    expect(await ended).toBe(1);
+    expect(text.stderr).toMatch(/\nerror: stopped by Ctrl-C; nothing was written\n$/);
+    expect(text.stdout).toBe("");
+    expect(readdirSync(out)).toEqual([]);
+  });
+});
