@@ -1,4 +1,4 @@
-import { column, type Vector } from "../tensors/index.ts";
+import { column } from "../tensors/index.ts";
 import { leadingColumns } from "./basis.ts";
 import { checkSquare, precision } from "./checks.ts";
 import { certainty, fewProbesRemark } from "./confidence.ts";
@@ -90,13 +90,12 @@ function leaveOneOutDiagonals(A: LinearOperator, state: SketchState, count: numb
     for (let j = 0; j < n; j++) known[j] = known[j]! + q[j]! * z[j]!;
   }
   const dtype = precision(A);
-  leftOutDirections({ coefficients }).forEach((s, i) => {
-    if (!s) return samples.add((j) => known[j]!);
-    const S = { rows: rank, columns: 1, data: s };
-    const [q, z]: readonly Vector[] = [multiply(Q, S).data, multiply(Z, S).data];
-    const along = dot(s.subarray(0, coefficients[i]!.length), coefficients[i]!);
+  for (const [i, s] of leftOutDirections({ coefficients }).entries()) {
+    const S = { rows: rank, columns: 1, data: s ?? new Float64Array(rank) };
+    const [q, z] = [multiply(Q, S).data, multiply(Z, S).data];
+    const along = s ? dot(s.subarray(0, coefficients[i]!.length), coefficients[i]!) : 0;
     const omega = testVector(state, i, dtype);
-    return samples.add((j) => known[j]! + q![j]! * (omega[j]! * along - z![j]!));
-  });
+    samples.add((j) => known[j]! + q[j]! * (omega[j]! * along - z[j]!));
+  }
   return samples.result({ inflation: DEPENDENCE });
 }
