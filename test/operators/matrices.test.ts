@@ -13,9 +13,12 @@ import {
 import { expectClose } from "./closeness.ts";
 import { type DenseRisk, denseRisk } from "./denseRisk.ts";
 import { centralDifference, type ModelAt, modelAt } from "./modelAt.ts";
+import { onnxCases } from "./onnxCases.ts";
 import { dataOf, randomTensor, riskCases } from "./riskCases.ts";
 
-describe.each(Object.entries(riskCases))("%s", (_, riskCase) => {
+const cases = { ...riskCases, ...(await onnxCases()) };
+
+describe.each(Object.entries(cases))("%s", (_, riskCase) => {
   let risk: Risk;
   let model: ModelAt;
   let expected: DenseRisk;
