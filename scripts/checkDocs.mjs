@@ -44,7 +44,8 @@ function compilerOptions(directory) {
 }
 
 /**
- * Exports of a file, followed through re-exports to where they are declared.
+ * Exports of a file, followed through re-exports to where they are declared. A whole module under a name (`export * as`)
+ * counts as one export and brings its own.
  *
  * @param {string} path
  * @param {{ program: ts.Program, checker: ts.TypeChecker }} compiler
@@ -52,9 +53,24 @@ function compilerOptions(directory) {
 function exportsOf(path, { program, checker }) {
   const file = program.getSourceFile(path);
   const module = file && checker.getSymbolAtLocation(file);
-  return (module ? checker.getExportsOfModule(module) : []).map((symbol) =>
-    symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol,
-  );
+  return module ? membersOfModule(module, checker) : [];
+}
+
+/**
+ * @param {ts.Symbol} module
+ * @param {ts.TypeChecker} checker
+ * @returns {ts.Symbol[]}
+ */
+function membersOfModule(module, checker) {
+  return checker
+    .getExportsOfModule(module)
+    .map((symbol) => (symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol))
+    .flatMap((symbol) => (isModule(symbol) ? [symbol, ...membersOfModule(symbol, checker)] : [symbol]));
+}
+
+/** @param {ts.Symbol} symbol */
+function isModule(symbol) {
+  return (symbol.declarations ?? []).some((declaration) => ts.isSourceFile(declaration));
 }
 
 /**
@@ -111,6 +127,14 @@ function names(owner, { method, checker }) {
  * @param {ts.TypeChecker} checker
  */
 function comment(symbol, checker) {
+  const file = symbol.declarations?.find((declaration) => ts.isSourceFile(declaration));
+  if (file)
+    return (
+      /^\s*\/\*\*(.*?)\*\//s
+        .exec(file.getFullText())?.[1]
+        ?.replace(/^\s*\* ?/gm, "")
+        .trim() ?? ""
+    );
   return ts.displayPartsToString(symbol.getDocumentationComment(checker)).trim();
 }
 

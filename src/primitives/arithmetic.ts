@@ -91,7 +91,7 @@ const negPrimitive: Primitive<Nothing> = {
   lower: ({ inputs: [x] }, context) => context.node("Neg", [context.name(x)]),
 };
 
-/** -x. */
+/** Negative -x, elementwise. */
 export function neg(x: Value): Value {
   return apply(negPrimitive, [x], NOTHING);
 }

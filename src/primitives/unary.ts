@@ -37,7 +37,7 @@ export function unary(name: string, { op, derivative, evaluate, float64 }: Unary
   return rebuild;
 }
 
-/** e^x. */
+/** Exponential e^x, elementwise. */
 export const exp: (x: Value) => Value = unary("exp", { op: "Exp", evaluate: Math.exp, derivative: (_, y) => y });
 
 /** Natural logarithm. */
@@ -81,10 +81,10 @@ export const abs: (x: Value) => Value = unary("abs", { op: "Abs", evaluate: Math
 /** -1, 0 or 1. */
 export const sign: (x: Value) => Value = unary("sign", { op: "Sign", evaluate: Math.sign });
 
-/** Sine. */
+/** Sine of radians. */
 export const sin: (x: Value) => Value = unary("sin", { op: "Sin", evaluate: Math.sin, derivative: (x) => cos(x) });
 
-/** Cosine. */
+/** Cosine of radians. */
 export const cos: (x: Value) => Value = unary("cos", { op: "Cos", evaluate: Math.cos, derivative: (x) => neg(sin(x)) });
 
 /** Largest integer not above x; derivative 0. */

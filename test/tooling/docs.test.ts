@@ -26,6 +26,21 @@ test("names file and line of an undocumented export, behind a re-export too", ()
   expect(findings).toEqual(["src/linalg/things.ts:4: bare has no doc comment of at least one sentence"]);
 });
 
+test("looks into a module that is exported under a name, which begins with a comment of its own", () => {
+  const things = "/** The other. */\nexport const other = 3;\nexport const bare = 2;\n";
+  const index = `${documented}export * as things from "./linalg/things.ts";\n`;
+  const bare = "src/linalg/things.ts:3: bare has no doc comment of at least one sentence";
+  const commented = findingsOf({
+    "src/index.ts": index,
+    "src/linalg/things.ts": `/**\n * Things of all kinds.\n *\n * @module\n */\n${things}`,
+  });
+  expect(commented).toEqual([bare.replace(":3:", ":8:")]);
+  const uncommented = findingsOf({ "src/index.ts": index, "src/linalg/things.ts": things.replace("/** The other. */", "") });
+  expect(uncommented.length).toBe(3);
+  expect(uncommented).toContain(bare);
+  expect(uncommented).toContainEqual(expect.stringMatching(/^src\/linalg\/things\.ts:2: .*things" has no doc comment/));
+});
+
 test("takes no word for a sentence", () => {
   const findings = findingsOf({
     "src/index.ts": "/** The one. */\nexport const one = 1;\n/** one */\nexport const two = 2;\n",
