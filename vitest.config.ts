@@ -7,6 +7,7 @@ const source = (path: string) => fileURLToPath(new URL(`./src/${path}`, import.m
 export default defineConfig({
   resolve: {
     alias: [
+      { find: /^#dense$/, replacement: source("linalg/dense/nodeKernels.ts") },
       { find: /^#runtime$/, replacement: source("runtime/node.ts") },
       { find: /^onnx-curvature$/, replacement: source("index.ts") },
       { find: /^onnx-curvature\/linalg$/, replacement: source("linalg/index.ts") },

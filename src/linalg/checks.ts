@@ -39,12 +39,16 @@ export function checkDeclaredSymmetric(name: string, A: LinearOperator): void {
   }
 }
 
-/** Vector of finite numbers of this length. */
-export function checkVector(name: string, x: Vector, { what, length }: { what: string; length: number }): void {
+/** Vector of finite numbers of this length, which is that of the operator's columns or rows. */
+export function checkVector(
+  name: string,
+  x: Vector,
+  { what, length, as = "columns" }: { what: string; length: number; as?: "columns" | "rows" },
+): void {
   const isVector = x instanceof Float64Array || x instanceof Float32Array;
   if (!isVector || x.length !== length) {
     const got = isVector ? `${x.length} entries` : typeof x;
-    const message = `${name} expects ${what} to be a Float32Array or Float64Array of ${length} entries as the operator has columns, got ${got}`;
+    const message = `${name} expects ${what} to be a Float32Array or Float64Array of ${length} entries as the operator has ${as}, got ${got}`;
     throw new CurvatureError("shape", message);
   }
   const at = x.findIndex((value) => !Number.isFinite(value));

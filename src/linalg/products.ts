@@ -1,5 +1,6 @@
 import { CurvatureError } from "../errors/index.ts";
 import { column, type Matrix, toPrecision, type Vector } from "../tensors/index.ts";
+import { adjoint } from "./adjoint.ts";
 import { precision } from "./checks.ts";
 import type { LinearOperator, RunOptions } from "./operator.ts";
 import { isFiniteVector } from "./vector.ts";
@@ -18,6 +19,8 @@ export interface Products {
   readonly left: number;
   /** `A x`, or why there is none. `state` gives what the algorithm can be resumed from if the operator throws. */
   matvec(x: Vector, state: () => unknown): Promise<Vector | Interruption>;
+  /** `A' x`, counted as a product like any other. */
+  adjointMatvec(x: Vector, state: () => unknown): Promise<Vector | Interruption>;
   /** `A X` column by column, through `matmat` where the operator has it; columns before an interruption are kept. */
   block(
     X: Matrix,
@@ -46,7 +49,8 @@ export function products(
     get left() {
       return matvecs - ledger.count;
     },
-    matvec: (x, state) => product(ledger, x, state),
+    matvec: (x, state) => product(ledger, { operator: A, x, state }),
+    adjointMatvec: (x, state) => product(ledger, { operator: adjoint(A), x, state }),
     block: (X, state) => block(ledger, X, state),
     report(error) {
       const total = Number.isFinite(matvecs) ? { total: matvecs } : {};
@@ -62,10 +66,14 @@ interface Ledger {
   count: number;
 }
 
-async function product(ledger: Ledger, x: Vector, state: () => unknown): Promise<Vector | Interruption> {
-  const { A, signal } = ledger;
-  const y = await guarded(ledger, { width: 1, state, work: () => A.matvec(x, signal ? { signal } : {}) });
-  return y !== undefined && isInterruption(y) ? y : checked(ledger, y, ledger.count);
+/** One product with A or its transpose. */
+async function product(
+  ledger: Ledger,
+  { operator, x, state }: { readonly operator: LinearOperator; readonly x: Vector; readonly state: () => unknown },
+): Promise<Vector | Interruption> {
+  const { signal } = ledger;
+  const y = await guarded(ledger, { width: 1, state, work: () => operator.matvec(x, signal ? { signal } : {}) });
+  return y !== undefined && isInterruption(y) ? y : checked(ledger, operator, { y, count: ledger.count });
 }
 
 async function block(ledger: Ledger, X: Matrix, state: () => unknown) {
@@ -78,8 +86,8 @@ async function block(ledger: Ledger, X: Matrix, state: () => unknown) {
   const before = ledger.count - X.columns;
   for (let k = 0; k < X.columns; k++) {
     const y = whole
-      ? checked(ledger, column(whole, k).slice(), before + k + 1)
-      : await product(ledger, column(X, k), state);
+      ? checked(ledger, A, { y: column(whole, k).slice(), count: before + k + 1 })
+      : await product(ledger, { operator: A, x: column(X, k), state });
     if (isInterruption(y)) return { columns, interruption: y };
     columns.push(y);
   }
@@ -113,7 +121,11 @@ async function guarded<T>(
 }
 
 /** A product in the operator's precision, if it has the right length and every entry is finite. */
-function checked({ A, name }: Ledger, y: Vector, count: number): Vector | Interruption {
+function checked(
+  { name }: Ledger,
+  A: LinearOperator,
+  { y, count }: { readonly y: Vector; readonly count: number },
+): Vector | Interruption {
   if (y?.length !== A.shape[0]) {
     const message = `${name} expected products of ${A.shape[0]} entries as the operator's shape says, got ${y?.length}; correct its shape or matvec`;
     throw new CurvatureError("shape", message);

@@ -3,6 +3,7 @@
 #include <Eigen/Cholesky>
 #include <Eigen/Eigenvalues>
 #include <Eigen/QR>
+#include <Eigen/SVD>
 #include <cstdlib>
 
 using Eigen::Map;
@@ -61,4 +62,37 @@ EXPORT("qr") void qr(int rows, int columns, double* a, double* q, double* r) {
   Map<MatrixXd>(q, rows, p).setIdentity();
   Map<MatrixXd> thin(q, rows, p);
   thin.applyOnTheLeft(householder.householderQ());
+}
+
+// Thin SVD of `a` [rows, columns], p = min(rows, columns): `u` [rows, p], `values` [p] descending, `v` [columns, p]. Returns 1 without
+// convergence, else 0.
+EXPORT("svd") int svd(int rows, int columns, const double* a, double* u, double* values, double* v) {
+  const int p = rows < columns ? rows : columns;
+  const Eigen::BDCSVD<MatrixXd> solver(Map<const MatrixXd>(a, rows, columns), Eigen::ComputeThinU | Eigen::ComputeThinV);
+  Map<MatrixXd>(u, rows, p) = solver.matrixU();
+  Map<VectorXd>(values, p) = solver.singularValues();
+  Map<MatrixXd>(v, columns, p) = solver.matrixV();
+  return solver.info() == Eigen::Success ? 0 : 1;
+}
+
+// Real Schur form of `a` [n, n], which T replaces, with the orthogonal `vectors` [n, n]. Returns 1 without convergence, else 0.
+EXPORT("realSchur") int realSchur(int n, double* a, double* vectors) {
+  Map<MatrixXd> map(a, n, n);
+  const Eigen::RealSchur<MatrixXd> solver(map);
+  if (solver.info() != Eigen::Success) return 1;
+  map = solver.matrixT();
+  Map<MatrixXd>(vectors, n, n) = solver.matrixU();
+  return 0;
+}
+
+// Eigenvalues of `a` [n, n] and its eigenvectors, which replace it: of a conjugate pair, real and imaginary part in two columns. Returns 1
+// without convergence, else 0.
+EXPORT("eig") int eig(int n, double* a, double* real, double* imaginary) {
+  Map<MatrixXd> map(a, n, n);
+  const Eigen::EigenSolver<MatrixXd> solver(map);
+  if (solver.info() != Eigen::Success) return 1;
+  Map<VectorXd>(real, n) = solver.eigenvalues().real();
+  Map<VectorXd>(imaginary, n) = solver.eigenvalues().imag();
+  map = solver.pseudoEigenvectors();
+  return 0;
 }

@@ -1,9 +1,14 @@
 export {
   cholesky,
   choleskySolve,
-  type DenseMatrix,
   type Eigendecomposition,
+  eig,
   eigh,
   qr,
+  type RealEigendecomposition,
+  realSchur,
+  type SingularValues,
+  svd,
   tridiagonalEigh,
 } from "./dense.ts";
+export type { DenseMatrix } from "./kernels.ts";

@@ -12,6 +12,9 @@ export interface Kernels {
   cholesky(n: number, a: number): number;
   choleskySolve(n: number, columns: number, l: number, b: number): void;
   qr(rows: number, columns: number, a: number, q: number, r: number): void;
+  svd(rows: number, columns: number, a: number, u: number, values: number, v: number): number;
+  realSchur(n: number, a: number, vectors: number): number;
+  eig(n: number, a: number, real: number, imaginary: number): number;
 }
 
 /** Arrays in the memory of the kernels while one call runs. */

@@ -1,0 +1,196 @@
+import { toPrecision, type Vector, zeros } from "../tensors/index.ts";
+import { checkDeclaredSymmetric, epsilon, precision } from "./checks.ts";
+import { drive } from "./drive.ts";
+import {
+  type Advance,
+  type Ending,
+  isEnding,
+  type Method,
+  type SolverOptions,
+  type SolverResult,
+  type SolverState,
+  solverSteps,
+} from "./linearSolver.ts";
+import type { LinearOperator } from "./operator.ts";
+import { isInterruption, type Products, products } from "./products.ts";
+import { axpy, combination, dot, norm, scaled } from "./vector.ts";
+
+/** Options of `minres`. */
+export interface MinresOptions extends SolverOptions<MinresState> {
+  /** Symmetric positive definite operator close to the inverse of |A|; applied once a step, not counted in `matvecs`. */
+  readonly preconditioner?: LinearOperator;
+}
+
+/** State of a run of `minres`, from which it can go on. */
+export type MinresState = SolverState<MinresRecurrence>;
+
+/** The Lanczos vectors, search directions and rotations of the last two steps. */
+export interface MinresRecurrence {
+  readonly residual: Vector;
+  /** Lanczos vectors before preconditioning, not normalized, and the newest one after it. */
+  readonly before: Vector;
+  readonly last: Vector;
+  readonly preconditioned: Vector;
+  readonly directions: readonly [older: Vector, newer: Vector];
+  readonly beta: number;
+  readonly betaBefore: number;
+  /** Entries of the band that the last rotation left, and that rotation. */
+  readonly dbar: number;
+  readonly epsilon: number;
+  readonly cosine: number;
+  readonly sine: number;
+  readonly phi: number;
+  /** Largest column norm of T, an estimate of the norm of A from below. */
+  readonly scale: number;
+}
+
+const NAME = "minres";
+
+/**
+ * Solution of `A x = b` for symmetric A, definite or not, by the minimum residual method (Paige and Saunders, 1975), optionally
+ * preconditioned. One product a step; beside them one for `x0`, and one whenever the recurrence claims to have converged or ends, since the
+ * residual that is reported is computed from x. The residual norm never rises. A singular system is solved where b lies in the range of A;
+ * elsewhere the run ends as "stagnated" at the least residual: `minresQlp` then gives the shortest such x.
+ *
+ * @throws CurvatureError "argument", "shape" or "numeric" for options, operators or vectors it cannot take; whatever the operator throws,
+ * with `state`
+ */
+export async function minres(A: LinearOperator, b: Vector, options: MinresOptions = {}): Promise<SolverResult> {
+  return drive(minresSteps(A, b, options));
+}
+
+/** The run of `minres` step by step; yields a state after each, from which `state` resumes it. */
+export async function* minresSteps(
+  A: LinearOperator,
+  b: Vector,
+  options: MinresOptions = {},
+): AsyncGenerator<MinresState, SolverResult, void> {
+  checkDeclaredSymmetric(NAME, A);
+  const M = options.preconditioner;
+  if (M) checkDeclaredSymmetric(`${NAME} (preconditioner)`, M);
+  const signal = options.signal ? { signal: options.signal } : {};
+  const inverse =
+    M && products(M, { ...signal, name: "the preconditioner of minres", matvecs: Number.POSITIVE_INFINITY });
+  return yield* solverSteps(methodWith(inverse), { A, b, options });
+}
+
+function methodWith(inverse: Products | undefined): Method<MinresRecurrence> {
+  const precondition = async (r: Vector, current: () => unknown): Promise<Vector | Ending> => {
+    if (!inverse) return r;
+    const z = await inverse.matvec(r, current);
+    return isInterruption(z) ? z : toPrecision(z, r instanceof Float32Array ? "float32" : "float64");
+  };
+  return {
+    name: NAME,
+    stepProducts: 1,
+    async start(residual, { A, current }) {
+      const z = await precondition(residual, current);
+      if (isEnding(z)) return z;
+      const beta = Math.sqrt(dot(residual, z));
+      if (!(beta > 0)) return notDefinite(dot(residual, z));
+      const none = zeros(residual.length, precision(A));
+      return {
+        residual,
+        before: none,
+        last: residual,
+        preconditioned: z,
+        directions: [none, none],
+        beta,
+        betaBefore: 0,
+        dbar: 0,
+        epsilon: 0,
+        cosine: -1,
+        sine: 0,
+        phi: beta,
+        scale: 0,
+      };
+    },
+    async step(x, was, { A, run, current }) {
+      const v = scaled(1 / was.beta, was.preconditioned);
+      const w = await run.matvec(v, current);
+      if (isInterruption(w)) return w;
+      if (was.betaBefore !== 0) axpy(-was.beta / was.betaBefore, was.before, w);
+      const alpha = dot(v, w);
+      axpy(-alpha / was.beta, was.last, w);
+      const z = await precondition(w, current);
+      if (isEnding(z)) return z;
+      const squared = dot(w, z);
+      if (squared < 0) return notDefinite(squared);
+      const scale = Math.max(was.scale, Math.hypot(was.beta * (was.scale === 0 ? 0 : 1), alpha, Math.sqrt(squared)));
+      const rounding = 16 * epsilon(precision(A)) * scale;
+      const beta = Math.sqrt(squared) > rounding ? Math.sqrt(squared) : 0;
+      return rotated(x, was, { v, w, z, alpha, beta, scale, rounding });
+    },
+    advice: {
+      breakdown: "take a positive definite preconditioner, or add damping",
+      stagnated: "loosen tolerance; where b is not in the range of A, minresQlp or lsmr give the shortest x",
+    },
+  };
+}
+
+function notDefinite(product: number): Ending {
+  return {
+    status: "breakdown",
+    happened: `the preconditioner gives r' M r = ${product.toPrecision(3)}: it is not positive definite`,
+  };
+}
+
+interface NewColumn {
+  readonly v: Vector;
+  readonly w: Vector;
+  readonly z: Vector;
+  readonly alpha: number;
+  readonly beta: number;
+  readonly scale: number;
+  readonly rounding: number;
+}
+
+/** QR decomposition of T brought up to the new column, and x moved along the direction that belongs to it. */
+function rotated(x: Vector, was: MinresRecurrence, column: NewColumn): Advance<MinresRecurrence> | Ending {
+  const { v, w, z, alpha, beta, scale, rounding } = column;
+  const delta = was.cosine * was.dbar + was.sine * alpha;
+  const gbar = was.sine * was.dbar - was.cosine * alpha;
+  const dbar = -was.cosine * beta;
+  const gamma = Math.hypot(gbar, beta);
+  const unreachable = Math.hypot(gbar, dbar) <= rounding;
+  if (gamma <= rounding) return leastResidual();
+  const [cosine, sine] = [gbar / gamma, beta / gamma];
+  const [step, phi] = [cosine * was.phi, sine * was.phi];
+  const dtype = x instanceof Float32Array ? "float32" : "float64";
+  const direction = combination([1 / gamma, v], [-was.epsilon / gamma, was.directions[0]], { dtype });
+  axpy(-delta / gamma, was.directions[1], direction);
+  const next = x.slice();
+  axpy(step, direction, next);
+  // r_k = s^2 r_(k-1) - phi_k c v_(k+1), which costs no product (Choi, Paige and Saunders, 2011, eq. 3.6)
+  const residual = scaled(sine * sine, was.residual);
+  if (beta > 0) axpy((-phi * cosine) / beta, w, residual);
+  const recurrence = {
+    residual,
+    before: was.last,
+    last: w,
+    preconditioned: z,
+    directions: [was.directions[1], direction] as const,
+    beta,
+    betaBefore: was.beta,
+    dbar,
+    epsilon: was.sine * beta,
+    cosine,
+    sine,
+    phi,
+    scale,
+  };
+  const residualNorm = norm(residual);
+  const ends = unreachable ? { ending: leastResidual() } : {};
+  const exhausted = beta === 0 ? { ending: EXHAUSTED } : ends;
+  return { x: next, recurrence, residualNorm, ...exhausted };
+}
+
+const EXHAUSTED: Ending = { status: "stagnated", happened: "the Krylov space is exhausted" };
+
+function leastResidual(): Ending {
+  return {
+    status: "stagnated",
+    happened: "b is not in the range of A, and this is the least residual",
+    advice: "minresQlp or lsmr give the shortest x that attains it",
+  };
+}

@@ -1,0 +1,87 @@
+import { CurvatureError } from "../errors/index.ts";
+import { toPrecision, type Vector } from "../tensors/index.ts";
+import { bicgstab } from "./bicgstab.ts";
+import { cg } from "./cg.ts";
+import { cgls } from "./cgls.ts";
+import { checkNonnegative, checkVector, precision } from "./checks.ts";
+import { damped } from "./damped.ts";
+import { explainSolver, type SolverName } from "./explainSolver.ts";
+import { gmres } from "./gmres.ts";
+import type { SolverResult } from "./linearSolver.ts";
+import { lsmr } from "./lsmr.ts";
+import { minres } from "./minres.ts";
+import { minresQlp } from "./minresQlp.ts";
+import type { LinearOperator, RunOptions } from "./operator.ts";
+import { isInterruption, products } from "./products.ts";
+import { outcome } from "./result.ts";
+import { axpy, norm } from "./vector.ts";
+
+/** Iterative methods by name. */
+const METHODS = { bicgstab, cg, cgls, gmres, lsmr, minres, minresQlp } as const;
+
+/** A method that can be asked for by name. */
+export type SolverMethod = SolverName | keyof typeof METHODS;
+
+/** Options of `solve`; a method takes those that it has. */
+export interface SolveOptions extends RunOptions {
+  /** Default: what `explainSolver` says. */
+  readonly method?: SolverMethod;
+  /** Added to the diagonal of a square A; 0 by default. */
+  readonly damping?: number;
+  /** Bound on the residual norm over the norm of b: 1e-8 by default, 1e-4 for float32 operators. */
+  readonly tolerance?: number;
+  /** Most products; 1000 by default. */
+  readonly matvecs?: number;
+  readonly x0?: Vector;
+  /** Operator close to the inverse, for `cg`, `minres`, `gmres` and `bicgstab`. */
+  readonly preconditioner?: LinearOperator;
+}
+
+/** A solution and the method that found it. */
+export interface SolveResult extends SolverResult {
+  readonly method: SolverMethod;
+}
+
+/**
+ * Solution of `(A + damping I) x = b`, in least squares where A is not square, by the method that A's declared structure speaks for;
+ * `explainSolver(A)` tells which and why. Costs what that method costs; a closed inverse costs one product, for the residual.
+ *
+ * @throws CurvatureError "argument", "shape", "numeric" or "unsupported" for what it cannot take; whatever the operator throws, with `state`
+ */
+export async function solve(A: LinearOperator, b: Vector, options: SolveOptions = {}): Promise<SolveResult> {
+  const { method = explainSolver(A).method, damping = 0, ...rest } = options;
+  checkNonnegative("solve", "damping", damping);
+  if (method !== "inverse" && !Object.hasOwn(METHODS, method)) {
+    const known = ["inverse", ...Object.keys(METHODS)].join(", ");
+    throw new CurvatureError("argument", `solve expects method to be one of ${known}, got ${method}`);
+  }
+  const system = damping === 0 ? A : damped(A, damping);
+  if (method === "inverse") return { method, ...(await byInverse(system, b, rest)) };
+  return { method, ...(await METHODS[method](system, b, rest)) };
+}
+
+/** `A^-1 b` from the operator's own inverse, with the residual that it leaves. */
+async function byInverse(A: LinearOperator, b: Vector, options: SolveOptions): Promise<SolverResult> {
+  if (!A.inverse) {
+    throw new CurvatureError(
+      "unsupported",
+      'solve expects an operator with inverse() for method "inverse", got one without',
+    );
+  }
+  checkVector("solve", b, { what: "b", length: A.shape[1] });
+  const { tolerance = precision(A) === "float32" ? 1e-4 : 1e-8, signal } = options;
+  const right = toPrecision(b, precision(A));
+  const x = await A.inverse({ damping: 0 }).matvec(right, signal ? { signal } : {});
+  const run = products(A, { ...options, name: "solve", matvecs: 1 });
+  const Ax = await run.matvec(x, () => undefined);
+  if (isInterruption(Ax)) {
+    const residualNorm = norm(right);
+    return { x, residualNorm, ...outcome(Ax.status, { happened: Ax.happened, matvecs: run.used }) };
+  }
+  const residual = right.slice();
+  axpy(-1, Ax, residual);
+  const residualNorm = norm(residual);
+  const happened = `residual norm ${residualNorm.toPrecision(3)} by the operator's own inverse, ${tolerance} ||b|| asked for`;
+  const status = residualNorm <= tolerance * norm(right) ? "converged" : "stagnated";
+  return { x, residualNorm, ...outcome(status, { happened, matvecs: run.used }) };
+}
