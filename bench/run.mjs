@@ -1,12 +1,14 @@
 // @ts-check
 import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { problems } from "./problems.mjs";
 import { cost, makeQuantities, quantityNames } from "./quantities.mjs";
 import { summary, timer } from "./timing.mjs";
+import { linesOf } from "./worker.mjs";
 
 /*
- * Times this library, one JSON line a quantity. With --serve it is told on standard input what to time next, a line
+ * Times this library, one JSON line a quantity, and what a fresh process costs. With --serve it is told on standard input what to time next, a line
  * {"quantity", "seconds"} each, and answers with a line each: the driver of the comparison alternates processes so.
  */
 
@@ -118,6 +120,21 @@ async function report(problem, threads) {
     console.log(JSON.stringify(line));
   }
   await prepared.dispose();
+  if (values.quantities === "") await reportFresh(problem, threads);
+}
+
+/**
+ * Cold start and peak memory, in processes of their own.
+ *
+ * @param {string} problem
+ * @param {number} threads
+ */
+async function reportFresh(problem, threads) {
+  const script = fileURLToPath(new URL("fresh.mjs", import.meta.url));
+  for (const quantity of ["gradient", "hessian", "ggn"]) {
+    const options = ["--problem", problem, "--threads", `${threads}`, "--quantity", quantity];
+    for (const line of await linesOf([process.execPath, script, ...options])) console.log(JSON.stringify(line));
+  }
 }
 
 /** @param {number} value */
