@@ -35,7 +35,10 @@ test("looks into a module that is exported under a name, which begins with a com
     "src/linalg/things.ts": `/**\n * Things of all kinds.\n *\n * @module\n */\n${things}`,
   });
   expect(commented).toEqual([bare.replace(":3:", ":8:")]);
-  const uncommented = findingsOf({ "src/index.ts": index, "src/linalg/things.ts": things.replace("/** The other. */", "") });
+  const uncommented = findingsOf({
+    "src/index.ts": index,
+    "src/linalg/things.ts": things.replace("/** The other. */", ""),
+  });
   expect(uncommented.length).toBe(3);
   expect(uncommented).toContain(bare);
   expect(uncommented).toContainEqual(expect.stringMatching(/^src\/linalg\/things\.ts:2: .*things" has no doc comment/));
