@@ -43,9 +43,7 @@ export function certainty(
 export function interval({ value, standardError }: Estimate, how: Certainty): Interval {
   const half = standardError === 0 ? 0 : how.quantile * standardError;
   const unknown = Number.isNaN(value) || half === Number.POSITIVE_INFINITY;
-  const [lower, upper] = unknown
-    ? [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY]
-    : [value - half, value + half];
+  const [lower, upper] = unknown ? [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY] : [value - half, value + half];
   return { lower, upper, ...how };
 }
 

@@ -1,13 +1,17 @@
+import { CurvatureError } from "../errors/index.ts";
 import { stream } from "../random/index.ts";
-import type { Precision } from "../tensors/index.ts";
+import type { Matrix, Precision, Vector } from "../tensors/index.ts";
 import { checkCount, checkDeclaredSymmetric, checkSeed, checkState, precision } from "./checks.ts";
+import { checkDeflation, projectedOut } from "./deflation.ts";
 import { tridiagonalEigh } from "./dense/index.ts";
+import { checkFinite } from "./dense/matrixChecks.ts";
 import { drive } from "./drive.ts";
 import { type LanczosState, tridiagonalization } from "./lanczos.ts";
 import type { LinearOperator, RunOptions } from "./operator.ts";
-import { checkDistribution, type ProbeDistribution, probe } from "./probes.ts";
+import { checkDistribution, isRotationInvariant, type ProbeDistribution, probe } from "./probes.ts";
 import { type Interruption, products } from "./products.ts";
 import { type Outcome, outcome } from "./result.ts";
+import { hostArithmetic } from "./vector.ts";
 
 /** Options of stochastic Lanczos quadrature. */
 export interface LanczosQuadratureOptions extends RunOptions {
@@ -18,10 +22,21 @@ export interface LanczosQuadratureOptions extends RunOptions {
   readonly seed: number;
   /** Most products, `steps * probes` by default. A smaller one makes each probe's Lanczos run shorter, and below one step a probe, fewer probes. */
   readonly matvecs?: number;
-  /** Distribution of the probes' entries: "signs" (default) or "gaussian". */
+  /** Distribution of the probes: "signs" (default), "gaussian" or "sphere"; with `deflation` one of the last two, "sphere" by default. */
   readonly distribution?: ProbeDistribution;
+  /**
+   * Known eigenpairs, as `eigsh` gives them: their eigenvalues enter exactly, and the probes see the rest alone. What a few outliers add to
+   * the error vanishes. Without effect where n products give all eigenvalues.
+   */
+  readonly deflation?: Eigenpairs;
   /** Where an earlier run with the same options stopped. */
   readonly state?: LanczosQuadratureState;
+}
+
+/** Some eigenvalues `[k]` of a symmetric matrix and their orthonormal eigenvectors `[n, k]`. */
+export interface Eigenpairs {
+  readonly values: Vector;
+  readonly vectors: Matrix;
 }
 
 /** Gauss quadrature of one probe's spectral measure. */
@@ -30,6 +45,22 @@ export interface Quadrature {
   readonly nodes: Float64Array;
   /** `[m]`, positive, of sum 1. */
   readonly weights: Float64Array;
+  /** The part of the rule that a Lanczos run estimates; absent where the nodes are all eigenvalues. */
+  readonly gauss?: GaussRule;
+}
+
+/** A Gauss rule and the tridiagonal matrix that it comes from. */
+export interface GaussRule {
+  /** `[m]`, ascending. */
+  readonly nodes: Float64Array;
+  /** `[m]`, of sum `share`. */
+  readonly weights: Float64Array;
+  /** Part of all eigenvalues that it stands for: 1 but for those that were deflated. */
+  readonly share: number;
+  /** `[m]` */
+  readonly diagonal: Float64Array;
+  /** `[m]`; the last one couples to the step that was not made, 0 where the rule is exact. */
+  readonly subdiagonal: Float64Array;
 }
 
 /** The probes done and the Lanczos run of the one in work: plain data, from which the run can go on. */
@@ -87,25 +118,26 @@ export async function* quadratureSteps(
   const plan = planned(A, options);
   const columns = A.shape[1];
   const { seed } = options;
+  const B = plan.deflation ? withoutBasis(A, plan.deflation.vectors) : A;
   let state: LanczosQuadratureState = options.state ?? { method: NAME, columns, matvecs: 0, seed, quadrature: [] };
   checkState(name, state, { method: NAME, columns, seed });
-  const run = products(A, { ...options, name, matvecs: plan.products, used: state.matvecs });
+  const run = products(B, { ...options, name, matvecs: plan.products, used: state.matvecs });
   while (state.quadrature.length < plan.probes) {
     const before = state;
     const enclosing = (current: LanczosState): LanczosQuadratureState => ({ ...before, matvecs: run.used, current });
-    const process = tridiagonalization(A, run, { ...probeOptions(A, before, plan), name, enclosing });
+    const process = tridiagonalization(B, run, { ...(await probeOptions(A, before, plan)), name, enclosing });
     let step = await process.next();
     for (; !step.done; step = await process.next()) yield enclosing(step.value);
     const { state: finished, interruption } = step.value;
     if (interruption) {
-      const partial = before.quadrature.length === 0 ? await quadratureOf(finished, plan.exact) : [];
+      const partial = before.quadrature.length === 0 ? await quadratureOf(finished, plan) : [];
       return { ...result(A, [...before.quadrature, ...partial], plan), ...ending(run.used, plan, interruption) };
     }
     const { current: _, ...rest } = before;
     state = {
       ...rest,
       matvecs: run.used,
-      quadrature: [...before.quadrature, ...(await quadratureOf(finished, plan.exact))],
+      quadrature: [...before.quadrature, ...(await quadratureOf(finished, plan))],
     };
   }
   return { ...result(A, state.quadrature, plan), ...ending(run.used, plan) };
@@ -118,10 +150,12 @@ interface Plan {
   readonly exact: boolean;
   readonly seed: number;
   readonly distribution: ProbeDistribution;
+  readonly deflation: Eigenpairs | undefined;
 }
 
 function planned(A: LinearOperator, options: LanczosQuadratureOptions & { readonly name: string }): Plan {
-  const { name, steps, probes, seed, distribution = "signs" } = options;
+  const { name, steps, probes, seed } = options;
+  const { deflation, distribution = deflation ? "sphere" : "signs" } = options;
   checkDeclaredSymmetric(name, A);
   checkCount(name, "steps", steps);
   checkCount(name, "probes", probes);
@@ -130,33 +164,79 @@ function planned(A: LinearOperator, options: LanczosQuadratureOptions & { readon
   const { matvecs = steps * probes } = options;
   checkCount(name, "matvecs", matvecs);
   const n = A.shape[1];
+  if (deflation) checkEigenpairs(name, A, { deflation, distribution });
   const exact = n <= Math.min(steps, matvecs);
-  if (exact) return { probes: 1, steps: n, products: n, exact, seed, distribution };
+  const random = { seed, distribution };
+  if (exact) return { probes: 1, steps: n, products: n, exact, ...random, deflation: undefined };
   const affordable = Math.min(probes, matvecs);
-  const depth = Math.min(steps, Math.floor(matvecs / affordable));
-  return { probes: affordable, steps: depth, products: affordable * depth, exact, seed, distribution };
+  const most = n - (deflation?.values.length ?? 0);
+  const depth = Math.min(steps, Math.floor(matvecs / affordable), most);
+  return { probes: affordable, steps: depth, products: affordable * depth, exact, ...random, deflation };
+}
+
+function checkEigenpairs(
+  name: string,
+  A: LinearOperator,
+  { deflation, distribution }: { readonly deflation: Eigenpairs; readonly distribution: ProbeDistribution },
+): void {
+  checkDeflation(name, deflation.vectors, A);
+  const { columns } = deflation.vectors;
+  if (deflation.values.length !== columns) {
+    const message = `${name} expects as many values as vectors in deflation, got ${deflation.values.length} and ${columns}`;
+    throw new CurvatureError("shape", message);
+  }
+  checkFinite(`${name} (deflation)`, deflation.values);
+  if (!isRotationInvariant(distribution)) {
+    const message = `${name} expects distribution "sphere" or "gaussian" with deflation, got "${distribution}"; what projection leaves of signs is biased`;
+    throw new CurvatureError("argument", message);
+  }
+}
+
+/** `(I - Q Q') A`, which on the complement of eigenvectors Q equals A, and keeps rounding from bringing them back. */
+function withoutBasis(A: LinearOperator, basis: Matrix): LinearOperator {
+  const arithmetic = A.arithmetic ?? hostArithmetic;
+  return {
+    shape: A.shape,
+    dtype: A.dtype,
+    symmetric: true,
+    psd: false,
+    matvec: async (x, options) => projectedOut(await A.matvec(x, options), basis, arithmetic),
+    ...(A.arithmetic ? { arithmetic: A.arithmetic } : {}),
+  };
 }
 
 /** Options of the Lanczos run of the probe that is next, or in work. */
-function probeOptions(A: LinearOperator, { quadrature, current }: LanczosQuadratureState, plan: Plan) {
-  const { seed, distribution } = plan;
+async function probeOptions(A: LinearOperator, { quadrature, current }: LanczosQuadratureState, plan: Plan) {
+  const { seed, distribution, deflation } = plan;
   const dtype = precision(A);
-  const start = probe(A.shape[1], { distribution, stream: stream(seed, "probe", quadrature.length), dtype });
+  const v = probe(A.shape[1], { distribution, stream: stream(seed, "probe", quadrature.length), dtype });
+  const start = await projectedOut(v, deflation?.vectors, A.arithmetic ?? hostArithmetic);
   const breakdown: "continue" | "stop" = plan.exact ? "continue" : "stop";
   return { matvecs: plan.steps, start, seed, breakdown, ...(current ? { state: current } : {}) };
 }
 
 /**
  * Golub and Welsch (1969): nodes are the eigenvalues of T, weights the squared first entries of its eigenvectors. Of a T that spans the
- * whole space all eigenvalues count the same. Nothing before the first step.
+ * whole space all eigenvalues count the same. Nothing before the first step. Deflated eigenvalues come in with weights 1 / n, and the rule
+ * with what they leave: a uniform direction of their complement stands for each of its n - k eigenvalues alike.
  */
-async function quadratureOf({ alpha, beta, columns }: LanczosState, exact: boolean): Promise<readonly Quadrature[]> {
+async function quadratureOf(
+  { alpha, beta, columns }: LanczosState,
+  { exact, deflation }: Plan,
+): Promise<readonly Quadrature[]> {
   const m = alpha.length;
   if (m === 0) return [];
-  const { values, vectors } = await tridiagonalEigh(alpha, beta.subarray(0, m - 1));
-  const whole = exact && m === columns;
-  const weights = values.map((_, j) => (whole ? 1 / m : vectors.data[j * m]! ** 2));
-  return [{ nodes: values, weights }];
+  const { values: nodes, vectors } = await tridiagonalEigh(alpha, beta.subarray(0, m - 1));
+  if (exact && m === columns) return [{ nodes, weights: nodes.map(() => 1 / m) }];
+  const share = 1 - (deflation?.values.length ?? 0) / columns;
+  const weights = nodes.map((_, j) => share * vectors.data[j * m]! ** 2);
+  const gauss = { nodes, weights, share, diagonal: alpha, subdiagonal: beta };
+  if (!deflation) return [{ nodes, weights, gauss }];
+  const pairs = [
+    ...Array.from(nodes, (node, j) => [node, weights[j]!] as const),
+    ...Array.from(deflation.values, (value) => [value, 1 / columns] as const),
+  ].sort(([x], [y]) => x - y);
+  return [{ nodes: Float64Array.from(pairs, ([x]) => x), weights: Float64Array.from(pairs, ([, w]) => w), gauss }];
 }
 
 function result(A: LinearOperator, quadrature: readonly Quadrature[], { exact }: Plan) {

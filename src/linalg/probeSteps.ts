@@ -5,7 +5,6 @@ import { type Certainty, certainty, checkConfidence, fewProbesRemark } from "./c
 import { checkDeflation, columnRange } from "./deflation.ts";
 import { sequentialRule } from "./looks.ts";
 import type { LinearOperator, RunOptions } from "./operator.ts";
-import { checkDistribution, type ProbeDistribution } from "./probes.ts";
 import {
   type DiagonalBlock,
   type Entries,
@@ -18,6 +17,7 @@ import {
   withDeflated,
   withSamples,
 } from "./probeSums.ts";
+import { checkDistribution, type ProbeDistribution } from "./probes.ts";
 import { type Interruption, products } from "./products.ts";
 import { type Estimate, type Outcome, outcome } from "./result.ts";
 import { meanOf, type SampleSums } from "./sampleMean.ts";
@@ -88,7 +88,10 @@ interface Context {
 }
 
 /** The run behind every quantity of this kind: deflation basis first, then probes, each product a sample. */
-export async function* probeSteps(A: LinearOperator, setup: ProbeSetup): AsyncGenerator<HutchinsonState, ProbeRun, void> {
+export async function* probeSteps(
+  A: LinearOperator,
+  setup: ProbeSetup,
+): AsyncGenerator<HutchinsonState, ProbeRun, void> {
   checkSetup(A, setup);
   const { spent = 0, blockSize = 8, enclosing = (current: HutchinsonState) => current } = setup;
   let state = setup.state ?? initialState(A, setup);
@@ -122,7 +125,10 @@ export async function* probeSteps(A: LinearOperator, setup: ProbeSetup): AsyncGe
   return finish(state, context);
 }
 
-function checkSetup(A: LinearOperator, { name, matvecs, seed, tolerance = 0, blockSize = 1, ...rest }: ProbeSetup): void {
+function checkSetup(
+  A: LinearOperator,
+  { name, matvecs, seed, tolerance = 0, blockSize = 1, ...rest }: ProbeSetup,
+): void {
   checkOperator(name, A);
   checkCount(name, "matvecs", matvecs);
   checkCount(name, "blockSize", blockSize);

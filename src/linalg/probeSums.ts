@@ -107,8 +107,7 @@ export function probeBlock(
 export async function projectedProbes(V: Matrix, { deflation, arithmetic }: Sampling): Promise<Matrix> {
   if (!deflation || deflation.columns === 0) return V;
   const data = V.data.slice();
-  for (let k = 0; k < V.columns; k++)
-    data.set(await projectedOut(column(V, k), deflation, arithmetic), k * V.rows);
+  for (let k = 0; k < V.columns; k++) data.set(await projectedOut(column(V, k), deflation, arithmetic), k * V.rows);
   return { ...V, data };
 }
 
