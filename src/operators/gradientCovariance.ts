@@ -1,4 +1,3 @@
-import { CurvatureError } from "../errors/index.ts";
 import type { LinearOperator, RunOptions } from "../linalg/operator.ts";
 import { broadcast, mul, reduceSumKeeping, reshape } from "../primitives/index.ts";
 import { column, type Matrix, type Vector, zeros } from "../tensors/index.ts";
@@ -15,7 +14,6 @@ import type { Risk } from "./risk.ts";
  */
 export function gradientCovariance(risk: Risk): LinearOperator {
   const { rows, scale, size, dtype } = risk;
-  if (rows < 1) throw new CurvatureError("data", "gradientCovariance: needs at least one row");
   // With g_n = N c J_n' s_n, s_n the weighted slopes of all terms of the row: 1/N sum g_n g_n' = N c^2 sum J_n' s_n s_n' J_n.
   const second = parameterProduct(risk, {
     key: "row gradients",
