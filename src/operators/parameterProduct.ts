@@ -59,7 +59,8 @@ export function parameterProduct(risk: Risk, options: ParameterProductOptions): 
   };
   const matmat = async (X: Matrix, runOptions: RunOptions = {}): Promise<Matrix> => {
     checkColumns(X, size);
-    const atOnce = await engine.columnsAtOnce(product);
+    const chunkCount = Math.ceil(X.columns / (await engine.columnsAtOnce(product)));
+    const atOnce = Math.ceil(X.columns / Math.max(chunkCount, 1));
     const given = toPrecision(X.data, dtype);
     const chunks: Vector[] = [];
     for (let first = 0; first < X.columns; first += atOnce) {
