@@ -10,8 +10,14 @@ ensureInstalled();
 ensureBuilt();
 const command = ["dist/cli/main.js", "report", "examples/digits/digits_mlp.onnx"];
 const options = ["--data", "examples/digits/digits_train.csv.gz", "--scale", "16", "--loss", "crossEntropy"];
-const result = spawnSync(process.execPath, [...command, ...options, "--out", "demo-report", ...process.argv.slice(2)], {
-  cwd: root,
-  stdio: "inherit",
-});
+// Small enough for exact values beside the estimates, in double precision.
+const exact = ["--dense", "--dtype", "float64"];
+const result = spawnSync(
+  process.execPath,
+  [...command, ...options, ...exact, "--out", "demo-report", ...process.argv.slice(2)],
+  {
+    cwd: root,
+    stdio: "inherit",
+  },
+);
 process.exitCode = result.status ?? 1;
