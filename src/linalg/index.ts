@@ -1,14 +1,29 @@
 export { add } from "./add.ts";
 export { adjoint } from "./adjoint.ts";
+export { type BicgstabOptions, type BicgstabState, bicgstab, bicgstabSteps } from "./bicgstab.ts";
 export { type CgOptions, type CgResult, type CgState, cg, cgSteps } from "./cg.ts";
+export { type CgBlockOptions, type CgBlockResult, type CgBlockState, cgBlock, cgBlockSteps } from "./cgBlock.ts";
 export { cgInverse } from "./cgInverse.ts";
+export { type CglsOptions, type CglsState, cgls, cglsSteps } from "./cgls.ts";
 export { checkAdjoint } from "./checkAdjoint.ts";
 export { checkPsd } from "./checkPsd.ts";
 export { checkSymmetric } from "./checkSymmetric.ts";
 export { compose } from "./compose.ts";
 export { type Certainty, type Interval, studentQuantile } from "./confidence.ts";
 export { damped } from "./damped.ts";
-export { cholesky, choleskySolve, type DenseMatrix, type Eigendecomposition, eigh, qr } from "./dense/index.ts";
+export {
+  cholesky,
+  choleskySolve,
+  type DenseMatrix,
+  type Eigendecomposition,
+  eig,
+  eigh,
+  qr,
+  type RealEigendecomposition,
+  realSchur,
+  type SingularValues,
+  svd,
+} from "./dense/index.ts";
 export { dense } from "./dense.ts";
 export {
   type DensityCurve,
@@ -20,7 +35,9 @@ export {
 export { diagonal } from "./diagonal.ts";
 export { diagPlusPlus, diagPlusPlusSteps } from "./diagPlusPlus.ts";
 export { type EigshOptions, type EigshResult, type EigshState, eigsh, eigshSteps } from "./eigsh.ts";
+export { explainSolver, type SolverChoice, type SolverName } from "./explainSolver.ts";
 export { type FunctionOperatorOptions, functionOperator, type ProductFunction } from "./functionOperator.ts";
+export { type GmresOptions, type GmresState, gmres, gmresSteps } from "./gmres.ts";
 export { type EntriesEstimate, hutchinsonDiagonal } from "./hutchinsonDiagonal.ts";
 export {
   type DiagonalEstimate,
@@ -40,8 +57,19 @@ export {
   lanczosQuadratureSteps,
   type Quadrature,
 } from "./lanczosQuadrature.ts";
+export type { SolverOptions, SolverResult, SolverState } from "./linearSolver.ts";
 export { lowRank } from "./lowRank.ts";
+export { type LeastSquaresResult, type LsmrOptions, type LsmrState, lsmr, lsmrSteps } from "./lsmr.ts";
 export { matmat } from "./matmat.ts";
+export { type MinresOptions, type MinresState, minres, minresSteps } from "./minres.ts";
+export { type MinresQlpOptions, type MinresQlpState, minresQlp, minresQlpSteps } from "./minresQlp.ts";
+export {
+  type MultiShiftCgOptions,
+  type MultiShiftCgResult,
+  type MultiShiftCgState,
+  multiShiftCg,
+  multiShiftCgSteps,
+} from "./multiShiftCg.ts";
 export { type NeumannOptions, neumannInverse } from "./neumannInverse.ts";
 export type { Arithmetic, LinearOperator, Progress, RunOptions } from "./operator.ts";
 export type { PlusPlusOptions, PlusPlusState } from "./plusPlus.ts";
@@ -52,6 +80,7 @@ export {
   powerIteration,
   powerIterationSteps,
 } from "./powerIteration.ts";
+export { jacobiPreconditioner, preconditioner } from "./preconditioner.ts";
 export type { ProbeCheck, ProbeCheckOptions } from "./probeCheck.ts";
 export type { HutchinsonOptions } from "./probeSteps.ts";
 export type { DeflatedSums, DiagonalBlock, HutchinsonState } from "./probeSums.ts";
@@ -59,13 +88,23 @@ export type { ProbeDistribution } from "./probes.ts";
 export type { PsdSketchOptions, PsdSketchState } from "./psdSketch.ts";
 export type { RangeBasis } from "./rangeBasis.ts";
 export type { Estimate, Outcome, Status } from "./result.ts";
+export { type RichardsonOptions, type RichardsonState, richardson, richardsonSteps } from "./richardson.ts";
 export type { Which } from "./ritzPairs.ts";
 export { rowNorms } from "./rowNorms.ts";
 export type { SampleSums } from "./sampleMean.ts";
 export { scale } from "./scale.ts";
 export type { SketchOptions, SketchState } from "./sketch.ts";
+export { type SolveOptions, type SolveResult, type SolverMethod, solve } from "./solve.ts";
+export { solverInverse } from "./solverInverse.ts";
 export { type DensityRun, spectralDensity } from "./spectralDensity.ts";
 export { type SquaredFrobeniusEstimate, squaredFrobeniusNorm } from "./squaredFrobeniusNorm.ts";
+export {
+  type SteihaugOptions,
+  type SteihaugResult,
+  type SteihaugState,
+  steihaug,
+  steihaugSteps,
+} from "./steihaug.ts";
 export { type Indices, submatrix } from "./submatrix.ts";
 export { subtract } from "./subtract.ts";
 export { type ToDenseOptions, toDense } from "./toDense.ts";
