@@ -2,6 +2,7 @@ import { apply, type Lowering, type Primitive, sameShape, scalar, type Value } f
 import { sizeOf } from "../tensors/index.ts";
 import { broadcast, filled, reduceSum, sumTo } from "./broadcast.ts";
 import { elementwise, withoutBroadcasts } from "./elementwise.ts";
+import { reshape, reshapedFrom } from "./movement.ts";
 
 type Nothing = Record<string, never>;
 const NOTHING: Nothing = {};
@@ -29,7 +30,7 @@ const addPrimitive: Primitive<Nothing> = {
     if (b.uniform === 0) return broadcast(a, shape);
     if (a === b && a.type === "float") return scale(a, 2);
     const bare = withoutBroadcasts(inputs, shape);
-    return bare && add(bare[0], bare[1]);
+    return bare ? add(bare[0], bare[1]) : (sumInside(a, b) ?? sumInside(b, a));
   },
   jvp: (node, [da, db]) => (da && db ? broadcast(add(da, db), node.shape) : expanded((da ?? db)!, node)),
   transpose: ({ inputs: [a, b] }, c, [la, lb]) => [la ? sumTo(c, a.shape) : null, lb ? sumTo(c, b.shape) : null],
@@ -40,6 +41,20 @@ const addPrimitive: Primitive<Nothing> = {
       node.inputs.map((x) => context.name(x)),
     ),
 };
+
+/**
+ * A reshaped matrix plus a bias along its last axis, or plus a tensor of its shape, as the reshape of a sum of matrices: a
+ * product of matrices can take such a sum in.
+ */
+function sumInside(reshaped: Value, addend: Value): Value | undefined {
+  const matrix = reshapedFrom(reshaped);
+  if (matrix?.primitive.lowerSum === undefined || matrix.shape.length !== 2) return undefined;
+  const columns = matrix.shape[1];
+  const { shape } = reshaped;
+  if (shape[shape.length - 1] !== columns) return undefined;
+  if (addend.shape.length === 1 && addend.shape[0] === columns) return reshape(add(matrix, addend), shape);
+  return sameShape(addend.shape, shape) ? reshape(add(matrix, reshape(addend, matrix.shape)), shape) : undefined;
+}
 
 /** The sum as one operation with an operand that is read nowhere else, where that operand knows how. */
 function lowerAsSum(node: Value, context: Lowering): string | undefined {

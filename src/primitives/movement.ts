@@ -40,6 +40,11 @@ export function reshape(x: Value, shape: Shape): Value {
   return apply(reshapePrimitive, [x], { shape });
 }
 
+/** What a value is a reshape of; undefined if it is none. */
+export function reshapedFrom(x: Value): Value | undefined {
+  return x.primitive === (reshapePrimitive as Primitive) ? x.inputs[0] : undefined;
+}
+
 interface PermuteParams {
   /** Axis of the input that becomes axis i of the result. */
   readonly axes: readonly number[];
