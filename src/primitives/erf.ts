@@ -3,7 +3,7 @@ import { add, div, mul, neg, scale, sub } from "./arithmetic.ts";
 import { minimum } from "./extrema.ts";
 import { pow } from "./power.ts";
 import { greater, less, where } from "./select.ts";
-import { abs, exp, square, tanh, unary } from "./unary.ts";
+import { abs, composite, exp, square, tanh, unary } from "./unary.ts";
 
 /*
  * Rational approximations of W. J. Cody, "Rational Chebyshev approximations for the error function", Math. Comp. 23 (1969),
@@ -46,14 +46,30 @@ export const erf: (x: Value) => Value = unary("erf", {
   derivative: (x) => scale(exp(neg(square(x))), 2 / Math.sqrt(Math.PI)),
 });
 
+/** Density of the standard normal distribution. */
+const normalDensity = composite("normalDensity", {
+  form: (x) => scale(exp(scale(square(x), -0.5)), 1 / Math.sqrt(2 * Math.PI)),
+  derivative: (x, y) => neg(mul(x, y)),
+});
+
+/** Distribution function Phi of the standard normal distribution. */
+const normalDistribution = composite("normalDistribution", {
+  form: (x) => add(scale(erf(scale(x, Math.SQRT1_2)), 0.5), scalar(0.5)),
+  derivative: normalDensity,
+});
+
+/** x Phi(x), with its derivative Phi(x) + x Phi'(x) as one factor: products of the rule for x times Phi would each be written out. */
+const exactGelu = composite("gelu", {
+  form: (x) => mul(x, normalDistribution(x)),
+  derivative: (x) => add(normalDistribution(x), mul(x, normalDensity(x))),
+});
+
 /**
  * Gaussian error linear unit x Phi(x) (Hendrycks and Gimpel, 2016), by the error function, or by its approximation
  * x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))).
  */
 export function gelu(x: Value, { approximate = "none" }: { readonly approximate?: "none" | "tanh" } = {}): Value {
-  const bounded =
-    approximate === "none"
-      ? erf(scale(x, Math.SQRT1_2))
-      : tanh(scale(add(x, scale(pow(x, 3), 0.044715)), Math.sqrt(2 / Math.PI)));
+  if (approximate === "none") return exactGelu(x);
+  const bounded = tanh(scale(add(x, scale(pow(x, 3), 0.044715)), Math.sqrt(2 / Math.PI)));
   return mul(scale(x, 0.5), add(scalar(1), bounded));
 }
