@@ -1,10 +1,11 @@
-import { blockUntilReady, defaultDevice, grad, init, jit, jvp, nn, numpy as np } from "@jax-js/jax";
-import { serve } from "./served.mjs";
+import { peer, serve } from "./served.mjs";
 
 /*
  * Times jax-js, on WebAssembly: gradient and Hessian-vector product (forward over reverse) of a perceptron, both under jit.
  * Functions take ownership of their arguments; `.ref` keeps one.
  */
+
+const { blockUntilReady, defaultDevice, grad, init, jit, jvp, nn, numpy: np } = await peer("@jax-js/jax");
 
 await serve(async ({ activation, shapes, weights, vector, inputs, inputShape, targets, targetShape }) => {
   await init("wasm");

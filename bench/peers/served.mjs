@@ -3,6 +3,15 @@ import { parseArgs } from "node:util";
 import { normalVector, uniformNumbers, uniformVector } from "../random.mjs";
 import { summary, timer } from "../timing.mjs";
 
+/** A package of this folder's own package.json, which is installed on request. */
+export async function peer(name) {
+  try {
+    return await import(name);
+  } catch (cause) {
+    throw new Error(`${name} is not installed; run npm install --prefix bench/peers`, { cause });
+  }
+}
+
 /** Sizes and rows of the multilayer perceptrons among the problems. */
 const perceptrons = {
   A: { sizes: [64, 16, 10], activation: "tanh", rows: 360 },

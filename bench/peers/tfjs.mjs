@@ -1,11 +1,12 @@
-import * as tf from "@tensorflow/tfjs";
-import "@tensorflow/tfjs-backend-wasm";
-import { serve } from "./served.mjs";
+import { peer, serve } from "./served.mjs";
 
 /*
  * Times TensorFlow.js, on WebAssembly: gradient and Hessian-vector product (gradient of gradient times vector, since it has
  * no forward derivative) of a perceptron.
  */
+
+const tf = await peer("@tensorflow/tfjs");
+await peer("@tensorflow/tfjs-backend-wasm");
 
 await serve(async ({ activation, shapes, weights, vector, inputs, inputShape, targets, targetShape }) => {
   tf.env().set("WASM_HAS_MULTITHREAD_SUPPORT", false);
