@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { adjoint, matmat } from "../../src/linalg/index.ts";
 import { empiricalRisk, jacobian, type Risk } from "../../src/operators/index.ts";
@@ -85,6 +86,27 @@ describe.each(chosen)("%s", (name) => {
     } finally {
       await risk.dispose();
     }
+  });
+
+  test("any batch size, any cache and any number of columns give the same products", async () => {
+    const settings = fc.record({
+      batchSize: fc.integer({ min: 1, max: 10 }),
+      cache: fc.integer({ min: 0, max: 8000 }),
+      columns: fc.integer({ min: 1, max: 5 }),
+      matrix: fc.constantFrom(...Object.keys(allMatrices)),
+    });
+    const property = fc.asyncProperty(settings, async ({ batchSize, cache, columns, matrix }) => {
+      const risk = await open({ batchSize, cache });
+      try {
+        const data = new Float64Array(columns * risk.size);
+        for (let k = 0; k < columns; k++) data.set(v, k * risk.size);
+        const products = await matmat(allMatrices[matrix](risk), { rows: risk.size, columns, data });
+        for (let k = 0; k < columns; k++) expectClose(column(products, k), expected.get(matrix)!, 1e-12);
+      } finally {
+        await risk.dispose();
+      }
+    });
+    await fc.assert(property, { numRuns: 20, seed: 1 });
   });
 
   test("float32 is close to float64", async () => {

@@ -82,6 +82,8 @@ export interface FixtureRisk {
   readonly dtype?: Precision;
   readonly batchSize?: number;
   readonly cache?: number;
+  /** The first rows only; default: all of the case. */
+  readonly rows?: number;
 }
 
 const folder = new URL("../", import.meta.url);
@@ -99,8 +101,8 @@ export async function readFixture(name: string): Promise<Fixture> {
     parameters: stored.params,
     stored: (caseName, loss) => stored.cases[caseName][loss],
     open({ caseName, loss, reduction = "mean", dtype = "float64", ...rest }) {
-      const rows = stored.cases[caseName].data.size as number;
-      const { batchSize = rows, cache } = rest;
+      const { rows = stored.cases[caseName].data.size as number, cache } = rest;
+      const { batchSize = rows } = rest;
       const data = fixtureData({ inputs, classes, rows, oneHot: loss !== "cross_entropy", batchSize });
       return empiricalRisk({
         model,
