@@ -89,7 +89,7 @@ function projectedMatrix({ kept, alpha, beta }: Projection, size: number): Float
 }
 
 /** Indices of ascending or unordered values, most wanted first; "both" takes turns, largest first. */
-function preference(values: Float64Array, which: Which): readonly number[] {
+export function preference(values: Float64Array, which: Which): readonly number[] {
   const descending = Array.from(values, (_, i) => i).sort((i, j) => values[j]! - values[i]!);
   if (which === "largest") return descending;
   if (which === "smallest") return descending.reverse();

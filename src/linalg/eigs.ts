@@ -1,0 +1,309 @@
+import { CurvatureError } from "../errors/index.ts";
+import { column, type Matrix, type Precision, zeros } from "../tensors/index.ts";
+import { growingBasis, leadingColumns, normalized, orthogonalize, randomDirection, withColumn } from "./basis.ts";
+import { checkCount, checkNonnegative, checkSeed, checkSquare, checkState, epsilon, precision } from "./checks.ts";
+import { eig, qr } from "./dense/index.ts";
+import { drive } from "./drive.ts";
+import type { LinearOperator, RunOptions } from "./operator.ts";
+import { type Interruption, isInterruption, type Products, products } from "./products.ts";
+import { type Outcome, outcome } from "./result.ts";
+import { axpy, dot, hostArithmetic, maxAbs, multiply, norm, transposedProduct } from "./vector.ts";
+
+/** Which eigenvalues of a matrix that is not symmetric: largest modulus, largest or smallest real part, or largest |imaginary part|. */
+export type WhichComplex = "magnitude" | "largestReal" | "smallestReal" | "largestImaginary";
+
+/** Options of `eigs`. */
+export interface EigsOptions extends RunOptions {
+  /** Number of eigenvalues, at most n; one more comes where the last is the first of a conjugate pair. */
+  readonly k: number;
+  /** "magnitude" by default. */
+  readonly which?: WhichComplex;
+  readonly seed: number;
+  /** Bound on every residual norm over the largest |eigenvalue|: 1e-8 by default, 1e-4 for float32 operators. */
+  readonly tolerance?: number;
+  /** Most products; default 50 times `dimension`. The last k + 1 are kept for the true residuals. */
+  readonly matvecs?: number;
+  /** Most basis vectors held at once, at least k + 3 unless n is smaller; default `max(2 k + 16, 32)`. */
+  readonly dimension?: number;
+  /** Where an earlier run with the same options stopped. */
+  readonly state?: EigsState;
+}
+
+/** A Krylov decomposition `A Q = Q H + q c'`: plain data, from which the run can go on. */
+export interface EigsState {
+  readonly method: "eigs";
+  readonly columns: number;
+  readonly matvecs: number;
+  /** `[n, m + 1]`, orthonormal: Q and q; one column fewer where Q spans everything. */
+  readonly basis: Matrix;
+  /** `[m, m]` */
+  readonly projected: Matrix;
+  /** `[m]` */
+  readonly coupling: Float64Array;
+}
+
+/** Some eigenvalues and right eigenvectors, conjugate pairs together, the positive imaginary part first. */
+export interface EigsResult extends Outcome {
+  /** `[k]` or `[k + 1]` each. */
+  readonly values: { readonly real: Float64Array; readonly imaginary: Float64Array };
+  /** `[n, k]` or `[n, k + 1]` each; every column has length 1 as a complex vector. */
+  readonly vectors: { readonly real: Matrix; readonly imaginary: Matrix };
+  /**
+   * `||A v - value v||` from one more product each. Unlike for symmetric matrices it bounds no distance: that takes the condition of the value.
+   */
+  readonly residualNorms: Float64Array;
+}
+
+const NAME = "eigs";
+
+interface Plan {
+  readonly A: LinearOperator;
+  readonly run: Products;
+  readonly k: number;
+  readonly which: WhichComplex;
+  readonly seed: number;
+  readonly tolerance: number;
+  readonly dimension: number;
+  readonly dtype: Precision;
+}
+
+/**
+ * Outermost eigenvalues of a square operator that is not symmetric, as `K^-1 H` is, by Arnoldi with restarts in the manner of Krylov and Schur
+ * (Arnoldi, 1951; Stewart, 2002): a restart keeps an orthonormal basis of the wanted eigenvectors, on which A is their part of its real Schur
+ * form in another basis. One product a step and one for each eigenvalue at the end. Convergence is looked at every fourth step.
+ *
+ * @throws CurvatureError "argument" or "shape" for options or operators it cannot take; whatever the operator throws, with `state`
+ */
+export async function eigs(A: LinearOperator, options: EigsOptions): Promise<EigsResult> {
+  return drive(eigsSteps(A, options));
+}
+
+/** The run of `eigs` product by product; yields a state after each, from which `state` resumes it. */
+export async function* eigsSteps(A: LinearOperator, options: EigsOptions): AsyncGenerator<EigsState, EigsResult, void> {
+  const plan = planned(A, options);
+  const { run, k, dimension, dtype } = plan;
+  let state = options.state ?? (await initialState(plan));
+  checkState(NAME, state, { method: NAME, columns: A.shape[1] });
+  state = { ...state, basis: growingBasis(state.basis, { capacity: dimension + 1, dtype }) };
+  for (;;) {
+    const m = state.coupling.length;
+    const spans = state.basis.columns === m;
+    const short = run.left < k + 2;
+    const full = m === dimension || spans || short;
+    if (full || (m > 0 && m % 4 === 0)) {
+      const ritz = m > 0 ? await ritzVectors(state, plan) : undefined;
+      if (spans || short || (ritz && isConverged(ritz, plan))) return conclude(state, plan, { ritz });
+      if (full) state = await restarted(state, ritz!, plan);
+    }
+    const next = await step(state, plan);
+    if ("status" in next) return conclude(state, plan, { interruption: next });
+    state = next;
+    run.report();
+    yield state;
+  }
+}
+
+function planned(A: LinearOperator, options: EigsOptions): Plan {
+  checkSquare(NAME, A);
+  const n = A.shape[1];
+  const { k, which = "magnitude", seed, tolerance = precision(A) === "float32" ? 1e-4 : 1e-8 } = options;
+  checkCount(NAME, "k", k);
+  if (k > n)
+    throw new CurvatureError("argument", `${NAME} expects k of at most ${n}, the order of the matrix, got ${k}`);
+  if (!Object.hasOwn(KEYS, which)) {
+    const known = Object.keys(KEYS).join('", "');
+    throw new CurvatureError("argument", `${NAME} expects which to be one of "${known}", got "${which}"`);
+  }
+  checkSeed(NAME, seed);
+  checkNonnegative(NAME, "tolerance", tolerance);
+  const { dimension = Math.max(2 * k + 16, 32) } = options;
+  checkCount(NAME, "dimension", dimension);
+  if (dimension < Math.min(k + 3, n)) {
+    throw new CurvatureError("argument", `${NAME} expects dimension to be at least k + 3 = ${k + 3}, got ${dimension}`);
+  }
+  const { matvecs = 50 * dimension } = options;
+  checkCount(NAME, "matvecs", matvecs);
+  const run = products(A, { ...options, name: NAME, matvecs, used: options.state?.matvecs ?? 0 });
+  return { A, run, k, which, seed, tolerance, dimension: Math.min(dimension, n), dtype: precision(A) };
+}
+
+async function initialState({ A, seed, dtype }: Plan): Promise<EigsState> {
+  const n = A.shape[1];
+  const none = { rows: n, columns: 0, data: zeros(0, dtype) };
+  const q = await randomDirection(none, { seed, path: 0, dtype, arithmetic: hostArithmetic });
+  const empty = new Float64Array(0);
+  const projected = { rows: 0, columns: 0, data: empty };
+  return { method: NAME, columns: n, matvecs: 0, basis: { rows: n, columns: 1, data: q }, projected, coupling: empty };
+}
+
+/** One product, whose coefficients in the basis are the next column of H. */
+async function step(state: EigsState, plan: Plan): Promise<EigsState | Interruption> {
+  const { A, run, seed, dtype } = plan;
+  const { basis, projected, coupling } = state;
+  const m = coupling.length;
+  const arithmetic = A.arithmetic ?? hostArithmetic;
+  const w = await run.matvec(column(basis, m), () => state);
+  if (isInterruption(w)) return w;
+  const { vector, coefficients, norm: left } = await orthogonalize(w, basis, arithmetic);
+  const data = new Float64Array((m + 1) ** 2);
+  for (let j = 0; j < m; j++) {
+    data.set(column(projected, j), j * (m + 1));
+    data[j * (m + 1) + m] = coupling[j]!;
+  }
+  data.set(coefficients, m * (m + 1));
+  const H = { rows: m + 1, columns: m + 1, data };
+  const next = { ...state, matvecs: run.used, projected: H, coupling: new Float64Array(m + 1) };
+  if (m + 1 === state.columns) return next;
+  const exhausted = left <= 16 * epsilon(dtype) * maxAbs(data);
+  const random = { seed, path: run.used, dtype, arithmetic };
+  const q = exhausted ? await randomDirection(basis, random) : normalized(vector);
+  if (!exhausted) next.coupling[m] = left;
+  return { ...next, basis: withColumn(basis, q) };
+}
+
+interface RitzVectors {
+  readonly real: Float64Array;
+  readonly imaginary: Float64Array;
+  /** `[m, m]`, real and imaginary parts in the columns of a pair, scaled to length 1 as complex vectors. */
+  readonly coordinates: Matrix;
+  readonly residualNorms: Float64Array;
+  readonly scale: number;
+}
+
+/** What an eigenvalue is ordered by, the largest first. */
+const KEYS: Readonly<Record<WhichComplex, (real: number, imaginary: number) => number>> = {
+  magnitude: Math.hypot,
+  largestReal: (real) => real,
+  smallestReal: (real) => -real,
+  largestImaginary: (_, imaginary) => Math.abs(imaginary),
+};
+
+/** Eigenpairs of H, the most wanted first, the members of a pair side by side. */
+async function ritzVectors({ projected, coupling }: EigsState, { which }: Plan): Promise<RitzVectors> {
+  const { real, imaginary, vectors } = await eig(projected);
+  const m = real.length;
+  const heads = Array.from(real, (_, i) => i).filter((i) => !(imaginary[i]! < 0));
+  heads.sort((i, j) => KEYS[which](real[j]!, imaginary[j]!) - KEYS[which](real[i]!, imaginary[i]!));
+  const order = heads.flatMap((i) => (imaginary[i]! > 0 ? [i, i + 1] : [i]));
+  const data = new Float64Array(m * m);
+  const residualNorms = new Float64Array(m);
+  order.forEach((from, to) => {
+    const head = imaginary[from]! < 0 ? from - 1 : from;
+    const parts = imaginary[from] === 0 ? [column(vectors, head)] : [column(vectors, head), column(vectors, head + 1)];
+    const size = Math.hypot(...parts.map(norm));
+    data.set(
+      column(vectors, from).map((value) => value / size),
+      to * m,
+    );
+    residualNorms[to] = Math.hypot(...parts.map((y) => dot(coupling, y) / size));
+  });
+  return {
+    real: Float64Array.from(order, (i) => real[i]!),
+    imaginary: Float64Array.from(order, (i) => imaginary[i]!),
+    coordinates: { rows: m, columns: m, data },
+    residualNorms,
+    scale: order.reduce((so, i) => Math.max(so, Math.hypot(real[i]!, imaginary[i]!)), 0),
+  };
+}
+
+/** This many, or one more where a pair would be cut. */
+function whole(count: number, { imaginary }: RitzVectors): number {
+  return count < imaginary.length && count > 0 && imaginary[count - 1]! > 0 ? count + 1 : count;
+}
+
+function isConverged(ritz: RitzVectors, { k, tolerance }: Plan): boolean {
+  if (ritz.real.length < k) return false;
+  return ritz.residualNorms.subarray(0, whole(k, ritz)).every((r) => r <= (tolerance * ritz.scale) / 2);
+}
+
+/** The decomposition on an orthonormal basis of the foremost eigenvectors; `A Q W = Q W (W' H W) + q (W' c)'` since they span an invariant space. */
+async function restarted(state: EigsState, ritz: RitzVectors, { k, dimension, dtype }: Plan): Promise<EigsState> {
+  const { basis, projected, coupling } = state;
+  const m = coupling.length;
+  const wanted = Math.min(k + Math.floor((dimension - k) / 2), dimension - 2);
+  const count = whole(Math.max(wanted, 1), ritz);
+  const { Q: W } = await qr(leadingColumns(ritz.coordinates, count));
+  const kept = multiply(leadingColumns(basis, m), W);
+  const grown = growingBasis(kept, { capacity: dimension + 1, dtype });
+  return {
+    ...state,
+    basis: withColumn(grown, column(basis, m)),
+    projected: transposedProduct(W, multiply(projected, W)),
+    coupling: Float64Array.from({ length: count }, (_, j) => dot(coupling, column(W, j))),
+  };
+}
+
+async function conclude(
+  state: EigsState,
+  plan: Plan,
+  { ritz, interruption }: { readonly ritz?: RitzVectors | undefined; readonly interruption?: Interruption },
+): Promise<EigsResult> {
+  const { run, k, tolerance } = plan;
+  const m = state.coupling.length;
+  const found = ritz ?? (m > 0 ? await ritzVectors(state, plan) : undefined);
+  const count = found ? Math.min(whole(k, found), found.real.length) : 0;
+  const values = {
+    real: found?.real.slice(0, count) ?? new Float64Array(0),
+    imaginary: found?.imaginary.slice(0, count) ?? new Float64Array(0),
+  };
+  const residualNorms = found?.residualNorms.slice(0, count) ?? new Float64Array(0);
+  const none = { rows: state.columns, columns: 0, data: zeros(0, plan.dtype) };
+  const parts = found ? multiply(leadingColumns(state.basis, m), leadingColumns(found.coordinates, count)) : none;
+  const vectors = complexColumns(parts, values.imaginary);
+  const stopped = interruption ?? (await trueResiduals(state, plan, { parts, values, residualNorms }));
+  const matvecs = run.used;
+  const result = { values, vectors, residualNorms };
+  if (stopped) return { ...result, ...outcome(stopped.status, { happened: stopped.happened, matvecs }) };
+  const good = residualNorms.filter((r) => r <= tolerance * (found?.scale ?? 0)).length;
+  const happened = `${good} of ${Math.max(k, count)} eigenpairs have residuals below ${tolerance} of the largest |eigenvalue|`;
+  if (count >= k && good === count) return { ...result, ...outcome("converged", { happened, matvecs }) };
+  const rounded = `${happened}, though the recurrence says all have: products are rounded`;
+  if (found && isConverged(found, plan)) return { ...result, ...outcome("stagnated", { happened: rounded, matvecs }) };
+  const advice = "raise matvecs or dimension, or loosen tolerance";
+  return { ...result, ...outcome("budget", { happened, matvecs, advice }) };
+}
+
+/** Columns of parts as complex vectors: those of a pair are conjugates. */
+function complexColumns(parts: Matrix, imaginaryValues: Float64Array): EigsResult["vectors"] {
+  const real = { ...parts, data: parts.data.slice() };
+  const imaginary = {
+    ...parts,
+    data: zeros(parts.data.length, parts.data instanceof Float64Array ? "float64" : "float32"),
+  };
+  imaginaryValues.forEach((value, i) => {
+    if (!(value > 0)) return;
+    column(imaginary, i).set(column(parts, i + 1));
+    column(imaginary, i + 1).set(column(parts, i + 1).map((entry) => -entry));
+    column(real, i + 1).set(column(parts, i));
+  });
+  return { real, imaginary };
+}
+
+/** Writes `||A v - value v||` over the estimates: of a pair `A x - (a x - b y)` and `A y - (b x + a y)` for `v = x + i y`. */
+async function trueResiduals(
+  state: EigsState,
+  { run }: Plan,
+  at: { readonly parts: Matrix; readonly values: EigsResult["values"]; readonly residualNorms: Float64Array },
+): Promise<Interruption | undefined> {
+  const { parts, values, residualNorms } = at;
+  for (let i = 0; i < parts.columns; i++) {
+    const [a, b] = [values.real[i]!, values.imaginary[i]!];
+    const x = column(parts, i);
+    const Ax = await run.matvec(x, () => state);
+    if (isInterruption(Ax)) return Ax;
+    axpy(-a, x, Ax);
+    if (!(b > 0)) {
+      residualNorms[i] = norm(Ax);
+      continue;
+    }
+    const y = column(parts, i + 1);
+    axpy(b, y, Ax);
+    const Ay = await run.matvec(y, () => state);
+    if (isInterruption(Ay)) return Ay;
+    axpy(-b, x, Ay);
+    axpy(-a, y, Ay);
+    residualNorms[i] = residualNorms[i + 1] = Math.hypot(norm(Ax), norm(Ay));
+    i++;
+  }
+  return undefined;
+}
