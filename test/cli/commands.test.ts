@@ -293,8 +293,10 @@ describe("export", () => {
 describe("as a process", () => {
   beforeAll(() => expect(build()).toBe(true));
 
-  function start(...args: string[]) {
-    const child = spawn(process.execPath, ["dist/cli/main.js", ...args]);
+  const start = (...args: string[]) => node("dist/cli/main.js", ...args);
+
+  function node(...args: string[]) {
+    const child = spawn(process.execPath, args);
     const text = { stdout: "", stderr: "" };
     child.stdout.on("data", (chunk) => (text.stdout += chunk));
     child.stderr.on("data", (chunk) => (text.stderr += chunk));
@@ -307,6 +309,13 @@ describe("as a process", () => {
     expect(await Promise.all([helped.ended, failed.ended, misused.ended])).toEqual([0, 1, 2]);
     expect(failed.text).toEqual({ stdout: "", stderr: expect.stringMatching(/^error: none\.onnx: [^\n]+\n$/) });
     expect(readFileSync("dist/cli/main.js", "utf8")).toMatch(/^#!\/usr\/bin\/env node\n/);
+  });
+
+  test("the first program of README.md runs on the built package", async () => {
+    const { text, ended } = node("examples/digits/first.mjs");
+    expect([await ended, text.stderr]).toEqual([0, ""]);
+    expect(text.stdout).toMatch(/^loss 0\.01724.*\ntrace \d\..*\nlargest eigenvalues 0\.80427/);
+    expect(text.stdout).toMatch(/step: converged after \d+ products\n$/);
   });
 
   test("Ctrl-C stops it in one line, and nothing is written", async () => {
