@@ -1,6 +1,7 @@
 import { CurvatureError } from "../errors/index.ts";
 import { constant, scalar, type Value } from "../graph/index.ts";
-import { add, mul, neg, reduceSum, sigmoid, softplus, sub } from "../primitives/index.ts";
+import { mul } from "../primitives/index.ts";
+import { bernoulli, coinLoss } from "./bernoulli.ts";
 import { checkedReduction, lastAxisLayout } from "./layout.ts";
 import type { Loss, Reduction } from "./loss.ts";
 
@@ -38,8 +39,6 @@ export function bceWithLogits({ reduction = "mean", positiveWeights }: BceWithLo
     weights === undefined
       ? positive
       : mul(positive, weights.length === 1 ? scalar(weights[0]) : constant({ data: weights, dims: [weights.length] }));
-  const terms = (f: Value, y: Value, weigh: (positive: Value) => Value) =>
-    reduceSum(add(weigh(mul(y, softplus(neg(f)))), mul(sub(scalar(1), y), softplus(f))), [1]);
   return {
     name: "bceWithLogits",
     reduction: checkedReduction("bceWithLogits", reduction),
@@ -55,26 +54,9 @@ export function bceWithLogits({ reduction = "mean", positiveWeights }: BceWithLo
       }
       return layout;
     },
-    terms: (f, y) => terms(f, y, scaled),
+    terms: (f, y) => coinLoss(f, y, scaled),
     denominator: ({ data }) => data.length,
     targetRange: { from: 0, to: 1 },
-    likelihood: {
-      label: "vector",
-      labelSize: (outputs) => outputs,
-      negativeLogLikelihood: (f, y) => terms(f, y, (positive) => positive),
-      expectedHessian(f, u) {
-        const p = sigmoid(f);
-        return mul(mul(p, sub(scalar(1), p)), u);
-      },
-      // The score of an output is p - 1 with probability p, p with probability 1 - p; scores of outputs are independent with mean 0.
-      scoreMoment(f, u) {
-        const p = sigmoid(f);
-        const q = sigmoid(neg(f));
-        return mul(add(mul(p, mul(q, q)), mul(q, mul(p, p))), u);
-      },
-      sample(f, random, label) {
-        for (let c = 0; c < f.length; c++) label[c] = random.uniform() < 1 / (1 + Math.exp(-f[c])) ? 1 : 0;
-      },
-    },
+    likelihood: bernoulli,
   };
 }

@@ -1,7 +1,6 @@
 import { CurvatureError } from "../errors/index.ts";
-import { scalar, type Value } from "../graph/index.ts";
-import { add, concat, exp, mul, neg, reduceSum, scale, slice, square, sub } from "../primitives/index.ts";
 import { formatDims } from "../tensors/index.ts";
+import { gaussian, gaussianLoss } from "./gaussian.ts";
 import { checkedReduction, fitsRows, positionsOf } from "./layout.ts";
 import type { Loss, Reduction } from "./loss.ts";
 
@@ -26,11 +25,6 @@ export function gaussianNll({ reduction = "mean", outputs }: GaussianNllOptions 
       `gaussianNll: outputs must be two names, of mean and log-variance, got ${outputs.join(", ") || "none"}`,
     );
   }
-  const terms = (f: Value, y: Value) => {
-    const [mean, logVariance] = halves(f);
-    const precise = mul(square(sub(y, mean)), exp(neg(logVariance)));
-    return scale(reduceSum(add(logVariance, precise), [1]), 0.5);
-  };
   return {
     name: "gaussianNll",
     reduction: checkedReduction("gaussianNll", reduction),
@@ -48,33 +42,8 @@ export function gaussianNll({ reduction = "mean", outputs }: GaussianNllOptions 
       }
       return { positions: positionsOf(output, axis), outputs: size, axis };
     },
-    terms,
+    terms: gaussianLoss,
     denominator: ({ data }) => data.length,
-    likelihood: {
-      label: "vector",
-      labelSize: (size) => size / 2,
-      negativeLogLikelihood: terms,
-      // Second derivatives: e^-s in m, r^2 e^-s / 2 in s (expectation 1/2), r e^-s mixed (expectation 0).
-      expectedHessian(f, u) {
-        const [, logVariance] = halves(f);
-        const [mean, spread] = halves(u);
-        return concat([mul(exp(neg(logVariance)), mean), scale(spread, 0.5)], 1);
-      },
-      // Scores: -r e^-s in m, (1 - z^2) / 2 in s with z = r e^(-s/2) standard normal: E[(1 - z^2)^2] / 4 = (1 - 2 + 3) / 4.
-      scoreMoment(f, u) {
-        const [, logVariance] = halves(f);
-        const [mean, spread] = halves(u);
-        return concat([mul(exp(neg(logVariance)), mean), mul(scalar((1 - 2 + 3) / 4), spread)], 1);
-      },
-      sample(f, random, label) {
-        const d = f.length / 2;
-        for (let i = 0; i < d; i++) label[i] = f[i] + Math.exp(f[d + i] / 2) * random.normal();
-      },
-    },
+    likelihood: gaussian,
   };
-}
-
-function halves(f: Value): readonly [Value, Value] {
-  const size = f.shape[1];
-  return [slice(f, { axis: 1, start: 0, limit: size / 2 }), slice(f, { axis: 1, start: size / 2, limit: size })];
 }

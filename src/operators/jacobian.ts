@@ -6,6 +6,7 @@ import { zeros as zeroValue } from "../primitives/index.ts";
 import { toPrecision, type Vector, zeros } from "../tensors/index.ts";
 import { checkLength, flatSum, flattened, vectorFeeds, vectorName } from "./flatVectors.ts";
 import type { BatchProduct, Risk } from "./risk.ts";
+import { rowsOf } from "./rowProduct.ts";
 
 /**
  * Jacobian of the model's outputs in the parameters, [rows times outputs of a row, size], unscaled and unweighted: rows in
@@ -13,10 +14,28 @@ import type { BatchProduct, Risk } from "./risk.ts";
  * one pass over the data, about one gradient, and so is one with the adjoint.
  */
 export function jacobian(risk: Risk): LinearOperator {
-  const { engine, parameters, size, dtype, rows, layout } = risk;
+  const { size, dtype, rows, layout } = risk;
   const perRow = layout.positions * layout.outputs;
   const length = rows * perRow;
-  const forward: BatchProduct = {
+  const shared = { dtype, symmetric: false, psd: false } as const;
+  const operator: LinearOperator = {
+    ...shared,
+    shape: [length, size],
+    matvec: forwardProduct(risk, perRow),
+    adjoint: () => transposed,
+  };
+  const transposed: LinearOperator = {
+    ...shared,
+    shape: [size, length],
+    matvec: adjointProduct(risk, perRow),
+    adjoint: () => operator,
+  };
+  return operator;
+}
+
+function forwardProduct(risk: Risk, perRow: number): LinearOperator["matvec"] {
+  const { engine, parameters, size, dtype, rows } = risk;
+  const product: BatchProduct = {
     key: "jacobian",
     build({ output, parameters: values }) {
       const v = parameters.map(({ name, dims }) => input(vectorName(name), dims));
@@ -27,53 +46,39 @@ export function jacobian(risk: Risk): LinearOperator {
       };
     },
   };
-  const backward: BatchProduct = {
-    key: "jacobian adjoint",
-    build({ output, parameters: values }) {
-      const u = input("u", output.shape);
-      return { vectors: { u }, outputs: { result: flattened(vjp([output], values, [u])) } };
-    },
-  };
-  const matvec = async (x: Vector, options: RunOptions = {}): Promise<Vector> => {
+  return async (x: Vector, options: RunOptions = {}): Promise<Vector> => {
     checkLength(x, size);
     const vectors = vectorFeeds(toPrecision(x, dtype), parameters);
-    const result = zeros(length, dtype);
-    await engine.run(forward, {
+    const result = zeros(rows * perRow, dtype);
+    await engine.run(product, {
       feed: () => vectors,
       collect: ({ tangent }, { start }) => result.set(tangent.data as Vector, start * perRow),
       options,
     });
     return result;
   };
-  const transposed = async (u: Vector, options: RunOptions = {}): Promise<Vector> => {
-    if (u.length !== length)
+}
+
+function adjointProduct({ engine, dtype, rows }: Risk, perRow: number): LinearOperator["matvec"] {
+  const product: BatchProduct = {
+    key: "jacobian adjoint",
+    build({ output, parameters }) {
+      const u = input("u", output.shape);
+      return { vectors: { u }, outputs: { result: flattened(vjp([output], parameters, [u])) } };
+    },
+  };
+  return async (u: Vector, options: RunOptions = {}): Promise<Vector> => {
+    const length = rows * perRow;
+    if (u.length !== length) {
       throw new CurvatureError("shape", `the Jacobian has ${length} rows, got a vector of ${u.length}`);
-    const narrow = toPrecision(u, dtype);
+    }
+    const vector = toPrecision(u, dtype);
     const sum = flatSum(dtype);
-    await engine.run(backward, {
-      feed: ({ start, rows: count }) => ({
-        u: { data: narrow.subarray(start * perRow, (start + count) * perRow), dims: [count * perRow] },
-      }),
+    await engine.run(product, {
+      feed: (batch) => ({ u: rowsOf(vector, { ...batch, size: perRow }) }),
       collect: ({ result }) => sum.add(result),
       options,
     });
     return sum.result();
   };
-  const operator: LinearOperator = {
-    shape: [length, size],
-    dtype,
-    symmetric: false,
-    psd: false,
-    matvec,
-    adjoint: () => adjointOperator,
-  };
-  const adjointOperator: LinearOperator = {
-    shape: [size, length],
-    dtype,
-    symmetric: false,
-    psd: false,
-    matvec: transposed,
-    adjoint: () => operator,
-  };
-  return operator;
 }

@@ -7,7 +7,7 @@ import type { Precision, Tensor } from "../tensors/index.ts";
 import { toPrecision } from "../tensors/index.ts";
 import { type BatchShape, batchGraph, type FedBatchGraph } from "./batchGraph.ts";
 import { feedName, type ProductPrograms, productPrograms } from "./productPrograms.ts";
-import { residualCache, type Tensors } from "./residualCache.ts";
+import { type ResidualCache, residualCache, type Tensors } from "./residualCache.ts";
 import type { BatchProduct, EvaluatedBatch, RiskEngine } from "./risk.ts";
 import type { BoundBatch, BoundData } from "./riskData.ts";
 
@@ -44,61 +44,23 @@ const FEWEST_COLUMNS = 4;
 
 /** Makes the engine of a risk. */
 export function riskEngine(settings: EngineSettings): OwnedEngine {
-  const { model, bound, precision, threads } = settings;
-  const graphs = new Map<string, Promise<FedBatchGraph>>();
-  const programs = new Map<string, ProductPrograms>();
+  const { bound } = settings;
+  const compiled = compiledProducts(settings);
   const cache = residualCache(settings.cache);
   const queue = makeQueue();
-  const parameterNames = model.parameters.map(({ name }) => name);
-  const parameterFeeds = Object.fromEntries(
-    model.parameters.map(({ name, data, dims }) => [
-      feedName.parameter(name),
-      { data: toPrecision(data, precision), dims },
-    ]),
-  );
+  const parameterFeeds = feedsOfParameters(settings);
   let released = false;
 
-  const graph = (shape: BatchShape) =>
-    remembered(graphs, JSON.stringify(shape), () => batchGraph({ ...settings, shape }));
-  const prepare = async (product: BatchProduct, shape: BatchShape, columns: number): Promise<ProductPrograms> => {
-    const key = `${product.key} x${columns} ${JSON.stringify(shape)}`;
-    let prepared = programs.get(key);
-    if (prepared === undefined) {
-      prepared = productPrograms(product, {
-        batch: await graph(shape),
-        parameterNames,
-        precision,
-        columns,
-        ...(threads !== undefined && { threads }),
-      });
-      programs.set(key, prepared);
-    }
-    return prepared;
-  };
   const evaluate = async (product: BatchProduct, batch: BoundBatch, call: BatchCall): Promise<Tensors> => {
-    const { index, columns, given } = call;
-    const prepared = await prepare(product, batch.shape, columns);
-    const feeds = { ...parameterFeeds, ...batchFeeds(batch), ...given };
-    const residuals = await residualsOf(prepared, { product: product.residualKey ?? product.key, index, feeds });
-    if (residuals === undefined) return (await prepared.whole()).run(feeds);
-    return (await prepared.linear()).run({ ...feeds, ...residuals });
+    const programs = await compiled.programs(product, batch.shape, call.columns);
+    const feeds = { ...parameterFeeds, ...batchFeeds(batch), ...call.given };
+    const key = product.residualKey ?? product.key;
+    const residuals = await residualsOf(programs, { cache, product: key, index: call.index, feeds });
+    if (residuals === undefined) return (await programs.whole()).run(feeds);
+    return (await programs.linear()).run({ ...feeds, ...residuals });
   };
-  /** Kept or newly computed residuals; undefined where they are not to be kept. */
-  const residualsOf = async (
-    prepared: ProductPrograms,
-    { product, index, feeds }: { readonly product: string; readonly index: number; readonly feeds: Tensors },
-  ): Promise<Tensors | undefined> => {
-    if (prepared.residualBytes === undefined) return undefined;
-    const kept = cache.get(product, index);
-    if (kept !== undefined) return kept;
-    if (!cache.admits(product, prepared.residualBytes)) return undefined;
-    const fresh = await (await prepared.residual()).run(feeds);
-    cache.put(product, index, fresh);
-    return fresh;
-  };
-
   return {
-    graph,
+    graph: compiled.graph,
     run: (product, { feed, collect, columns = 1, options = {} }) =>
       queue(async () => {
         if (released) throw new CurvatureError("argument", "this risk has been disposed of; make a new one");
@@ -107,17 +69,16 @@ export function riskEngine(settings: EngineSettings): OwnedEngine {
         report(options, { done: 0, total: data.rows });
         for await (const batch of data.batches()) {
           throwIfAborted(options.signal);
-          const fed = bound.bind(batch);
           const where: EvaluatedBatch = { index, start: batch.start, rows: batch.rows };
           const given = (await feed?.(where)) ?? {};
-          collect(await evaluate(product, fed, { index, columns, given }), where);
+          collect(await evaluate(product, bound.bind(batch), { index, columns, given }), where);
           index++;
           report(options, { done: batch.start + batch.rows, total: data.rows });
         }
       }),
     async columnsAtOnce(product) {
       for await (const batch of bound.data.batches()) {
-        const { movingBytes } = await prepare(product, bound.bind(batch).shape, 1);
+        const { movingBytes } = await compiled.programs(product, bound.bind(batch).shape, 1);
         const fitting = Math.floor(COLUMN_BYTES / Math.max(movingBytes, 1));
         return fitting < FEWEST_COLUMNS ? 1 : Math.min(fitting, MOST_COLUMNS);
       }
@@ -127,11 +88,61 @@ export function riskEngine(settings: EngineSettings): OwnedEngine {
       queue(async () => {
         released = true;
         cache.clear();
-        for (const prepared of programs.values()) await prepared.release();
-        programs.clear();
-        graphs.clear();
+        await compiled.release();
       }),
   };
+}
+
+/** Graphs by batch shape, and programs by product, shape and number of columns; each is made once. */
+function compiledProducts(settings: EngineSettings) {
+  const { model, precision, threads } = settings;
+  const graphs = new Map<string, Promise<FedBatchGraph>>();
+  const made = new Map<string, ProductPrograms>();
+  const parameterNames = model.parameters.map(({ name }) => name);
+  const graph = (shape: BatchShape) =>
+    remembered(graphs, JSON.stringify(shape), () => batchGraph({ ...settings, shape }));
+  return {
+    graph,
+    async programs(product: BatchProduct, shape: BatchShape, columns: number): Promise<ProductPrograms> {
+      const key = `${product.key} x${columns} ${JSON.stringify(shape)}`;
+      const known = made.get(key);
+      if (known !== undefined) return known;
+      const batch = await graph(shape);
+      const engine = { precision, ...(threads !== undefined && { threads }) };
+      const programs = productPrograms(product, { batch, parameterNames, columns, ...engine });
+      made.set(key, programs);
+      return programs;
+    },
+    async release() {
+      for (const programs of made.values()) await programs.release();
+      made.clear();
+      graphs.clear();
+    },
+  };
+}
+
+/** Kept or newly computed residuals; undefined where there are none or they are not to be kept. */
+async function residualsOf(
+  { residualBytes, residual }: ProductPrograms,
+  call: { readonly cache: ResidualCache; readonly product: string; readonly index: number; readonly feeds: Tensors },
+): Promise<Tensors | undefined> {
+  const { cache, product, index, feeds } = call;
+  if (residualBytes === undefined) return undefined;
+  const kept = cache.get(product, index);
+  if (kept !== undefined) return kept;
+  if (!cache.admits(product, residualBytes)) return undefined;
+  const fresh = await (await residual()).run(feeds);
+  cache.put(product, index, fresh);
+  return fresh;
+}
+
+function feedsOfParameters({ model, precision }: EngineSettings): Tensors {
+  return Object.fromEntries(
+    model.parameters.map(({ name, data, dims }) => [
+      feedName.parameter(name),
+      { data: toPrecision(data, precision), dims },
+    ]),
+  );
 }
 
 interface BatchCall {

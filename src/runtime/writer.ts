@@ -34,14 +34,18 @@ export function graphWriter(options: Pick<Lowering, "precision" | "opset" | "por
   const constant = (tensor: Tensor): string => {
     const converted = inPrecision(tensor, options.precision);
     const key = constantKey(converted);
-    const known = key === undefined ? undefined : constants.get(key);
-    if (known !== undefined) return known;
-    const name = fresh();
-    initializers.push({ name, tensor: converted });
+    const name = (key === undefined ? undefined : constants.get(key)) ?? fresh();
+    if (key === undefined || !constants.has(key)) initializers.push({ name, tensor: converted });
     if (key !== undefined) constants.set(key, name);
     return name;
   };
-  const writer: GraphWriter = {
+  const alias = (name: string, target: string) => {
+    if (name !== target && !aliases.has(name)) {
+      nodes.push({ op: "Identity", inputs: [target], outputs: [name], attributes: {} });
+    }
+    aliases.add(name);
+  };
+  return {
     ...options,
     written: nodes,
     initializers,
@@ -49,33 +53,27 @@ export function graphWriter(options: Pick<Lowering, "precision" | "opset" | "por
     name: (value) => names.get(value)!,
     node: (op, inputs, attributes = {}, domain = "") => emit({ op, domain, inputs, attributes, outputs: 1 })[0],
     nodes(key, node) {
-      let results = shared.get(key);
-      if (results === undefined) {
-        results = emit(node);
-        shared.set(key, results);
-      }
+      const results = shared.get(key) ?? emit(node);
+      shared.set(key, results);
       return results;
     },
-    alias(name, target) {
-      if (name !== target && !aliases.has(name))
-        nodes.push({ op: "Identity", inputs: [target], outputs: [name], attributes: {} });
-      aliases.add(name);
-    },
+    alias,
     constant,
     integers: (values) => constant({ data: BigInt64Array.from(values, BigInt), dims: [values.length] }),
     float: (value) => constant({ data: Float64Array.of(value), dims: [] }),
-    finish(outputs) {
-      const sources = outputs.map(([name, value]): readonly [string, string] => [name, names.get(value)!]);
-      return renameOutputs(
-        withoutDeadNodes(
-          nodes,
-          sources.map(([, source]) => source),
-        ),
-        sources,
-      );
-    },
+    finish: (outputs) => finished(nodes, outputs, names),
   };
-  return writer;
+}
+
+/** The nodes that outputs need, with results under the outputs' names. */
+function finished(
+  nodes: readonly OnnxNode[],
+  outputs: readonly (readonly [name: string, value: Value])[],
+  names: ReadonlyMap<Value, string>,
+): readonly OnnxNode[] {
+  const sources = outputs.map(([name, value]): readonly [string, string] => [name, names.get(value)!]);
+  const results = sources.map(([, source]) => source);
+  return renameOutputs(withoutDeadNodes(nodes, results), sources);
 }
 
 /** The tensor with floats in the graph's precision; other types as they are. */
