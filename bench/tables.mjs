@@ -19,6 +19,22 @@ function find(rows, { problem, threads, library, quantity }) {
 }
 
 /**
+ * Quantities of a fixed number of steps, compared product by product: an algorithm that sees that it cannot get further stops
+ * before, which is no gain in speed.
+ */
+const BY_PRODUCT = new Set(["cg_50"]);
+
+/**
+ * @param {Row} ours
+ * @param {Row} other
+ */
+function ratioOf(ours, other) {
+  const products = (/** @type {Row} */ row) => (BY_PRODUCT.has(row.quantity) ? (row.matvecs ?? 1) : 1);
+  const factor = products(other) / products(ours);
+  return { median: (factor * ours.median_ms) / other.median_ms, min: (factor * ours.min_ms) / other.min_ms };
+}
+
+/**
  * Markdown tables of a comparison: all times, then the targets.
  *
  * @param {readonly Row[]} rows
@@ -46,7 +62,7 @@ function timesTable(rows) {
       quantity,
       ...libraries.map((library) => cell(of(library))),
       ours && gradient ? short(ours.median_ms / gradient.median_ms) : "",
-      ours && peer ? `${short(ours.median_ms / peer.median_ms)} (${short(ours.min_ms / peer.min_ms)})` : "",
+      ours && peer ? `${short(ratioOf(ours, peer).median)} (${short(ratioOf(ours, peer).min)})` : "",
       ours && peer ? `${ours.undisturbed}/${ours.repeats}, ${peer.undisturbed}/${peer.repeats}` : "",
     ];
   });
@@ -75,8 +91,10 @@ function targetsTable(rows) {
       const ours = find(rows, { problem, threads, library: OURS, quantity: of });
       const other = find(rows, { problem, threads, ...over });
       if (ours === undefined || other === undefined) return [];
-      const ratio = ours.median_ms / per / other.median_ms;
-      return [[problem, `${threads}`, targetName({ of, over, per }), short(ratio), `${limit}`, met(ratio, limit)]];
+      const { median, min } = ratioOf(ours, other);
+      const name = targetName({ of, over, per });
+      const reached = [short(median / per), short(min / per)];
+      return [[problem, `${threads}`, name, ...reached, `${limit}`, met(median / per, limit)]];
     }),
   );
   const memory = memoryProblems.flatMap((problem) => {
@@ -85,9 +103,9 @@ function targetsTable(rows) {
     const theirs = find(rows, { ...key, library: CURVLINOPS, quantity: "memory_hessian" })?.peak_mib;
     if (ours === undefined || theirs === undefined) return [];
     const name = `peak memory of a process doing H v, ${ours.toFixed(0)} and ${theirs.toFixed(0)} MiB`;
-    return [[problem, "1", name, short(ours / theirs), "1", met(ours / theirs, 1)]];
+    return [[problem, "1", name, short(ours / theirs), "", "1", met(ours / theirs, 1)]];
   });
-  return markdown(["problem", "threads", "ratio", "reached", "target", "met"], [...body, ...memory]);
+  return markdown(["problem", "threads", "ratio", "reached", "of least times", "target", "met"], [...body, ...memory]);
 }
 
 /** @param {{ of: string, over: import("./targets.mjs").Timed, per: number }} target */

@@ -132,10 +132,13 @@ class Work:
         return total
 
     def double_backward(self):
-        x, y = self.data[0]
-        gradient = torch.autograd.grad(self.loss(self.model(x), y), self.parameters, create_graph=True)
         parts = self.v.split([p.numel() for p in self.parameters])
-        return torch.autograd.grad(gradient, self.parameters, [t.view_as(p) for t, p in zip(parts, self.parameters)])
+        vector, total = [t.view_as(p) for t, p in zip(parts, self.parameters)], None
+        for x, y in self.data:
+            gradient = torch.autograd.grad(self.loss(self.model(x), y), self.parameters, create_graph=True)
+            product = torch.autograd.grad(gradient, self.parameters, vector)
+            total = product if total is None else [a + b for a, b in zip(total, product)]
+        return total
 
     def compiled(self):
         operator = self.operator("GGN")
