@@ -11,10 +11,13 @@ export { depthToSpace, spaceToDepth } from "./depthToSpace.ts";
 export { erf, gelu } from "./erf.ts";
 export { type ClipBounds, clip, hardSigmoid, maximum, minimum, reduceMax, reduceMin } from "./extrema.ts";
 export { gather, scatterAdd } from "./gather.ts";
+export { acos, acosh, asin, asinh, atan, atanh, cosh, sinh } from "./inverseFunctions.ts";
 export { type MatmulOptions, matmul } from "./matmul.ts";
 export { inverseOrder, moveAxis, permute, reshape, swapLastAxes } from "./movement.ts";
+export { lastWriters, topIndices } from "./order.ts";
 export { averagePool, maxPool, type PoolOptions } from "./pool.ts";
 export { pow, power } from "./power.ts";
+export { remainder, round } from "./remainder.ts";
 export {
   and,
   cast,

@@ -119,9 +119,10 @@ export function logSigmoid(x: Value): Value {
 }
 
 /**
- * log(1 + z) for 0 <= z <= 1, accurate for small z: with w = 1 + z rounded, log(w) z / (w - 1) (Kahan), which is z where w = 1.
+ * log(1 + z) for finite z >= 0, accurate for small z: with w = 1 + z rounded, log(w) z / (w - 1) (Kahan), which is z where
+ * w = 1.
  */
-function log1p(z: Value): Value {
+export function log1p(z: Value): Value {
   const w = add(scalar(1), z);
   const excess = sub(w, scalar(1));
   const safe = where(greater(excess, scalar(0)), excess, scalar(1));

@@ -1,7 +1,25 @@
 import { describe, expect, test } from "vitest";
 import { jvp } from "../../src/autodiff/index.ts";
 import type { Value } from "../../src/graph/index.ts";
-import { erf, exp, filled, gelu, log, logSigmoid, sigmoid, softplus, tanh } from "../../src/primitives/index.ts";
+import {
+  acos,
+  acosh,
+  asin,
+  asinh,
+  atan,
+  atanh,
+  cosh,
+  erf,
+  exp,
+  filled,
+  gelu,
+  log,
+  logSigmoid,
+  sigmoid,
+  sinh,
+  softplus,
+  tanh,
+} from "../../src/primitives/index.ts";
 import type { Precision } from "../../src/tensors/index.ts";
 import { evaluate, feed, floats } from "./evaluate.ts";
 import { erfReference } from "./ndarray.ts";
@@ -121,5 +139,25 @@ describe("erf", () => {
     const points = grid(0.1, 6, 101);
     const { value, derivative: slope } = await errors(gelu, references, { points, precision: "float64" });
     expect(Math.max(value, slope)).toBeLessThan(1e-14);
+  });
+});
+
+describe("relative accuracy of the inverse and hyperbolic functions in float64", () => {
+  const signed = (...magnitudes: number[]) => [...magnitudes, ...magnitudes.map((x) => -x)];
+  const wide = signed(...grid(0.001, 3, 301), 1e-8, 1e-3, 7, 50, 300);
+  const inside = signed(...grid(0.001, 0.999, 301), 1e-8, 1 - 2 ** -20);
+  test.each<[string, (x: Value) => Value, readonly number[], (x: number) => number, (x: number) => number]>([
+    ["atan", atan, [...wide, 1e12], Math.atan, (x) => 1 / (1 + x * x)],
+    ["asin", asin, inside, Math.asin, (x) => 1 / Math.sqrt((1 - x) * (1 + x))],
+    ["acos", acos, inside, Math.acos, (x) => -1 / Math.sqrt((1 - x) * (1 + x))],
+    ["sinh", sinh, wide, Math.sinh, Math.cosh],
+    ["cosh", cosh, wide, Math.cosh, Math.sinh],
+    ["asinh", asinh, [...wide, 1e12, 1e200], Math.asinh, (x) => 1 / Math.hypot(1, x)],
+    ["acosh", acosh, [1 + 2 ** -20, ...grid(1.001, 9, 301), 1e12], Math.acosh, (x) => 1 / Math.sqrt((x - 1) * (x + 1))],
+    ["atanh", atanh, inside, Math.atanh, (x) => 1 / ((1 - x) * (1 + x))],
+  ])("%s", async (_, f, points, value, derivative) => {
+    const found = await errors(f, [value, derivative], { points: points.map(Math.fround), precision: "float64" });
+    expect(found.value).toBeLessThan(1e-14);
+    expect(found.derivative).toBeLessThan(1e-14);
   });
 });

@@ -330,8 +330,14 @@ const reshaped = (x: NdArray, shape: Shape): NdArray => ({ shape, data: x.data }
 
 export const samples: Samples = {
   abs: unary(p.abs, Math.abs, awayFrom([0], 2, 3)),
+  acos: unary(p.acos, Math.acos, between(-0.9, 0.9, [2, 3])),
+  acosh: unary(p.acosh, Math.acosh, between(1.1, 5, [2, 3])),
   add: binary(p.add, (a, b) => a + b),
   and: logical(p.and, (a, b) => a & b),
+  asin: unary(p.asin, Math.asin, between(-0.9, 0.9, [2, 3])),
+  asinh: unary(p.asinh, Math.asinh),
+  atan: unary(p.atan, Math.atan, between(-4, 4, [3, 4])),
+  atanh: unary(p.atanh, Math.atanh, between(-0.7, 0.7, [2, 3])),
   averagePool: poolCases.flatMap(([spatial, settings]) =>
     [true, false].map((countIncludePad) =>
       of(
@@ -389,6 +395,7 @@ export const samples: Samples = {
   convInputTranspose: convSample("x", p.convInputTranspose),
   convWeightTranspose: convSample("w", p.convWeightTranspose),
   cos: unary(p.cos, Math.cos),
+  cosh: unary(p.cosh, Math.cosh),
   depthToSpace: [
     of(
       [real(2, 12, 2, 3)],
@@ -453,6 +460,13 @@ export const samples: Samples = {
     ...whole(3, 3),
     draw: () => [0, 1, NaN, 2, NaN, -1, 3, NaN, 4],
   }),
+  lastWriters: [
+    of(
+      [integer(0, 5, 4)],
+      (i) => p.lastWriters(i, 5),
+      ({ data }) => fill([5], ([place]) => data.lastIndexOf(place)),
+    ),
+  ],
   less: comparison(p.less, (a, b) => a < b),
   lessOrEqual: comparison(p.lessOrEqual, (a, b) => a <= b),
   log: unary(p.log, Math.log, positive(2, 3)),
@@ -607,6 +621,14 @@ export const samples: Samples = {
     ),
   ],
   relu: unary(p.relu, (x) => Math.max(x, 0), awayFrom([0], 2, 3)),
+  remainder: [
+    ...binary(p.remainder, (a, b) => a % b, [(...s) => awayFrom([0], ...s), (...s) => between(2.1, 3, s)]),
+    of(
+      [between(3.2, 3.9, [2, 3]), between(1.3, 1.5, [3])],
+      p.remainder,
+      elementwise((a, b) => a % b),
+    ),
+  ],
   reshape: [
     of(
       [real(2, 3, 4)],
@@ -621,6 +643,7 @@ export const samples: Samples = {
       (x) => fill(x.shape, ([i, j, k]) => at(x, [2 - i, j, 3 - k])),
     ),
   ],
+  round: unary(p.round, Math.round, awayFrom([-1.5, -0.5, 0.5, 1.5], 2, 3)),
   scale: unary(
     (x) => p.scale(x, -1.5),
     (x) => -1.5 * x,
@@ -640,6 +663,7 @@ export const samples: Samples = {
   sigmoid: unary(p.sigmoid, logistic),
   sign: unary(p.sign, Math.sign, awayFrom([0], 2, 3)),
   sin: unary(p.sin, Math.sin),
+  sinh: unary(p.sinh, Math.sinh),
   slice: [
     of(
       [real(2, 7)],
@@ -695,6 +719,13 @@ export const samples: Samples = {
   ],
   swapLastAxes: [of([real(2, 3, 4)], p.swapLastAxes, swapped)],
   tanh: unary(p.tanh, Math.tanh),
+  topIndices: [true, false].flatMap((largest) => [
+    of(
+      [apart(0, 3, 4)],
+      (x) => p.topIndices(x, { axis: 1, count: 2, largest }),
+      (x) => topPositions(x, 2, largest),
+    ),
+  ]),
   unfold: poolCases
     .filter(([, { ceilMode }]) => !ceilMode)
     .map(([spatial, settings]) =>
@@ -726,4 +757,14 @@ export const samples: Samples = {
 /** 0, 1, 2, ... as floats. */
 function countingFloats(length: number): Value {
   return p.cast(integers(Array.from({ length }, (_, i) => i)), "float");
+}
+
+/** Positions of the largest or smallest elements of each row. */
+function topPositions(x: NdArray, count: number, largest: boolean): NdArray {
+  const [rows, columns] = x.shape as [number, number];
+  const order = (row: number) =>
+    Array.from({ length: columns }, (_, k) => k).sort(
+      (a, b) => (largest ? -1 : 1) * (at(x, [row, a]) - at(x, [row, b])),
+    );
+  return fill([rows, count], ([row, k]) => order(row!)[k!]!);
 }
