@@ -11,7 +11,6 @@ const chosen = [
   "cross-entropy with weights of rows and classes, ignored rows, smoothing",
   "cross-entropy of tokens with ignored tokens and weights",
   "gaussian on two outputs with weights",
-  "poisson of two inputs",
 ];
 
 describe.each(chosen)("%s", (name) => {
@@ -36,33 +35,29 @@ describe.each(chosen)("%s", (name) => {
   });
   afterAll(() => whole.dispose());
 
-  test.each([
-    { batchSize: 1 },
-    { batchSize: 2 },
-    { batchSize: 7 },
-    { batchSize: 7, cache: 0 },
-    { batchSize: 2, cache: 1500 },
-    { batchSize: 100, cache: 0 },
-  ])("batches and cache do not matter: $batchSize rows, cache $cache", async (options) => {
-    const risk = await open(options);
-    try {
-      const precise = 1e-12;
-      expect(Math.abs((await risk.loss()) / (await whole.loss()) - 1)).toBeLessThan(precise);
-      expectClose(await risk.gradient(), await whole.gradient(), precise);
-      for (const [key, make] of Object.entries(allMatrices)) {
-        const A = make(risk);
-        // The second product of a matrix finds what the first one kept.
-        expectClose(await A.matvec(v), expected.get(key)!, precise);
-        expectClose(await A.matvec(v), expected.get(key)!, precise);
+  test.each([{ batchSize: 1 }, { batchSize: 7 }, { batchSize: 7, cache: 0 }, { batchSize: 2, cache: 1500 }])(
+    "batches and cache do not matter: $batchSize rows, cache $cache",
+    async (options) => {
+      const risk = await open(options);
+      try {
+        const precise = 1e-12;
+        expect(Math.abs((await risk.loss()) / (await whole.loss()) - 1)).toBeLessThan(precise);
+        expectClose(await risk.gradient(), await whole.gradient(), precise);
+        for (const [key, make] of Object.entries(allMatrices)) {
+          const A = make(risk);
+          // The second product of a matrix finds what the first one kept.
+          expectClose(await A.matvec(v), expected.get(key)!, precise);
+          expectClose(await A.matvec(v), expected.get(key)!, precise);
+        }
+        const [J, other] = [jacobian(risk), jacobian(whole)];
+        expectClose(await J.matvec(v), await other.matvec(v), precise);
+        const u = randomTensor([J.shape[0]], 2).data;
+        expectClose(await adjoint(J).matvec(u), await adjoint(other).matvec(u), precise);
+      } finally {
+        await risk.dispose();
       }
-      const [J, other] = [jacobian(risk), jacobian(whole)];
-      expectClose(await J.matvec(v), await other.matvec(v), precise);
-      const u = randomTensor([J.shape[0]], 2).data;
-      expectClose(await adjoint(J).matvec(u), await adjoint(other).matvec(u), precise);
-    } finally {
-      await risk.dispose();
-    }
-  });
+    },
+  );
 
   test.each(["columns first", "column by column first"])("32 columns are 32 products: %s", async (order) => {
     const risk = await open({ batchSize: 4 });
@@ -106,7 +101,7 @@ describe.each(chosen)("%s", (name) => {
         await risk.dispose();
       }
     });
-    await fc.assert(property, { numRuns: 20, seed: 1 });
+    await fc.assert(property, { numRuns: 12, seed: 1 });
   });
 
   test("float32 is close to float64", async () => {

@@ -21,7 +21,6 @@ const cases: readonly (readonly [string, LossName])[] = [
   ["mnist_mlp_op13", "cross_entropy"],
   ["mnist_mlp_op13", "mse"],
   ["mnist_mlp_op13", "bce_with_logits"],
-  ["mnist_cnn_bn_op13", "cross_entropy"],
   ["mnist_vit_op17", "cross_entropy"],
 ];
 

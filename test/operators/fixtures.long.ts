@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { eigsh, toDense } from "../../src/linalg/index.ts";
+import { eigh, eigsh, toDense } from "../../src/linalg/index.ts";
 import { hessian } from "../../src/operators/index.ts";
 import {
   expectDiagonal,
@@ -62,6 +62,20 @@ test.each(cases.slice(3))("%s, %s: extreme eigenvalues of the Hessian", async (n
     const scale = Math.max(top.values[0], -bottom.values[0]);
     expectEigenvalues(top.values, { stored: largest, scale });
     expectEigenvalues(bottom.values, { stored: smallest, scale });
+  } finally {
+    await risk.dispose();
+  }
+});
+
+test("digits: the dense eigenvalues of the Hessian are PyTorch's", async () => {
+  const fixture = await readFixture("digits_mlp_op13");
+  const risk = await fixture.open({ caseName: "train", loss: "cross_entropy" });
+  try {
+    const { eigenvalues_top20, eigenvalues_bottom10 } = fixture.stored("train", "cross_entropy").hessian;
+    const { values } = await eigh(await toDense(hessian(risk)));
+    const scale = eigenvalues_top20![0];
+    expectEigenvalues([...values].reverse(), { stored: eigenvalues_top20!, scale });
+    expectEigenvalues(values, { stored: eigenvalues_bottom10!, scale });
   } finally {
     await risk.dispose();
   }

@@ -95,20 +95,23 @@ export function toFactor({ jacobian: { rows }, blocks }: Factored, x: Vector): F
 
 /** U' U, which has the eigenvalues of A that are not zero. */
 export function innerProducts({ jacobian: { gram }, blocks }: Factored): Matrix {
-  const width = blocks[0].columns;
+  const { rows: classes, columns: width } = blocks[0];
   const size = blocks.length * width;
   const data = new Float64Array(size * size);
-  blocks.forEach((left, n) => {
-    blocks.forEach((right, m) => {
-      for (let r = 0; r < width; r++)
-        for (let s = 0; s < width; s++) {
+  const half = new Float64Array(classes * width);
+  blocks.forEach((right, m) => {
+    blocks.forEach((left, n) => {
+      // Block (n, m) of the Gram matrix times the right factor, then the left one.
+      half.fill(0);
+      for (let s = 0; s < width; s++)
+        for (let d = 0; d < classes; d++)
+          for (let c = 0; c < classes; c++)
+            half[s * classes + c] +=
+              gram.data[(m * classes + d) * gram.rows + n * classes + c] * right.data[s * classes + d];
+      for (let s = 0; s < width; s++)
+        for (let r = 0; r < width; r++) {
           let sum = 0;
-          for (let c = 0; c < left.rows; c++)
-            for (let d = 0; d < right.rows; d++)
-              sum +=
-                left.data[r * left.rows + c] *
-                gram.data[(m * right.rows + d) * gram.rows + n * left.rows + c] *
-                right.data[s * right.rows + d];
+          for (let c = 0; c < classes; c++) sum += left.data[r * classes + c] * half[s * classes + c];
           data[(m * width + s) * size + n * width + r] = sum;
         }
     });
