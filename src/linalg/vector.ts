@@ -111,13 +111,24 @@ export function transposedProduct(Q: Matrix, X: Matrix): Matrix {
   return { rows: Q.columns, columns: X.columns, data };
 }
 
-/** `target += Q[start .. start + count, :] coefficients`, four columns a pass. */
+/** `target += Q[start .. start + count, :] coefficients`, eight columns a pass, then four, then one: the vector is read that much less often. */
 function addCombination(
   target: Float64Array,
   { rows, columns, data: q }: Matrix,
   { start, count, coefficients: c }: { readonly start: number; readonly count: number; readonly coefficients: Vector },
 ): void {
   let k = 0;
+  for (; k + 8 <= columns; k += 8) {
+    const [c0, c1, c2, c3] = [c[k]!, c[k + 1]!, c[k + 2]!, c[k + 3]!];
+    const [c4, c5, c6, c7] = [c[k + 4]!, c[k + 5]!, c[k + 6]!, c[k + 7]!];
+    const p0 = k * rows + start;
+    const [p1, p2, p3, p4] = [p0 + rows, p0 + 2 * rows, p0 + 3 * rows, p0 + 4 * rows];
+    const [p5, p6, p7] = [p4 + rows, p4 + 2 * rows, p4 + 3 * rows];
+    for (let i = 0; i < count; i++) {
+      const low = c0 * q[p0 + i]! + c1 * q[p1 + i]! + (c2 * q[p2 + i]! + c3 * q[p3 + i]!);
+      target[i] = target[i]! + (low + (c4 * q[p4 + i]! + c5 * q[p5 + i]! + (c6 * q[p6 + i]! + c7 * q[p7 + i]!)));
+    }
+  }
   for (; k + 4 <= columns; k += 4) {
     const [c0, c1, c2, c3] = [c[k]!, c[k + 1]!, c[k + 2]!, c[k + 3]!];
     const p0 = k * rows + start;
@@ -133,13 +144,33 @@ function addCombination(
   }
 }
 
-/** `sums += Q[start .. start + count, :]' v[start .. start + count]`, four columns a pass. */
+/** `sums += Q[start .. start + count, :]' v[start .. start + count]`, eight columns a pass, then four, then one. */
 function addProjection(
   sums: Float64Array,
   { rows, columns, data: q }: Matrix,
   { v, start, count }: { readonly v: Vector; readonly start: number; readonly count: number },
 ): void {
   let k = 0;
+  for (; k + 8 <= columns; k += 8) {
+    let [s0, s1, s2, s3, s4, s5, s6, s7] = [0, 0, 0, 0, 0, 0, 0, 0];
+    const p0 = k * rows + start;
+    const [p1, p2, p3, p4] = [p0 + rows, p0 + 2 * rows, p0 + 3 * rows, p0 + 4 * rows];
+    const [p5, p6, p7] = [p4 + rows, p4 + 2 * rows, p4 + 3 * rows];
+    for (let i = 0; i < count; i++) {
+      const x = v[start + i]!;
+      s0 += q[p0 + i]! * x;
+      s1 += q[p1 + i]! * x;
+      s2 += q[p2 + i]! * x;
+      s3 += q[p3 + i]! * x;
+      s4 += q[p4 + i]! * x;
+      s5 += q[p5 + i]! * x;
+      s6 += q[p6 + i]! * x;
+      s7 += q[p7 + i]! * x;
+    }
+    [s0, s1, s2, s3, s4, s5, s6, s7].forEach((part, i) => {
+      sums[k + i] = sums[k + i]! + part;
+    });
+  }
   for (; k + 4 <= columns; k += 4) {
     let [s0, s1, s2, s3] = [0, 0, 0, 0];
     const p0 = k * rows + start;
@@ -151,10 +182,9 @@ function addProjection(
       s2 += q[p2 + i]! * x;
       s3 += q[p3 + i]! * x;
     }
-    sums[k] = sums[k]! + s0;
-    sums[k + 1] = sums[k + 1]! + s1;
-    sums[k + 2] = sums[k + 2]! + s2;
-    sums[k + 3] = sums[k + 3]! + s3;
+    [s0, s1, s2, s3].forEach((part, i) => {
+      sums[k + i] = sums[k + i]! + part;
+    });
   }
   for (; k < columns; k++) {
     let sum = 0;
