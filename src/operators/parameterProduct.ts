@@ -71,7 +71,8 @@ export function parameterProduct(risk: Risk, options: ParameterProductOptions): 
     }
     return { rows: size, columns: X.columns, data: joined(chunks, { length: size * X.columns, dtype }) };
   };
-  return { shape: [size, size], dtype, symmetric: true, psd, matvec, matmat };
+  const { arithmetic } = engine;
+  return { shape: [size, size], dtype, symmetric: true, psd, matvec, matmat, ...(arithmetic && { arithmetic }) };
 }
 
 function joined(

@@ -1,6 +1,6 @@
 import type { Data } from "../data/index.ts";
 import type { Value } from "../graph/index.ts";
-import type { RunOptions } from "../linalg/operator.ts";
+import type { Arithmetic, RunOptions } from "../linalg/operator.ts";
 import type { Loss, TermLayout } from "../losses/index.ts";
 import type { Model, Parameter } from "../models/index.ts";
 import type { Precision, Tensor, Vector } from "../tensors/index.ts";
@@ -109,6 +109,8 @@ export interface RiskEngine {
       readonly options?: RunOptions;
     },
   ): Promise<void>;
+  /** Arithmetic on bases of parameter vectors, where the engine has a faster one than loops. */
+  readonly arithmetic?: Arithmetic;
   /** Largest number of columns at once whose intermediate values fit the memory set aside for them. */
   columnsAtOnce(product: BatchProduct): Promise<number>;
 }

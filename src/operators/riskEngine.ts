@@ -6,6 +6,7 @@ import { makeQueue } from "../runtime/index.ts";
 import type { Precision, Tensor } from "../tensors/index.ts";
 import { toPrecision } from "../tensors/index.ts";
 import { type BatchShape, batchGraph, type FedBatchGraph } from "./batchGraph.ts";
+import { engineArithmetic } from "./engineArithmetic.ts";
 import { feedName, type ProductPrograms, productPrograms } from "./productPrograms.ts";
 import { type ResidualCache, residualCache, type Tensors } from "./residualCache.ts";
 import type { BatchProduct, EvaluatedBatch, RiskEngine } from "./risk.ts";
@@ -49,6 +50,7 @@ export function riskEngine(settings: EngineSettings): OwnedEngine {
   const cache = residualCache(settings.cache);
   const queue = makeQueue();
   const parameterFeeds = feedsOfParameters(settings);
+  const basis = engineArithmetic(entriesOf(settings), settings);
   let released = false;
 
   const evaluate = async (product: BatchProduct, batch: BoundBatch, call: BatchCall): Promise<Tensors> => {
@@ -61,6 +63,7 @@ export function riskEngine(settings: EngineSettings): OwnedEngine {
   };
   return {
     graph: compiled.graph,
+    ...(basis.arithmetic && { arithmetic: basis.arithmetic }),
     run: (product, { feed, collect, columns = 1, options = {} }) =>
       queue(async () => {
         if (released) throw new CurvatureError("argument", "this risk has been disposed of; make a new one");
@@ -89,6 +92,7 @@ export function riskEngine(settings: EngineSettings): OwnedEngine {
         released = true;
         cache.clear();
         await compiled.release();
+        await basis.release();
       }),
   };
 }
@@ -134,6 +138,11 @@ async function residualsOf(
   const fresh = await (await residual()).run(feeds);
   cache.put(product, index, fresh);
   return fresh;
+}
+
+/** Number of entries of all differentiated parameters. */
+function entriesOf({ model, chosen }: EngineSettings): number {
+  return chosen.reduce((sum, index) => sum + model.parameters[index].data.length, 0);
 }
 
 function feedsOfParameters({ model, precision }: EngineSettings): Tensors {

@@ -1,3 +1,4 @@
+export { type BasisProducts, basisProducts } from "./basisProducts.ts";
 export { type CompileOptions, compile, engineError, type Program } from "./compile.ts";
 export { withForms } from "./forms.ts";
 export { type LoweredGraph, type LowerOptions, lower, type NamedGraph } from "./lower.ts";
