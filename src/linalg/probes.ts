@@ -7,7 +7,7 @@ import { norm, scal } from "./vector.ts";
 const DISTRIBUTIONS = {
   /** +1 or -1 with probability 1/2 each: the least variance for traces among independent entries (Hutchinson, 1990). */
   signs(v: Vector, stream: Stream): void {
-    for (let i = 0; i < v.length; i++) v[i] = stream.sign();
+    stream.signs(v);
   },
   /** Standard normal entries: the distribution is the same in every rotated basis. */
   gaussian(v: Vector, stream: Stream): void {

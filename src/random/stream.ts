@@ -12,9 +12,14 @@ export interface Stream {
   normal(): number;
   /** +1 or -1 with probability 1/2 each (Rademacher). */
   sign(): number;
+  /** Fills an array with what `sign` would give, in one go. */
+  signs(target: Float32Array | Float64Array): void;
   /** Uniform among 0, 1, ..., bound - 1. */
   integer(bound: number): number;
 }
+
+/** Signs drawn from one word of the generator. */
+const SIGN_BITS = 31;
 
 /** Mixes one more 32-bit word into a hash (finalizer of MurmurHash3 by A. Appleby). */
 function mix(hash: number, word: number): number {
@@ -61,12 +66,29 @@ export function stream(seed: number, ...path: readonly (string | number)[]): Str
     sign() {
       if (bitsLeft === 0) {
         bits = generator.next();
-        bitsLeft = 31;
+        bitsLeft = SIGN_BITS;
       }
       const sign = bits & 1 ? 1 : -1;
       bits >>= 1;
       bitsLeft--;
       return sign;
+    },
+    signs(target) {
+      let i = 0;
+      while (i < target.length) {
+        if (bitsLeft === 0) {
+          bits = generator.next();
+          bitsLeft = SIGN_BITS;
+        }
+        const count = Math.min(bitsLeft, target.length - i);
+        let word = bits;
+        for (const end = i + count; i < end; i++) {
+          target[i] = 2 * (word & 1) - 1;
+          word >>= 1;
+        }
+        bits = word;
+        bitsLeft -= count;
+      }
     },
     integer: (bound) => Math.floor(uniform() * bound),
   };
