@@ -167,6 +167,32 @@ describe("unusual reports", () => {
     expect(text).not.toContain("of rows right");
   });
 
+  test("the standard errors of the first numbers stand below them, powers of ten with both", () => {
+    const report = sampleReport({ matrices: ["ggn"], exact: false });
+    const ggn = report.matrices.ggn as ReportedMatrix;
+    const facts = (value: number, standardError: number) => {
+      const trace = { value, standardError, matvecs: 10 };
+      const { document } = page({ ...report, matrices: { ggn: { ...ggn, trace } } });
+      const fact = [...document.querySelectorAll(".fact")].find(
+        (each) => each.querySelector("dt")?.textContent === "Trace",
+      );
+      return [...(fact?.querySelectorAll("dd") ?? [])].map((each) => each.textContent?.replaceAll("\u00a0", " "));
+    };
+    expect(facts(4.97, 0.12)).toEqual(["4.97", "± 0.12, of the Gauss-Newton matrix"]);
+    expect(facts(4.97e7, 0.12e7)).toEqual(["4.97 × 10⁷", "± 0.12 × 10⁷, of the Gauss-Newton matrix"]);
+    expect(facts(4, 0)).toEqual(["4.00000", "of the Gauss-Newton matrix"]);
+  });
+
+  test("says where the estimate does not tell eigenvalues apart", () => {
+    const report = sampleReport({ matrices: ["hessian"], exact: false });
+    const hessian = report.matrices.hessian as ReportedMatrix;
+    const shaded = "too close to zero for the estimate to tell eigenvalues apart";
+    expect(page(report).text).toContain(shaded);
+    const { epsilon } = hessian.density.logarithmic;
+    const sharp = { ...hessian, density: { ...hessian.density, resolution: epsilon } };
+    expect(page({ ...report, matrices: { hessian: sharp } }).text).not.toContain(shaded);
+  });
+
   test("numbers that are unknown are called so", () => {
     const report = sampleReport({ matrices: ["ggn"], exact: false });
     const ggn = report.matrices.ggn as ReportedMatrix;

@@ -20,8 +20,10 @@ function estimated(
   { value, standardError }: Quantity,
   note: string,
 ): Markup {
-  const [estimate = "", error] = formatEstimate(value, standardError).split(" ± ");
-  return figure(definition, label, estimate, error === undefined ? note : `± ${error}, ${note}`);
+  const text = formatEstimate(value, standardError);
+  const [, estimate, error, power = ""] = /^\(?(\S+)\s±\s([^\s)]+)\)?(.*)$/.exec(text) ?? [];
+  if (estimate === undefined) return figure(definition, label, text, note);
+  return figure(definition, label, `${estimate}${power}`, `± ${error}${power}, ${note}`);
 }
 
 function facts(report: CurvatureReport): readonly Markup[] {
