@@ -1,13 +1,24 @@
 import { CurvatureError } from "../errors/index.ts";
 import { apply, type Primitive, type Shape, type Value } from "../graph/index.ts";
 import { formatDims, sizeOf } from "../tensors/index.ts";
-import { add, mul } from "./arithmetic.ts";
-import { reduceSum, zeros } from "./broadcast.ts";
+import { add } from "./arithmetic.ts";
+import { zeros } from "./broadcast.ts";
+import {
+  type ConvWindows,
+  convByColumns,
+  convByRows,
+  inputTransposeByColumns,
+  inputTransposeByRows,
+  rowsPay,
+  weightTransposeByColumns,
+  weightTransposeByPositions,
+  weightTransposeByRows,
+  weightTransposeDepthwise,
+} from "./convProducts.ts";
 import { joinLeading, splitLeading } from "./leading.ts";
-import { matmul } from "./matmul.ts";
 import { permute, reshape } from "./movement.ts";
-import { concat, reverse } from "./slice.ts";
-import { extents, fold, padSpatial, unfold, type Windows, windowCounts, windowSlices } from "./windows.ts";
+import { reverse } from "./slice.ts";
+import { extents, reachedPositions, selectPositions, unselectPositions, windowCounts } from "./windows.ts";
 
 /*
  * One trilinear form, T(x, w, c) = sum over n, o, j, i, k of c[n, o, j] w[o, i, k] x[n, i, stride j + dilation k - padsBefore],
@@ -37,8 +48,8 @@ function withDefaults(spatialRank: number, options: ConvOptions): ConvParams {
   return { strides, dilations, padsBefore, padsAfter, groups };
 }
 
-function windowsOf({ strides, dilations, padsBefore, padsAfter }: ConvParams, kernel: Shape): Windows {
-  return { kernel, strides, dilations, padsBefore, padsAfter };
+function windowsOf({ strides, dilations, padsBefore, padsAfter, groups }: ConvParams, kernel: Shape): ConvWindows {
+  return { kernel, strides, dilations, padsBefore, padsAfter, groups };
 }
 
 /** Sizes that all three maps share, checked: x [N, C, ...spatial], w [O, C / groups, ...kernel], c [N, O, ...counts]. */
@@ -109,7 +120,14 @@ const convPrimitive: Primitive<ConvParams> = {
     const joined = conv(joinLeading(x, 1), joinLeading(w, 0), { ...params, groups: groups * size });
     return splitLeading(joined, 1, { size });
   },
-  form: (node, precision) => (precision === "float64" ? unfoldedConv(node) : undefined),
+  form({ inputs: [x, w], params, shape }, precision) {
+    const windows = windowsOf(params, w.shape.slice(2));
+    const request = { windows, shape };
+    if (rowsPay(windows, { spatial: x.shape.slice(2), counts: shape.slice(2), channels: x.shape[1] })) {
+      return convByRows(x, w, request);
+    }
+    return precision === "float64" ? convByColumns(x, w, request) : undefined;
+  },
   lower: ({ inputs: [x, w], params }, context) =>
     context.node("Conv", [context.name(x), context.name(w)], attributes(params, w.shape.slice(2))),
 };
@@ -124,25 +142,6 @@ function attributes({ strides, dilations, padsBefore, padsAfter, groups }: ConvP
   };
 }
 
-/** Windows as columns, [N, g, C / g * P, L] where L counts windows; without the axis of groups if there is one. */
-function columns(x: Value, params: ConvParams, kernel: Shape): Value {
-  const unfolded = unfold(x, windowsOf(params, kernel));
-  const [N, C, P, ...counts] = unfolded.shape;
-  return reshape(unfolded, [N, ...perGroup(params, C * P), sizeOf(counts)]);
-}
-
-/** [g, n / g], or [n] for one group, where fewer axes make faster products. */
-function perGroup({ groups }: ConvParams, n: number): number[] {
-  return groups === 1 ? [n] : [groups, n / groups];
-}
-
-/** y = W columns(x). */
-function unfoldedConv({ inputs: [x, w], params, shape }: Value<ConvParams>): Value {
-  const [O, members, ...kernel] = w.shape;
-  const weights = reshape(w, [...perGroup(params, O), members * sizeOf(kernel)]);
-  return reshape(matmul(weights, columns(x, params, kernel)), shape);
-}
-
 /**
  * Convolution (cross-correlation, as in all networks) of x [N, C, ...spatial] with weights w [O, C / groups, ...kernel]:
  * y[n, o, j] = sum over i, k of w[o, i, k] x[n, i, stride j + dilation k - padsBefore], of shape [N, O, ...counts].
@@ -150,7 +149,10 @@ function unfoldedConv({ inputs: [x, w], params, shape }: Value<ConvParams>): Val
  * @throws CurvatureError "shape"
  */
 export function conv(x: Value, w: Value, options: ConvOptions = {}): Value {
-  return apply(convPrimitive, [x, w], withDefaults(x.shape.length - 2, options));
+  const params = withDefaults(x.shape.length - 2, options);
+  const { spatial, kernel } = checkedSizes("conv", { x: x.shape, w: w.shape }, params);
+  const reached = reachedPositions(spatial, windowsOf(params, kernel));
+  return apply(convPrimitive, [x, selectPositions(w, reached)], { ...params, ...reached.pads });
 }
 
 interface InputTransposeParams extends ConvParams {
@@ -180,7 +182,14 @@ const convInputTransposePrimitive: Primitive<InputTransposeParams> = {
     const joined = { ...params, groups: groups * size };
     return splitLeading(convInputTranspose(joinLeading(c, 1), joinLeading(w, 0), joined), 1, { size });
   },
-  form: (node, precision) => flippedConv(node) ?? (precision === "float64" ? foldedTranspose(node) : undefined),
+  form(node, precision) {
+    const { inputs, params, shape } = node;
+    const [c, w] = inputs;
+    const request = { windows: windowsOf(params, w.shape.slice(2)), shape };
+    const sizes = { spatial: params.spatial, counts: c.shape.slice(2), channels: shape[1] };
+    if (rowsPay(request.windows, sizes)) return inputTransposeByRows(c, w, request);
+    return flippedConv(node) ?? (precision === "float64" ? inputTransposeByColumns(c, w, request) : undefined);
+  },
   lower({ inputs: [c, w], params }, context) {
     const kernel = w.shape.slice(2);
     const windows = windowsOf(params, kernel);
@@ -216,18 +225,6 @@ function flippedConv({ inputs: [c, w], params }: Value<InputTransposeParams>): V
   return conv(c, weights, { strides, dilations, padsBefore, padsAfter, groups });
 }
 
-/** x = fold(W' c). */
-function foldedTranspose({ inputs: [c, w], params, shape }: Value<InputTransposeParams>): Value {
-  const { spatial } = params;
-  const [N, O, ...counts] = c.shape;
-  const [, members, ...kernel] = w.shape;
-  const weights = reshape(w, [...perGroup(params, O), members * sizeOf(kernel)]);
-  const outputs = reshape(c, [N, ...perGroup(params, O), sizeOf(counts)]);
-  const seen = matmul(weights, outputs, { transposeA: true });
-  const windows = reshape(seen, [N, shape[1], sizeOf(kernel), ...counts]);
-  return fold(windows, { ...windowsOf(params, kernel), spatial });
-}
-
 /**
  * Transpose of a convolution in its input (ONNX ConvTranspose): x[n, i, p] = sum over o, j, k with
  * p = stride j + dilation k - padsBefore of c[n, o, j] w[o, i, k], for c [N, O, ...counts] and w [O, C / groups, ...kernel];
@@ -240,7 +237,10 @@ export function convInputTranspose(
   w: Value,
   { spatial, ...options }: ConvOptions & { readonly spatial: Shape },
 ): Value {
-  return apply(convInputTransposePrimitive, [c, w], { ...withDefaults(spatial.length, options), spatial });
+  const params = withDefaults(spatial.length, options);
+  const { kernel } = checkedSizes("convInputTranspose", { c: c.shape, w: w.shape, spatial }, params);
+  const reached = reachedPositions(spatial, windowsOf(params, kernel));
+  return apply(convInputTransposePrimitive, [c, selectPositions(w, reached)], { ...params, ...reached.pads, spatial });
 }
 
 interface WeightTransposeParams extends ConvParams {
@@ -270,50 +270,19 @@ const convWeightTransposePrimitive: Primitive<WeightTransposeParams> = {
     const joined = { ...params, groups: groups * size };
     return splitLeading(convWeightTranspose(joinLeading(x, 1), joinLeading(c, 1), joined), 0, { size });
   },
-  form(node) {
-    const { groups, kernel } = node.params;
-    const [, C] = node.inputs[0].shape;
-    const [, O, ...counts] = node.inputs[1].shape;
-    if (C === groups && O === groups) return depthwiseProducts(node);
+  form({ inputs: [x, c], params, shape }) {
+    const { groups, kernel } = params;
+    const [, C, ...spatial] = x.shape;
+    const [, O, ...counts] = c.shape;
+    const request = { windows: windowsOf(params, kernel), shape };
+    if (C === groups && O === groups) return weightTransposeDepthwise(x, c, request);
+    if (rowsPay(request.windows, { spatial, counts, channels: C })) return weightTransposeByRows(x, c, request);
     // One product a row of the batch pays where channels are few, or windows many and of one element.
     return C / groups <= 4 || (sizeOf(kernel) === 1 && sizeOf(counts) >= 64)
-      ? batchedProducts(node)
-      : pooledProducts(node);
+      ? weightTransposeByColumns(x, c, request)
+      : weightTransposeByPositions(x, c, request);
   },
 };
-
-/** W = sum over n of c[n] columns(x[n])'. */
-function batchedProducts({ inputs: [x, c], params, shape }: Value<WeightTransposeParams>): Value {
-  const [N, O, ...counts] = c.shape;
-  const outputs = reshape(c, [N, ...perGroup(params, O), sizeOf(counts)]);
-  const products = matmul(outputs, columns(x, params, params.kernel), { transposeB: true });
-  return reshape(reduceSum(products, [0]), shape);
-}
-
-/** One channel a group: sums of elementwise products, for each position in a window. */
-function depthwiseProducts({ inputs: [x, c], params, shape }: Value<WeightTransposeParams>): Value {
-  const windows = windowsOf(params, params.kernel);
-  const [, O, ...counts] = c.shape;
-  const summed = [0, ...counts.map((_, axis) => axis + 2)];
-  const sums = windowSlices(padSpatial(x, windows), windows, counts).map((part) =>
-    reshape(reduceSum(mul(part, c), summed), [O, 1]),
-  );
-  return reshape(concat(sums, 1), shape);
-}
-
-/** One product [O, N L] [N L, C] for each position in a window: the batch is summed over within the product. */
-function pooledProducts({ inputs: [x, c], params, shape }: Value<WeightTransposeParams>): Value {
-  const windows = windowsOf(params, params.kernel);
-  const swapFirst = (value: Value) => permute(value, [1, 0, ...value.shape.map((_, axis) => axis).slice(2)]);
-  const [N, O, ...counts] = c.shape;
-  const members = shape[1];
-  const outputs = reshape(swapFirst(c), [...perGroup(params, O), N * sizeOf(counts)]);
-  const products = windowSlices(padSpatial(swapFirst(x), windows), windows, counts).map((part) => {
-    const inputs = reshape(part, [...perGroup(params, part.shape[0]), N * sizeOf(counts)]);
-    return reshape(matmul(outputs, inputs, { transposeB: true }), [O, members, 1]);
-  });
-  return reshape(concat(products, 2), shape);
-}
 
 /**
  * Transpose of a convolution in its weights: w[o, i, k] = sum over n, j of c[n, o, j] x[n, i, stride j + dilation k - padsBefore]
@@ -326,5 +295,9 @@ export function convWeightTranspose(
   c: Value,
   { kernel, ...options }: ConvOptions & { readonly kernel: Shape },
 ): Value {
-  return apply(convWeightTransposePrimitive, [x, c], { ...withDefaults(kernel.length, options), kernel });
+  const params = withDefaults(kernel.length, options);
+  const { spatial } = checkedSizes("convWeightTranspose", { x: x.shape, c: c.shape, kernel }, params);
+  const reached = reachedPositions(spatial, windowsOf(params, kernel));
+  const cropped = { ...params, ...reached.pads, kernel: reached.kernel };
+  return unselectPositions(apply(convWeightTransposePrimitive, [x, c], cropped), reached, kernel);
 }

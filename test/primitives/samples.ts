@@ -192,6 +192,8 @@ const convCases: readonly ConvCase[] = [
   convCase([5, 5], { kernel: [1, 1], strides: [2, 2], C: 5 }),
   convCase([8, 8], { kernel: [1, 1], C: 5 }),
   convCase([3, 3], { kernel: [2, 2], padsBefore: [2, 2], padsAfter: [1, 2] }),
+  convCase([2, 1], { kernel: [3, 3], C: 8, padsBefore: [1, 1], padsAfter: [1, 1] }),
+  convCase([3, 2], { kernel: [2, 2], C: 16, O: 2, groups: 2, strides: [2, 1], padsBefore: [1, 0] }),
 ];
 
 /** One of the three maps of a convolution; each operand is named in the order in which it is given. */

@@ -1,0 +1,167 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import type { Shape, Value } from "../../src/graph/index.ts";
+import {
+  type ConvWindows,
+  convByColumns,
+  convByRows,
+  inputTransposeByColumns,
+  inputTransposeByRows,
+  rowsPay,
+  weightTransposeByColumns,
+  weightTransposeByPositions,
+  weightTransposeByRows,
+  weightTransposeDepthwise,
+} from "../../src/primitives/convProducts.ts";
+import { conv, convInputTranspose, convWeightTranspose } from "../../src/primitives/index.ts";
+import { type Stream, stream } from "../../src/random/index.ts";
+import type { Precision } from "../../src/tensors/index.ts";
+import { evaluate, feed, floats } from "./evaluate.ts";
+import { convolution, countWindows, fill, type NdArray } from "./ndarray.ts";
+
+interface Setting extends ConvWindows {
+  readonly spatial: Shape;
+  readonly C: number;
+  readonly O: number;
+}
+
+const setting = (spatial: Shape, settings: Partial<Setting>): Setting => {
+  const all = (value: number) => spatial.map(() => value);
+  const windows = { kernel: all(3), strides: all(1), dilations: all(1), padsBefore: all(0), padsAfter: all(0) };
+  return { ...windows, spatial, groups: 1, C: 3, O: 2, ...settings };
+};
+
+/** One of each kind: one window or many, of all pixels, of single pixels, with groups, in one to three dimensions. */
+const settings: readonly Setting[] = [
+  setting([2, 2], { padsBefore: [1, 1], padsAfter: [1, 1] }),
+  setting([4, 3], { strides: [2, 1], padsBefore: [1, 0], padsAfter: [1, 2] }),
+  setting([5, 5], { kernel: [2, 3], dilations: [3, 2], groups: 2, C: 4, O: 6, padsAfter: [0, 1] }),
+  setting([2, 3], { kernel: [2, 3] }),
+  setting([2, 3], { kernel: [2, 3], groups: 3, C: 6, O: 3 }),
+  setting([2, 2], { kernel: [1, 1] }),
+  setting([2, 2], { kernel: [1, 1], groups: 2, C: 4, O: 4 }),
+  setting([6, 5], { kernel: [1, 1], strides: [3, 2] }),
+  setting([1, 1], { kernel: [1, 1], dilations: [2, 2] }),
+  setting([6], { kernel: [2], strides: [2], padsBefore: [1], padsAfter: [1] }),
+  setting([2, 2, 2], { kernel: [2, 1, 2], padsAfter: [1, 0, 1] }),
+  setting([4, 4], { groups: 3, C: 3, O: 3, strides: [2, 2], padsBefore: [1, 1], padsAfter: [1, 1] }),
+];
+
+const N = 2;
+
+function arrays({ spatial, C, O, groups, ...windows }: Setting, random: Stream) {
+  const draw = (shape: Shape): NdArray => fill(shape, () => random.normal());
+  return {
+    x: draw([N, C, ...spatial]),
+    w: draw([O, C / groups, ...windows.kernel]),
+    c: draw([N, O, ...countWindows(spatial, windows)]),
+  };
+}
+
+type Operands = "x" | "w" | "c";
+
+/** The largest difference of a form from plain loops, over the largest element. */
+async function difference(
+  missing: Operands,
+  make: (given: Record<Operands, Value>, shape: Shape) => Value,
+  { of, seed = 0, precision = "float64" }: { of: Setting; seed?: number; precision?: Precision },
+): Promise<number> {
+  const given = arrays(of, stream(seed, "operands"));
+  const expected = convolution(missing, given, of);
+  const fed = feed(
+    Object.fromEntries(Object.entries(given).map(([name, { shape, data }]) => [name, floats([...data], shape)])),
+  );
+  const value = make(fed.inputs as Record<Operands, Value>, expected.shape);
+  expect(value.shape).toEqual(expected.shape);
+  const { y } = await evaluate({ y: value }, fed, precision);
+  const scale = Math.max(...expected.data.map(Math.abs), 1e-3);
+  return Math.max(...y.map((value, i) => Math.abs(value - expected.data[i]))) / scale;
+}
+
+const forms = [
+  ["c", convByColumns],
+  ["c", convByRows],
+  ["x", inputTransposeByColumns],
+  ["x", inputTransposeByRows],
+  ["w", weightTransposeByColumns],
+  ["w", weightTransposeByPositions],
+  ["w", weightTransposeByRows],
+] as const;
+
+const operands = { c: ["x", "w"], x: ["c", "w"], w: ["x", "c"] } as const;
+
+describe.each(forms.map(([missing, form]) => [form.name, missing, form] as const))("%s", (_, missing, form) => {
+  const [a, b] = operands[missing];
+  test.each(["float32", "float64"] as const)("agrees with plain loops in %s", async (precision) => {
+    for (const of of settings) {
+      const make = (given: Record<Operands, Value>, shape: Shape) => form(given[a], given[b], { windows: of, shape });
+      const error = await difference(missing, make, { of, precision });
+      expect(error, JSON.stringify(of)).toBeLessThan(precision === "float32" ? 1e-5 : 1e-12);
+    }
+  });
+});
+
+test("weightTransposeDepthwise agrees with plain loops", async () => {
+  for (const of of settings.filter(({ C, O, groups }) => C === groups && O === groups)) {
+    const error = await difference("w", ({ x, c }, shape) => weightTransposeDepthwise(x, c, { windows: of, shape }), {
+      of,
+    });
+    expect(error).toBeLessThan(1e-12);
+  }
+});
+
+test("rows are taken on small maps of many channels, not where nothing is read", () => {
+  const pays = (of: Setting) =>
+    rowsPay(of, { spatial: of.spatial, counts: countWindows(of.spatial, of), channels: of.C });
+  const padded = { padsBefore: [1, 1], padsAfter: [1, 1], C: 16 };
+  expect(pays(setting([4, 4], padded))).toBe(true);
+  expect(pays(setting([4, 4], { ...padded, C: 4 }))).toBe(false);
+  expect(pays(setting([4, 4], { ...padded, groups: 16 }))).toBe(false);
+  expect(pays(setting([8, 8], padded))).toBe(false);
+  expect(pays(setting([8, 8], { ...padded, strides: [2, 2] }))).toBe(true);
+  expect(pays(setting([4, 4], { kernel: [1, 1], C: 16 }))).toBe(false);
+  expect(pays(setting([2, 2], { kernel: [1, 1], C: 16 }))).toBe(true);
+});
+
+/** Windows of any size, distance and padding, of which few or none may reach the data. */
+const anySetting = fc
+  .tuple(
+    ...[0, 1].map(() => fc.record({ spatial: fc.nat(3), kernel: fc.nat(4), stride: fc.nat(3), dilation: fc.nat(2) })),
+  )
+  .chain((axes) => {
+    const least = axes.map(({ spatial, kernel, dilation }) => Math.max(0, kernel * (dilation + 1) - spatial));
+    return fc.record({
+      axes: fc.constant(axes),
+      before: fc.tuple(...least.map((n) => fc.nat(n + 3))),
+      more: fc.tuple(fc.nat(2), fc.nat(2)),
+      least: fc.constant(least),
+      C: fc.constantFrom(1, 8),
+    });
+  })
+  .map(({ axes, before, more, least, C }) =>
+    setting(
+      axes.map(({ spatial }) => spatial + 1),
+      {
+        kernel: axes.map(({ kernel }) => kernel + 1),
+        strides: axes.map(({ stride }) => stride + 1),
+        dilations: axes.map(({ dilation }) => dilation + 1),
+        padsBefore: before,
+        padsAfter: least.map((n, axis) => Math.max(0, n - before[axis]) + more[axis]),
+        C,
+      },
+    ),
+  );
+
+test("any windows", { timeout: 60_000 }, async () => {
+  await fc.assert(
+    fc.asyncProperty(anySetting, fc.nat(), async (of, seed) => {
+      const { spatial, kernel } = of;
+      expect(await difference("c", ({ x, w }) => conv(x, w, of), { of, seed })).toBeLessThan(1e-12);
+      const input = ({ c, w }: Record<Operands, Value>) => convInputTranspose(c, w, { ...of, spatial });
+      expect(await difference("x", input, { of, seed })).toBeLessThan(1e-12);
+      const weight = ({ x, c }: Record<Operands, Value>) => convWeightTranspose(x, c, { ...of, kernel });
+      expect(await difference("w", weight, { of, seed })).toBeLessThan(1e-12);
+    }),
+    { numRuns: 60, seed: 1 },
+  );
+});
