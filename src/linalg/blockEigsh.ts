@@ -197,7 +197,9 @@ async function step(problem: BlockProblem, state: BlockEigshState): Promise<Bloc
     interruption = pair;
     return { vector: zeros(rows, precision(A)), dual: zeros(rows, precision(A)) };
   };
-  const tools = { arithmetic: A.arithmetic ?? hostArithmetic, rounding: 16 * epsilon(precision(A)), fresh };
+  // What a solver leaves is no direction of A: a remainder below the tolerance counts as exhausted.
+  const rounding = Math.max(16 * epsilon(precision(A)), inner ? problem.tolerance / 10 : 0);
+  const tools = { arithmetic: A.arithmetic ?? hostArithmetic, rounding, fresh };
   const next = await grown(state, pairs, tools);
   return interruption ?? { ...next, method: state.method, columns: state.columns, matvecs: run.used };
 }
