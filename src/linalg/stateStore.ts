@@ -117,7 +117,8 @@ function decoded(path: string, bytes: Uint8Array): unknown {
     const Kind = KINDS[$];
     const size = count * Kind.BYTES_PER_ELEMENT;
     if (at + size > arrays.length) throw unreadable(path);
-    return new Kind(arrays.slice(at, at + size).buffer);
+    // A copy: arrays of eight bytes must begin at a multiple of eight.
+    return new Kind(new Uint8Array(arrays.subarray(at, at + size)).buffer);
   };
   try {
     return JSON.parse(new TextDecoder().decode(bytes.subarray(start, start + length)), revive);
