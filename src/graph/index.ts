@@ -3,7 +3,7 @@ export { carried, isCarried, type NodeSpec } from "./carried.ts";
 export { shareCommonSubexpressions } from "./commonSubexpressions.ts";
 export { constant, constantTensor, identityKey, input, integers, isInput, scalar } from "./leaves.ts";
 export { dependents, topologicalOrder } from "./order.ts";
-export type { Attributes, ElementType, LoweredNode, Lowering, Primitive, Shape, Value } from "./primitive.ts";
+export type { Addend, Attributes, ElementType, LoweredNode, Lowering, Primitive, Shape, Value } from "./primitive.ts";
 export { printGraph } from "./print.ts";
 export { broadcastShapes, normalizeAxis, sameShape } from "./shape.ts";
 export { substitute } from "./substitute.ts";

@@ -69,11 +69,17 @@ export interface Primitive<P = unknown> {
    * Emits this value plus another one in a single operation, where there is one for these shapes (a matrix product with a
    * bias); undefined where there is not.
    */
-  lowerSum?(node: Value<P>, addend: Value, context: Lowering): string | undefined;
+  lowerSum?(node: Value<P>, addend: Addend, context: Lowering): string | undefined;
   /** Parameters as they are printed; default: as JSON. */
   format?(params: P): string;
   /** String that is equal for parameters that mean the same; default: as JSON. */
   key?(params: P): string;
+}
+
+/** A value already written, by name. */
+export interface Addend {
+  readonly name: string;
+  readonly shape: Shape;
 }
 
 /** Where a primitive writes its ONNX form. Names are those of the ONNX graph being written. */

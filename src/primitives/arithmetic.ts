@@ -1,4 +1,4 @@
-import { apply, type Lowering, type Primitive, sameShape, scalar, type Value } from "../graph/index.ts";
+import { type Addend, apply, type Lowering, type Primitive, sameShape, scalar, type Value } from "../graph/index.ts";
 import { sizeOf } from "../tensors/index.ts";
 import { broadcast, filled, reduceSum, sumTo } from "./broadcast.ts";
 import { elementwise, withoutBroadcasts } from "./elementwise.ts";
@@ -34,6 +34,7 @@ const addPrimitive: Primitive<Nothing> = {
   },
   jvp: (node, [da, db]) => (da && db ? broadcast(add(da, db), node.shape) : expanded((da ?? db)!, node)),
   transpose: ({ inputs: [a, b] }, c, [la, lb]) => [la ? sumTo(c, a.shape) : null, lb ? sumTo(c, b.shape) : null],
+  lowerSum: lowerNestedSum,
   lower: (node, context) =>
     lowerAsSum(node, context) ??
     context.node(
@@ -61,10 +62,23 @@ function lowerAsSum(node: Value, context: Lowering): string | undefined {
   for (const [i, operand] of node.inputs.entries()) {
     const addend = node.inputs[1 - i];
     if (context.uses(operand) !== 1 || !sameShape(operand.shape, node.shape)) continue;
-    const name = operand.primitive.lowerSum?.(operand, addend, context);
+    const name = operand.primitive.lowerSum?.(operand, written(addend, context), context);
     if (name !== undefined) return name;
   }
   return undefined;
+}
+
+/** (a + b) + c as a + (b + c), where both a and b can take in a sum. */
+function lowerNestedSum({ inputs, shape }: Value, addend: Addend, context: Lowering): string | undefined {
+  const [a, b] = inputs;
+  if (![a, b].every((x) => context.uses(x) === 1 && sameShape(x.shape, shape))) return undefined;
+  if (a.primitive.lowerSum === undefined) return undefined;
+  const inner = b.primitive.lowerSum?.(b, addend, context);
+  return inner && a.primitive.lowerSum(a, { name: inner, shape }, context);
+}
+
+function written(value: Value, context: Lowering): Addend {
+  return { name: context.name(value), shape: value.shape };
 }
 
 /** a + b, elementwise with broadcasting. */

@@ -76,7 +76,7 @@ const matmulPrimitive: Primitive<MatmulParams> = {
   // A product of matrices plus a row, a column or a matrix is one Gemm.
   lowerSum({ inputs: [a, b], params: { transposeA, transposeB } }, addend, context) {
     if (a.shape.length !== 2 || b.shape.length !== 2 || addend.shape.length > 2) return undefined;
-    return context.node("Gemm", [context.name(a), context.name(b), context.name(addend)], {
+    return context.node("Gemm", [context.name(a), context.name(b), addend.name], {
       transA: { int: Number(transposeA) },
       transB: { int: Number(transposeB) },
     });
