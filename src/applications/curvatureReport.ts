@@ -9,15 +9,15 @@ import type { CurvatureReport, MatrixName, Quantity, ReportedMatrix } from "./re
 import { completed, type Stages, stages } from "./stages.ts";
 import { version } from "./version.ts";
 
-/** How much `curvatureReport` finds out, and at what cost. */
+/** How much `curvatureReport` finds out, and at what cost. A large network is one of more than 5,000 weights. */
 export interface CurvatureReportOptions extends RunOptions {
   /** By default all that the loss defines: the Fisher matrices need a likelihood. */
   readonly matrices?: readonly MatrixName[];
-  /** Random vectors for trace, Frobenius norm and layers, one product each; at least 2, 100 by default. */
+  /** Random vectors for trace, Frobenius norm and layers, one product each; at least 2, 100 by default, 50 for a large network. */
   readonly probes?: number;
-  /** Lanczos steps for each random vector of the spectral density, one product each; 64 by default. */
+  /** Lanczos steps for each random vector of the spectral density, one product each; 64 by default, 48 for a large network. */
   readonly steps?: number;
-  /** Random vectors of the spectral density; 6 by default. */
+  /** Random vectors of the spectral density; 6 by default, 3 for a large network. */
   readonly densityProbes?: number;
   /** Eigenvalues at each end of the spectrum; 5 by default. */
   readonly eigenvalues?: number;
@@ -35,13 +35,16 @@ export const matrixNames: readonly MatrixName[] = ["hessian", "ggn", "fisher2", 
 /** Labels sampled for the Fisher matrix of type I where a likelihood has no exact sum over labels. */
 const SAMPLED_LABELS = 16;
 
+/** Weights beyond which a report spends fewer products by default: they take tenths of a second each. */
+const LARGE = 5000;
+
 /** Weights up to which dense matrices are formed: their eigenvalues take about 4 s a matrix there. */
 const MOST_DENSE = 1600;
 
 /**
  * What there is to know about the curvature of a risk, as plain data: loss, gradient, and for each matrix the trace and Frobenius norm with
  * standard errors, the same by layer, both ends of the spectrum with residuals, and the spectral density on two scales. Products a matrix:
- * `probes + steps densityProbes` and what the eigenvalues take (at most `100 eigenvalues + 100`), and for n weights n more where the dense
+ * `probes + steps densityProbes` and what the eigenvalues take (at most `100 eigenvalues + 100`, half of that for a large network), and for n weights n more where the dense
  * matrix is formed. Estimates never read the dense matrix.
  *
  * @throws CurvatureError "argument" for options out of range or a matrix that the loss does not define, "aborted" when the signal stops it
@@ -49,7 +52,7 @@ const MOST_DENSE = 1600;
 export async function curvatureReport(risk: Risk, options: CurvatureReportOptions): Promise<CurvatureReport> {
   const began = performance.now();
   const names = chosenMatrices(risk, options.matrices);
-  const plan = planOf(checkedOptions(options), risk.size);
+  const plan = planOf(checkedOptions(options, risk.size), risk.size);
   const first = await firstOrder(risk, options);
   const { matrices, residualShare } = await matricesOf(risk, { names, plan, options });
   return {
@@ -111,8 +114,11 @@ function chosenMatrices(risk: Risk, asked: readonly MatrixName[] | undefined): r
   return matrixNames.filter((name) => names.includes(name));
 }
 
-function checkedOptions(options: CurvatureReportOptions) {
-  const { probes = 100, steps = 64, densityProbes = 6, eigenvalues = 5, seed, dense = "auto" } = options;
+function checkedOptions(options: CurvatureReportOptions, size: number) {
+  const usual =
+    size > LARGE ? { probes: 50, steps: 48, densityProbes: 3 } : { probes: 100, steps: 64, densityProbes: 6 };
+  const { probes, steps, densityProbes } = { ...usual, ...definedOnly(options) };
+  const { eigenvalues = 5, seed, dense = "auto" } = options;
   const limits = { probes: 2, steps: 1, densityProbes: 1, eigenvalues: 1 };
   for (const [name, value] of Object.entries({ probes, steps, densityProbes, eigenvalues })) {
     const least = limits[name as keyof typeof limits];
@@ -123,8 +129,18 @@ function checkedOptions(options: CurvatureReportOptions) {
   return { probes, steps, densityProbes, eigenvalues, seed, dense };
 }
 
+/** The budgets that the caller gave. */
+function definedOnly({ probes, steps, densityProbes }: CurvatureReportOptions) {
+  return {
+    ...(probes === undefined ? {} : { probes }),
+    ...(steps === undefined ? {} : { steps }),
+    ...(densityProbes === undefined ? {} : { densityProbes }),
+  };
+}
+
 function planOf(options: ReturnType<typeof checkedOptions>, size: number): MatrixPlan {
-  const plan = { ...options, eigenvalueProducts: 100 * options.eigenvalues + 100, dense: false };
+  const eigenvalueProducts = (size > LARGE ? 50 : 100) * (options.eigenvalues + 1);
+  const plan = { ...options, eigenvalueProducts, dense: false };
   const cheap = size <= MOST_DENSE && size <= 2 * plannedProducts(plan, size);
   return { ...plan, dense: options.dense === "auto" ? cheap : options.dense };
 }

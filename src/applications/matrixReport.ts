@@ -113,7 +113,7 @@ function eigenpairsOf(A: LinearOperator, { title, plan, stages }: MatrixRequest)
   const dimension = Math.max(Math.min(most, 160), k + 2);
   // The error of a value is about the square of its residual. Near zero, where the smallest of a semidefinite matrix crowd, it is not worth
   // more than telling them from the large ones.
-  const tolerance = A.psd ? 1e-5 : A.dtype === "float64" ? 1e-8 : 1e-6;
+  const tolerance = A.psd || A.dtype === "float32" ? 1e-5 : 1e-8;
   const matvecs = Math.max(plan.eigenvalueProducts, 2 * k);
   return stages.run({ name: `${title}: eigenvalues`, cost: plan.eigenvalueProducts }, async (options) => {
     const seed = seedFor(plan.seed, "eigenvalues");

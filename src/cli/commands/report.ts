@@ -88,9 +88,21 @@ function addMatrixOptions(command: Command): void {
     )
     .option("--batch-size <n>", "rows at once; 512 by default", wholeNumber(1))
     .addOption(dtypeOption())
-    .option("--probes <n>", "random vectors for traces and norms; 100 by default", wholeNumber(2))
-    .option("--steps <n>", "Lanczos steps of the spectral density; 64 by default", wholeNumber(1))
-    .option("--density-probes <n>", "random vectors of the spectral density; 6 by default", wholeNumber(1))
+    .option(
+      "--probes <n>",
+      "random vectors for traces and norms; 100 by default, 50 beyond 5,000 weights",
+      wholeNumber(2),
+    )
+    .option(
+      "--steps <n>",
+      "Lanczos steps of the spectral density; 64 by default, 48 beyond 5,000 weights",
+      wholeNumber(1),
+    )
+    .option(
+      "--density-probes <n>",
+      "random vectors of the spectral density; 6 by default, 3 beyond 5,000 weights",
+      wholeNumber(1),
+    )
     .option("--eigenvalues <k>", "eigenvalues at each end of the spectrum; 5 by default", wholeNumber(1))
     .option("--dense", "form the dense matrices for exact values; by default for few weights only")
     .option("--no-dense", "do not form them")
