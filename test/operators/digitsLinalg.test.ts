@@ -1,0 +1,116 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import {
+  blockLanczos,
+  cg,
+  cgBlock,
+  damped,
+  eigsh,
+  eigshGeneralized,
+  type LinearOperator,
+  lobpcg,
+  minres,
+  minresQlp,
+  multiShiftCg,
+  solverInverse,
+} from "../../src/linalg/index.ts";
+import { ggn, hessian, type Risk } from "../../src/operators/index.ts";
+import { column, type Vector } from "../../src/tensors/index.ts";
+import { expectVector, type Fixture, readFixture, type StoredLoss } from "./fixture.ts";
+
+// Eigenvalues and solutions of a trained network's matrices in float64, against numbers from PyTorch and curvlinops.
+
+let fixture: Fixture;
+let risk: Risk;
+let stored: StoredLoss;
+let H: LinearOperator;
+let G: LinearOperator;
+let gradient: Vector;
+
+beforeAll(async () => {
+  fixture = await readFixture("digits_mlp_op13");
+  stored = fixture.stored("train", "cross_entropy");
+  risk = await fixture.open({ caseName: "train", loss: "cross_entropy" });
+  [H, G, gradient] = [hessian(risk), ggn(risk), await risk.gradient()];
+});
+afterAll(() => risk.dispose());
+
+/** Limit of the acceptance of eigenvalues, over the largest one. */
+const EIGENVALUE_LIMIT = 1e-8;
+
+function expectClose(actual: ArrayLike<number>, expected: readonly number[], limit: number): void {
+  expect(actual.length).toBe(expected.length);
+  expected.forEach((value, i) => {
+    expect(Math.abs(actual[i]! - value)).toBeLessThanOrEqual(limit);
+  });
+}
+
+const inner = (x: Vector, y: Vector) => Array.from(x).reduce((so, value, i) => so + value * y[i]!, 0);
+
+describe("the Hessian", () => {
+  test("its 20 largest and 5 smallest eigenvalues, by eigsh", async () => {
+    const top = stored.hessian.eigenvalues_top20!;
+    const largest = await eigsh(H, { k: 20, seed: 0 });
+    expect(largest.status, largest.message).toBe("converged");
+    expectClose(largest.values, top, EIGENVALUE_LIMIT * top[0]!);
+    const smallest = await eigsh(H, { k: 5, which: "smallest", seed: 0, dimension: 120 });
+    expect(smallest.status, smallest.message).toBe("converged");
+    expectClose(smallest.values, stored.hessian.eigenvalues_bottom10!.slice(0, 5), EIGENVALUE_LIMIT * top[0]!);
+  });
+
+  test("the same by blockLanczos and lobpcg", async () => {
+    const top = stored.hessian.eigenvalues_top20!;
+    const blocks = await blockLanczos(H, { k: 6, seed: 0 });
+    expect(blocks.status, blocks.message).toBe("converged");
+    expectClose(blocks.values, top.slice(0, 6), EIGENVALUE_LIMIT * top[0]!);
+    const conjugate = await lobpcg(H, { k: 3, which: "largest", seed: 0, tolerance: 1e-6 });
+    expect(conjugate.status, conjugate.message).toBe("converged");
+    expectClose(conjugate.values, top.slice(0, 3), EIGENVALUE_LIMIT * top[0]!);
+  });
+
+  test("is indefinite: cg says so with a direction of negative curvature, minres solves it damped", async () => {
+    const shift = 5e-4;
+    const ended = await cg(damped(H, shift), gradient, { matvecs: 2000 });
+    expect(ended.status, ended.message).toBe("indefinite");
+    const Hd = await H.matvec(ended.direction!);
+    expect(inner(Hd, ended.direction!)).toBeLessThan(-shift);
+    const solved = await minres(damped(H, 0.1), gradient, { tolerance: 1e-9 });
+    expect(solved.status, solved.message).toBe("converged");
+  });
+});
+
+describe("the Gauss-Newton matrix, damped", () => {
+  test("its solution for the gradient is the fixture's, by every solver", async () => {
+    const { damping, solution_for_mean_gradient: expected } = stored.ggn.damped!;
+    const A = damped(G, damping);
+    const limits = { v: fixture.v, w: fixture.w, limit: 1e-8 };
+    const options = { tolerance: 1e-11 };
+    for (const method of [cg, minres, minresQlp]) {
+      const { x, status, message } = await method(A, gradient, options);
+      expect(status, message).toBe("converged");
+      expectVector(x, expected, limits);
+    }
+    const { x } = await multiShiftCg(G, gradient, { dampings: [damping, 1], tolerance: 1e-11 });
+    expectVector(column(x, 0).slice(), expected, limits);
+    expectVector(await solverInverse(G, { damping, ...options }).matvec(gradient), expected, limits);
+  });
+
+  test("several right-hand sides at once", async () => {
+    const { damping, solution_for_mean_gradient: expected } = stored.ggn.damped!;
+    const B = { rows: gradient.length, columns: 2, data: Float64Array.of(...gradient, ...fixture.v) };
+    const result = await cgBlock(damped(G, damping), B, { tolerance: 1e-11 });
+    expect(result.status, result.message).toBe("converged");
+    expectVector(column(result.x, 0).slice(), expected, { v: fixture.v, w: fixture.w, limit: 1e-8 });
+  });
+});
+
+test("the Hessian against the damped Gauss-Newton matrix: eigenvalues of the pencil, with their residuals", async () => {
+  const damping = 0.1;
+  const result = await eigshGeneralized(H, G, { k: 3, seed: 0, damping });
+  expect(result.status, result.message).toBe("converged");
+  for (const [i, value] of result.values.entries()) {
+    const x = column(result.vectors, i);
+    const [Hx, Bx] = [await H.matvec(x), await damped(G, damping).matvec(x)];
+    expect(inner(Bx, x)).toBeCloseTo(1, 7);
+    expect(inner(Hx, x)).toBeCloseTo(value, 7);
+  }
+});
