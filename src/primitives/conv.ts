@@ -17,8 +17,9 @@ import {
 } from "./convProducts.ts";
 import { joinLeading, splitLeading } from "./leading.ts";
 import { permute, reshape } from "./movement.ts";
+import { reachedPositions, selectPositions, unselectPositions } from "./positions.ts";
 import { reverse } from "./slice.ts";
-import { extents, reachedPositions, selectPositions, unselectPositions, windowCounts } from "./windows.ts";
+import { extents, windowCounts } from "./windows.ts";
 
 /*
  * One trilinear form, T(x, w, c) = sum over n, o, j, i, k of c[n, o, j] w[o, i, k] x[n, i, stride j + dilation k - padsBefore],

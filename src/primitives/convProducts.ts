@@ -139,10 +139,14 @@ function channelRows(c: Value, windows: ConvWindows): Value {
   return splitGroups(reshape(permute(reshape(c, [N, O, L]), [2, 0, 1]), [L * N, O]), windows);
 }
 
-/** Undoes `channelRows`. */
+/** Undoes `channelRows`. A product with the identity is a transpose that the engine does not make slower by merging it. */
 function fromChannelRows(rows: Value, shape: Shape, windows: ConvWindows): Value {
   const [N, O, ...counts] = shape;
-  return reshape(permute(reshape(joinGroups(rows, windows), [sizeOf(counts), N, O]), [1, 2, 0]), shape);
+  const L = sizeOf(counts);
+  const places = reshape(joinGroups(rows, windows), [L, N * O]);
+  if (L === 1) return reshape(places, shape);
+  const identity = Float64Array.from({ length: L * L }, (_, i) => (i % (L + 1) === 0 ? 1 : 0));
+  return reshape(matmul(places, constant({ data: identity, dims: [L, L] }), { transposeA: true }), shape);
 }
 
 /** Windows as rows, [L N, C P], one matrix a group: each window's elements are picked from all pixels by a product. */

@@ -1,11 +1,10 @@
 import { CurvatureError } from "../errors/index.ts";
-import { apply, constant, type Primitive, type Shape, type Value } from "../graph/index.ts";
+import { apply, type Primitive, type Shape, type Value } from "../graph/index.ts";
 import { formatDims, sizeOf } from "../tensors/index.ts";
 import { add } from "./arithmetic.ts";
 import { zeros } from "./broadcast.ts";
 import { spaceToDepth } from "./depthToSpace.ts";
 import { joinLeading, splitLeading } from "./leading.ts";
-import { matmul } from "./matmul.ts";
 import { reshape } from "./movement.ts";
 import { concat, pad, slice, sliceAll } from "./slice.ts";
 
@@ -57,69 +56,6 @@ export function windowCounts(operation: string, spatial: Shape, windows: Windows
     }
     return Math.floor(room / strides[axis]) + 1;
   });
-}
-
-/** The positions in a window that any window has on data rather than on padding, as a smaller window. */
-interface ReachedPositions {
-  /** First of them along each axis. */
-  readonly starts: readonly number[];
-  readonly kernel: readonly number[];
-  /** Padding with which the smaller windows read the same data. */
-  readonly pads: { readonly padsBefore: readonly number[]; readonly padsAfter: readonly number[] };
-}
-
-/** What of a window ever meets data; all of it where a smaller one would need less than no padding. */
-export function reachedPositions(spatial: Shape, windows: Windows): ReachedPositions {
-  const { kernel, strides, dilations, padsBefore, padsAfter } = windows;
-  const counts = windowCounts("windows", spatial, windows);
-  const axes = kernel.map((size, axis) => {
-    const meets = (k: number) => {
-      const first = k * dilations[axis] - padsBefore[axis];
-      const skipped = Math.max(0, Math.ceil(-first / strides[axis]));
-      return skipped < counts[axis] && first + skipped * strides[axis] < spatial[axis];
-    };
-    const met = Array.from({ length: size }, (_, k) => k).filter(meets);
-    if (met.length === 0) return { start: 0, after: 0 };
-    return {
-      start: Math.min(met[0], Math.floor(padsBefore[axis] / dilations[axis])),
-      after: Math.min(size - 1 - met[met.length - 1], Math.floor(padsAfter[axis] / dilations[axis])),
-    };
-  });
-  return {
-    starts: axes.map(({ start }) => start),
-    kernel: kernel.map((size, axis) => size - axes[axis].start - axes[axis].after),
-    pads: {
-      padsBefore: padsBefore.map((before, axis) => before - axes[axis].start * dilations[axis]),
-      padsAfter: padsAfter.map((amount, axis) => amount - axes[axis].after * dilations[axis]),
-    },
-  };
-}
-
-/** [K', K], a row for each reached position with 1 where it is in the whole window. */
-function positionSelector({ starts, kernel }: ReachedPositions, whole: Shape): Value {
-  const K = sizeOf(whole);
-  const offsets = windowOffsets(kernel);
-  const data = new Float64Array(offsets.length * K);
-  offsets.forEach((offset, i) => {
-    data[i * K + offset.reduce((flat, k, axis) => flat * whole[axis] + k + starts[axis], 0)] = 1;
-  });
-  return constant({ data, dims: [offsets.length, K] });
-}
-
-/** The reached positions of weights [O, C, ...kernel]; a product with 0 and 1, which is faster than a slice of short rows. */
-export function selectPositions(w: Value, reached: ReachedPositions): Value {
-  const [O, C, ...whole] = w.shape;
-  if (reached.kernel.every((size, axis) => size === whole[axis])) return w;
-  const rows = reshape(w, [O * C, sizeOf(whole)]);
-  return reshape(matmul(rows, positionSelector(reached, whole), { transposeB: true }), [O, C, ...reached.kernel]);
-}
-
-/** The transpose of `selectPositions`: zeros where a position is not reached. */
-export function unselectPositions(w: Value, reached: ReachedPositions, whole: Shape): Value {
-  const [O, C, ...kernel] = w.shape;
-  if (kernel.every((size, axis) => size === whole[axis])) return w;
-  const rows = reshape(w, [O * C, sizeOf(kernel)]);
-  return reshape(matmul(rows, positionSelector(reached, whole)), [O, C, ...whole]);
 }
 
 /** Positions within a window, row-major: [[0, 0], [0, 1], ...]. */
