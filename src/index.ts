@@ -74,6 +74,7 @@ export {
   type TermLayout,
 } from "./losses/index.ts";
 export {
+  type Bindings,
   type ConstantDecision,
   type FileModel,
   type FunctionModelOptions,

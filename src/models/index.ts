@@ -1,4 +1,5 @@
 export { type FunctionModelOptions, functionModel } from "./functionModel.ts";
+export type { Bindings } from "./import/bind.ts";
 export type { ConstantDecision, ParameterOverride } from "./import/chooseParameters.ts";
 export {
   inspectModel,

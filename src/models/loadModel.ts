@@ -4,14 +4,18 @@ import { type ExternalFiles, modelContents, readModel } from "../onnx/index.ts";
 import { engineError, type Session } from "../runtime/index.ts";
 import { type Dtype, dtypeOf, formatDims, type Tensor } from "../tensors/index.ts";
 import { finalActivation } from "./import/activation.ts";
+import { type Bindings, bindInputs } from "./import/bind.ts";
 import { checkRequest } from "./import/checkRequest.ts";
 import { type ConstantDecision, chooseParameters, type ParameterOverride } from "./import/chooseParameters.ts";
+import { asFloatModel } from "./import/dequantize.ts";
+import { foldFixedBranches } from "./import/foldControlFlow.ts";
 import { type Interpretation, interpret } from "./import/interpret.ts";
 import { prepare } from "./import/prepare.ts";
 import type { PreparedModel } from "./import/preparedModel.ts";
 import { shapesAt, stackRows } from "./import/stackRows.ts";
 import { findTies, type Tie } from "./import/ties.ts";
 import { inInferenceMode } from "./import/trainingMode.ts";
+import { withOutputs } from "./import/withOutputs.ts";
 import { writePrepared } from "./import/writePrepared.ts";
 import type { GraphRequest, Model, ModelGraph, ModelInput } from "./model.ts";
 
@@ -25,6 +29,10 @@ export interface LoadOptions {
   readonly trainingMode?: "refuse" | "inference";
   /** "restore" makes a parameter and its copies, which the exporter took apart, one parameter again. Default "keep". */
   readonly ties?: "keep" | "restore";
+  /** Fixed values of inputs and of sizes that the file leaves open; what they decide is folded. */
+  readonly bind?: Bindings;
+  /** The only outputs of interest; any values in the graph, by name. Default: those that the file declares. */
+  readonly output?: string | readonly string[];
 }
 
 /** A model read from a file, with what its reading decided. */
@@ -46,10 +54,12 @@ export interface FileModel extends Model {
  *   "argument" for parameter patterns that match nothing
  */
 export async function loadModel(source: string | URL | Uint8Array, options: LoadOptions = {}): Promise<FileModel> {
-  const { externalData, parameters: override, trainingMode = "refuse", ties: tying = "keep" } = options;
+  const { externalData, parameters: override, trainingMode = "refuse", ties: tying = "keep", bind = {} } = options;
   const loaded = await readModel(source, externalData === undefined ? {} : { externalData });
-  const read = prepare(modelContents(loaded), loaded.file);
-  const prepared = await inInferenceMode(read, trainingMode);
+  const read = await foldFixedBranches(bindInputs(asFloatModel(prepare(modelContents(loaded), loaded.file)), bind));
+  const { output } = options;
+  const wanted = output === undefined ? read : withOutputs(read, typeof output === "string" ? [output] : output);
+  const prepared = await inInferenceMode(wanted, trainingMode);
   const { parameters: found, constants } = await chooseParameters(prepared, override);
   const ties = findTies(found);
   const copies = new Set(tying === "restore" ? ties.map(({ copy }) => copy) : []);

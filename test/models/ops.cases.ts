@@ -99,10 +99,31 @@ const recurrence = (gates: number, states: number, more: Readonly<Record<string,
   ] satisfies readonly OperatorCase[];
 };
 
+/** int32 numbers that are given when the model is run. */
+const tokens = (values: readonly number[], dims: readonly number[]): Operand => ({
+  fixed: { data: Int32Array.from(values), dims, dtype: "int32" },
+  asInput: true,
+});
+
+/** Places between elements, since the nearest one jumps half way. */
+const fixedGrid = fixed(
+  [
+    -0.9, -0.8, 0.1, 0.7, 1.2, -1.1, 0.3, 0.2, -0.4, 0.9, 0.55, -0.6, -0.9, -0.8, 0.1, 0.7, 1.2, -1.1, 0.3, 0.2, -0.4,
+    0.9, 0.55, -0.6,
+  ],
+  [2, 2, 3, 2],
+);
+
 /** Every operator with a rule has its forms here. */
 export const operatorCases: Readonly<Record<keyof typeof operators, readonly OperatorCase[]>> = {
   Abs: unary(),
+  Acos: unary(float([2, 3], [-0.9, 0.9])),
+  Acosh: unary(float([2, 3], [1.1, 4])),
   Add: binary(),
+  Asin: unary(float([2, 3], [-0.9, 0.9])),
+  Asinh: unary(),
+  Atan: unary(),
+  Atanh: unary(float([2, 3], [-0.7, 0.7])),
   Attention: [
     { title: "four axes", opset: 23, operands: [float([2, 2, 3, 4]), float([2, 2, 5, 4]), float([2, 2, 5, 2])] },
     {
@@ -213,6 +234,17 @@ export const operatorCases: Readonly<Record<keyof typeof operators, readonly Ope
     },
     { title: "opset 9, upper bound only", opset: 9, attributes: { max: real(0.5) }, operands: [float([3, 4])] },
   ],
+  Compress: [
+    {
+      title: "along an axis",
+      attributes: { axis: int(1) },
+      operands: [float([2, 4]), { fixed: { data: Uint8Array.of(0, 1, 1), dims: [3], dtype: "bool" } }],
+    },
+    {
+      title: "of all elements",
+      operands: [float([2, 3]), { fixed: { data: Uint8Array.of(1, 0, 0, 1), dims: [4], dtype: "bool" } }],
+    },
+  ],
   Concat: [
     {
       title: "three tensors",
@@ -278,6 +310,7 @@ export const operatorCases: Readonly<Record<keyof typeof operators, readonly Ope
     },
   ],
   Cos: unary(),
+  Cosh: unary(),
   CumSum: [
     { title: "along an axis", operands: [float([2, 3, 4]), integers([1], [])] },
     {
@@ -314,11 +347,47 @@ export const operatorCases: Readonly<Record<keyof typeof operators, readonly Ope
       operands: [float([2, 3]), float([3, 4]), float([4])],
     },
     { title: "no result named", attributes: { equation: text("ba,bc") }, operands: [float([3, 2]), float([3, 4])] },
+    { title: "dots", attributes: { equation: text("...ij,jk->...ki") }, operands: [float([2, 3, 4]), float([4, 2])] },
+    { title: "diagonals", attributes: { equation: text("...ii->...i") }, operands: [float([2, 3, 3])] },
     { title: "one operand", attributes: { equation: text("ijk->ki") }, operands: [float([2, 3, 4])] },
   ],
   Elu: [
     { title: "alpha", attributes: { alpha: real(0.5) }, operands: [float([2, 3])] },
     { title: "where e^x leaves the numbers", operands: [floats([-1000, -1, 1, 1000])] },
+  ],
+  EmbedLayerNormalization: [
+    {
+      title: "with segments, and the sum",
+      domain: "com.microsoft",
+      attributes: { epsilon: real(1e-5) },
+      operands: [
+        tokens([0, 2, 1, 3], [2, 2]),
+        tokens([0, 1, 1, 0], [2, 2]),
+        float([4, 4]),
+        float([3, 4]),
+        float([2, 4], [-1, 1]),
+        float([4]),
+        float([4], [-1, 1]),
+      ],
+      outputs: 3,
+      compared: [0, 2],
+    },
+    {
+      title: "with positions and a mask",
+      domain: "com.microsoft",
+      operands: [
+        tokens([0, 2, 1, 3], [2, 2]),
+        null,
+        float([4, 4]),
+        float([3, 4]),
+        null,
+        float([4]),
+        float([4], [-1, 1]),
+        tokens([1, 1, 1, 0], [2, 2]),
+        tokens([2, 0, 1, 1], [2, 2]),
+      ],
+      outputs: 2,
+    },
   ],
   Equal: comparison,
   Erf: unary(),
@@ -337,6 +406,28 @@ export const operatorCases: Readonly<Record<keyof typeof operators, readonly Ope
     { title: "opset 11, negative axis", opset: 11, attributes: { axis: int(-1) }, operands: [float([2, 3, 4])] },
   ],
   Floor: unary(),
+  FusedConv: [
+    {
+      title: "with a sum and Relu",
+      domain: "com.microsoft",
+      attributes: { activation: text("Relu"), kernel_shape: ints(2, 2) },
+      operands: [float([1, 2, 4, 4]), float([2, 2, 2, 2]), float([2]), float([1, 2, 3, 3])],
+    },
+    {
+      title: "Clip",
+      domain: "com.microsoft",
+      attributes: { activation: text("Clip"), activation_params: { floats: [-0.4, 1.2] } },
+      operands: [float([1, 2, 4, 4]), float([2, 2, 2, 2])],
+    },
+  ],
+  FusedGemm: [
+    {
+      title: "LeakyRelu",
+      domain: "com.microsoft",
+      attributes: { activation: text("LeakyRelu"), activation_alpha: real(0.3), transB: int(1) },
+      operands: [float([3, 4]), float([2, 4]), float([2])],
+    },
+  ],
   FusedMatMul: [
     {
       title: "transposed and scaled",
@@ -365,6 +456,15 @@ export const operatorCases: Readonly<Record<keyof typeof operators, readonly Ope
     },
     { title: "fewer columns", operands: [float([3, 4]), givenIntegers([2, 0, 1, -1], [2, 2])] },
   ],
+  GatherND: [
+    { title: "elements", operands: [float([2, 3]), givenIntegers([0, -1, 1, 0], [2, 2])] },
+    { title: "slices", operands: [float([2, 3, 2]), givenIntegers([1, 0, -1], [3, 1, 1])] },
+    {
+      title: "batches",
+      attributes: { batch_dims: int(1) },
+      operands: [float([2, 3, 2]), givenIntegers([2, 0, 1, -3], [2, 2, 1])],
+    },
+  ],
   Gelu: [
     { title: "opset 20", opset: 20, operands: [float([2, 3])] },
     { title: "opset 20, by tanh", opset: 20, attributes: { approximate: text("tanh") }, operands: [float([2, 3])] },
@@ -381,9 +481,38 @@ export const operatorCases: Readonly<Record<keyof typeof operators, readonly Ope
     { title: "opset 7", opset: 7, operands: [float([3, 4]), float([4, 2]), float([1, 2])] },
   ],
   GlobalAveragePool: [{ title: "2-D", operands: [images] }],
+  GlobalLpPool: [
+    { title: "2-D", operands: [images] },
+    { title: "of degree 3", attributes: { p: int(3) }, operands: [float([2, 3, 5])] },
+  ],
   GlobalMaxPool: [{ title: "2-D", operands: [images] }],
   Greater: comparison,
   GreaterOrEqual: comparison,
+  GridSample: [
+    ...["linear", "cubic", "nearest"].flatMap((mode) =>
+      ["zeros", "border", "reflection"].map((padding) => ({
+        title: `opset 20, ${mode}, ${padding}`,
+        opset: 20,
+        attributes: { mode: text(mode), padding_mode: text(padding) },
+        operands: [float([2, 2, 3, 4]), mode === "nearest" ? fixedGrid : float([2, 2, 3, 2], [-1.3, 1.3])],
+      })),
+    ),
+    {
+      title: "bilinear, aligned corners",
+      attributes: { align_corners: int(1) },
+      operands: [float([2, 2, 3, 4]), float([2, 2, 3, 2], [-1.3, 1.3])],
+    },
+    {
+      title: "bicubic, aligned corners, reflection",
+      attributes: { mode: text("bicubic"), align_corners: int(1), padding_mode: text("reflection") },
+      operands: [float([1, 2, 3, 4]), float([1, 2, 3, 2], [-1.9, 1.9])],
+    },
+    {
+      title: "opset 20, three axes",
+      opset: 20,
+      operands: [float([1, 2, 2, 3, 2]), float([1, 2, 1, 2, 3], [-0.9, 0.9])],
+    },
+  ],
   GroupNormalization: [
     {
       title: "opset 21",
@@ -414,6 +543,15 @@ export const operatorCases: Readonly<Record<keyof typeof operators, readonly Ope
     },
   ],
   IsNaN: unary(floats([1, Number.NaN])),
+  LRN: [
+    { title: "defaults", attributes: { size: int(3) }, operands: [images] },
+    {
+      title: "opset 7, all attributes",
+      opset: 7,
+      attributes: { size: int(5), alpha: real(0.5), beta: real(0.6), bias: real(2) },
+      operands: [float([2, 5, 3, 2])],
+    },
+  ],
   LSTM: [
     ...recurrence(4, 2),
     {
@@ -421,6 +559,11 @@ export const operatorCases: Readonly<Record<keyof typeof operators, readonly Ope
       attributes: { hidden_size: int(2) },
       operands: [sequence, float([1, 8, 4]), float([1, 8, 2]), null, null, null, null, float([1, 6])],
       outputs: 3,
+    },
+    {
+      title: "coupled gates",
+      attributes: { hidden_size: int(2), input_forget: int(1) },
+      operands: [sequence, float([1, 8, 4]), float([1, 8, 2])],
     },
     {
       title: "lengths that are all the same, other activations, clip",
@@ -439,6 +582,24 @@ export const operatorCases: Readonly<Record<keyof typeof operators, readonly Ope
   LessOrEqual: comparison,
   Log: unary(float([2, 3], [0.5, 2])),
   LogSoftmax: rowwise,
+  LpNormalization: [
+    { title: "of degree 2", operands: [float([2, 3, 4])] },
+    { title: "of degree 1, axis 1", attributes: { p: int(1), axis: int(1) }, operands: [float([2, 3, 4])] },
+  ],
+  LpPool: [
+    { title: "1-D", attributes: { kernel_shape: ints(2) }, operands: [float([2, 3, 7])] },
+    {
+      title: "of degree 3, strides, padding",
+      attributes: { p: int(3), kernel_shape: ints(3, 2), strides: ints(2, 1), pads: ints(1, 0, 1, 1) },
+      operands: [images],
+    },
+    {
+      title: "opset 18, dilations, SAME_UPPER not",
+      opset: 18,
+      attributes: { p: int(1), kernel_shape: ints(2, 2), dilations: ints(2, 1) },
+      operands: [images],
+    },
+  ],
   MatMul: [
     { title: "matrices", operands: [float([3, 4]), float([4, 2])] },
     { title: "a batch by one matrix", operands: [float([2, 3, 4]), float([4, 2])] },
@@ -481,10 +642,70 @@ export const operatorCases: Readonly<Record<keyof typeof operators, readonly Ope
     },
   ],
   Mean: [{ title: "three tensors", operands: [float([2, 3]), float([3]), float([2, 1])] }],
+  MeanVarianceNormalization: [
+    { title: "defaults", operands: [images] },
+    { title: "opset 9, other axes", opset: 9, attributes: { axes: ints(1, -1) }, operands: [float([2, 3, 4])] },
+  ],
   Min: [{ title: "three tensors", opset: 8, operands: [float([2, 3]), float([3]), float([2, 1])] }],
   Mish: [{ title: "opset 18", opset: 18, operands: [float([2, 3])] }],
+  Mod: [
+    {
+      title: "fmod",
+      attributes: { fmod: int(1) },
+      operands: [floats([5.3, -5.3, 7.1, 0.4]), floats([2.1, 2.2, -1.5, 3])],
+    },
+    { title: "of one parameter", attributes: { fmod: int(1) }, operands: [floats([5.3, -5.3]), fixed([2], [])] },
+  ],
   Mul: binary(),
+  MultiHeadAttention: [
+    {
+      title: "with biases",
+      domain: "com.microsoft",
+      attributes: { num_heads: int(2) },
+      operands: [float([2, 3, 4]), float([2, 2, 4]), float([2, 2, 4], [-1, 1]), float([12])],
+    },
+    {
+      title: "a mask of keys, one that is added, a scale",
+      domain: "com.microsoft",
+      attributes: { num_heads: int(2), scale: real(0.3) },
+      operands: [
+        float([1, 2, 4]),
+        float([1, 3, 4]),
+        float([1, 3, 4], [-1, 1]),
+        null,
+        int32([1, 1, 0], [1, 3]),
+        float([1, 2, 2, 3]),
+      ],
+    },
+    {
+      title: "causal, with the past",
+      domain: "com.microsoft",
+      attributes: { num_heads: int(2), unidirectional: int(1) },
+      operands: [
+        float([1, 2, 4]),
+        float([1, 2, 4], [-1, 1]),
+        float([1, 2, 4], [-2, 2]),
+        null,
+        null,
+        null,
+        float([1, 2, 3, 2]),
+        float([1, 2, 3, 2], [-1, 1]),
+      ],
+      outputs: 3,
+    },
+  ],
   Neg: unary(),
+  OneHot: [
+    {
+      title: "last axis",
+      operands: [givenIntegers([0, 2, -1], [3]), integers([3], []), floats([0.5, 2])],
+    },
+    {
+      title: "axis 0",
+      attributes: { axis: int(0) },
+      operands: [givenIntegers([0, 1, 1, 5], [2, 2]), integers([2], []), floats([-1, 3])],
+    },
+  ],
   PRelu: [
     { title: "a slope for each channel", operands: [float([2, 3, 4]), float([3, 1])] },
     { title: "opset 7, one slope", opset: 7, operands: [float([2, 3]), floats([0.25])] },
@@ -526,8 +747,29 @@ export const operatorCases: Readonly<Record<keyof typeof operators, readonly Ope
       attributes: { hidden_size: int(2), activations: { strings: ["Relu"] } },
       operands: [sequence, float([1, 2, 4]), float([1, 2, 2])],
     },
+    ...[
+      "Affine",
+      "Elu",
+      "HardSigmoid",
+      "LeakyRelu",
+      "ScaledTanh",
+      "Sigmoid",
+      "Softplus",
+      "Softsign",
+      "ThresholdedRelu",
+    ].map((name) => ({
+      title: name,
+      attributes: {
+        hidden_size: int(2),
+        activations: { strings: [name] },
+        activation_alpha: { floats: [0.3] },
+        activation_beta: { floats: [0.4] },
+      },
+      operands: [sequence, float([1, 2, 4]), float([1, 2, 2])],
+    })),
   ],
   RMSNormalization: normalizationOverLast("", 23),
+  Range: [{ title: "of floats", operands: [floats([0.5], []), fixed([3], []), floats([0.75], [])] }],
   Reciprocal: unary(float([2, 3], [0.5, 2])),
   ReduceL1: reduction(18),
   ReduceL2: reduction(18),
@@ -536,6 +778,7 @@ export const operatorCases: Readonly<Record<keyof typeof operators, readonly Ope
   ReduceMax: reduction(18),
   ReduceMean: reduction(18),
   ReduceMin: reduction(18),
+  ReduceProd: [...reduction(18), { title: "with a zero", operands: [floats([2, 0, -3, 1.5, 4], [1, 5])] }],
   ReduceSum: reduction(13),
   ReduceSumSquare: reduction(18),
   Relu: unary(),
@@ -588,11 +831,92 @@ export const operatorCases: Readonly<Record<keyof typeof operators, readonly Ope
       operands: [float([1, 2, 3, 4]), null, fixed([1.6, 2])],
     },
     {
+      title: "cropped, with what is outside",
+      attributes: {
+        mode: text("linear"),
+        coordinate_transformation_mode: text("tf_crop_and_resize"),
+        extrapolation_value: real(0.7),
+      },
+      operands: [float([1, 1, 4, 4]), fixed([0, 0, 0.3, -0.2, 1, 1, 1.2, 0.8]), null, integers([1, 1, 3, 5])],
+    },
+    ...["linear", "cubic"].map((mode) => ({
+      title: `opset 18, ${mode}, smoothed`,
+      opset: 18,
+      attributes: { mode: text(mode), antialias: int(1) },
+      operands: [float([1, 1, 7, 8]), null, fixed([1, 1, 0.6, 0.5])],
+    })),
+    ...["not_larger", "not_smaller"].map((policy) => ({
+      title: `opset 18, ${policy}`,
+      opset: 18,
+      attributes: { mode: text("linear"), keep_aspect_ratio_policy: text(policy), axes: ints(2, 3) },
+      operands: [float([1, 1, 4, 3]), null, null, integers([7, 8])],
+    })),
+    {
       title: "opset 10",
       opset: 10,
       attributes: { mode: text("linear") },
       operands: [float([1, 2, 3, 2]), fixed([1, 1, 2, 2])],
     },
+  ],
+  RotaryEmbedding: [
+    {
+      title: "opset 23, four axes",
+      opset: 23,
+      operands: [float([2, 2, 3, 4]), float([2, 3, 2]), float([2, 3, 2], [-1, 1])],
+    },
+    {
+      title: "opset 23, three axes, positions, pairs of neighbours, a part",
+      opset: 23,
+      attributes: { num_heads: int(2), interleaved: int(1), rotary_embedding_dim: int(2) },
+      operands: [float([1, 3, 8]), float([5, 1]), float([5, 1], [-1, 1]), givenIntegers([4, 0, 2], [1, 3])],
+    },
+    {
+      title: "com.microsoft",
+      domain: "com.microsoft",
+      operands: [float([1, 2, 3, 4]), givenIntegers([1], [1]), float([5, 2]), float([5, 2], [-1, 1])],
+    },
+    {
+      title: "com.microsoft, three axes, positions, neighbours",
+      domain: "com.microsoft",
+      attributes: { interleaved: int(1) },
+      operands: [float([2, 2, 8]), givenIntegers([1, 0, 2, 3], [2, 2]), float([5, 2]), float([5, 2], [-1, 1])],
+    },
+  ],
+  Round: unary(),
+  Scatter: [
+    {
+      title: "opset 9",
+      opset: 9,
+      operands: [float([3, 3]), givenIntegers([1, 0, 2, 0, 2, 1], [2, 3]), float([2, 3])],
+    },
+  ],
+  ScatterElements: [
+    {
+      title: "rows, one place twice",
+      operands: [float([3, 3]), givenIntegers([1, 0, 2, 1, 2, 1], [2, 3]), float([2, 3])],
+    },
+    {
+      title: "axis 1",
+      opset: 11,
+      attributes: { axis: int(-1) },
+      operands: [float([2, 5]), givenIntegers([1, -1, 0, 3], [2, 2]), float([2, 2])],
+    },
+    ...["add", "mul", "max", "min"].map((reduction) => ({
+      title: `opset 18, ${reduction}`,
+      opset: 18,
+      attributes: { reduction: text(reduction), axis: int(1) },
+      operands: [float([2, 4]), integers([1, 1, 3, 0, 0, 0], [2, 3]), float([2, 3])],
+    })),
+  ],
+  ScatterND: [
+    { title: "elements", operands: [float([4, 2]), givenIntegers([0, 1, -1, 0], [2, 2]), float([2])] },
+    { title: "slices, one place twice", operands: [float([4, 2]), givenIntegers([2, 0, 2], [3, 1]), float([3, 2])] },
+    ...["add", "mul", "max", "min"].map((reduction) => ({
+      title: `opset 18, ${reduction}`,
+      opset: 18,
+      attributes: { reduction: text(reduction) },
+      operands: [float([4, 2]), integers([2, 0, 2, -2], [4, 1]), float([4, 2], [-2, 2])],
+    })),
   ],
   Selu: [
     { title: "defaults", operands: [float([2, 3])] },
@@ -602,6 +926,31 @@ export const operatorCases: Readonly<Record<keyof typeof operators, readonly Ope
   Sign: unary(),
   SimplifiedLayerNormalization: normalizationOverLast("", 17),
   Sin: unary(),
+  Sinh: unary(),
+  SkipLayerNormalization: [
+    {
+      title: "with shift and bias, and the sum",
+      domain: "com.microsoft",
+      operands: [float([2, 3, 4]), float([2, 3, 4], [-1, 1]), float([4]), float([4], [-1, 1]), float([4], [-2, 2])],
+      outputs: 4,
+      compared: [0, 3],
+    },
+    {
+      title: "without",
+      domain: "com.microsoft",
+      attributes: { epsilon: real(0.1) },
+      operands: [float([2, 3, 4]), float([2, 3, 4], [-1, 1]), float([4])],
+    },
+  ],
+  SkipSimplifiedLayerNormalization: [
+    {
+      title: "with a bias, and the sum",
+      domain: "com.microsoft",
+      operands: [float([2, 3, 4]), float([2, 3, 4], [-1, 1]), float([4]), float([4], [-2, 2])],
+      outputs: 4,
+      compared: [0, 3],
+    },
+  ],
   Slice: [
     { title: "operands", operands: [float([4, 5]), integers([1, -3]), integers([3, 2 ** 62])] },
     {
@@ -671,6 +1020,15 @@ export const operatorCases: Readonly<Record<keyof typeof operators, readonly Ope
   Tanh: unary(),
   ThresholdedRelu: [{ title: "alpha", opset: 10, attributes: { alpha: real(0.3) }, operands: [float([2, 3])] }],
   Tile: [{ title: "two axes", operands: [float([2, 1, 3]), integers([2, 1, 3])] }],
+  TopK: [
+    { title: "the largest", operands: [float([2, 5]), integers([3])], outputs: 2 },
+    {
+      title: "the smallest along an axis",
+      attributes: { axis: int(0), largest: int(0) },
+      operands: [float([4, 3]), integers([2])],
+      outputs: 2,
+    },
+  ],
   Transpose: [
     { title: "perm", attributes: { perm: ints(2, 0, 1) }, operands: [float([2, 3, 4])] },
     { title: "reversed by default", operands: [float([2, 3, 4])] },

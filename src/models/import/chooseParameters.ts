@@ -76,7 +76,8 @@ export async function chooseParameters(
 
 function floatConstants({ constants }: PreparedModel): Map<string, StoredConstant> {
   const floats = [...constants].filter(
-    ([, { dtype, dims }]) => (dtype === "float32" || dtype === "float64") && sizeOf(dims) > 0,
+    ([, { dtype, dims, origin }]) =>
+      (dtype === "float32" || dtype === "float64") && sizeOf(dims) > 0 && origin !== "bound",
   );
   return new Map(floats);
 }

@@ -6,6 +6,7 @@ const DISCRETE: ReadonlySet<string> = new Set([
   "ArgMax",
   "ArgMin",
   "Equal",
+  "EyeLike",
   "Greater",
   "GreaterOrEqual",
   "IsInf",
@@ -41,7 +42,8 @@ const SHAPED_BY_DATA: ReadonlySet<string> = new Set([
   "Unique",
 ]);
 
-/** Whether the shape of the result depends on more than shapes. */
-export function isShapedByData({ op, domain }: FileNode): boolean {
-  return domain === "" && SHAPED_BY_DATA.has(op);
+/** Whether the shape of the result depends on more than shapes; that of Compress on its condition alone. */
+export function isShapedByData({ op, domain, inputs }: FileNode, statics: ReadonlySet<string>): boolean {
+  if (domain !== "" || !SHAPED_BY_DATA.has(op)) return false;
+  return op !== "Compress" || !statics.has(inputs[1]);
 }

@@ -5,6 +5,8 @@ import type { AttributeValue, Tensor } from "../../tensors/index.ts";
 /** A node of a file as its operator's rule sees it. */
 export interface ImportedNode {
   readonly op: string;
+  /** "" for the standard operators. */
+  readonly domain: string;
   readonly name: string;
   /** Version of the operator set that the file uses. */
   readonly opset: number;
@@ -42,6 +44,12 @@ export function float(node: ImportedNode, name: string, otherwise: number): numb
 export function ints(node: ImportedNode, name: string): readonly number[] | undefined {
   const value = node.attributes[name];
   return value !== undefined && "ints" in value ? value.ints : undefined;
+}
+
+/** Attribute of several numbers; empty if absent. */
+export function floats(node: ImportedNode, name: string): readonly number[] {
+  const value = node.attributes[name];
+  return value !== undefined && "floats" in value ? value.floats : [];
 }
 
 /** String attribute. */

@@ -7,7 +7,7 @@ import type { GraphRequest, ModelGraph } from "../model.ts";
 import { carry } from "./carry.ts";
 import type { ChosenParameter } from "./chooseParameters.ts";
 import { isShapedByData } from "./discrete.ts";
-import { foldBranches } from "./foldBranches.ts";
+import { foldControlFlow } from "./foldControlFlow.ts";
 import type { ImportedNode } from "./importedNode.ts";
 import { ruleOf } from "./operators.ts";
 import type { PreparedModel } from "./preparedModel.ts";
@@ -35,7 +35,7 @@ export interface Interpretation {
 export async function interpret(what: Interpretation, request: Omit<GraphRequest, "cut">): Promise<ModelGraph> {
   const { parameters, ties } = what;
   const tensors = new Set([...parameters, ...ties.map(({ copy }) => copy)].map(({ tensor }) => tensor));
-  const model = await foldBranches(what.model, { ...request, parameters: tensors });
+  const model = await foldControlFlow(what.model, { ...request, parameters: tensors });
   const nodes = neededNodes(model.nodes, request.outputs);
   const reached = reachedValues(nodes, tensors);
   checkOperators(nodes, { reached, file: model.file });
@@ -80,6 +80,7 @@ function interpretNode(node: FileNode, context: WalkContext): void {
   const differentiable = node.outputs.some((name) => reached.has(name));
   const imported: ImportedNode = {
     op: node.op,
+    domain: node.domain,
     name: node.name,
     opset: model.opsets[node.domain] ?? 1,
     inputs,
@@ -159,7 +160,7 @@ function checkShapes(
   nodes: readonly FileNode[],
   { statics, file }: { readonly statics: ReadonlySet<string>; readonly file: string },
 ): void {
-  const node = nodes.find((each) => isShapedByData(each) && !statics.has(each.outputs[0]));
+  const node = nodes.find((each) => isShapedByData(each, statics) && !statics.has(each.outputs[0]));
   if (node === undefined) return;
   throw new CurvatureError(
     "unsupported",

@@ -8,11 +8,18 @@ const RULES: Readonly<Record<string, OperatorRule>> = standard;
 /** Operators that ONNX Runtime adds to the standard ones and that have their rules in `ops/` as well. */
 const MICROSOFT: ReadonlySet<string> = new Set([
   "BiasGelu",
+  "EmbedLayerNormalization",
   "FastGelu",
+  "FusedConv",
+  "FusedGemm",
   "FusedMatMul",
   "Gelu",
+  "MultiHeadAttention",
   "QuickGelu",
+  "RotaryEmbedding",
   "SimplifiedLayerNormalization",
+  "SkipLayerNormalization",
+  "SkipSimplifiedLayerNormalization",
 ]);
 
 /** The rule of a node's operator; undefined if there is none. */

@@ -21,6 +21,12 @@ const ROLES: Readonly<Record<string, readonly (ParameterRole | undefined)[]>> = 
   BiasGelu: [undefined, "bias"],
   FastGelu: [undefined, "bias"],
   FusedMatMul: ["weight", "weight"],
+  FusedGemm: ["weight", "weight", "bias"],
+  FusedConv: [undefined, "weight", "bias"],
+  SkipLayerNormalization: [undefined, undefined, "scale", "bias", "bias"],
+  SkipSimplifiedLayerNormalization: [undefined, undefined, "scale", "bias"],
+  EmbedLayerNormalization: [undefined, undefined, "table", "table", "table", "scale", "bias"],
+  MultiHeadAttention: [undefined, undefined, undefined, "bias"],
 };
 
 /** What a constant operand with several elements is, where it meets a value that another parameter reaches. */
@@ -31,7 +37,7 @@ const JOINED_ROLES: Readonly<Record<string, ParameterRole>> = {
   Concat: "token",
 };
 
-/** Operators that only move elements: what comes out of a constant is still that constant to what uses it. */
+/** Operators that only move elements: what comes out of a constant is still that constant to what uses it (as out of a Concat). */
 const MOVES: ReadonlySet<string> = new Set([
   "Identity",
   "Transpose",
@@ -41,6 +47,7 @@ const MOVES: ReadonlySet<string> = new Set([
   "Flatten",
   "Expand",
   "Cast",
+  "Slice",
 ]);
 
 /** How a constant is used: the role that makes it a parameter, and where. */
@@ -59,29 +66,41 @@ export function parameterUsages(
   { declared, isIdentity }: { readonly declared: ReadonlySet<string>; readonly isIdentity: (name: string) => boolean },
 ): Map<string, Usage> {
   const found = new Map<string, Usage>();
-  const origins = new Map<string, string>();
-  for (const name of candidates.keys()) origins.set(name, name);
+  const origins = new Map<string, readonly string[]>();
+  for (const name of candidates.keys()) origins.set(name, [name]);
   const reached = new Set<string>(declared);
   for (const node of withSubgraphs(nodes)) {
-    const movesConstant = node.domain === "" && MOVES.has(node.op) && origins.has(node.inputs[0]);
-    if (movesConstant) {
-      origins.set(node.outputs[0], origins.get(node.inputs[0])!);
-      if (reached.has(node.inputs[0])) reached.add(node.outputs[0]);
+    const moved = movedConstants(node, origins);
+    if (moved.length > 0) {
+      origins.set(node.outputs[0], moved);
+      if (node.inputs.some((name) => reached.has(name))) reached.add(node.outputs[0]);
       continue;
     }
     node.inputs.forEach((input, position) => {
-      const name = origins.get(input);
-      const role = name === undefined ? undefined : roleOf(node, position, { name, reached, candidates, isIdentity });
-      if (name === undefined || role === undefined) return;
-      if (!found.has(name)) found.set(name, { role, node });
-      reached.add(input);
-      reached.add(name);
+      for (const name of origins.get(input) ?? []) {
+        const role = roleOf(node, position, { name, reached, candidates, isIdentity });
+        if (role === undefined) continue;
+        if (!found.has(name)) found.set(name, { role, node });
+        reached.add(input);
+        reached.add(name);
+      }
     });
     if ([...node.inputs, ...node.captures].some((name) => reached.has(name))) {
       for (const name of node.outputs) if (name !== "") reached.add(name);
     }
   }
   return found;
+}
+
+/** Constants whose elements a node moves: of its first operand, or of all operands of a Concat if they are nothing else. */
+function movedConstants(
+  { op, domain, inputs }: FileNode,
+  origins: ReadonlyMap<string, readonly string[]>,
+): readonly string[] {
+  if (domain !== "") return [];
+  if (MOVES.has(op)) return origins.get(inputs[0]) ?? [];
+  const all = op === "Concat" ? inputs.map((name) => origins.get(name) ?? []) : [];
+  return all.every((each) => each.length > 0) ? [...new Set(all.flat())] : [];
 }
 
 /** Nodes with those of their subgraphs before them, which read constants of the outer graph by the same names. */

@@ -7,7 +7,8 @@ export interface StoredConstant {
   readonly dims: readonly number[];
   /** float16 and bfloat16 count as float32. */
   readonly dtype: Dtype;
-  readonly origin: "initializer" | "Constant node";
+  /** "bound": an input that the user gave a fixed value. */
+  readonly origin: "initializer" | "Constant node" | "bound";
   load(): Promise<Tensor>;
 }
 

@@ -81,6 +81,26 @@ export async function staticTensors(
   return tensors;
 }
 
+/**
+ * Shapes of some values for given input shapes.
+ *
+ * @throws CurvatureError "runtime" where ONNX Runtime cannot run the model on such inputs
+ */
+export async function valueShapes(
+  model: PreparedModel,
+  {
+    shapes,
+    names,
+  }: { readonly shapes: { readonly [name: string]: readonly number[] }; readonly names: readonly string[] },
+): Promise<ReadonlyMap<string, readonly number[]>> {
+  const extra = names.map(
+    (name, i): OnnxNode => ({ op: "Shape", inputs: [name], outputs: [`shape ${i}`], attributes: {} }),
+  );
+  const fetches = extra.map(({ outputs: [name] }): ValueInfo => ({ name, dtype: null, dims: null }));
+  const { results } = await runOnce(model, { shapes, fetches, typed: [], extra });
+  return new Map(names.map((name, i) => [name, Array.from(results[`shape ${i}`].data as BigInt64Array, Number)]));
+}
+
 interface RunRequest {
   readonly shapes: { readonly [name: string]: readonly number[] };
   readonly fetches: readonly ValueInfo[];
@@ -95,7 +115,8 @@ interface RunResult {
 
 async function runOnce(model: PreparedModel, { shapes, fetches, typed, extra }: RunRequest): Promise<RunResult> {
   if (fetches.length === 0) return { results: {}, types: {} };
-  const inputs = model.inputs.map((input) => ({ ...input, dims: shapes[input.name] }));
+  const given = model.inputs.filter(({ name }) => Object.hasOwn(shapes, name));
+  const inputs = given.map((input) => ({ ...input, dims: shapes[input.name] }));
   const feeds = Object.fromEntries(
     inputs.map(({ name, dtype, dims }) => [name, zeroTensor((dtype ?? "float32") as Dtype, dims)]),
   );

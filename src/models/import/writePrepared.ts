@@ -1,5 +1,6 @@
 import { type OnnxNode, type ValueInfo, writeModel } from "../../onnx/index.ts";
 import { dtypeOf, type Tensor } from "../../tensors/index.ts";
+import { guardSizes } from "./guardSizes.ts";
 import type { PreparedModel } from "./preparedModel.ts";
 
 /** What to write of a prepared model. */
@@ -23,7 +24,10 @@ export async function writePrepared(
     for (const name of node.inputs) needed.add(name);
     for (const name of "captures" in node ? (node.captures as readonly string[]) : []) needed.add(name);
   }
-  const initializers: { name: string; tensor: Tensor }[] = [];
+  const ordered = nodes.reverse();
+  // `Where`, with which sizes are checked, came with operator set 9.
+  const guarded = (model.opsets[""] ?? 0) < 9 ? { nodes: ordered, constants: [] } : guardSizes(ordered);
+  const initializers: { name: string; tensor: Tensor }[] = [...guarded.constants];
   for (const { name, load } of model.constants.values()) {
     if (needed.has(name)) initializers.push({ name, tensor: single(await load()) });
   }
@@ -31,7 +35,7 @@ export async function writePrepared(
     producer: "onnx-curvature",
     opsets: model.opsets,
     functions: model.functions,
-    graph: { name: "model", nodes: nodes.reverse(), inputs, outputs, initializers },
+    graph: { name: "model", nodes: guarded.nodes, inputs, outputs, initializers },
   });
 }
 

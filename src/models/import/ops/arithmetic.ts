@@ -1,11 +1,18 @@
 import { constantTensor, type Value } from "../../../graph/index.ts";
 import {
   abs,
+  acos,
+  acosh,
   add,
+  asin,
+  asinh,
+  atan,
+  atanh,
   broadcast,
   cast,
   clip,
   cos,
+  cosh,
   div,
   equal,
   erf,
@@ -24,9 +31,12 @@ import {
   pow,
   power,
   reciprocal,
+  remainder,
+  round,
   scale,
   sign,
   sin,
+  sinh,
   sqrt,
   sub,
 } from "../../../primitives/index.ts";
@@ -141,6 +151,59 @@ export function Cos(node: ImportedNode): Value {
 export function Tan(node: ImportedNode): Value {
   const x = operand(node, 0);
   return div(sin(x), cos(x));
+}
+
+/** Arc sine; its derivative at -1 and 1 is infinite, as in PyTorch. */
+export function Asin(node: ImportedNode): Value {
+  return asin(operand(node, 0));
+}
+
+/** Arc cosine; its derivative at -1 and 1 is infinite, as in PyTorch. */
+export function Acos(node: ImportedNode): Value {
+  return acos(operand(node, 0));
+}
+
+/** Arc tangent. */
+export function Atan(node: ImportedNode): Value {
+  return atan(operand(node, 0));
+}
+
+/** Hyperbolic sine. */
+export function Sinh(node: ImportedNode): Value {
+  return sinh(operand(node, 0));
+}
+
+/** Hyperbolic cosine. */
+export function Cosh(node: ImportedNode): Value {
+  return cosh(operand(node, 0));
+}
+
+/** Inverse of the hyperbolic sine. */
+export function Asinh(node: ImportedNode): Value {
+  return asinh(operand(node, 0));
+}
+
+/** Inverse of the hyperbolic cosine; its derivative at 1 is infinite, as in PyTorch. */
+export function Acosh(node: ImportedNode): Value {
+  return acosh(operand(node, 0));
+}
+
+/** Inverse of the hyperbolic tangent. */
+export function Atanh(node: ImportedNode): Value {
+  return atanh(operand(node, 0));
+}
+
+/**
+ * Remainder of a / b with the sign of a, the only form that floats have; derivatives 1 in a and -trunc(a / b) in b, as of
+ * PyTorch's fmod.
+ */
+export function Mod(node: ImportedNode): Value {
+  return remainder(operand(node, 0), operand(node, 1));
+}
+
+/** Nearest integer, the even one of two, with derivative 0. */
+export function Round(node: ImportedNode): Value {
+  return round(operand(node, 0));
 }
 
 /** -1, 0 or 1, with derivative 0. */

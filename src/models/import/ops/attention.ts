@@ -2,12 +2,19 @@ import { constant, scalar, type Value } from "../../../graph/index.ts";
 import {
   add,
   broadcast,
+  cast,
   concat,
+  gather,
+  greater,
   matmul,
+  mul,
   permute,
+  range,
   reshape,
   scale,
+  slice,
   softmax,
+  sub,
   tanh,
   where,
 } from "../../../primitives/index.ts";
@@ -68,6 +75,112 @@ function withMask(node: ImportedNode, scores: Value, past: number): Value {
     result = mask.type === "bool" ? where(mask, result, scalar(MASKED)) : add(result, mask);
   }
   if (int(node, "is_causal", 0) === 0) return result;
+  return where(lowerTriangle(queries, keys, past), result, scalar(MASKED));
+}
+
+/**
+ * Attention of operands `[rows, length, heads size]` with a bias for each, a mask of padded keys, one that is added, and keys
+ * and values of the past (ONNX Runtime's own). Second and third output are the keys and values that were used.
+ */
+export function MultiHeadAttention(node: ImportedNode): readonly (Value | undefined)[] {
+  const count = int(node, "num_heads", 0);
+  const [query, key, value] = [operand(node, 0), node.inputs[1], node.inputs[2]];
+  if (query.shape.length !== 3 || key === undefined || value === undefined) {
+    throw unsupported(node, "packs queries, keys and values into one operand");
+  }
+  const width = query.shape[2];
+  const bias = node.inputs[3];
+  const biased = (x: Value, start: number) =>
+    bias === undefined || x.shape.length === 4 ? x : add(x, slice(bias, { axis: 0, start, limit: start + x.shape[2] }));
+  const split = (x: Value) => headsOf(x, count);
+  const join = (past: Value | undefined, present: Value) => (past === undefined ? present : concat([past, present], 2));
+  const presentKey = join(node.inputs[6], split(biased(key, width)));
+  const presentValue = join(node.inputs[7], split(biased(value, 2 * width)));
+  const queries = split(biased(query, 0));
+  const factor = float(node, "scale", 0) || 1 / Math.sqrt(width / count);
+  const scores = scale(matmul(queries, presentKey, { transposeB: true }), factor);
+  const extra = node.inputs[5];
+  const added = extra === undefined ? scores : add(scores, extra);
+  const weights = softmax(causally(node, withKeyMask(node, added)), -1);
+  const result = matmul(weights, presentValue);
+  return [reshape(permute(result, [0, 2, 1, 3]), outputShape(node)), presentKey, presentValue];
+}
+
+function headsOf(x: Value, count: number): Value {
+  if (x.shape.length === 4) return x;
+  const [rows, length, width] = x.shape;
+  return permute(reshape(x, [rows, length, count, width / count]), [0, 2, 1, 3]);
+}
+
+/** Scores with a large negative number for keys whose mask is 0: of each row, or of each query of each row. */
+function withKeyMask(node: ImportedNode, scores: Value): Value {
+  const mask = node.inputs[4];
+  if (mask === undefined) return scores;
+  const { shape } = mask;
+  const keys = scores.shape[3];
+  if (shape.length < 2 || shape[shape.length - 1] !== keys) {
+    throw unsupported(node, "masks keys by lengths; give a mask of zeros and ones");
+  }
+  const spread = reshape(mask, shape.length === 2 ? [shape[0], 1, 1, keys] : [shape[0], 1, ...shape.slice(1)]);
+  const present = greater(spread, constant({ data: Int32Array.of(0), dims: [] }));
+  const filter = float(node, "mask_filter_value", -10000);
+  return add(scores, where(present, scalar(0), scalar(filter)));
+}
+
+function causally(node: ImportedNode, scores: Value): Value {
+  if (int(node, "unidirectional", 0) === 0) return scores;
+  const [queries, keys] = scores.shape.slice(-2);
+  return where(lowerTriangle(queries, keys, keys - queries), scores, scalar(MASKED));
+}
+
+/** True for the keys that a query may see: those up to its own position after the past. */
+function lowerTriangle(queries: number, keys: number, past: number): Value {
   const seen = Uint8Array.from({ length: queries * keys }, (_, i) => Number(i % keys <= Math.floor(i / keys) + past));
-  return where(constant({ data: seen, dims: [queries, keys], dtype: "bool" }), result, scalar(MASKED));
+  return constant({ data: seen, dims: [queries, keys], dtype: "bool" });
+}
+
+/**
+ * Rotation of pairs of features by angles that grow with the position (Su et al., 2021), from tables of cosines and sines.
+ * The pairs are neighbours or halves apart. ONNX Runtime's own form has its operands in another order.
+ */
+export function RotaryEmbedding(node: ImportedNode): Value {
+  const own = node.domain !== "";
+  const x = operand(node, 0);
+  const [positions, cosines, sines] = own
+    ? [operand(node, 1), operand(node, 2), operand(node, 3)]
+    : [node.inputs[3], operand(node, 1), operand(node, 2)];
+  const half = cosines.shape[cosines.shape.length - 1];
+  const flat = x.shape.length === 3;
+  // The number of heads of the form with three axes may be left for the tables to tell.
+  const count = int(node, "num_heads", 0) || (flat ? x.shape[2] / (2 * half) : x.shape[1]);
+  const heads = flat ? headsOf(x, count) : x;
+  const [, , length, size] = heads.shape;
+  const turned = int(node, "rotary_embedding_dim", 0) || size;
+  const angles = (table: Value) => {
+    const rows = positions === undefined ? table : gather(table, positionsOf(positions, length), 0);
+    const used = slice(rows, { axis: -1, start: 0, limit: turned / 2 });
+    return reshape(used, [used.shape[0], 1, ...used.shape.slice(1)]);
+  };
+  const cut = (start: number, limit: number, step = 1) => slice(heads, { axis: 3, start, limit, step });
+  const pairs = int(node, "interleaved", 0) !== 0;
+  const first = pairs ? cut(0, turned, 2) : cut(0, turned / 2);
+  const second = pairs ? cut(1, turned, 2) : cut(turned / 2, turned);
+  const [cosine, sine] = [angles(cosines), angles(sines)];
+  const real = sub(mul(cosine, first), mul(sine, second));
+  const imaginary = add(mul(sine, first), mul(cosine, second));
+  const rotated = pairs ? interleaved(real, imaginary) : concat([real, imaginary], 3);
+  const all = turned === size ? rotated : concat([rotated, cut(turned, size)], 3);
+  return flat ? reshape(permute(all, [0, 2, 1, 3]), x.shape) : all;
+}
+
+/** Positions `[rows, length]`, or 0, 1, ... after a first one. */
+function positionsOf(positions: Value, length: number): Value {
+  if (positions.shape.length === 2) return positions;
+  return reshape(add(cast(positions, "int64"), range(length)), [1, length]);
+}
+
+function interleaved(a: Value, b: Value): Value {
+  const column = (x: Value) => reshape(x, [...x.shape, 1]);
+  const pairs = concat([column(a), column(b)], a.shape.length);
+  return reshape(pairs, [...a.shape.slice(0, -1), a.shape[a.shape.length - 1] * 2]);
 }

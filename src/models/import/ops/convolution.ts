@@ -1,6 +1,7 @@
 import type { Value } from "../../../graph/index.ts";
 import { add, conv, convInputTranspose, reshape } from "../../../primitives/index.ts";
-import { type ImportedNode, int, ints, operand, outputShape, string, unsupported } from "../importedNode.ts";
+import { floats, type ImportedNode, int, ints, operand, outputShape, string, unsupported } from "../importedNode.ts";
+import { activated } from "../namedActivation.ts";
 import { windowsOf } from "../windows.ts";
 
 /** Convolution over 1 to 3 spatial axes, and a bias for each output channel. */
@@ -9,6 +10,14 @@ export function Conv(node: ImportedNode): Value {
   checkAxes(node, x);
   const { kernel: _, ...windows } = windowsOf(node, { spatial: x.shape.slice(2), kernel: w.shape.slice(2) });
   return withBias(node, conv(x, w, { ...windows, groups: int(node, "group", 1) }));
+}
+
+/** Convolution, perhaps plus another tensor, and an activation function (ONNX Runtime's own). */
+export function FusedConv(node: ImportedNode): Value {
+  const y = Conv(node);
+  const addend = node.inputs[3];
+  const activation = { name: string(node, "activation", ""), parameters: floats(node, "activation_params") };
+  return activated(node, addend === undefined ? y : add(y, addend), activation);
 }
 
 /** Transposed convolution over 1 to 3 spatial axes, and a bias for each output channel. */

@@ -1,5 +1,5 @@
 import type { Value } from "../../../graph/index.ts";
-import { matmul, permute, reduceSum, reshape } from "../../../primitives/index.ts";
+import { matmul, permute, reduceSum, reshape, slice } from "../../../primitives/index.ts";
 import { sizeOf } from "../../../tensors/index.ts";
 import { type ImportedNode, operand, string, unsupported } from "../importedNode.ts";
 
@@ -13,12 +13,23 @@ interface Labelled {
 export function Einsum(node: ImportedNode): Value {
   const equation = string(node, "equation", "").replaceAll(" ", "");
   const [left, right] = equation.split("->");
-  const terms = left.split(",").map((term) => [...term]);
-  if (equation.includes(".") || terms.some((labels) => new Set(labels).size < labels.length)) {
-    throw unsupported(node, `has the equation "${equation}"; dots, and one letter twice in an operand, have no rule`);
+  const written = left.split(",");
+  const ranks = written.map((term, i) => operand(node, i).shape.length - [...term.replace("...", "")].length);
+  const most = Math.max(0, ...ranks.filter((_, i) => written[i].includes("...")));
+  const terms = written.map((term, i) => labelsOf(term, ranks[i], most));
+  const result =
+    right === undefined ? [...dotLabels(most, most), ...onceOnly(terms.flat())] : labelsOf(right, most, most);
+  const operands = terms.map((labels, i) => withoutRepeats({ value: operand(node, i), labels }));
+  if (
+    operands.some(({ value, labels }) =>
+      labels.some((label, axis) => isDot(label) && value.shape[axis] === 1 && most > 0),
+    )
+  ) {
+    throw unsupported(
+      node,
+      `has the equation "${equation}" with an axis of size 1 under its dots, which may have to broadcast`,
+    );
   }
-  const result = right === undefined ? onceOnly(terms.flat()) : [...right];
-  const operands = terms.map((labels, i): Labelled => ({ value: operand(node, i), labels }));
   const product = operands.reduce((joined, next, i) => {
     const needed = new Set([...result, ...terms.slice(i + 1).flat()]);
     return multiply(joined, next, needed);
@@ -30,9 +41,38 @@ export function Einsum(node: ImportedNode): Value {
   );
 }
 
+/** Labels of the axes that dots stand for, counted from the last one: operands may have fewer of them. */
+function dotLabels(count: number, most: number): string[] {
+  return Array.from({ length: count }, (_, i) => `.${most - count + i}`);
+}
+
+function isDot(label: string): boolean {
+  return label.startsWith(".");
+}
+
+function labelsOf(term: string, dots: number, most: number): string[] {
+  const [before, after] = term.split("...");
+  return after === undefined ? [...before] : [...before, ...dotLabels(dots, most), ...after];
+}
+
+/** The diagonal over axes of one letter. */
+function withoutRepeats({ value, labels }: Labelled): Labelled {
+  const second = labels.findIndex((label, axis) => labels.indexOf(label) < axis);
+  if (second < 0) return { value, labels };
+  const first = labels.indexOf(labels[second]);
+  const size = value.shape[first];
+  const rest = labels.map((_, axis) => axis).filter((axis) => axis !== first && axis !== second);
+  const flat = reshape(permute(value, [...rest, first, second]), [
+    ...rest.map((axis) => value.shape[axis]),
+    size * size,
+  ]);
+  const diagonal = slice(flat, { axis: rest.length, start: 0, limit: size * size, step: size + 1 });
+  return withoutRepeats({ value: diagonal, labels: [...rest.map((axis) => labels[axis]), labels[first]] });
+}
+
 /** Letters that appear once, in alphabetical order: the result where the equation names none. */
 function onceOnly(labels: readonly string[]): string[] {
-  return labels.filter((label) => labels.indexOf(label) === labels.lastIndexOf(label)).sort();
+  return labels.filter((label) => !isDot(label) && labels.indexOf(label) === labels.lastIndexOf(label)).sort();
 }
 
 function summed({ value, labels }: Labelled, keep: (label: string) => boolean): Labelled {

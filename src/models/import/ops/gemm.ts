@@ -1,6 +1,7 @@
 import type { Value } from "../../../graph/index.ts";
 import { add, matmul, reshape, scale } from "../../../primitives/index.ts";
-import { float, type ImportedNode, int, operand, unsupported } from "../importedNode.ts";
+import { float, type ImportedNode, int, operand, string, unsupported } from "../importedNode.ts";
+import { activated } from "../namedActivation.ts";
 
 /** alpha A' B' + beta C, with A and B transposed as the attributes say. */
 export function Gemm(node: ImportedNode): Value {
@@ -8,6 +9,13 @@ export function Gemm(node: ImportedNode): Value {
   const product = scale(matmul(operand(node, 0), operand(node, 1), options), float(node, "alpha", 1));
   const bias = node.inputs[2];
   return bias === undefined ? product : add(product, scale(bias, float(node, "beta", 1)));
+}
+
+/** Gemm and an activation function (ONNX Runtime's own). */
+export function FusedGemm(node: ImportedNode): Value {
+  const parameters = ["alpha", "beta", "gamma"].map((name) => float(node, `activation_${name}`, Number.NaN));
+  const given = parameters.filter((parameter) => !Number.isNaN(parameter));
+  return activated(node, Gemm(node), { name: string(node, "activation", ""), parameters: given });
 }
 
 /** NumPy's matmul: products of the last two axes; an operand with one axis is a row on the left, a column on the right. */

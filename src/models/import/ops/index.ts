@@ -23,10 +23,17 @@ export {
 } from "./activation.ts";
 export {
   Abs,
+  Acos,
+  Acosh,
   Add,
+  Asin,
+  Asinh,
+  Atan,
+  Atanh,
   Ceil,
   Clip,
   Cos,
+  Cosh,
   Div,
   Equal,
   Erf,
@@ -41,21 +48,25 @@ export {
   Max,
   Mean,
   Min,
+  Mod,
   Mul,
   Neg,
   Pow,
   Reciprocal,
+  Round,
   Sign,
   Sin,
+  Sinh,
   Sqrt,
   Sub,
   Sum,
   Tan,
 } from "./arithmetic.ts";
-export { Attention } from "./attention.ts";
-export { Conv, ConvTranspose } from "./convolution.ts";
+export { Attention, MultiHeadAttention, RotaryEmbedding } from "./attention.ts";
+export { Conv, ConvTranspose, FusedConv } from "./convolution.ts";
 export { Einsum } from "./einsum.ts";
-export { FusedMatMul, Gemm, MatMul } from "./gemm.ts";
+export { FusedGemm, FusedMatMul, Gemm, MatMul } from "./gemm.ts";
+export { GridSample } from "./gridSample.ts";
 export {
   Cast,
   CastLike,
@@ -74,14 +85,20 @@ export {
 } from "./movement.ts";
 export {
   BatchNormalization,
+  EmbedLayerNormalization,
   GroupNormalization,
   InstanceNormalization,
   LayerNormalization,
+  LpNormalization,
+  LRN,
+  MeanVarianceNormalization,
   RMSNormalization,
   SimplifiedLayerNormalization,
+  SkipLayerNormalization,
+  SkipSimplifiedLayerNormalization,
 } from "./normalization.ts";
 export { Pad } from "./pad.ts";
-export { AveragePool, GlobalAveragePool, GlobalMaxPool, MaxPool } from "./pool.ts";
+export { AveragePool, GlobalAveragePool, GlobalLpPool, GlobalMaxPool, LpPool, MaxPool } from "./pool.ts";
 export { GRU, LSTM, RNN } from "./recurrent.ts";
 export {
   ReduceL1,
@@ -91,8 +108,10 @@ export {
   ReduceMax,
   ReduceMean,
   ReduceMin,
+  ReduceProd,
   ReduceSum,
   ReduceSumSquare,
 } from "./reduce.ts";
 export { Resize, Upsample } from "./resize.ts";
-export { Concat, CumSum, Gather, GatherElements, Slice, Split, Trilu } from "./select.ts";
+export { GatherElements, GatherND, Scatter, ScatterElements, ScatterND } from "./scatter.ts";
+export { Compress, Concat, CumSum, Gather, OneHot, Range, Slice, Split, TopK, Trilu } from "./select.ts";

@@ -1,7 +1,30 @@
-import { normalizeAxis, scalar, type Value } from "../../../graph/index.ts";
-import { add, div, mean, mul, reshape, sqrt, square, sub, withOnes } from "../../../primitives/index.ts";
+import { constant, normalizeAxis, scalar, type Value } from "../../../graph/index.ts";
+import {
+  abs,
+  add,
+  cast,
+  div,
+  gather,
+  greater,
+  matmul,
+  mean,
+  mul,
+  pow,
+  range,
+  reduceSum,
+  reduceSumKeeping,
+  reshape,
+  scale,
+  sqrt,
+  square,
+  sub,
+  where,
+  withOnes,
+  zeros,
+} from "../../../primitives/index.ts";
 import { sizeOf } from "../../../tensors/index.ts";
-import { float, type ImportedNode, int, operand, unsupported } from "../importedNode.ts";
+import { float, type ImportedNode, int, ints, operand, unsupported } from "../importedNode.ts";
+import { safeRoot } from "./reduce.ts";
 
 /**
  * Normalization of each channel by stored mean and variance, `(x - mean) / sqrt(variance + epsilon) scale + bias`: the
@@ -37,6 +60,92 @@ export function RMSNormalization(node: ImportedNode): Value {
 /** RMSNormalization under the name that ONNX Runtime gives it, with 1 / root mean square as second output. */
 export function SimplifiedLayerNormalization(node: ImportedNode): readonly Value[] {
   return rootMeanSquare(node);
+}
+
+/**
+ * Mean 0 and variance 1 over some axes, `(x - mean) / (deviation + 1e-9)`; where the deviation is 0 it has derivative 0.
+ */
+export function MeanVarianceNormalization(node: ImportedNode): Value {
+  const x = operand(node, 0);
+  const axes = (ints(node, "axes") ?? [0, 2, 3]).map((axis) => normalizeAxis(node.op, axis, x.shape.length));
+  const centered = sub(x, meanKeeping(x, axes));
+  const deviation = safeRoot(meanKeeping(square(centered), axes));
+  return div(centered, add(deviation, scalar(1e-9)));
+}
+
+/**
+ * x over its norm along an axis, the sum of magnitudes or the root of the sum of squares; 0 with derivative 0 where the norm
+ * is 0 (PyTorch's `normalize` divides by 1e-12 there).
+ */
+export function LpNormalization(node: ImportedNode): Value {
+  const x = operand(node, 0);
+  const axis = normalizeAxis(node.op, int(node, "axis", -1), x.shape.length);
+  const norm =
+    int(node, "p", 2) === 1 ? reduceSumKeeping(abs(x), [axis]) : safeRoot(reduceSumKeeping(square(x), [axis]));
+  const positive = greater(norm, scalar(0));
+  return where(positive, div(x, where(positive, norm, scalar(1))), scalar(0));
+}
+
+/**
+ * x over `(bias + alpha / size s)^beta`, with the sum s of squares over `size` neighbouring channels: a product with a
+ * matrix of zeros and ones.
+ */
+export function LRN(node: ImportedNode): Value {
+  const x = operand(node, 0);
+  const [rows, channels, ...positions] = x.shape;
+  const size = int(node, "size", 1);
+  const [before, after] = [Math.floor((size - 1) / 2), Math.ceil((size - 1) / 2)];
+  const near = Float32Array.from({ length: channels ** 2 }, (_, i) => {
+    const ahead = (i % channels) - Math.floor(i / channels);
+    return Number(ahead >= -before && ahead <= after);
+  });
+  const squares = reshape(square(x), [rows, channels, sizeOf(positions)]);
+  const sums = reshape(matmul(constant({ data: near, dims: [channels, channels] }), squares), x.shape);
+  const base = add(scalar(float(node, "bias", 1)), scale(sums, float(node, "alpha", 1e-4) / size));
+  return mul(x, pow(base, -float(node, "beta", 0.75)));
+}
+
+/**
+ * LayerNormalization of the sum of two tensors and perhaps a bias; the fourth output is the sum (ONNX Runtime's own).
+ */
+export function SkipLayerNormalization(node: ImportedNode): readonly Value[] {
+  const [gain, shift, bias] = [operand(node, 2), node.inputs[3], node.inputs[4]];
+  const sum = skipSum(node, bias);
+  const last = sum.shape.length - 1;
+  const { normal, average, inverse } = standardized(sum, { axes: [last], epsilon: float(node, "epsilon", 1e-12) });
+  const scaled = mul(normal, gain);
+  return [shift === undefined ? scaled : add(scaled, shift), average, inverse, sum];
+}
+
+/** SimplifiedLayerNormalization of the sum of two tensors and perhaps a bias; the fourth output is the sum. */
+export function SkipSimplifiedLayerNormalization(node: ImportedNode): readonly (Value | undefined)[] {
+  const sum = skipSum(node, node.inputs[3]);
+  const meanSquare = meanKeeping(square(sum), [sum.shape.length - 1]);
+  const inverse = div(scalar(1), sqrt(add(meanSquare, scalar(float(node, "epsilon", 1e-12)))));
+  return [mul(mul(sum, inverse), operand(node, 2)), undefined, inverse, sum];
+}
+
+function skipSum(node: ImportedNode, bias: Value | undefined): Value {
+  const sum = add(operand(node, 0), operand(node, 1));
+  return bias === undefined ? sum : add(sum, bias);
+}
+
+/**
+ * Sum of the rows of three tables (words, positions, segments) by integers, normalized as by LayerNormalization; the third
+ * output is the sum (ONNX Runtime's own). Positions are 0, 1, ... where none are given.
+ */
+export function EmbedLayerNormalization(node: ImportedNode): readonly (Value | undefined)[] {
+  const tokens = operand(node, 0);
+  const [rows, length] = tokens.shape;
+  const [segments, segmentTable, mask] = [node.inputs[1], node.inputs[4], node.inputs[7]];
+  const positions = node.inputs[8] ?? reshape(range(length), [1, length]);
+  const placed = gather(operand(node, 3), positions, 0);
+  const known = add(gather(operand(node, 2), tokens, 0), placed);
+  const sum =
+    segments === undefined || segmentTable === undefined ? known : add(known, gather(segmentTable, segments, 0));
+  const { normal } = standardized(sum, { axes: [2], epsilon: float(node, "epsilon", 1e-12) });
+  const lengths = mask === undefined ? zeros([rows]) : reduceSum(cast(mask, "float"), [1]);
+  return [add(mul(normal, operand(node, 5)), operand(node, 6)), cast(lengths, "int32"), sum];
 }
 
 function rootMeanSquare(node: ImportedNode): readonly [Value, Value] {

@@ -1,5 +1,17 @@
-import type { Value } from "../../../graph/index.ts";
-import { averagePool, maxPool, mean, reduceMax, reshape } from "../../../primitives/index.ts";
+import { scalar, type Value } from "../../../graph/index.ts";
+import {
+  abs,
+  averagePool,
+  greater,
+  maxPool,
+  mean,
+  pow,
+  reduceMax,
+  reduceSum,
+  reshape,
+  unfold,
+  where,
+} from "../../../primitives/index.ts";
 import { type ImportedNode, int, ints, operand, outputShape, string, unsupported } from "../importedNode.ts";
 import { windowsOf } from "../windows.ts";
 
@@ -15,6 +27,31 @@ export function MaxPool(node: ImportedNode): Value {
 export function AveragePool(node: ImportedNode): Value {
   const countIncludePad = int(node, "count_include_pad", 0) !== 0;
   return averagePool(operand(node, 0), { ...poolOptions(node), countIncludePad });
+}
+
+/** Root of degree p of the sum of |x|^p over every window, padded by zeros; derivative 0 where all of it is 0. */
+export function LpPool(node: ImportedNode): Value {
+  const p = int(node, "p", 2);
+  const { ceilMode, ...windows } = poolOptions(node);
+  const x = operand(node, 0);
+  if (ceilMode) throw unsupported(node, "rounds the number of windows up (ceil_mode)");
+  return rootOf(reduceSum(unfold(powerOf(x, p), windows), [2]), p);
+}
+
+/** Root of degree p of the sum of |x|^p of each channel over all positions. */
+export function GlobalLpPool(node: ImportedNode): Value {
+  const p = int(node, "p", 2);
+  const x = operand(node, 0);
+  return reshape(rootOf(reduceSum(powerOf(x, p), positions(x)), p), outputShape(node));
+}
+
+function powerOf(x: Value, p: number): Value {
+  return p % 2 === 0 ? pow(x, p) : pow(abs(x), p);
+}
+
+function rootOf(sum: Value, p: number): Value {
+  const positive = greater(sum, scalar(0));
+  return where(positive, pow(where(positive, sum, scalar(1)), 1 / p), scalar(0));
 }
 
 /** Mean of each channel over all positions. */

@@ -1,4 +1,4 @@
-import type { Value } from "../../../graph/index.ts";
+import { scalar, type Value } from "../../../graph/index.ts";
 import {
   add,
   clip,
@@ -6,16 +6,14 @@ import {
   matmul,
   mul,
   permute,
-  relu,
   reshape,
   reverse,
-  sigmoid,
   slice,
   sub,
-  tanh,
   zeros,
 } from "../../../primitives/index.ts";
-import { float, type ImportedNode, int, knownNumbers, operand, string, unsupported } from "../importedNode.ts";
+import { float, floats, type ImportedNode, int, knownNumbers, operand, string, unsupported } from "../importedNode.ts";
+import { activationNamed } from "../namedActivation.ts";
 
 /** State of a cell for all rows: hidden `[rows, h]`, and what else it remembers. */
 type State = readonly Value[];
@@ -43,7 +41,7 @@ interface Cell {
 
 /** Long short-term memory (Hochreiter and Schmidhuber, 1997), step by step; gates in the order input, output, forget, cell. */
 export function LSTM(node: ImportedNode): readonly Value[] {
-  if (int(node, "input_forget", 0) !== 0) throw unsupported(node, "couples its input and forget gates");
+  const coupled = int(node, "input_forget", 0) !== 0;
   return recurrent(node, {
     gates: 4,
     states: 2,
@@ -55,7 +53,9 @@ export function LSTM(node: ImportedNode): readonly Value[] {
       const [pi, po, pf] = peepholes === undefined ? [] : parts(peepholes, 3);
       const seen = (gate: Value, weights: Value | undefined, c: Value) =>
         f(weights === undefined ? gate : add(gate, mul(weights, c)));
-      const next = add(mul(seen(forget, pf, cell), cell), mul(seen(i, pi, cell), g(candidate)));
+      const input = seen(i, pi, cell);
+      const kept = coupled ? sub(scalar(1), input) : seen(forget, pf, cell);
+      const next = add(mul(kept, cell), mul(input, g(candidate)));
       return [mul(seen(o, po, next), h(next)), next];
     },
   });
@@ -145,19 +145,18 @@ function directionOf(node: ImportedNode, cell: Cell, { x, d }: { readonly x: Val
   };
 }
 
-const ACTIVATIONS: Readonly<Record<string, (x: Value) => Value>> = { Sigmoid: sigmoid, Tanh: tanh, Relu: relu };
-
+/** Activation functions in the order of the file, which gives their numbers in the same order to those that take any. */
 function activationsOf(node: ImportedNode, cell: Cell, d: number): ((x: Value) => Value)[] {
   const value = node.attributes.activations;
   const names = value !== undefined && "strings" in value ? value.strings : [];
+  const numbers = { alpha: [...floats(node, "activation_alpha")], beta: [...floats(node, "activation_beta")] };
   const bound = float(node, "clip", 0);
-  return cell.activations.map((usual, k) => {
-    const name = names[d * cell.activations.length + k] ?? usual;
-    const activation = ACTIVATIONS[name];
-    if (activation === undefined)
-      throw unsupported(node, `uses the activation ${name}; Sigmoid, Tanh and Relu have a rule`);
+  const count = cell.activations.length;
+  const all = Array.from({ length: (d + 1) * count }, (_, i) => {
+    const activation = activationNamed(node, names[i] ?? cell.activations[i % count], numbers);
     return bound > 0 ? (x: Value) => activation(clip(x, { low: -bound, high: bound })) : activation;
   });
+  return all.slice(d * count);
 }
 
 function initialStates(

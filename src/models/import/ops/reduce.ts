@@ -2,20 +2,26 @@ import { normalizeAxis, scalar, type Value } from "../../../graph/index.ts";
 import {
   abs,
   add,
+  concat,
   exp,
+  filled,
   greater,
   log,
   mean,
+  mul,
+  permute,
   reduceMax,
   reduceMin,
   reduceSum,
   reshape,
+  slice,
   sqrt,
   square,
   sub,
   where,
   withOnes,
 } from "../../../primitives/index.ts";
+import { sizeOf } from "../../../tensors/index.ts";
 import { type ImportedNode, int, listed, operand, outputShape } from "../importedNode.ts";
 
 /** Sum over axes. */
@@ -40,11 +46,7 @@ export function ReduceL1(node: ImportedNode): Value {
 
 /** Root of the sum of squares over axes, with derivative 0 at 0 as in PyTorch. */
 export function ReduceL2(node: ImportedNode): Value {
-  return reduced(node, (x, axes) => {
-    const sum = reduceSum(square(x), axes);
-    const positive = greater(sum, scalar(0));
-    return where(positive, sqrt(where(positive, sum, scalar(1))), scalar(0));
-  });
+  return reduced(node, (x, axes) => safeRoot(reduceSum(square(x), axes)));
 }
 
 /** Logarithm of the sum over axes. */
@@ -61,6 +63,27 @@ export function ReduceLogSumExp(node: ImportedNode): Value {
   });
 }
 
+/**
+ * Product over axes, of halves, of halves of these and so on: in this form the derivatives at zeros are products of the other
+ * elements, without a division.
+ */
+export function ReduceProd(node: ImportedNode): Value {
+  return reduced(node, (x, axes) => {
+    const kept = x.shape.map((_, axis) => axis).filter((axis) => !axes.includes(axis));
+    const outer = kept.map((axis) => x.shape[axis]);
+    const count = sizeOf(axes.map((axis) => x.shape[axis]));
+    let factors = reshape(permute(x, [...kept, ...axes]), [sizeOf(outer), count]);
+    if (count === 0) return filled(outer, 1);
+    for (let n = count; n > 1; n = factors.shape[1]) {
+      const half = Math.floor(n / 2);
+      const [left, right] = [0, half].map((start) => slice(factors, { axis: 1, start, limit: start + half }));
+      const product = mul(left, right);
+      factors = n % 2 === 0 ? product : concat([product, slice(factors, { axis: 1, start: n - 1, limit: n })], 1);
+    }
+    return reshape(factors, outer);
+  });
+}
+
 /** Maximum over axes; equal maxima share the derivative, as in PyTorch's amax. */
 export function ReduceMax(node: ImportedNode): Value {
   return reduced(node, reduceMax);
@@ -69,6 +92,12 @@ export function ReduceMax(node: ImportedNode): Value {
 /** Minimum over axes; equal minima share the derivative, as in PyTorch's amin. */
 export function ReduceMin(node: ImportedNode): Value {
   return reduced(node, reduceMin);
+}
+
+/** Square root with derivative 0 at 0. */
+export function safeRoot(x: Value): Value {
+  const positive = greater(x, scalar(0));
+  return where(positive, sqrt(where(positive, x, scalar(1))), scalar(0));
 }
 
 /** A reduction over the axes that an attribute (in older operator sets) or an operand names; over all where none does. */

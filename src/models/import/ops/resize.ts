@@ -1,8 +1,9 @@
-import { constant, type Value } from "../../../graph/index.ts";
-import { broadcast, matmul, moveAxis, reshape } from "../../../primitives/index.ts";
+import { constant, scalar, type Value } from "../../../graph/index.ts";
+import { broadcast, matmul, moveAxis, or, reshape, where } from "../../../primitives/index.ts";
 import { sizeOf } from "../../../tensors/index.ts";
 import {
   float,
+  floats,
   type ImportedNode,
   int,
   ints,
@@ -27,29 +28,69 @@ export function Upsample(node: ImportedNode): Value {
   return resized(node, { scales: knownNumbers(node, 1) ?? floats(node, "scales") });
 }
 
-function floats(node: ImportedNode, name: string): readonly number[] {
-  const value = node.attributes[name];
-  return value !== undefined && "floats" in value ? value.floats : [];
-}
-
 function resized(node: ImportedNode, { scales }: { readonly scales: readonly number[] }): Value {
   const x = operand(node, 0);
   const shape = outputShape(node);
-  if (int(node, "antialias", 0) !== 0) throw unsupported(node, "smoothes while it shrinks (antialias)");
-  if (string(node, "keep_aspect_ratio_policy", "stretch") !== "stretch")
-    throw unsupported(node, "keeps the aspect ratio");
-  const axes = ints(node, "axes") ?? x.shape.map((_, axis) => axis);
-  return axes.reduce((result, given, i) => {
-    const axis = given < 0 ? given + x.shape.length : given;
+  const axes = (ints(node, "axes") ?? x.shape.map((_, axis) => axis)).map((axis) =>
+    axis < 0 ? axis + x.shape.length : axis,
+  );
+  const region = regions(node, axes.length);
+  const given = scales.length > 0 ? scales : keptRatio(node, { x, axes });
+  const crops = region !== undefined;
+  let outside: Value | undefined;
+  const result = axes.reduce((before, axis, i) => {
     const [from, to] = [x.shape[axis], shape[axis]];
-    const scale = scales[i] ?? to / from;
-    return from === to && scale === 1
-      ? result
-      : along(result, { axis, to, weights: weightsOf(node, { from, to, scale }) });
+    const factor = given?.[i] ?? to / from;
+    if (from === to && factor === 1 && !crops) return before;
+    const sizes = { from, to, scale: factor, ...(crops && { region: region[i] }) };
+    const weights = weightsOf(node, sizes);
+    const missing = crops ? rowsOfZeros(weights, to) : [];
+    if (missing.some((row) => row === 1)) {
+      const mask = constant({ data: Uint8Array.from(missing), dims: withSize(x.shape, axis, to), dtype: "bool" });
+      outside = outside === undefined ? mask : or(outside, mask);
+    }
+    return along(before, { axis, to, weights });
   }, x);
+  return outside === undefined ? result : where(outside, scalar(float(node, "extrapolation_value", 0)), result);
 }
 
-function weightsOf(node: ImportedNode, sizes: Pick<InterpolationOptions, "from" | "to" | "scale">): Float64Array {
+function withSize(shape: readonly number[], axis: number, size: number): number[] {
+  return shape.map((_, i) => (i === axis ? size : 1));
+}
+
+/** 1 for the elements of the result that come from outside of the input. */
+function rowsOfZeros(weights: Float64Array, rows: number): number[] {
+  const columns = weights.length / rows;
+  return Array.from({ length: rows }, (_, i) =>
+    Number(weights.subarray(i * columns, (i + 1) * columns).every((weight) => weight === 0)),
+  );
+}
+
+/** Start and end of the part that is looked at, along each axis, in parts of the whole; undefined in all modes but one. */
+function regions(node: ImportedNode, count: number): (readonly [number, number])[] | undefined {
+  if (string(node, "coordinate_transformation_mode", "") !== "tf_crop_and_resize") return undefined;
+  const roi = knownNumbers(node, 1) ?? [];
+  if (roi.length !== 2 * count) throw unsupported(node, "crops without saying where (roi)");
+  return Array.from({ length: count }, (_, i) => [roi[i], roi[i + count]]);
+}
+
+/** The one scale of all axes, where sizes are asked for but the aspect ratio is to stay. */
+function keptRatio(
+  node: ImportedNode,
+  { x, axes }: { readonly x: Value; readonly axes: readonly number[] },
+): readonly number[] | undefined {
+  const policy = string(node, "keep_aspect_ratio_policy", "stretch");
+  const sizes = knownNumbers(node, 3);
+  if (policy === "stretch" || sizes === undefined) return undefined;
+  const ratios = axes.map((axis, i) => sizes[i] / x.shape[axis]);
+  const ratio = policy === "not_larger" ? Math.min(...ratios) : Math.max(...ratios);
+  return axes.map(() => ratio);
+}
+
+function weightsOf(
+  node: ImportedNode,
+  sizes: Pick<InterpolationOptions, "from" | "to" | "scale" | "region">,
+): Float64Array {
   // Before opset 11 there was one transformation and one way to round.
   const old = node.opset < 11;
   const weights = interpolation({
@@ -59,6 +100,7 @@ function weightsOf(node: ImportedNode, sizes: Pick<InterpolationOptions, "from" 
     rounding: old ? "floor" : string(node, "nearest_mode", "round_prefer_floor"),
     cubic: float(node, "cubic_coeff_a", -0.75),
     excludeOutside: int(node, "exclude_outside", 0) !== 0,
+    antialias: int(node, "antialias", 0) !== 0,
   });
   if (weights === undefined) {
     const form = [string(node, "mode", "nearest"), string(node, "coordinate_transformation_mode", "half_pixel")];

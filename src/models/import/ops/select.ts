@@ -1,20 +1,24 @@
-import { constant, integers, normalizeAxis, scalar, type Value } from "../../../graph/index.ts";
+import { constant, constantTensor, integers, normalizeAxis, scalar, type Value } from "../../../graph/index.ts";
 import {
   add,
   cast,
   concat,
+  equal,
   gather,
   less,
   matmul,
   moveAxis,
+  mul,
+  range,
   reshape,
   reverse,
   slice,
-  sliceAll,
+  topIndices,
   where,
 } from "../../../primitives/index.ts";
 import { sizeOf } from "../../../tensors/index.ts";
 import { type ImportedNode, int, knownNumbers, listed, operand, outputShape, unsupported } from "../importedNode.ts";
+import { elementsAt } from "./scatter.ts";
 
 /** Tensors one after the other along an axis. */
 export function Concat(node: ImportedNode): Value {
@@ -39,26 +43,61 @@ export function Split(node: ImportedNode): readonly Value[] {
 
 /** Slices along an axis by integer indices, negative ones counted from the end. */
 export function Gather(node: ImportedNode): Value {
-  return gather(operand(node, 0), operand(node, 1), int(node, "axis", 0));
+  const [x, indices] = [operand(node, 0), operand(node, 1)];
+  const axis = normalizeAxis("Gather", int(node, "axis", 0), x.shape.length);
+  const known = sizeOf(indices.shape) === 1 ? constantTensor(indices) : undefined;
+  if (known === undefined) return gather(x, indices, axis);
+  // One known slice: a copy of neighbours, whose transpose is padding.
+  const given = Number(known.data[0]);
+  const start = given < 0 ? given + x.shape[axis] : given;
+  return reshape(slice(x, { axis, start, limit: start + 1 }), outputShape(node));
 }
 
-/** One element along an axis for each index, `y[i][j] = x[index[i][j]][j]` for axis 0; negative indices count from the end. */
-export function GatherElements(node: ImportedNode): Value {
+/** Elements where a condition holds that is known when the graph is built: along an axis, or of all elements in a row. */
+export function Compress(node: ImportedNode): Value {
   const x = operand(node, 0);
-  const index = cast(operand(node, 1), "int64");
-  const axis = normalizeAxis("GatherElements", int(node, "axis", 0), x.shape.length);
-  const last = x.shape.length - 1;
-  const size = x.shape[axis];
-  const limits = x.shape.map((dim, i) => (i === axis ? dim : index.shape[i]));
-  const lanes = moveAxis(sliceAll(x, { starts: limits.map(() => 0), limits, steps: limits.map(() => 1) }), axis, last);
-  const moved = moveAxis(index, axis, last);
-  // All lanes one after the other: the index within a lane becomes one into all of them.
-  const count = sizeOf(moved.shape.slice(0, -1));
-  const starts = integers(Array.from({ length: count }, (_, lane) => lane * size));
-  const offsets = reshape(starts, [...moved.shape.slice(0, -1), 1]);
-  const inLane = where(less(moved, integers([0])), add(moved, integers([size])), moved);
-  const gathered = gather(reshape(lanes, [count * size]), add(inLane, offsets), 0);
-  return moveAxis(gathered, last, axis);
+  const kept = (knownNumbers(node, 1) ?? []).flatMap((holds, i) => (holds === 0 ? [] : [i]));
+  const { axis } = node.attributes;
+  const flat = axis === undefined || !("int" in axis);
+  return flat
+    ? gather(reshape(x, [sizeOf(x.shape)]), integers(kept), 0)
+    : gather(x, integers(kept), normalizeAxis(node.op, axis.int, x.shape.length));
+}
+
+/** The largest or smallest elements along an axis in their order, and their positions. */
+export function TopK(node: ImportedNode): readonly Value[] {
+  const x = operand(node, 0);
+  const axis = normalizeAxis(node.op, int(node, "axis", -1), x.shape.length);
+  const count = node.outputShapes.find((shape) => shape !== undefined)![axis];
+  const indices = topIndices(x, { axis, count, largest: int(node, "largest", 1) !== 0 });
+  return [elementsAt(x, indices, axis), indices];
+}
+
+/** `on` where the index is that of the position along a new axis, `off` elsewhere; negative indices count from the end. */
+export function OneHot(node: ImportedNode): Value {
+  const [indices, values] = [operand(node, 0), operand(node, 2)];
+  const shape = outputShape(node);
+  const axis = normalizeAxis(node.op, int(node, "axis", -1), shape.length);
+  const depth = shape[axis];
+  const whole = cast(indices, "int64");
+  const fromFront = where(less(whole, integers([0])), add(whole, integers([depth])), whole);
+  const column = reshape(
+    fromFront,
+    shape.map((dim, i) => (i === axis ? 1 : dim)),
+  );
+  const positions = reshape(
+    range(depth),
+    shape.map((dim, i) => (i === axis ? dim : 1)),
+  );
+  const [off, on] = [0, 1].map((i) => reshape(slice(values, { axis: 0, start: i, limit: i + 1 }), []));
+  return where(equal(column, positions), on, off);
+}
+
+/** start, start + delta, ... before the limit, of which ONNX Runtime has told the number. */
+export function Range(node: ImportedNode): Value {
+  const [length] = outputShape(node);
+  const steps = cast(range(length), "float");
+  return add(operand(node, 0), mul(steps, operand(node, 2)));
 }
 
 /** Elements start, start + step, ... before end along some axes; negative numbers count from the end, steps may be negative. */
