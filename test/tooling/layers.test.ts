@@ -32,11 +32,11 @@ test("reports a cycle and a bad import planted in a copy of this repository's so
   };
   plant("src/linalg/plantedOne.ts", 'import type { B } from "./plantedTwo.ts";\nexport type A = B | 1;\n');
   plant("src/linalg/plantedTwo.ts", 'import type { A } from "./plantedOne.ts";\nexport type B = A[];\n');
-  plant("src/linalg/plantedThree.ts", 'import type { Value } from "../graph/value.ts";\nexport type V = Value;\n');
+  plant("src/linalg/plantedThree.ts", 'import type { Value } from "../graph/apply.ts";\nexport type V = Value;\n');
   const planted = (await checkLayers(copy)).findings.filter((finding) => finding.includes("planted"));
   expect(planted).toHaveLength(2);
   expect(planted.join("\n")).toMatch(/plantedOne\.ts.*plantedTwo\.ts.*no-cycle/);
-  expect(planted.join("\n")).toMatch(/plantedThree\.ts -> src\/graph\/value\.ts: layer-linalg/);
+  expect(planted.join("\n")).toMatch(/plantedThree\.ts -> src\/graph\/apply\.ts: layer-linalg/);
 });
 
 test("lets every layer import itself, the vocabulary and what the table grants, and nothing else", async () => {
