@@ -88,6 +88,11 @@ interface Verdict {
   readonly happened: string;
 }
 
+function initialState(columns: number): MatrixFunctionState {
+  const nothing = { coefficients: new Float64Array(0), errorEstimate: Number.POSITIVE_INFINITY };
+  return { method: NAME, columns, matvecs: 0, ...nothing };
+}
+
 /** The run of `matrixFunction` product by product; yields a state after each, from which `state` resumes it. */
 export async function* matrixFunctionSteps(
   A: LinearOperator,
@@ -101,15 +106,7 @@ export async function* matrixFunctionSteps(
   checkNonnegative(NAME, "tolerance", tolerance);
   checkCount(NAME, "matvecs", matvecs);
   checkCount(NAME, "dimension", dimension);
-  let state: MatrixFunctionState = options.state ?? {
-    ...{
-      method: NAME,
-      columns: n,
-      matvecs: 0,
-      coefficients: new Float64Array(0),
-      errorEstimate: Number.POSITIVE_INFINITY,
-    },
-  };
+  let state = options.state ?? initialState(n);
   checkState(NAME, state, { method: NAME, columns: n });
   const run = products(A, { ...options, name: NAME, matvecs, used: state.matvecs });
   const context = { A, size: norm(b), f, tolerance, run };

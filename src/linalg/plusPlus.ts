@@ -42,11 +42,8 @@ export async function* plusPlusSteps(
   const sketch = yield* sketchSteps(sketched, setup);
   if (sketch.interruption) return { sketched: sketch };
   const before: PlusPlusState = sketch.state;
-  const enclosing = (probes: HutchinsonState): PlusPlusState => ({
-    ...before,
-    matvecs: before.sketched + probes.matvecs,
-    probes,
-  });
+  const spent = before.sketched;
+  const enclosing = (probes: HutchinsonState) => ({ ...before, matvecs: spent + probes.matvecs, probes });
   const steps = probeSteps(A, {
     ...rest,
     ...(before.probes ? { state: before.probes } : {}),
@@ -56,14 +53,17 @@ export async function* plusPlusSteps(
     watch: entries === "none" ? "trace" : "entries",
     blocks: [],
     deflation: before.range.basis,
-    spent: before.sketched,
+    spent,
     enclosing,
   });
   let step = await steps.next();
   for (; !step.done; step = await steps.next()) yield enclosing(step.value);
-  const { state, outcome } = step.value;
-  if (state.probes >= 2 || before.sketched < 2) return { probed: step.value };
-  const { status, message, matvecs: used } = outcome;
+  return step.value.state.probes >= 2 || spent < 2 ? { probed: step.value } : sketchAlone(before, step.value);
+}
+
+/** The sketch as the result of a run that ended before there were two probes. */
+function sketchAlone(state: PlusPlusState, { outcome }: ProbeRun): PlusPlusRun {
+  const { status, message, matvecs } = outcome;
   const interruption = status === "nonfinite" || status === "aborted" ? { status, happened: message } : undefined;
-  return { sketched: { state: before, matvecs: used, ...(interruption ? { interruption } : {}) } };
+  return { sketched: { state, matvecs, ...(interruption ? { interruption } : {}) } };
 }

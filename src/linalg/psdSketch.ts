@@ -34,31 +34,35 @@ export interface PsdSketch {
   readonly interruption?: Interruption;
 }
 
-/** The products with all test vectors; yields a state after each block. */
-export async function* psdSketchSteps(
-  A: LinearOperator,
-  setup: PsdSketchOptions & {
-    readonly name: string;
-    readonly vectors: number;
-    readonly distribution: ProbeDistribution;
-  },
-): AsyncGenerator<PsdSketchState, PsdSketch, void> {
-  const { name, seed, distribution, vectors, blockSize = 8 } = setup;
+type PsdSketchSetup = PsdSketchOptions & {
+  readonly name: string;
+  readonly vectors: number;
+  readonly distribution: ProbeDistribution;
+};
+
+/** The saved state, or that before the first product, after the checks at the door. */
+function startOf(A: LinearOperator, setup: PsdSketchSetup): PsdSketchState {
+  const { name, seed, distribution } = setup;
   checkDeclaredSymmetric(name, A);
   checkSketch(name, setup);
   checkDistribution(name, distribution);
-  const [n, dtype] = [A.shape[1], precision(A)];
-  const none = { rows: n, columns: 0, data: zeros(0, dtype) };
-  let state: PsdSketchState = (setup.state as PsdSketchState | undefined) ?? {
-    ...{ method: name, columns: n, seed, matvecs: 0, distribution, products: none },
-  };
-  checkState(name, state, { method: name, columns: n, seed });
-  if (state.distribution !== distribution) {
-    throw new CurvatureError(
-      "argument",
-      `${name} expects the distribution that its state was made with; pass the same`,
-    );
-  }
+  const columns = A.shape[1];
+  const nothing = { rows: columns, columns: 0, data: zeros(0, precision(A)) };
+  const origin = { method: name, columns, seed, matvecs: 0, distribution, products: nothing };
+  const state = (setup.state as PsdSketchState | undefined) ?? origin;
+  checkState(name, state, { method: name, columns, seed });
+  if (state.distribution === distribution) return state;
+  throw new CurvatureError("argument", `${name} expects the distribution that its state was made with; pass the same`);
+}
+
+/** The products with all test vectors; yields a state after each block. */
+export async function* psdSketchSteps(
+  A: LinearOperator,
+  setup: PsdSketchSetup,
+): AsyncGenerator<PsdSketchState, PsdSketch, void> {
+  const { vectors, blockSize = 8 } = setup;
+  const dtype = precision(A);
+  let state = startOf(A, setup);
   state = { ...state, products: growingBasis(state.products, { capacity: vectors, dtype }) };
   const run = products(A, { ...setup, used: state.matvecs });
   let interruption: Interruption | undefined;
@@ -70,13 +74,17 @@ export async function* psdSketchSteps(
     const matvecs = current.matvecs + made.columns.length;
     state = { ...current, matvecs, products: made.columns.reduce(withColumn, current.products) };
     interruption = made.interruption;
-    if (interruption) break;
+    if (interruption) continue;
     run.report();
     yield state;
   }
-  const Y = state.products;
-  const Omega = testVectors(state, { count: Y.columns, dtype });
-  return { state, Omega, Y, ...(interruption ? { interruption } : {}) };
+  const { products: Y } = state;
+  return {
+    state,
+    Omega: testVectors(state, { count: Y.columns, dtype }),
+    Y,
+    ...(interruption ? { interruption } : {}),
+  };
 }
 
 /** Hutchinson's samples `omega' A omega` of such a sketch. */

@@ -22,29 +22,25 @@ export interface Recorder {
   ): AsyncGenerator<RecordedState, { readonly columns: readonly Vector[]; readonly interruption?: Interruption }, void>;
 }
 
+/** What a recorder is told about its run. */
+interface RecorderOptions extends RunOptions {
+  readonly name: string;
+  readonly seed: number;
+  readonly matvecs: number;
+  readonly blockSize?: number;
+  readonly state: RecordedState | undefined;
+}
+
 /** The recorder of one run. */
 export function recorder(
   A: LinearOperator,
-  {
-    name,
-    seed,
-    matvecs,
-    blockSize = 8,
-    state: saved,
-    ...options
-  }: RunOptions & {
-    readonly name: string;
-    readonly seed: number;
-    readonly matvecs: number;
-    readonly blockSize?: number;
-    readonly state: RecordedState | undefined;
-  },
+  { name, seed, matvecs, blockSize = 8, state: saved, ...options }: RecorderOptions,
 ): Recorder {
-  const columns = A.shape[1];
-  if (saved) checkState(name, saved, { method: name, columns, seed });
+  const origin = { method: name, columns: A.shape[1], seed };
+  if (saved) checkState(name, saved, origin);
   let made: readonly Vector[] = saved?.products ?? [];
   let asked = 0;
-  const state = (): RecordedState => ({ method: name, columns, seed, matvecs: made.length, products: made });
+  const state = (): RecordedState => ({ ...origin, matvecs: made.length, products: made });
   return {
     get used() {
       return made.length;

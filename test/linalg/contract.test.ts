@@ -241,7 +241,9 @@ describe.each(names)("%s", (name) => {
     const options = { matvecs: 20, seed: 1 };
     const first = await run(name, A, options);
     expect(await run(name, A, options)).toEqual(first);
-    if (algorithms[name]!.random) expect(await run(name, A, { ...options, seed: 2 })).not.toEqual(first);
+    // So few products that no method is exact to rounding yet.
+    const other = (seed: number) => run(name, A, { matvecs: 9, seed });
+    if (algorithms[name]!.random) expect(await other(2)).not.toEqual(await other(1));
   });
 
   test("ends with `nonfinite` and what it knew before, when product 7 is not finite", async () => {
