@@ -10,6 +10,7 @@ import {
   inputTransposeByColumns,
   inputTransposeByRows,
   rowsPay,
+  weightRowsPay,
   weightTransposeByColumns,
   weightTransposeByPositions,
   weightTransposeByRows,
@@ -124,9 +125,9 @@ const convPrimitive: Primitive<ConvParams> = {
   form({ inputs: [x, w], params, shape }, precision) {
     const windows = windowsOf(params, w.shape.slice(2));
     const request = { windows, shape };
-    if (rowsPay(windows, { spatial: x.shape.slice(2), counts: shape.slice(2), channels: x.shape[1] })) {
-      return convByRows(x, w, request);
-    }
+    const [, channels, ...spatial] = x.shape;
+    const [, outputs, ...counts] = shape;
+    if (rowsPay(windows, { spatial, counts, channels, outputs })) return convByRows(x, w, request);
     return precision === "float64" ? convByColumns(x, w, request) : undefined;
   },
   lower: ({ inputs: [x, w], params }, context) =>
@@ -187,7 +188,8 @@ const convInputTransposePrimitive: Primitive<InputTransposeParams> = {
     const { inputs, params, shape } = node;
     const [c, w] = inputs;
     const request = { windows: windowsOf(params, w.shape.slice(2)), shape };
-    const sizes = { spatial: params.spatial, counts: c.shape.slice(2), channels: shape[1] };
+    const [, outputs, ...counts] = c.shape;
+    const sizes = { spatial: params.spatial, counts, channels: shape[1], outputs };
     if (rowsPay(request.windows, sizes)) return inputTransposeByRows(c, w, request);
     return flippedConv(node) ?? (precision === "float64" ? inputTransposeByColumns(c, w, request) : undefined);
   },
@@ -277,7 +279,9 @@ const convWeightTransposePrimitive: Primitive<WeightTransposeParams> = {
     const [, O, ...counts] = c.shape;
     const request = { windows: windowsOf(params, kernel), shape };
     if (C === groups && O === groups) return weightTransposeDepthwise(x, c, request);
-    if (rowsPay(request.windows, { spatial, counts, channels: C })) return weightTransposeByRows(x, c, request);
+    if (weightRowsPay(request.windows, { spatial, counts, channels: C, outputs: O })) {
+      return weightTransposeByRows(x, c, request);
+    }
     // One product a row of the batch pays where channels are few, or windows many and of one element.
     return C / groups <= 4 || (sizeOf(kernel) === 1 && sizeOf(counts) >= 64)
       ? weightTransposeByColumns(x, c, request)

@@ -87,18 +87,33 @@ export function weightTransposeByPositions(x: Value, c: Value, { windows, shape 
   return reshape(concat(products, 2), shape);
 }
 
+/** Sizes of the two maps and their channels. */
+interface MapSizes {
+  readonly spatial: Shape;
+  readonly counts: Shape;
+  readonly channels: number;
+  readonly outputs: number;
+}
+
 /**
- * Whether windows as rows of one matrix are faster than the engine's convolution, which multiplies image by image and so
- * has few columns a product on small maps. Windows are then read by products with 0 and 1, whose cost grows with the sizes of
- * both maps; nothing is gained where there is nothing to read (one element a window) and images are not tiny.
+ * Whether the transpose in the weights is faster with windows as rows of one matrix than position by position. Windows are read
+ * by products with 0 and 1, whose cost grows with the sizes of both maps; nothing is gained where there is nothing to read (one
+ * element a window) and images are not tiny.
  */
-export function rowsPay(
-  { kernel, strides, groups }: ConvWindows,
-  { spatial, counts, channels }: { readonly spatial: Shape; readonly counts: Shape; readonly channels: number },
-): boolean {
-  const L = sizeOf(counts);
-  if (sizeOf(spatial) * L > 1024 || channels / groups < 8) return false;
-  return sizeOf(kernel) > 1 || L <= 4 || (strides.some((stride) => stride > 1) && sizeOf(spatial) <= 16);
+export function weightRowsPay({ kernel, strides, groups }: ConvWindows, sizes: MapSizes): boolean {
+  const [pixels, L] = [sizes.spatial, sizes.counts].map(sizeOf);
+  if (pixels * L > 1024 || sizes.channels / groups < 8) return false;
+  return sizeOf(kernel) > 1 || L <= 4 || (strides.some((stride) => stride > 1) && pixels <= 16);
+}
+
+/**
+ * Whether a convolution and its transpose in the input are faster with windows as rows than by the engine's convolution, which
+ * multiplies image by image and so has few columns a product on small maps. It has enough on medium ones, unless output channels
+ * are so many that reading the windows costs little beside the product.
+ */
+export function rowsPay(windows: ConvWindows, sizes: MapSizes): boolean {
+  const pixels = sizeOf(sizes.spatial);
+  return weightRowsPay(windows, sizes) && (pixels <= 25 || 2 * pixels <= sizes.outputs / windows.groups);
 }
 
 /** y = U W', of the given shape. */

@@ -8,6 +8,7 @@ import {
   inputTransposeByColumns,
   inputTransposeByRows,
   rowsPay,
+  weightRowsPay,
   weightTransposeByColumns,
   weightTransposeByPositions,
   weightTransposeByRows,
@@ -110,17 +111,26 @@ test("weightTransposeDepthwise agrees with plain loops", async () => {
   }
 });
 
-test("rows are taken on small maps of many channels, not where nothing is read", () => {
-  const pays = (of: Setting) =>
-    rowsPay(of, { spatial: of.spatial, counts: countWindows(of.spatial, of), channels: of.C });
-  const padded = { padsBefore: [1, 1], padsAfter: [1, 1], C: 16 };
-  expect(pays(setting([4, 4], padded))).toBe(true);
-  expect(pays(setting([4, 4], { ...padded, C: 4 }))).toBe(false);
-  expect(pays(setting([4, 4], { ...padded, groups: 16 }))).toBe(false);
-  expect(pays(setting([8, 8], padded))).toBe(false);
-  expect(pays(setting([8, 8], { ...padded, strides: [2, 2] }))).toBe(true);
-  expect(pays(setting([4, 4], { kernel: [1, 1], C: 16 }))).toBe(false);
-  expect(pays(setting([2, 2], { kernel: [1, 1], C: 16 }))).toBe(true);
+describe("rows are taken", () => {
+  const pays = (of: Setting) => {
+    const sizes = { spatial: of.spatial, counts: countWindows(of.spatial, of), channels: of.C, outputs: of.O };
+    return { maps: rowsPay(of, sizes), weights: weightRowsPay(of, sizes) };
+  };
+  const padded = { padsBefore: [1, 1], padsAfter: [1, 1], C: 16, O: 16 };
+  test.each<[string, Setting, ReturnType<typeof pays>]>([
+    ["on small maps", setting([4, 4], padded), { maps: true, weights: true }],
+    ["not of few channels", setting([4, 4], { ...padded, C: 4 }), { maps: false, weights: false }],
+    ["nor of few channels a group", setting([4, 4], { ...padded, groups: 16 }), { maps: false, weights: false }],
+    ["not on medium maps", setting([8, 8], padded), { maps: false, weights: false }],
+    ["for weights between", setting([8, 8], { ...padded, strides: [2, 2] }), { maps: false, weights: true }],
+    [
+      "between for many outputs",
+      setting([8, 8], { ...padded, O: 128, strides: [2, 2] }),
+      { maps: true, weights: true },
+    ],
+    ["not for single pixels", setting([4, 4], { kernel: [1, 1], C: 16 }), { maps: false, weights: false }],
+    ["but of tiny images", setting([2, 2], { kernel: [1, 1], C: 16 }), { maps: true, weights: true }],
+  ])("%s", (_, of, expected) => expect(pays(of)).toEqual(expected));
 });
 
 /** Windows of any size, distance and padding, of which few or none may reach the data. */
