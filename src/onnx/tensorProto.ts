@@ -138,7 +138,7 @@ function fixedSize(name: string, dtype: ElementType): FixedSizeType {
 function viewOf(raw: Uint8Array, header: TensorHeader, type: FixedSizeType): TensorData {
   const elements = arrays[type];
   if (raw.byteLength !== storedByteLength(header)) throw misfit(header, `${raw.byteLength} bytes`);
-  const aligned = raw.byteOffset % elements.BYTES_PER_ELEMENT === 0 ? raw : raw.slice();
+  const aligned = raw.byteOffset % elements.BYTES_PER_ELEMENT === 0 ? raw : new Uint8Array(raw);
   return new elements(aligned.buffer as ArrayBuffer, aligned.byteOffset, sizeOf(header.dims));
 }
 

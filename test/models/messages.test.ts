@@ -307,11 +307,10 @@ describe("forms of operators without a rule", () => {
       { inputs: [input("x", [4, 1])], attributes: { equation: { string: "a...->a" } } },
       'has the equation "a...->a" with an axis of size 1 under its dots, which may have to broadcast',
     ],
-    ["Attention", { outputShapes: [[1], [1], [1], [1]] }, "gives its scores (qk_matmul_output)"],
     [
       "Attention",
-      { inputs: [x, x, x, undefined, undefined, undefined, x] },
-      "takes lengths of padded keys (nonpad_kv_seqlen)",
+      { attributes: { left_window_size: { int: 2 } } },
+      "sees a window of keys only (left_window_size, right_window_size)",
     ],
     [
       "Resize",

@@ -149,6 +149,37 @@ export const operatorCases: Readonly<Record<keyof typeof operators, readonly Ope
       ],
     },
     {
+      title: "a query that sees no key",
+      opset: 23,
+      operands: [
+        float([1, 1, 2, 4]),
+        float([1, 1, 3, 4]),
+        float([1, 1, 3, 4]),
+        givenBooleans([0, 0, 0, 1, 1, 0], [2, 3]),
+      ],
+    },
+    ...[0, 2, 3].map((mode) => ({
+      title: `scores at stage ${mode}`,
+      opset: 23,
+      attributes: { qk_matmul_output_mode: int(mode), softcap: real(2) },
+      operands: [float([1, 2, 3, 4]), float([1, 2, 3, 4]), float([1, 2, 3, 4]), float([3, 3])],
+      outputs: 4,
+    })),
+    {
+      title: "opset 24, lengths of padded keys, causal",
+      opset: 24,
+      attributes: { is_causal: int(1) },
+      operands: [
+        float([2, 1, 2, 4]),
+        float([2, 1, 3, 4]),
+        float([2, 1, 3, 4]),
+        null,
+        null,
+        null,
+        givenIntegers([3, 2]),
+      ],
+    },
+    {
       title: "keys and values of the past",
       opset: 23,
       operands: [
@@ -713,6 +744,7 @@ export const operatorCases: Readonly<Record<keyof typeof operators, readonly Ope
   Pad: [
     { title: "zeros", operands: [float([2, 3]), integers([1, 0, 0, 2])] },
     { title: "another constant, and less", operands: [float([3, 4]), integers([1, -1, -1, 2]), fixed([0.5], [])] },
+    { title: "a parameter", operands: [float([2, 3]), integers([1, 0, 0, 2]), floats([0.5], [])] },
     { title: "edge", attributes: { mode: text("edge") }, operands: [float([2, 3]), integers([0, 2, 1, 1])] },
     { title: "reflect", attributes: { mode: text("reflect") }, operands: [float([3, 4]), integers([2, 1, 1, 3])] },
     {

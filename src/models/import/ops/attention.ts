@@ -1,13 +1,17 @@
-import { constant, scalar, type Value } from "../../../graph/index.ts";
+import { constant, integers, scalar, type Value } from "../../../graph/index.ts";
 import {
   add,
+  and,
   broadcast,
   cast,
   concat,
   gather,
   greater,
+  less,
+  lessOrEqual,
   matmul,
   mul,
+  pad,
   permute,
   range,
   reshape,
@@ -23,11 +27,13 @@ import { float, type ImportedNode, int, operand, outputShape, unsupported } from
 /**
  * Scaled dot-product attention, `softmax(scale Q K' + mask) V`, of operands `[rows, heads, length, size]` or
  * `[rows, length, heads size]`; fewer heads of keys and values serve groups of query heads; keys and values of the past
- * come before the present ones. Second and third output are the keys and values that were used.
+ * come before the present ones. A query that sees no key gives 0, with derivative 0 (PyTorch gives NaN). Second and third
+ * output are the keys and values that were used, the fourth the scores at the stage that `qk_matmul_output_mode` names.
  */
 export function Attention(node: ImportedNode): readonly (Value | undefined)[] {
-  if (node.outputShapes[3] !== undefined) throw unsupported(node, "gives its scores (qk_matmul_output)");
-  if (node.inputs[6] !== undefined) throw unsupported(node, "takes lengths of padded keys (nonpad_kv_seqlen)");
+  if (node.attributes.left_window_size !== undefined || node.attributes.right_window_size !== undefined) {
+    throw unsupported(node, "sees a window of keys only (left_window_size, right_window_size)");
+  }
   const query = heads(node, 0, int(node, "q_num_heads", 0));
   const [presentKey, presentValue] = [1, 2].map((i) => heads(node, i, int(node, "kv_num_heads", 0)));
   const joined = (past: Value | undefined, present: Value) =>
@@ -37,13 +43,17 @@ export function Attention(node: ImportedNode): readonly (Value | undefined)[] {
   const groups = queryHeads / key.shape[1];
   const factor = float(node, "scale", 1 / Math.sqrt(size));
   const scores = scale(matmul(query, repeated(key, groups), { transposeB: true }), factor);
-  const past = key.shape[2] - presentKey.shape[2];
-  const masked = withMask(node, capped(scores, float(node, "softcap", 0)), past);
-  const result = matmul(softmax(masked, -1), repeated(value, groups));
+  const limited = capped(scores, float(node, "softcap", 0));
+  const allowed = allowedKeys(node, limited, key.shape[2] - presentKey.shape[2]);
+  const added = addedMask(node, limited);
+  const masked = allowed === undefined ? added : where(allowed, added, scalar(MASKED));
+  const weights = allowed === undefined ? softmax(added, -1) : where(allowed, softmax(masked, -1), scalar(0));
+  const result = matmul(weights, repeated(value, groups));
   const [rows, count, , width] = result.shape;
   const flat = operand(node, 0).shape.length === 3;
   const y = flat ? reshape(permute(result, [0, 2, 1, 3]), [rows, queries, count * width]) : result;
-  return [reshape(y, outputShape(node)), key, value];
+  const stages = [scores, limited, masked, weights];
+  return [reshape(y, outputShape(node)), key, value, stages[int(node, "qk_matmul_output_mode", 0)]];
 }
 
 function heads(node: ImportedNode, position: number, count: number): Value {
@@ -67,15 +77,39 @@ function capped(scores: Value, softcap: number): Value {
 /** Score of what is masked out: its exponential is 0, while a row of nothing else stays a number. */
 const MASKED = -1e30;
 
-function withMask(node: ImportedNode, scores: Value, past: number): Value {
+/** Scores plus the mask, where that is one of numbers; keys beyond a short mask are out of sight (see `allowedKeys`). */
+function addedMask(node: ImportedNode, scores: Value): Value {
   const mask = node.inputs[3];
+  if (mask === undefined || mask.type === "bool") return scores;
+  return add(scores, padded(mask, scores.shape[3]));
+}
+
+/** Which keys a query may see, by all that says so; undefined where nothing does. */
+function allowedKeys(node: ImportedNode, scores: Value, past: number): Value | undefined {
+  const [mask, lengths] = [node.inputs[3], node.inputs[6]];
   const [queries, keys] = scores.shape.slice(-2);
-  let result = scores;
-  if (mask !== undefined) {
-    result = mask.type === "bool" ? where(mask, result, scalar(MASKED)) : add(result, mask);
+  const conditions: Value[] = [];
+  if (mask?.type === "bool") conditions.push(cast(padded(cast(mask, "float"), keys), "bool"));
+  if (mask !== undefined && mask.shape[mask.shape.length - 1] < keys) {
+    const seen = Uint8Array.from({ length: keys }, (_, j) => Number(j < mask.shape[mask.shape.length - 1]));
+    conditions.push(constant({ data: seen, dims: [keys], dtype: "bool" }));
   }
-  if (int(node, "is_causal", 0) === 0) return result;
-  return where(lowerTriangle(queries, keys, past), result, scalar(MASKED));
+  const causal = int(node, "is_causal", 0) !== 0;
+  const perRow = lengths && reshape(cast(lengths, "int64"), [lengths.shape[0], 1, 1, 1]);
+  if (perRow !== undefined) conditions.push(less(range(keys), perRow));
+  if (causal && perRow === undefined) conditions.push(lowerTriangle(queries, keys, past));
+  if (causal && perRow !== undefined) {
+    // Query i is the one before position `length - queries + i + 1`.
+    const own = add(reshape(range(queries), [queries, 1]), sub(perRow, integers([queries])));
+    conditions.push(lessOrEqual(range(keys), own));
+  }
+  return conditions.length === 0 ? undefined : conditions.reduce((a, b) => and(a, b));
+}
+
+function padded(mask: Value, keys: number): Value {
+  const axis = mask.shape.length - 1;
+  const after = mask.shape.map((dim, i) => (i === axis ? keys - dim : 0));
+  return pad(mask, { before: mask.shape.map(() => 0), after });
 }
 
 /**

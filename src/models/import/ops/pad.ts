@@ -1,5 +1,5 @@
-import { normalizeAxis, type Value } from "../../../graph/index.ts";
-import { broadcast, concat, filled, pad, reverse, slice } from "../../../primitives/index.ts";
+import { normalizeAxis, scalar, type Value } from "../../../graph/index.ts";
+import { broadcast, concat, pad, reshape, reverse, slice } from "../../../primitives/index.ts";
 import { bound, type ImportedNode, knownNumbers, listed, operand, string, unsupported } from "../importedNode.ts";
 
 /** What stands before and after x along an axis. */
@@ -16,7 +16,7 @@ export function Pad(node: ImportedNode): Value {
   );
   const margins = axes.map((axis, i) => ({ axis, before: pads[i], after: pads[i + axes.length] }));
   const cut = margins.reduce(cutOff, x);
-  const around: Margin | undefined = mode === "constant" ? constantMargin(bound(node, "value", 2) ?? 0) : MARGINS[mode];
+  const around: Margin | undefined = mode === "constant" ? constantMargin(filler(node)) : MARGINS[mode];
   if (around === undefined) throw unsupported(node, `pads in mode "${mode}"`);
   return margins.reduce((result, { axis, before, after }) => {
     const amount = { axis, before: Math.max(before, 0), after: Math.max(after, 0) };
@@ -57,13 +57,19 @@ const MARGINS: Readonly<Record<string, Margin>> = {
   },
 };
 
-function constantMargin(value: number): Margin {
+/** What stands in the margin: one number, which may be a parameter. */
+function filler(node: ImportedNode): Value {
+  const value = node.inputs[2];
+  return value === undefined ? scalar(bound(node, "value", 2) ?? 0) : reshape(value, []);
+}
+
+function constantMargin(value: Value): Margin {
   return (x, { axis, before, after }) => {
-    if (value === 0) {
+    if (value.uniform === 0) {
       const along = (amount: number) => x.shape.map((_, i) => (i === axis ? amount : 0));
       return pad(x, { before: along(before), after: along(after) });
     }
-    return joined([filled(sized(x, axis, before), value), x, filled(sized(x, axis, after), value)], axis);
+    return joined([broadcast(value, sized(x, axis, before)), x, broadcast(value, sized(x, axis, after))], axis);
   };
 }
 

@@ -1,0 +1,176 @@
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
+import { afterAll, describe, expect, test } from "vitest";
+import { CurvatureError } from "../../src/errors/index.ts";
+import { isCarried, topologicalOrder } from "../../src/graph/index.ts";
+import { ruleOf } from "../../src/models/import/operators.ts";
+import { loadModel } from "../../src/models/index.ts";
+import { ModelProtoSchema, type TensorProto, TensorProtoSchema } from "../../src/onnx/generated/onnx_pb.ts";
+import { fromTensorProto } from "../../src/onnx/index.ts";
+import { type Dtype, dtypeOf, type Tensor } from "../../src/tensors/index.ts";
+import { inputsOf, numbers, parameterFeeds, withProgram } from "./running.ts";
+
+/*
+ * The standard's own tests of single nodes, written by scripts/writeNodeTests.py into the folder that the environment variable
+ * names. Every float input is made a parameter, so that our rules run and nothing is carried; other inputs are bound.
+ */
+const folder = process.env.ONNX_CURVATURE_NODE_TESTS;
+const cases =
+  folder === undefined ? [] : readdirSync(folder).filter((name) => existsSync(join(folder, name, "model.onnx")));
+
+interface NodeTest {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+  readonly operators: readonly { readonly op: string; readonly domain: string }[];
+  readonly inputs: readonly TensorProto[];
+  readonly outputs: readonly TensorProto[];
+}
+
+function readCase(name: string): NodeTest {
+  const path = (file: string) => join(folder!, name, file);
+  const tensors = (kind: string) => {
+    const found: TensorProto[] = [];
+    for (let i = 0; existsSync(path(`${kind}_${i}.pb`)); i++)
+      found.push(fromBinary(TensorProtoSchema, readFileSync(path(`${kind}_${i}.pb`))));
+    return found;
+  };
+  const proto = fromBinary(ModelProtoSchema, new Uint8Array(readFileSync(path("model.onnx"))));
+  // The package is newer than ONNX Runtime; an operator that has changed since fails or gives other numbers there.
+  if (proto.irVersion > 13n) proto.irVersion = 13n;
+  for (const each of proto.opsetImport) if (each.domain === "" && each.version > 26n) each.version = 26n;
+  const operators = proto.graph!.node.map(({ opType, domain }) => ({ op: opType, domain }));
+  return {
+    name,
+    bytes: toBinary(ModelProtoSchema, proto),
+    operators,
+    inputs: tensors("input"),
+    outputs: tensors("output"),
+  };
+}
+
+const FLOATS: ReadonlySet<number> = new Set([1, 11]);
+
+/** Float inputs that say how large a result is, and must be known as integers must. */
+const SIZES: ReadonlySet<string> = new Set(["roi", "scales"]);
+
+/** Names of tests, and why one was skipped. */
+const results: Record<"passed" | "skipped", Record<string, string>> = { passed: {}, skipped: {} };
+
+/** Tests of float operators that have a rule, by operator. */
+const byOperator = new Map<string, NodeTest[]>();
+for (const name of cases) {
+  const one = readCase(name);
+  const [first] = one.operators;
+  const isSupported = first !== undefined && one.operators.every((each) => each.op === "Constant" || ruleOf(each));
+  const isFloat = one.inputs.some(({ dataType }) => FLOATS.has(dataType));
+  if (!isSupported || !isFloat) continue;
+  const key = name.endsWith("_expanded") || one.operators.length > 1 ? "functions written out" : first.op;
+  byOperator.set(key, [...(byOperator.get(key) ?? []), one]);
+}
+
+describe.skipIf(folder === undefined)("the standard's own tests", () => {
+  test.each([...byOperator.keys()])("%s", async (operator) => {
+    const failures: string[] = [];
+    for (const one of byOperator.get(operator)!) {
+      const skipped = await check(one).catch((error: unknown) => {
+        failures.push(`${one.name}: ${error instanceof Error ? error.message.split("\n")[0] : error}`);
+        return undefined;
+      });
+      results[skipped === undefined ? "passed" : "skipped"][one.name] = skipped ?? "";
+      if (failures.some((failure) => failure.startsWith(`${one.name}:`))) delete results.passed[one.name];
+    }
+    expect(failures).toEqual([]);
+  });
+
+  test("are many", () => {
+    expect(Object.keys(results.passed).length).toBeGreaterThan(400);
+  });
+
+  afterAll(() => writeFileSync(join(folder!, "result.json"), JSON.stringify(results, undefined, 2)));
+});
+
+/** Our forward against the stored outputs; the reason where ONNX Runtime itself does not compute them. */
+async function check(one: NodeTest): Promise<string | undefined> {
+  const expected = one.outputs.map((proto) => fromTensorProto(proto).tensor);
+  const own = await ownRun(one);
+  if (typeof own === "string") return own;
+  const wrong = one.outputs.find(({ name }, i) => own[name] !== undefined && error(own[name], expected[i]!) > 1e-3);
+  if (wrong !== undefined) return `ONNX Runtime gives other numbers for ${wrong.name}`;
+  const model = await loadRewritten(one);
+  if (typeof model === "string") return model;
+  const names = model.outputs.map(({ name }) => name);
+  const graph = await model.graph({ shapes: {}, outputs: names });
+  const carried = topologicalOrder(Object.values(graph.outputs)).filter(isCarried);
+  expect(carried.map(({ params }) => params.node.op)).toEqual([]);
+  const ours = await withProgram(inputsOf(model, graph), graph.outputs, {
+    precision: "float32",
+    use: (program) => program.run(parameterFeeds(model)),
+  });
+  for (const name of names) {
+    const i = one.outputs.findIndex((proto) => proto.name === name);
+    if (i < 0) continue;
+    expect(ours[name]!.dims, `${one.name}: shape of ${name}`).toEqual(expected[i]!.dims);
+    expect(error(ours[name]!, expected[i]!), `${one.name}: ${name}`).toBeLessThan(1e-3);
+    expect(error(ours[name]!, own[name]!), `${one.name}: ${name} of ONNX Runtime`).toBeLessThan(2e-5);
+  }
+  return undefined;
+}
+
+async function ownRun({ bytes, inputs, outputs }: NodeTest): Promise<Record<string, Tensor> | string> {
+  try {
+    const session = await InferenceSession.create(bytes, { logSeverityLevel: 4, graphOptimizationLevel: "disabled" });
+    const feeds = inputs.map((proto) => {
+      const { data, dims, ...rest } = fromTensorProto(proto).tensor;
+      return [
+        proto.name,
+        new OrtTensor(dtypeOf({ data, dims, ...rest }) as "float32", data as Float32Array, dims),
+      ] as const;
+    });
+    const found = await session.run(Object.fromEntries(feeds.filter(([name]) => session.inputNames.includes(name))));
+    await session.release();
+    return Object.fromEntries(
+      outputs.flatMap(({ name }) => {
+        const tensor = found[name];
+        return tensor === undefined
+          ? []
+          : [[name, { data: tensor.data as Float32Array, dims: tensor.dims, dtype: tensor.type as Dtype }]];
+      }),
+    );
+  } catch (cause) {
+    return `ONNX Runtime: ${(cause as Error).message.split("\n")[0]!.replace(/\/\S*onnxruntime\S*/g, "")}`;
+  }
+}
+
+/** The model with its float inputs as parameters, the others bound; the reason where it cannot be one with derivatives. */
+async function loadRewritten({ bytes, inputs, outputs }: NodeTest) {
+  const proto = fromBinary(ModelProtoSchema, bytes);
+  const isFloat = ({ dataType, name }: TensorProto) => FLOATS.has(dataType) && !SIZES.has(name);
+  const free = inputs.filter(isFloat);
+  const names = free.map(({ name }) => name);
+  proto.graph!.initializer.push(...free);
+  proto.graph!.input = proto.graph!.input.filter(({ name }) => !names.includes(name));
+  const bind = Object.fromEntries(
+    inputs.filter((each) => !isFloat(each)).map((each) => [each.name, fromTensorProto(each).tensor]),
+  );
+  const floats = outputs.filter(isFloat).map(({ name }) => name);
+  if (floats.length === 0) return "no float output";
+  try {
+    return await loadModel(toBinary(ModelProtoSchema, proto), { parameters: { include: names }, bind, output: floats });
+  } catch (cause) {
+    if (cause instanceof CurvatureError && (cause.code === "model" || cause.code === "argument")) return cause.message;
+    throw cause;
+  }
+}
+
+/** Largest difference over the larger of 1e-3 and the largest finite entry; infinities and NaN must be the same ones. */
+function error(a: Tensor, b: Tensor): number {
+  const [x, y] = [numbers(a), numbers(b)];
+  if (x.length !== y.length) return Infinity;
+  const scale = Math.max(1e-3, ...y.filter(Number.isFinite).map(Math.abs));
+  return (
+    Math.max(0, ...x.map((each, i) => (Object.is(each, y[i]) || each === y[i] ? 0 : Math.abs(each - y[i]!) / scale))) ||
+    (x.some((each, i) => Number.isNaN(each) !== Number.isNaN(y[i]!)) ? Infinity : 0)
+  );
+}
