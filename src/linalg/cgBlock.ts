@@ -115,8 +115,12 @@ function gathered(A: LinearOperator) {
       batch.map(({ x }) => x),
       batch[0]!.run,
     ).then(
-      (columns) => batch.forEach(({ resolve }, i) => resolve(columns[i]!)),
-      (reason: unknown) => batch.forEach(({ reject }) => reject(reason)),
+      (columns) => {
+        for (const [i, { resolve }] of batch.entries()) resolve(columns[i]!);
+      },
+      (reason: unknown) => {
+        for (const { reject } of batch) reject(reason);
+      },
     );
   };
   const { matmat: _, ...single } = A;
