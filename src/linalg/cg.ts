@@ -12,7 +12,7 @@ import { drive } from "./drive.ts";
 import type { LinearOperator, RunOptions } from "./operator.ts";
 import { type Interruption, isInterruption, type Products, products } from "./products.ts";
 import { type Outcome, outcome } from "./result.ts";
-import { axpy, dot, norm, scaled } from "./vector.ts";
+import { axpy, combination, dot, innerProducts, norm, scaled } from "./vector.ts";
 
 /** Options of conjugate gradients. */
 export interface CgOptions extends RunOptions {
@@ -213,22 +213,21 @@ async function step(state: CgState, context: Run): Promise<CgState | Ending> {
   const { direction: p, rz } = search;
   const Ap = await run.matvec(p, () => state);
   if (isInterruption(Ap)) return Ap;
-  const squared = dot(p, p);
+  const { xx: squared, xy } = innerProducts(p, Ap);
   const scale = Math.max(state.scale, norm(Ap) / Math.sqrt(squared));
-  const curvature = dot(p, Ap) / squared;
+  const curvature = xy / squared;
   const rounding = 4 * epsilon(precision(A)) * scale;
   if (curvature < -rounding) return { status: "indefinite", direction: scaled(1 / Math.sqrt(squared), p), curvature };
   if (curvature <= rounding)
     return { status: "breakdown", happened: "A has curvature zero along the search direction: it is singular" };
   const alpha = rz / (curvature * squared);
-  const x = state.x.slice();
-  axpy(alpha, p, x);
+  const dtype = precision(A);
+  const x = combination([1, state.x], [alpha, p], { dtype });
   const steps = state.steps + 1;
   const due = steps % recompute === 0 && run.left > 1;
   const Ax = due ? await run.matvec(x, () => state) : undefined;
   if (Ax && isInterruption(Ax)) return Ax;
-  const residual = Ax ? difference(b, Ax) : state.residual.slice();
-  if (!Ax) axpy(-alpha, Ap, residual);
+  const residual = Ax ? difference(b, Ax) : combination([1, state.residual], [-alpha, Ap], { dtype });
   const residualNorm = norm(residual);
   const isTrue = Ax !== undefined;
   const best = residualNorm < state.best.residualNorm ? { x, residualNorm, isTrue, step: steps } : state.best;
@@ -250,9 +249,9 @@ async function nextDirection(
       happened: `the preconditioner gives r' M r = ${rz.toPrecision(3)}: it is not positive definite`,
     };
   }
-  const direction = toPrecision(z, r instanceof Float32Array ? "float32" : "float64").slice();
-  if (state.search) axpy(rz / state.search.rz, state.search.direction, direction);
-  return { direction, rz };
+  const dtype = r instanceof Float32Array ? "float32" : "float64";
+  if (!state.search) return { direction: toPrecision(z, dtype).slice(), rz };
+  return { direction: combination([1, z], [rz / state.search.rz, state.search.direction], { dtype }), rz };
 }
 
 function difference(b: Vector, Ax: Vector): Vector {

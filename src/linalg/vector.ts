@@ -25,6 +25,17 @@ export function dot(x: Vector, y: Vector): number {
   return s0 + s1 + (s2 + s3);
 }
 
+/** Inner products `x' x` and `x' y`, in one pass. */
+export function innerProducts(x: Vector, y: Vector): { readonly xx: number; readonly xy: number } {
+  let [xx, xy] = [0, 0];
+  for (let i = 0; i < x.length; i++) {
+    const value = x[i]!;
+    xx += value * value;
+    xy += value * y[i]!;
+  }
+  return { xx, xy };
+}
+
 /** Euclidean norm; entries whose squares overflow or underflow are handled by scaling with the largest one. */
 export function norm(x: Vector): number {
   const squared = dot(x, x);
