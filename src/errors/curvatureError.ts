@@ -20,9 +20,23 @@ export class CurvatureError extends Error {
   readonly state?: unknown;
 
   constructor(code: ErrorCode, message: string, options: { readonly cause?: unknown; readonly state?: unknown } = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    super(oneLine(message), options.cause === undefined ? undefined : { cause: options.cause });
     this.name = "CurvatureError";
     this.code = code;
     if (options.state !== undefined) this.state = options.state;
   }
 }
+
+/** Names in a damaged file can be anything: line breaks and control characters show as escapes, and nothing is endless. */
+function oneLine(message: string): string {
+  const shown = message.replace(
+    /\p{Cc}/gu,
+    (character) => ESCAPES[character] ?? `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`,
+  );
+  return shown.length <= LONGEST ? shown : `${shown.slice(0, LONGEST)}...`;
+}
+
+const ESCAPES: { readonly [character: string]: string } = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
+
+/** Characters beyond which a message says no more. */
+const LONGEST = 2000;

@@ -9,6 +9,7 @@ import { checkRequest } from "./import/checkRequest.ts";
 import { type ConstantDecision, chooseParameters, type ParameterOverride } from "./import/chooseParameters.ts";
 import { asFloatModel } from "./import/dequantize.ts";
 import { foldFixedBranches } from "./import/foldControlFlow.ts";
+import { sizeError } from "./import/guardSizes.ts";
 import { type Interpretation, interpret } from "./import/interpret.ts";
 import { prepare } from "./import/prepare.ts";
 import type { PreparedModel } from "./import/preparedModel.ts";
@@ -139,7 +140,7 @@ async function openOriginal(model: PreparedModel): Promise<Session> {
   try {
     return await openSession(await writePrepared(model, model), { optimization: "all" });
   } catch (cause) {
-    throw engineError(`refused ${model.file}`, cause);
+    throw sizeError(cause, model.file) ?? engineError(`refused ${model.file}`, cause);
   }
 }
 
@@ -165,6 +166,6 @@ async function runOriginal(
       model.outputs.map(({ name }) => name),
     );
   } catch (cause) {
-    throw engineError(`could not run ${model.file}`, cause);
+    throw sizeError(cause, model.file) ?? engineError(`could not run ${model.file}`, cause);
   }
 }

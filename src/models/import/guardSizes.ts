@@ -1,7 +1,8 @@
+import { CurvatureError } from "../../errors/index.ts";
 import type { OnnxNode } from "../../onnx/index.ts";
 import type { Tensor } from "../../tensors/index.ts";
 
-/** Elements beyond which a tensor that a file asks for out of nothing is taken for a mistake: 2^28, a gigabyte of float32. */
+/** Elements beyond which a tensor that a file asks for out of a few numbers is taken for a mistake: a gigabyte of float32. */
 export const MOST_ELEMENTS = 2 ** 28;
 
 /** Nodes with those that check sizes before them, and the constants these need. */
@@ -10,52 +11,77 @@ export interface GuardedNodes {
   readonly constants: readonly { readonly name: string; readonly tensor: Tensor }[];
 }
 
+/** Where an operator reads how large its result is to be. */
 interface Sizes {
   readonly position: number;
-  /** Whether the elements of the first operand are repeated as often. */
-  readonly timesInput: boolean;
+  /** "sizes": their product is the number of elements; "factors": times that of the first operand; "margins": 1 + |x| each. */
+  readonly kind: "sizes" | "factors" | "margins";
+  /** Element type of these numbers; undefined where it is whatever the file has. */
+  readonly type?: "int64" | "float32";
 }
 
-/** Where each of these operators reads sizes that can be far beyond those of its operands. */
-const SIZES: Readonly<Record<string, Sizes>> = {
-  ConstantOfShape: { position: 0, timesInput: false },
-  Expand: { position: 1, timesInput: false },
-  Tile: { position: 1, timesInput: true },
-  OneHot: { position: 1, timesInput: true },
+/** Operators whose result can be far larger than their operands. */
+const SIZES: Readonly<Record<string, readonly Sizes[]>> = {
+  ConstantOfShape: [{ position: 0, kind: "sizes", type: "int64" }],
+  Expand: [{ position: 1, kind: "sizes", type: "int64" }],
+  OneHot: [{ position: 1, kind: "factors" }],
+  Pad: [{ position: 1, kind: "margins", type: "int64" }],
+  Resize: [
+    { position: 2, kind: "factors", type: "float32" },
+    { position: 3, kind: "sizes", type: "int64" },
+  ],
+  Tile: [{ position: 1, kind: "factors", type: "int64" }],
+  Upsample: [{ position: 1, kind: "factors", type: "float32" }],
 };
 
 const PREFIX = "curvature guard";
 
 /**
  * Nodes that compute as before, except that those which would make a tensor of more than 2^28 elements out of a few numbers
- * (ConstantOfShape, Expand, Tile, OneHot, Range) fail before they allocate it: their sizes pass through a Gather whose index is
- * out of bounds where the product of the sizes is too large. Nothing else runs twice, and ONNX Runtime says so in one line.
+ * fail before they allocate it: their sizes pass through a Gather whose index is out of bounds where the product of the sizes is
+ * too large. Nothing runs twice for it; see `sizeError` for what comes out.
  */
 export function guardSizes(nodes: readonly OnnxNode[]): GuardedNodes {
   const guarded: OnnxNode[] = [];
   let number = 0;
   for (const node of nodes) {
-    const sizes = (node.domain ?? "") === "" ? SIZES[node.op] : undefined;
-    const range = node.op === "Range" && (node.domain ?? "") === "";
-    if (sizes === undefined && !range) {
-      guarded.push(node);
-      continue;
+    let current = node;
+    for (const { position, checks } of (node.domain ?? "") === "" ? checksOf(node) : []) {
+      const prefix = `${PREFIX} ${number++}`;
+      guarded.push(...checks(prefix));
+      current = { ...current, inputs: current.inputs.map((name, i) => (i === position ? `${prefix} checked` : name)) };
     }
-    const prefix = `${PREFIX} ${number++}`;
-    const { position } = sizes ?? { position: 1 };
-    const checks = range ? rangeCheck(node, prefix) : productCheck(node, prefix, sizes!);
-    const inputs = node.inputs.map((name, i) => (i === position ? `${prefix} checked` : name));
-    guarded.push(...checks, { ...node, inputs });
+    guarded.push(current);
   }
   return number === 0 ? { nodes, constants: [] } : { nodes: guarded, constants: CONSTANTS };
+}
+
+/** The error of a run that a guard has ended, naming the node; undefined for other errors. */
+export function sizeError(cause: unknown, file: string): CurvatureError | undefined {
+  const found = cause instanceof Error ? new RegExp(`${PREFIX}: (.*?)'? Status Message`).exec(cause.message) : null;
+  if (found === null) return undefined;
+  const what = `${file}: ${found[1]} asks for more than ${MOST_ELEMENTS} elements`;
+  return new CurvatureError("model", `${what}; bind the sizes of the inputs, or export the model again`, { cause });
+}
+
+function checksOf(node: OnnxNode) {
+  const present = ({ position }: Sizes) => (node.inputs[position] ?? "") !== "";
+  const products = (SIZES[node.op] ?? []).filter(present).map((sizes) => ({
+    position: sizes.position,
+    checks: (prefix: string) => productCheck(node, prefix, sizes),
+  }));
+  const range = { position: 1, checks: (prefix: string) => rangeCheck(node, prefix) };
+  return node.op === "Range" ? [range] : products;
 }
 
 const CONSTANTS: GuardedNodes["constants"] = [
   { name: `${PREFIX} most`, tensor: { data: Float64Array.of(Math.log(MOST_ELEMENTS)), dims: [] } },
   { name: `${PREFIX} outside`, tensor: { data: BigInt64Array.of(1n), dims: [] } },
   { name: `${PREFIX} inside`, tensor: { data: BigInt64Array.of(0n), dims: [] } },
-  { name: `${PREFIX} zero`, tensor: { data: BigInt64Array.of(0n), dims: [1] } },
+  { name: `${PREFIX} int64`, tensor: { data: BigInt64Array.of(0n), dims: [1] } },
+  { name: `${PREFIX} float32`, tensor: { data: Float32Array.of(0), dims: [1] } },
   { name: `${PREFIX} one`, tensor: { data: BigInt64Array.of(1n), dims: [1] } },
+  { name: `${PREFIX} unit`, tensor: { data: Float64Array.of(1), dims: [] } },
 ];
 
 function make(
@@ -72,11 +98,16 @@ function double(name: string, output: string): OnnxNode {
 }
 
 /** The sizes plus an element, 0, of a list, which is not there where the logarithms of the sizes add up to too much. */
-function productCheck(node: OnnxNode, prefix: string, { position, timesInput }: Sizes): OnnxNode[] {
+function productCheck(node: OnnxNode, prefix: string, { position, kind, type }: Sizes): OnnxNode[] {
   const sizes = node.inputs[position];
+  const margins = [
+    make("Abs", [`${prefix} double`], `${prefix} magnitude`),
+    make("Add", [`${prefix} magnitude`, `${PREFIX} unit`], `${prefix} margin`),
+  ];
   const own = [
     double(sizes, `${prefix} double`),
-    make("Log", [`${prefix} double`], `${prefix} logarithms`),
+    ...(kind === "margins" ? margins : []),
+    make("Log", [`${prefix} ${kind === "margins" ? "margin" : "double"}`], `${prefix} logarithms`),
     make("ReduceSum", [`${prefix} logarithms`], `${prefix} sum`, { keepdims: { int: 0 } }),
   ];
   const others = [
@@ -85,18 +116,19 @@ function productCheck(node: OnnxNode, prefix: string, { position, timesInput }: 
     make("Log", [`${prefix} double size`], `${prefix} logarithm`),
     make("Add", [`${prefix} sum`, `${prefix} logarithm`], `${prefix} total`),
   ];
-  const checks = timesInput ? [...own, ...others] : own;
-  const count = `${prefix} ${timesInput ? "total" : "sum"}`;
-  if (node.op === "OneHot") return [...checks, ...indexFrom(count, prefix), ...elementAt(sizes, prefix)];
+  const checks = kind === "factors" ? [...own, ...others] : own;
+  const index = indexFrom(`${prefix} ${kind === "factors" ? "total" : "sum"}`, prefix);
+  if (type === undefined) return [...checks, ...index, ...elementAt(node, sizes, prefix)];
   return [
     ...checks,
-    ...indexFrom(count, prefix),
-    make("Gather", [`${PREFIX} zero`, `${prefix} index`], `${prefix} nothing`, { axis: { int: 0 } }),
+    ...index,
+    named(node, make("Gather", [`${PREFIX} ${type}`, `${prefix} index`], `${prefix} nothing`, { axis: { int: 0 } })),
     make("Add", [sizes, `${prefix} nothing`], `${prefix} checked`),
   ];
 }
 
-function rangeCheck({ inputs: [from, to, step] }: OnnxNode, prefix: string): OnnxNode[] {
+function rangeCheck(node: OnnxNode, prefix: string): OnnxNode[] {
+  const [from, to, step] = node.inputs;
   return [
     double(from, `${prefix} from`),
     double(to, `${prefix} to`),
@@ -105,7 +137,7 @@ function rangeCheck({ inputs: [from, to, step] }: OnnxNode, prefix: string): Onn
     make("Div", [`${prefix} span`, `${prefix} step`], `${prefix} count`),
     make("Log", [`${prefix} count`], `${prefix} logarithm`),
     ...indexFrom(`${prefix} logarithm`, prefix),
-    ...elementAt(to, prefix),
+    ...elementAt(node, to, prefix),
   ];
 }
 
@@ -117,11 +149,16 @@ function indexFrom(logarithm: string, prefix: string): OnnxNode[] {
 }
 
 /** The number, of whatever type, as the element that the index names of a list of it alone. */
-function elementAt(number: string, prefix: string): OnnxNode[] {
+function elementAt(node: OnnxNode, number: string, prefix: string): OnnxNode[] {
   return [
     make("Shape", [number], `${prefix} dims`),
     make("Concat", [`${PREFIX} one`, `${prefix} dims`], `${prefix} listed`, { axis: { int: 0 } }),
     make("Reshape", [number, `${prefix} listed`], `${prefix} list`),
-    make("Gather", [`${prefix} list`, `${prefix} index`], `${prefix} checked`, { axis: { int: 0 } }),
+    named(node, make("Gather", [`${prefix} list`, `${prefix} index`], `${prefix} checked`, { axis: { int: 0 } })),
   ];
+}
+
+/** The node that fails says for which one it does; quotes would end its name in the engine's message. */
+function named({ op, name = "", outputs }: OnnxNode, guard: OnnxNode): OnnxNode {
+  return { ...guard, name: `${PREFIX}: ${op} "${(name || outputs[0]).replaceAll("'", "")}"` };
 }

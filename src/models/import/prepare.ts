@@ -4,7 +4,8 @@ import type { AttributeValue, Dtype, Tensor } from "../../tensors/index.ts";
 import { dtypeOf } from "../../tensors/index.ts";
 import { inlineFunctions } from "./inlineFunctions.ts";
 import type { PreparedModel, StoredConstant } from "./preparedModel.ts";
-import { sortNodes } from "./sortNodes.ts";
+import { isArrayType } from "./probe.ts";
+import { describe, sortNodes } from "./sortNodes.ts";
 
 /** ONNX codes of element types that are computed in float32: float16, double, bfloat16. */
 const WIDENED: ReadonlySet<number> = new Set([10, 11, 16]);
@@ -16,6 +17,8 @@ const WIDENED: ReadonlySet<number> = new Set([10, 11, 16]);
  */
 export function prepare(contents: ModelContents, file: string): PreparedModel {
   const { graph, opsets, producer, metadata } = contents;
+  checkGrowth(graph, file);
+  checkInputs(graph, file);
   const inlined = inlineFunctions(graph.nodes, contents);
   const { nodes, constants } = splitConstants({ ...graph, nodes: inlined.nodes });
   const known = [...graph.inputs.map(({ name }) => name), ...constants.keys()];
@@ -91,6 +94,37 @@ function constantOf({ op, domain, attributes, name }: FileNode): Tensor | undefi
     return { data: value_strings.strings, dims: [value_strings.strings.length] };
   }
   throw new CurvatureError("unsupported", `Constant node "${name}" has no dense value; store it as a dense tensor`);
+}
+
+function checkInputs({ inputs }: Pick<FileGraph, "inputs">, file: string): void {
+  for (const { name, dtype } of inputs.map(wideInfo)) {
+    if (dtype === null || isArrayType(dtype)) continue;
+    throw new CurvatureError(
+      "unsupported",
+      `${file}: input "${name}" has elements of type ${dtype}, which are not read; export the model in float32`,
+    );
+  }
+}
+
+/** Attributes that make results larger than operands. */
+const GROWING: readonly string[] = ["pads", "output_padding", "output_shape"];
+
+/** More than any network has of padding, in all axes together. */
+const MOST_GROWTH = 2 ** 28;
+
+function checkGrowth({ nodes }: Pick<FileGraph, "nodes">, file: string): void {
+  for (const node of nodes) {
+    for (const name of GROWING) {
+      const value = node.attributes[name];
+      if (value === undefined || !("ints" in value)) continue;
+      const growth = value.ints.reduce((product, amount) => product * (1 + Math.abs(amount)), 1);
+      if (growth <= MOST_GROWTH) continue;
+      throw new CurvatureError(
+        "file",
+        `${file}: ${describe(node)} has ${name} [${value.ints.join(", ")}], more than any tensor can hold; the file is damaged, export it again`,
+      );
+    }
+  }
 }
 
 /** The node with half and double precision in its attributes turned to float32. */

@@ -1,7 +1,9 @@
 import { openSession } from "#runtime";
+import { CurvatureError } from "../../errors/index.ts";
 import type { FileNode, OnnxNode, ValueInfo } from "../../onnx/index.ts";
 import { engineError } from "../../runtime/index.ts";
-import { type Dtype, sizeOf, type Tensor } from "../../tensors/index.ts";
+import { type Dtype, formatDims, sizeOf, type Tensor } from "../../tensors/index.ts";
+import { MOST_ELEMENTS, sizeError } from "./guardSizes.ts";
 import type { PreparedModel } from "./preparedModel.ts";
 import { readBy } from "./sortNodes.ts";
 import { writePrepared } from "./writePrepared.ts";
@@ -130,7 +132,10 @@ async function runOnce(model: PreparedModel, { shapes, fetches, typed, extra }: 
       await session.release();
     }
   } catch (cause) {
-    throw engineError(`cannot run ${model.file} on inputs of shape ${JSON.stringify(shapes)}`, cause);
+    throw (
+      sizeError(cause, model.file) ??
+      engineError(`cannot run ${model.file} on inputs of shape ${JSON.stringify(shapes)}`, cause)
+    );
   }
 }
 
@@ -149,8 +154,23 @@ const ARRAYS = {
   float16: Uint16Array,
 } as const;
 
-/** Tensor of zeros (of empty strings) of any type. */
+/** Whether arrays of this library hold elements of a type. */
+export function isArrayType(type: string): type is Dtype {
+  return type === "string" || Object.hasOwn(ARRAYS, type);
+}
+
+/**
+ * Tensor of zeros (of empty strings) of any type.
+ *
+ * @throws CurvatureError "shape" for more elements than are ever fed
+ */
 export function zeroTensor(dtype: Dtype, dims: readonly number[]): Tensor {
   const size = sizeOf(dims);
+  if (!(size <= MOST_ELEMENTS)) {
+    throw new CurvatureError(
+      "shape",
+      `an input of shape ${formatDims(dims)} has more than ${MOST_ELEMENTS} elements; take smaller batches, or bind its sizes`,
+    );
+  }
   return { data: dtype === "string" ? new Array<string>(size).fill("") : new ARRAYS[dtype](size), dims, dtype };
 }
