@@ -37,8 +37,16 @@ export function numbers({ data }: Tensor): number[] {
 /** Largest difference over the largest entry (at least `floor`). */
 export function distance(a: Numbers, b: Numbers, floor = 1e-3): number {
   expect(a.length).toBe(b.length);
-  const scale = Math.max(floor, ...b.map(Math.abs));
-  return Math.max(0, ...a.map((x, i) => (Object.is(x, b[i]) ? 0 : Math.abs(x - b[i]) / scale)));
+  let scale = floor;
+  for (const y of b) scale = Math.max(scale, Math.abs(y));
+  let largest = 0;
+  for (const [i, x] of a.entries()) {
+    const difference = Object.is(x, b[i]) ? 0 : Math.abs(x - b[i]) / scale;
+    // A difference that is no number stays, since no comparison with it holds.
+    if (!(difference <= largest)) largest = difference;
+    if (Number.isNaN(largest)) return largest;
+  }
+  return largest;
 }
 
 export function randomLike(shape: readonly number[], name: string): number[] {
