@@ -1,6 +1,7 @@
 import type { FileNode } from "../onnx/index.ts";
 import type { ConstantDecision } from "./import/chooseParameters.ts";
 import { isDiscrete } from "./import/discrete.ts";
+import { isDecided } from "./import/foldControlFlow.ts";
 import { ruleOf } from "./import/operators.ts";
 import { neededNodes, reachedValues } from "./import/reach.ts";
 import { staticValues } from "./import/statics.ts";
@@ -9,7 +10,7 @@ import type { ModelInput, ModelOutput, ParameterRole } from "./model.ts";
 
 /**
  * What becomes of the nodes of an operator: "supported" have a derivative rule, "carried" ones need none and are evaluated as
- * they stand for each batch, "folded" ones depend on shapes and constants alone, "missing" ones would need a rule.
+ * they stand for each batch, "folded" ones depend on shapes and constants alone (or are control flow that does), "missing" ones would need a rule.
  */
 export type OperatorFate = "supported" | "carried" | "folded" | "missing";
 
@@ -91,7 +92,7 @@ function inspectOperators({ prepared, tensors }: FileModel): OperatorInspection[
   const statics = staticValues(nodes, { constants: prepared.constants.keys(), parameters });
   const isReached = (node: FileNode) => node.outputs.some((name) => reached.has(name));
   const fateOf = (node: FileNode): OperatorFate => {
-    if (node.outputs.every((name) => name === "" || statics.has(name))) return "folded";
+    if (isDecided(node, statics) || node.outputs.every((name) => name === "" || statics.has(name))) return "folded";
     if (isReached(node)) return ruleOf(node) === undefined ? "missing" : "supported";
     return ruleOf(node) === undefined || isDiscrete(node) ? "carried" : "supported";
   };

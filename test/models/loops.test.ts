@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { loadModel } from "../../src/models/index.ts";
+import { inspectModel, loadModel } from "../../src/models/index.ts";
 import type { Tensor } from "../../src/tensors/index.ts";
 import { rejectionOf } from "../onnx/messageOf.ts";
 import { distance, inputsOf, numbers, parameterFeeds, shapesOf, withProgram } from "./running.ts";
@@ -70,6 +70,8 @@ describe("Loop", () => {
   });
 
   test("of a known count", async () => {
+    const { operators } = inspectModel(await loadModel(tinyModel(loop(body(onward), ["three", "", "x"]))));
+    expect(operators.find(({ operator }) => operator === "Loop")?.fates).toMatchObject({ folded: 1, missing: 0 });
     await agrees(loop(body(onward), ["three", "yes", "x"]));
     await agrees(loop(body(onward), ["three", "", "x"]));
   });

@@ -31,9 +31,7 @@ export async function foldControlFlow(model: PreparedModel, request: FoldRequest
   if (!nodes.some(isControlFlow)) return model;
   const reached = reachedValues(nodes, parameters);
   const statics = staticValues(nodes, { constants: model.constants.keys(), parameters });
-  const decided = nodes.find(
-    (node) => isControlFlow(node) && isDecided(node, statics) && node.outputs.some((name) => reached.has(name)),
-  );
+  const decided = nodes.find((node) => isDecided(node, statics) && node.outputs.some((name) => reached.has(name)));
   if (decided === undefined) return model;
   return foldControlFlow(await written(model, { node: decided, shapes, parameters }), request);
 }
@@ -71,8 +69,9 @@ function isBranch({ op, domain }: FileNode): boolean {
   return domain === "" && op === "If";
 }
 
-/** Whether condition or count are known once shapes and constants are; the count of a Scan is a size. */
-function isDecided({ op, inputs }: FileNode, statics: ReadonlySet<string>): boolean {
+/** Whether a node is one of control flow whose condition or count is known once shapes are; the count of a Scan is a size. */
+export function isDecided({ op, domain, inputs }: FileNode, statics: ReadonlySet<string>): boolean {
+  if (domain !== "" || !CONTROL_FLOW.has(op)) return false;
   if (op === "Scan") return true;
   return (op === "If" ? inputs.slice(0, 1) : inputs.slice(0, 2)).every((name) => name === "" || statics.has(name));
 }

@@ -24,6 +24,8 @@ import {
   less,
   lessOrEqual,
   log,
+  logSigmoid,
+  logSoftmax,
   maximum,
   minimum,
   mul,
@@ -122,9 +124,14 @@ export function Exp(node: ImportedNode): Value {
   return exp(operand(node, 0));
 }
 
-/** Natural logarithm. */
+/**
+ * Natural logarithm. Of a Softmax or a Sigmoid it is their logarithm in one, which stays finite with a derivative where the
+ * probability itself is rounded to 0 (ONNX Runtime, node by node, gives minus infinity there).
+ */
 export function Log(node: ImportedNode): Value {
-  return log(operand(node, 0));
+  const x = operand(node, 0);
+  if (x.primitive.name === "softmax") return logSoftmax(x.inputs[0], (x.params as { readonly axis: number }).axis);
+  return x.primitive.name === "sigmoid" ? logSigmoid(x.inputs[0]) : log(x);
 }
 
 /** |x|, with derivative 0 at 0 as in PyTorch. */
