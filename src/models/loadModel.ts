@@ -55,12 +55,9 @@ export interface FileModel extends Model {
  *   "argument" for parameter patterns that match nothing
  */
 export async function loadModel(source: string | URL | Uint8Array, options: LoadOptions = {}): Promise<FileModel> {
-  const { externalData, parameters: override, trainingMode = "refuse", ties: tying = "keep", bind = {} } = options;
+  const { externalData, parameters: override, ties: tying = "keep" } = options;
   const loaded = await readModel(source, externalData === undefined ? {} : { externalData });
-  const read = await foldFixedBranches(bindInputs(asFloatModel(prepare(modelContents(loaded), loaded.file)), bind));
-  const { output } = options;
-  const wanted = output === undefined ? read : withOutputs(read, typeof output === "string" ? [output] : output);
-  const prepared = await inInferenceMode(wanted, trainingMode);
+  const prepared = await preparedAs(prepare(modelContents(loaded), loaded.file), options);
   const { parameters: found, constants } = await chooseParameters(prepared, override);
   const ties = findTies(found);
   const copies = new Set(tying === "restore" ? ties.map(({ copy }) => copy) : []);
@@ -95,6 +92,16 @@ export async function loadModel(source: string | URL | Uint8Array, options: Load
       return runOriginal(await session, { model: prepared, feeds });
     },
   };
+}
+
+/** The file as the user wants it read: quantizers gone, inputs bound, branches taken, outputs chosen, in inference mode. */
+async function preparedAs(
+  file: PreparedModel,
+  { trainingMode = "refuse", bind = {}, output }: LoadOptions,
+): Promise<PreparedModel> {
+  const read = await foldFixedBranches(bindInputs(asFloatModel(file), bind));
+  const wanted = output === undefined ? read : withOutputs(read, typeof output === "string" ? [output] : output);
+  return inInferenceMode(wanted, trainingMode);
 }
 
 function tieNotice({ copy, original, transposed }: Tie, tying: "keep" | "restore"): string {

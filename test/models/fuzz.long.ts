@@ -11,7 +11,7 @@ import { mutant } from "./mutants.ts";
  * 5,000 mutants of three models in processes of their own, which need the built package: none may crash its process, take longer
  * than 10 seconds or more than 2 GB, and every rejection is one line.
  */
-const files = ["exported/vit_torchscript", "exported/branches_dynamo", "exported/lstm_dynamo"];
+const files = ["exported/vit_torchscript", "exported/bert_dynamo", "exported/lstm_dynamo"];
 const MUTANTS = 5000;
 const SECONDS = 10;
 const MEGABYTES = 2048;

@@ -89,18 +89,7 @@ export function unrollScan(
     );
   }
   const states = node.inputs.length - scanned;
-  const lists = (name: string, length: number) => intsAttribute(node, name) ?? new Array<number>(length).fill(0);
-  const inputs = node.inputs.slice(states).map((name, i) => {
-    const shape = dims.get(name) ?? [];
-    const axis = lists("scan_input_axes", scanned)[i];
-    return {
-      name,
-      axis,
-      length: shape[axis < 0 ? axis + shape.length : axis] ?? 0,
-      back: lists("scan_input_directions", scanned)[i] !== 0,
-    };
-  });
-  const outputs = node.outputs.slice(states);
+  const inputs = scannedInputs(node, { states, dims });
   const length = inputs[0]?.length ?? 0;
   checkRounds(node, length);
   let carried: readonly string[] = node.inputs.slice(0, states);
@@ -116,12 +105,25 @@ export function unrollScan(
   node.outputs.slice(0, states).forEach((name, i) => {
     if (name !== "") add(unrolling, [identityNode(carried[i], name)]);
   });
-  outputs.forEach((name, i) => {
+  node.outputs.slice(states).forEach((name, i) => {
     const pieces = stacked.map((round) => round[i]);
-    if (lists("scan_output_directions", outputs.length)[i] !== 0) pieces.reverse();
-    if (name !== "") stack(unrolling, { name, pieces, axis: lists("scan_output_axes", outputs.length)[i] });
+    if (intsAttribute(node, "scan_output_directions")?.[i] === 1) pieces.reverse();
+    if (name !== "") stack(unrolling, { name, pieces, axis: intsAttribute(node, "scan_output_axes")?.[i] ?? 0 });
   });
   return inOrder(soFar(unrolling));
+}
+
+/** The scanned inputs of a Scan, with the axis along which they are cut, its length, and whether from its end. */
+function scannedInputs(
+  node: FileNode,
+  { states, dims }: { readonly states: number; readonly dims: ReadonlyMap<string, readonly number[]> },
+) {
+  return node.inputs.slice(states).map((name, i) => {
+    const shape = dims.get(name) ?? [];
+    const axis = intsAttribute(node, "scan_input_axes")?.[i] ?? 0;
+    const back = intsAttribute(node, "scan_input_directions")?.[i] === 1;
+    return { name, axis, length: shape[axis < 0 ? axis + shape.length : axis] ?? 0, back };
+  });
 }
 
 function start(model: PreparedModel, node: FileNode): Unrolling {
