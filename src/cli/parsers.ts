@@ -83,3 +83,17 @@ export function namedShape(
   }
   return { ...before, [name]: dims };
 }
+
+/** Reads `NAME=NUMBER`; entries by name, this one added to those before. */
+export function namedNumber(
+  text: string,
+  before: { readonly [name: string]: number } = {},
+): { readonly [name: string]: number } {
+  const [, name, digits] = /^([^=]+)=(.+)$/.exec(text.trim()) ?? [];
+  const value = Number(digits);
+  if (name === undefined || !Number.isFinite(value)) {
+    throw new InvalidArgumentError("Expected NAME=NUMBER, for example sr=16000.");
+  }
+  if (name in before) throw new InvalidArgumentError(`"${name}" is bound twice.`);
+  return { ...before, [name]: value };
+}

@@ -24,7 +24,7 @@ const cheap = ["--probes", "3", "--steps", "4", "--density-probes", "2", "--eige
 
 describe("help", () => {
   test.each([
-    ["inspect", ["--json", "--inference", "--debug"]],
+    ["inspect", ["--json", "--output", "--bind", "--inference", "--debug"]],
     [
       "report",
       ["--data", "--input", "--targets", "--label", "--scale", "--rows", "--loss", "--matrices", "--parameters"],
@@ -76,6 +76,23 @@ describe("inspect", () => {
     expect(softmax.stdout).toMatch(/softmax +\[batch, 10\] +ends in Softmax, which is cut off/);
     const constants = await run("inspect", "test/models/mnist_cnn_bn_op13.onnx");
     expect(constants.stdout).toMatch(/float tensors that are no weights\n +net\.1\.running_mean/);
+  });
+
+  test("binds open sizes, and says what can be bound", async () => {
+    const bound = await run("inspect", MODEL, "--bind", "batch=32");
+    expect(bound.stdout).toMatch(/x +float32 +\[32, 64\]/);
+    const unknown = await run("inspect", MODEL, "--bind", "sr=16000");
+    expect(unknown).toMatchObject({ code: 1, stdout: "" });
+    expect(unknown.stderr).toMatch(/^error: .+ has no input and no open size "sr" to bind; its inputs are .+\n$/);
+    for (const [text, message] of [
+      ["batch", "Expected NAME=NUMBER, for example sr=16000."],
+      ["batch=many", "Expected NAME=NUMBER, for example sr=16000."],
+    ]) {
+      const misused = await run("inspect", MODEL, "--bind", text!);
+      expect(misused.code).toBe(2);
+      expect(misused.stderr).toContain(message);
+    }
+    expect((await run("inspect", MODEL, "--bind", "a=1", "--bind", "a=2")).stderr).toContain('"a" is bound twice.');
   });
 });
 

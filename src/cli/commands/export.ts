@@ -1,11 +1,12 @@
 import { Command, Option } from "commander";
-import { CurvatureError, type ExportedProduct, exportProduct, type FileModel, loadModel } from "../../index.ts";
+import { CurvatureError, type ExportedProduct, exportProduct, type FileModel } from "../../index.ts";
 import { checkExported } from "../checkExported.ts";
 import { dtypeOption, type LossChoice, lossOption, reductionOption, withOutputs } from "../lossOption.ts";
+import { type ModelOptions, openModel, withModelOptions } from "../modelOptions.ts";
 import { prepareFiles, writeWhole } from "../outputFiles.ts";
-import { namedShape, nameList, patternList, wholeNumber } from "../parsers.ts";
+import { namedShape, patternList, wholeNumber } from "../parsers.ts";
 
-interface ExportCommandOptions {
+interface ExportCommandOptions extends ModelOptions {
   readonly product: ExportedProduct;
   readonly loss: LossChoice;
   readonly reduction: "mean" | "sum";
@@ -15,8 +16,6 @@ interface ExportCommandOptions {
   readonly parametersAsInputs?: true;
   readonly dtype: "float32" | "float64";
   readonly rowShape?: { readonly [input: string]: readonly number[] };
-  readonly output?: readonly string[];
-  readonly inference?: true;
   readonly json?: true;
 }
 
@@ -29,7 +28,7 @@ Example:
 
 /** `export MODEL`: a derivative as an ONNX model. */
 export function exportCommand(): Command {
-  return new Command("export")
+  const command = new Command("export")
     .description("write a derivative of the model as an ONNX model that any runtime can run")
     .argument("<model>", "ONNX file, or its URL")
     .addOption(
@@ -38,7 +37,8 @@ export function exportCommand(): Command {
         .makeOptionMandatory(),
     )
     .addOption(lossOption())
-    .addOption(reductionOption())
+    .addOption(reductionOption());
+  return withModelOptions(command)
     .addOption(new Option("--batch-size <n>", "rows of its inputs").argParser(wholeNumber(1)).makeOptionMandatory())
     .addOption(new Option("--out <file>", "file to write").makeOptionMandatory())
     .option(
@@ -53,8 +53,6 @@ export function exportCommand(): Command {
       "shape of an input's rows where the model leaves it open, as x=3,32,32",
       namedShape,
     )
-    .option("--output <name>", "output that the loss reads; repeat for gaussianNll with two", nameList)
-    .option("--inference", "read a model that was saved in training mode as it works after training")
     .option("--json", "print what was written as JSON")
     .option("--debug", "print where an error happened")
     .addHelpText("after", EXAMPLE)
@@ -63,7 +61,7 @@ export function exportCommand(): Command {
 
 async function exportModel(file: string, options: ExportCommandOptions): Promise<void> {
   const { product, batchSize, dtype, parameters, rowShape, out } = options;
-  const model = await loadModel(file, options.inference ? { trainingMode: "inference" } : {});
+  const model = await openModel(file, options);
   checkShapes(model, rowShape);
   await prepareFiles(out);
   const exported = await exportProduct(model, {

@@ -1,9 +1,9 @@
 import { Command } from "commander";
-import { inspectModel, loadModel } from "../../index.ts";
+import { inspectModel } from "../../index.ts";
 import { inspectionText } from "../inspectionText.ts";
+import { type ModelOptions, openModel, withModelOptions } from "../modelOptions.ts";
 
-interface InspectOptions {
-  readonly inference?: true;
+interface InspectOptions extends ModelOptions {
   readonly json?: true;
 }
 
@@ -13,17 +13,17 @@ Example:
 
 /** `inspect MODEL`: what a file holds and what this library can do with it. */
 export function inspectCommand(): Command {
-  return new Command("inspect")
+  const command = new Command("inspect")
     .description(
       "show inputs, outputs, weights and operators of a model, whether each is supported, and which loss fits",
     )
-    .argument("<model>", "ONNX file, or its URL")
-    .option("--inference", "read a model that was saved in training mode as it works after training")
+    .argument("<model>", "ONNX file, or its URL");
+  return withModelOptions(command)
     .option("--json", "print everything as JSON")
     .option("--debug", "print where an error happened")
     .addHelpText("after", EXAMPLE)
     .action(async (file: string, options: InspectOptions) => {
-      const found = inspectModel(await loadModel(file, options.inference ? { trainingMode: "inference" } : {}));
+      const found = inspectModel(await openModel(file, options));
       process.stdout.write(options.json ? `${JSON.stringify(found, undefined, 2)}\n` : inspectionText(found));
     });
 }

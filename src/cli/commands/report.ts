@@ -7,18 +7,18 @@ import {
   empiricalRisk,
   type FileModel,
   loadData,
-  loadModel,
   type MatrixName,
   type RunOptions,
 } from "../../index.ts";
 import { renderHtml, renderJson, renderTable } from "../../report/index.ts";
 import { interruptible } from "../interruption.ts";
 import { dtypeOption, type LossChoice, lossOption, reductionOption, withOutputs } from "../lossOption.ts";
+import { type ModelOptions, openModel, withModelOptions } from "../modelOptions.ts";
 import { prepareFiles, writeWhole } from "../outputFiles.ts";
-import { matrixList, namedFile, nameList, patternList, positiveNumber, rowRange, wholeNumber } from "../parsers.ts";
+import { matrixList, namedFile, patternList, positiveNumber, rowRange, wholeNumber } from "../parsers.ts";
 import { progressDisplay } from "../progress.ts";
 
-interface ReportOptions {
+interface ReportOptions extends ModelOptions {
   readonly data?: string;
   readonly input?: { readonly [name: string]: string };
   readonly targets?: string;
@@ -27,8 +27,6 @@ interface ReportOptions {
   readonly rows?: readonly [from: number, to?: number];
   readonly loss: LossChoice;
   readonly reduction: "mean" | "sum";
-  readonly output?: readonly string[];
-  readonly inference?: true;
   readonly matrices?: readonly MatrixName[];
   readonly parameters?: readonly (string | RegExp)[];
   readonly batchSize?: number;
@@ -73,9 +71,8 @@ function addDataOptions(command: Command): void {
     .option("--scale <x>", "divide inputs by this number", positiveNumber)
     .option("--rows <a:b>", "use rows A to B - 1 only, counted from 0", rowRange)
     .addOption(lossOption())
-    .addOption(reductionOption())
-    .option("--output <name>", "output that the loss reads; repeat for gaussianNll with two", nameList)
-    .option("--inference", "read a model that was saved in training mode as it works after training");
+    .addOption(reductionOption());
+  withModelOptions(command);
 }
 
 function addMatrixOptions(command: Command): void {
@@ -113,7 +110,7 @@ async function report(command: Command, file: string, options: ReportOptions): P
   checkDataOptions(command, options);
   const [html, json] = [join(options.out, "report.html"), join(options.out, "report.json")];
   const found = await interruptible(async (signal) => {
-    const model = await loadModel(file, options.inference ? { trainingMode: "inference" } : {});
+    const model = await openModel(file, options);
     const data = await dataOf(model, options);
     await prepareFiles(html, json);
     return compute({ model, data, signal, options });
