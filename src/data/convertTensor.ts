@@ -1,5 +1,5 @@
 import { CurvatureError } from "../errors/index.ts";
-import { type Dtype, dtypeOf, sizeOf, type Tensor, type TensorData } from "../tensors/index.ts";
+import { arrayTypes, type Dtype, dtypeOf, sizeOf, type Tensor, type TensorData } from "../tensors/index.ts";
 import { describePosition } from "./describePosition.ts";
 
 /** What a tensor of data is turned into. */
@@ -24,16 +24,6 @@ const ranges = {
   int64: [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER],
   uint64: [0, Number.MAX_SAFE_INTEGER],
   bool: [0, 1],
-} as const;
-
-const arrayOf = {
-  int8: Int8Array,
-  uint8: Uint8Array,
-  int16: Int16Array,
-  uint16: Uint16Array,
-  int32: Int32Array,
-  uint32: Uint32Array,
-  bool: Uint8Array,
 } as const;
 
 /**
@@ -71,7 +61,7 @@ export function convertTensor(tensor: Tensor, { dtype, scale = 1, where, start =
 function integersOf(values: ArrayLike<number>, dtype: keyof typeof ranges): TensorData {
   if (dtype === "int64") return BigInt64Array.from(Array.from(values, BigInt));
   if (dtype === "uint64") return BigUint64Array.from(Array.from(values, BigInt));
-  return arrayOf[dtype].from(values);
+  return arrayTypes[dtype].from(values);
 }
 
 /** Elements as numbers; 64-bit integers beyond 2^53 are rounded, float16 bits are decoded. */

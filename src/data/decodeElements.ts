@@ -1,24 +1,8 @@
 import { CurvatureError } from "../errors/index.ts";
-import { formatDims, sizeOf, type TensorData } from "../tensors/index.ts";
-
-/** Numeric element types as a file lays them out, and the array that holds each; float16 as its 16 bits. */
-const arrayOf = {
-  float16: Uint16Array,
-  float32: Float32Array,
-  float64: Float64Array,
-  int8: Int8Array,
-  uint8: Uint8Array,
-  int16: Int16Array,
-  uint16: Uint16Array,
-  int32: Int32Array,
-  uint32: Uint32Array,
-  int64: BigInt64Array,
-  uint64: BigUint64Array,
-  bool: Uint8Array,
-} as const;
+import { arrayTypes, formatDims, sizeOf, type TensorData } from "../tensors/index.ts";
 
 /** Element type that `decodeElements` can read. */
-export type StoredType = keyof typeof arrayOf;
+export type StoredType = keyof typeof arrayTypes;
 
 const hostIsLittleEndian = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 
@@ -40,7 +24,7 @@ export interface Storage {
  * @throws CurvatureError if there are fewer or more bytes than the dimensions need
  */
 export function decodeElements(bytes: Uint8Array, { dtype, dims, littleEndian, name }: Storage): Elements {
-  const size = arrayOf[dtype].BYTES_PER_ELEMENT;
+  const size = arrayTypes[dtype].BYTES_PER_ELEMENT;
   const expected = sizeOf(dims) * size;
   if (bytes.length !== expected) {
     throw new CurvatureError(
@@ -51,7 +35,7 @@ export function decodeElements(bytes: Uint8Array, { dtype, dims, littleEndian, n
   }
   const own = new Uint8Array(bytes);
   if (size > 1 && littleEndian !== hostIsLittleEndian) reverseElements(own, size);
-  return new arrayOf[dtype](own.buffer);
+  return new arrayTypes[dtype](own.buffer);
 }
 
 function reverseElements(bytes: Uint8Array, size: number): void {

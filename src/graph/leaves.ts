@@ -1,5 +1,5 @@
 import { CurvatureError } from "../errors/index.ts";
-import { dtypeOf, formatDims, sizeOf, type Tensor } from "../tensors/index.ts";
+import { type Dtype, dtypeOf, formatDims, sizeOf, type Tensor } from "../tensors/index.ts";
 import { apply } from "./apply.ts";
 import type { ElementType, Primitive, Shape, Value } from "./primitive.ts";
 
@@ -24,7 +24,7 @@ export function input(name: string, shape: Shape, type: ElementType = "float"): 
 /** A tensor that is part of the graph. Floats keep the precision they are given in until the graph is compiled. */
 export const constantPrimitive: Primitive<Tensor> = {
   name: "constant",
-  output: (_, tensor) => ({ shape: tensor.dims, type: elementType(tensor) }),
+  output: (_, tensor) => ({ shape: tensor.dims, type: elementTypeOf(dtypeOf(tensor)) }),
   uniform: (_, tensor) => uniformElement(tensor),
   vectorize: (node) => node,
   lower: ({ params }, context) => context.constant(params),
@@ -66,8 +66,8 @@ export function isInput(value: Value): value is Value<InputParams> {
   return value.primitive === (inputPrimitive as Primitive);
 }
 
-function elementType(tensor: Tensor): ElementType {
-  const dtype = dtypeOf(tensor);
+/** Type of a value that holds elements of a tensor's type. */
+export function elementTypeOf(dtype: Dtype): ElementType {
   return dtype === "float32" || dtype === "float64" || dtype === "float16" ? "float" : dtype;
 }
 
@@ -92,7 +92,7 @@ export function identityKey(object: object): string {
 }
 
 function tensorKey(tensor: Tensor): string {
-  const type = elementType(tensor);
+  const type = elementTypeOf(dtypeOf(tensor));
   if (tensor.data.length > 64) return `${type}${tensor.dims}${identityKey(tensor.data)}`;
   return `${type}${tensor.dims}:${Array.from(tensor.data as ArrayLike<unknown>, (x) => (Object.is(x, -0) ? "-0" : String(x))).join()}`;
 }

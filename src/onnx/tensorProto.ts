@@ -1,6 +1,7 @@
 import { create, isFieldSet } from "@bufbuild/protobuf";
 import { CurvatureError } from "../errors/index.ts";
 import {
+  arrayTypes,
   type Dtype,
   dtypeOf,
   formatDims,
@@ -29,21 +30,7 @@ export interface TensorHeader {
 type FixedSizeType = Exclude<ElementType, NarrowType | "string">;
 
 /** Array in which the elements of each type lie in a file, little-endian. */
-const arrays = {
-  float32: Float32Array,
-  float64: Float64Array,
-  float16: Uint16Array,
-  bfloat16: Uint16Array,
-  int8: Int8Array,
-  uint8: Uint8Array,
-  int16: Int16Array,
-  uint16: Uint16Array,
-  int32: Int32Array,
-  uint32: Uint32Array,
-  int64: BigInt64Array,
-  uint64: BigUint64Array,
-  bool: Uint8Array,
-} as const satisfies Record<FixedSizeType, unknown>;
+const arrays = { ...arrayTypes, bfloat16: Uint16Array } as const satisfies Record<FixedSizeType, unknown>;
 
 /**
  * TensorProto of a tensor. `rawData` is a view on the tensor's array, not a copy, unless `storedAs` asks for sixteen bits

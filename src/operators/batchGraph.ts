@@ -31,7 +31,8 @@ export interface BatchGraphRequest {
   readonly outputs: readonly string[];
   /** Indices of the differentiated parameters among the model's. */
   readonly chosen: readonly number[];
-  readonly shape: BatchShape;
+  /** Targets may be left to what the loss usually takes for the model's outputs. */
+  readonly shape: Omit<BatchShape, "targets"> & Partial<Pick<BatchShape, "targets">>;
 }
 
 /**
@@ -42,8 +43,9 @@ export interface BatchGraphRequest {
 export async function batchGraph({ model, loss, outputs, chosen, shape }: BatchGraphRequest): Promise<FedBatchGraph> {
   const graph = await model.graph({ shapes: shape.inputs, outputs, cut: loss.cut });
   const output = joined(graph, outputs, { model, rows: shape.rows });
-  const layout = loss.layout(output.shape, shape.targets);
-  const targets = input("targets", shape.targets.dims, shape.targets.integer ? "int64" : "float");
+  const form = shape.targets ?? usualTargets(loss, { first: graph.outputs[outputs[0]].shape, joined: output.shape });
+  const layout = loss.layout(output.shape, form);
+  const targets = input("targets", form.dims, form.integer ? "int64" : "float");
   const y = arrangeTargets(targets, layout);
   const rowWeights = shape.weighted ? input("weights", [shape.rows]) : undefined;
   return {
@@ -60,6 +62,17 @@ export async function batchGraph({ model, loss, outputs, chosen, shape }: BatchG
     loss,
     layout,
   };
+}
+
+/** Class indices where the loss takes labels, else a label of its likelihood for the outputs of each term. */
+function usualTargets(
+  { labels, likelihood }: Loss,
+  { first, joined: all }: { readonly first: readonly number[]; readonly joined: readonly number[] },
+): BatchShape["targets"] {
+  if (labels !== undefined) return { dims: first.filter((_, axis) => axis !== 1), integer: true };
+  if (first.length === 1) return { dims: first, integer: false };
+  const size = all[all.length - 1];
+  return { dims: [...first.slice(0, -1), likelihood?.labelSize(size) ?? first[first.length - 1]], integer: false };
 }
 
 /** The outputs side by side along their last axis; outputs of one number a row get an axis for it. */

@@ -36,7 +36,7 @@ const CACHE_SHARE = 0.25;
 
 /**
  * The objective L(theta) = c sum_t w_t l(f_t, y_t) of a model on a data set, with c = 1 for "sum" and 1 / denominator for
- * "mean". Makes four passes over the data (checks of numbers and labels, two to see that they are the same) and evaluates
+ * "mean". Makes three passes over the data, which check numbers, labels and that a second pass gives the same, and evaluates
  * the loss twice.
  *
  * @throws CurvatureError "argument" for patterns that match no parameter, "data" for rows that do not fit model or loss,

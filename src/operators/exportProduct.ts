@@ -105,17 +105,8 @@ async function graphOf(
       return [name, [rows, ...(row as number[])]];
     }),
   );
-  const bare = await model.graph({ shapes: inputs, outputs, cut: loss.cut });
-  const targets = options.targets ?? defaultTargets(loss, bare.outputs[outputs[0]].shape, outputs.length);
-  return batchGraph({ model, loss, outputs, chosen, shape: { rows, inputs, targets, weighted: false } });
-}
-
-/** Class indices where the loss takes labels, else one number an output (half as many for mean and log-variance). */
-function defaultTargets(loss: Loss, output: readonly number[], outputs: number): NonNullable<ExportOptions["targets"]> {
-  if (loss.labels !== undefined) return { dims: output.filter((_, axis) => axis !== 1), integer: true };
-  const size = output[output.length - 1];
-  const half = loss.name === "gaussianNll" && outputs === 1;
-  return { dims: half ? [...output.slice(0, -1), size / 2] : output, integer: false };
+  const targets = options.targets === undefined ? {} : { targets: options.targets };
+  return batchGraph({ model, loss, outputs, chosen, shape: { rows, inputs, weighted: false, ...targets } });
 }
 
 interface Built {
@@ -193,10 +184,7 @@ function reduced({ loss, y, layout, targets }: FedBatchGraph, sum: Value): Value
 
 function checkNames(model: Model, inputs: readonly string[]): void {
   const clash = model.parameters.find(({ name }) => inputs.includes(name));
-  const twice =
-    inputs.find((name, i) => inputs.indexOf(name) !== i) ??
-    (model.inputs.some(({ name }) => name === "targets") ? "targets" : undefined);
-  const name = clash?.name ?? twice;
+  const name = clash?.name ?? model.inputs.find((each) => each.name === "targets")?.name;
   if (name !== undefined)
     throw new CurvatureError(
       "model",

@@ -4,7 +4,6 @@ import { dtypeOf, type Precision, type Tensor, toPrecision, type Vector } from "
 
 /** An ONNX graph that is being written. */
 export interface GraphWriter extends Lowering {
-  readonly written: readonly OnnxNode[];
   readonly initializers: readonly Initializer[];
   /** Says under which name a value can be read. */
   define(value: Value, name: string): void;
@@ -47,7 +46,6 @@ export function graphWriter(options: Pick<Lowering, "precision" | "opset" | "por
   };
   return {
     ...options,
-    written: nodes,
     initializers,
     define: (value, name) => void names.set(value, name),
     name: (value) => names.get(value)!,

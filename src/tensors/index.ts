@@ -1,3 +1,4 @@
+export { arrayTypes } from "./arrayTypes.ts";
 export type { AttributeValue, StoredAs } from "./attribute.ts";
 export type { Dtype, Precision, TensorData } from "./dtype.ts";
 export { dtypeOf, formatDims, sizeOf, type Tensor } from "./tensor.ts";

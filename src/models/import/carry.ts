@@ -1,5 +1,5 @@
 import { CurvatureError } from "../../errors/index.ts";
-import { carried, type ElementType, integers, type NodeSpec, type Value } from "../../graph/index.ts";
+import { carried, elementTypeOf, integers, type NodeSpec, type Value } from "../../graph/index.ts";
 import { type FileNode, renameCaptures } from "../../onnx/index.ts";
 import type { AttributeValue, Dtype } from "../../tensors/index.ts";
 import type { ImportedNode } from "./importedNode.ts";
@@ -49,7 +49,7 @@ export function carry(
   return node.outputs.map((name, output) => {
     const shape = context.outputShapes[output];
     if (shape === undefined) return undefined;
-    return carried(operands, { node: spec, output, shape, type: elementType(context.types.get(name) ?? "float32") });
+    return carried(operands, { node: spec, output, shape, type: elementTypeOf(context.types.get(name) ?? "float32") });
   });
 }
 
@@ -82,8 +82,4 @@ function inputForm(
     );
   }
   return { inputs, attributes: node.attributes };
-}
-
-function elementType(dtype: Dtype): ElementType {
-  return dtype === "float32" || dtype === "float64" || dtype === "float16" ? "float" : dtype;
 }

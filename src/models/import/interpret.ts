@@ -1,5 +1,5 @@
 import { CurvatureError } from "../../errors/index.ts";
-import { constant, type ElementType, input, type Shape, sameShape, type Value } from "../../graph/index.ts";
+import { constant, elementTypeOf, input, type Shape, sameShape, type Value } from "../../graph/index.ts";
 import type { FileNode } from "../../onnx/index.ts";
 import { permute } from "../../primitives/index.ts";
 import { type Dtype, formatDims } from "../../tensors/index.ts";
@@ -45,7 +45,7 @@ export async function interpret(what: Interpretation, request: Omit<GraphRequest
   const values = new Map<string, Value>();
   const inputs: Record<string, Value> = {};
   for (const { name, dtype } of model.inputs) {
-    inputs[name] = input(name, request.shapes[name], elementType(dtype as Dtype));
+    inputs[name] = input(name, request.shapes[name], elementTypeOf(dtype as Dtype));
     values.set(name, inputs[name]);
   }
   const free = parameters.map(({ name, tensor, dims }) => {
@@ -173,10 +173,6 @@ function consumersOf(nodes: readonly FileNode[]): Map<string, string[]> {
   for (const node of nodes)
     for (const name of node.inputs) consumers.set(name, [...(consumers.get(name) ?? []), node.op]);
   return consumers;
-}
-
-function elementType(dtype: Dtype): ElementType {
-  return dtype === "float32" || dtype === "float64" || dtype === "float16" ? "float" : dtype;
 }
 
 function namedOutputs(

@@ -2,7 +2,7 @@ import { openSession } from "#runtime";
 import { CurvatureError } from "../../errors/index.ts";
 import type { FileNode, OnnxNode, ValueInfo } from "../../onnx/index.ts";
 import { engineError } from "../../runtime/index.ts";
-import { type Dtype, formatDims, sizeOf, type Tensor } from "../../tensors/index.ts";
+import { arrayTypes, type Dtype, formatDims, sizeOf, type Tensor } from "../../tensors/index.ts";
 import { MOST_ELEMENTS, sizeError } from "./guardSizes.ts";
 import type { PreparedModel } from "./preparedModel.ts";
 import { readBy } from "./sortNodes.ts";
@@ -139,24 +139,9 @@ async function runOnce(model: PreparedModel, { shapes, fetches, typed, extra }: 
   }
 }
 
-const ARRAYS = {
-  float32: Float32Array,
-  float64: Float64Array,
-  int8: Int8Array,
-  uint8: Uint8Array,
-  int16: Int16Array,
-  uint16: Uint16Array,
-  int32: Int32Array,
-  uint32: Uint32Array,
-  int64: BigInt64Array,
-  uint64: BigUint64Array,
-  bool: Uint8Array,
-  float16: Uint16Array,
-} as const;
-
 /** Whether arrays of this library hold elements of a type. */
 export function isArrayType(type: string): type is Dtype {
-  return type === "string" || Object.hasOwn(ARRAYS, type);
+  return type === "string" || Object.hasOwn(arrayTypes, type);
 }
 
 /**
@@ -172,5 +157,5 @@ export function zeroTensor(dtype: Dtype, dims: readonly number[]): Tensor {
       `an input of shape ${formatDims(dims)} has more than ${MOST_ELEMENTS} elements; take smaller batches, or bind its sizes`,
     );
   }
-  return { data: dtype === "string" ? new Array<string>(size).fill("") : new ARRAYS[dtype](size), dims, dtype };
+  return { data: dtype === "string" ? new Array<string>(size).fill("") : new arrayTypes[dtype](size), dims, dtype };
 }
