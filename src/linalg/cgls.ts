@@ -1,21 +1,25 @@
-import type { Vector } from "../tensors/index.ts";
+import { toPrecision, type Vector } from "../tensors/index.ts";
+import { precision } from "./checks.ts";
 import { drive } from "./drive.ts";
-import { type Method, type SolverOptions, type SolverState, solverSteps } from "./linearSolver.ts";
-import type { LeastSquaresResult } from "./lsmr.ts";
+import { type LeastSquaresOptions, type LeastSquaresResult, leastSquaresSteps, notDefinite } from "./leastSquares.ts";
+import type { Method, SolverState } from "./linearSolver.ts";
 import type { LinearOperator } from "./operator.ts";
-import { isInterruption } from "./products.ts";
-import { axpy, dot, norm } from "./vector.ts";
+import { isInterruption, type Products } from "./products.ts";
+import { combination, dot, norm } from "./vector.ts";
 
 /** Options of `cgls`. */
-export type CglsOptions = SolverOptions<CglsState>;
+export type CglsOptions = LeastSquaresOptions<CglsState>;
 
 /** State of a run of `cgls`, from which it can go on. */
 export type CglsState = SolverState<CglsRecurrence>;
 
-/** Residual of the system, search direction, `||A' r||^2` and the largest `||A p|| / ||p||` seen. */
+/** Residual of the system, search direction and its norm, `||A' r||^2` and the largest `||A p|| / ||p||` seen, norms as the preconditioner has them. */
 export interface CglsRecurrence {
   readonly residual: Vector;
   readonly direction: Vector;
+  /** `p' M^-1 p` */
+  readonly squaredLength: number;
+  /** `(A' r)' M (A' r)` */
   readonly gamma: number;
   readonly scale: number;
 }
@@ -23,10 +27,11 @@ export interface CglsRecurrence {
 const NAME = "cgls";
 
 /**
- * Least-squares solution, `min ||b - A x||`, for A of any shape and rank by conjugate gradients on the normal equations in the form that
- * does not square A (Hestenes and Stiefel, 1952; Bjorck, 1996, algorithm 7.4.1): from `x0 = 0` the shortest one. Two products a step, one
- * with A and one with its transpose; one at the start, and two at the end and whenever the recurrence claims to have converged. `||r||` never
- * rises; `lsmr` has a smoother `||A' r||` and can stop a little earlier.
+ * Least-squares solution, `min ||b - A x||^2 + damping ||x||^2`, for A of any shape and rank by conjugate gradients on the normal equations in
+ * the form that does not square A (Hestenes and Stiefel, 1952; Bjorck, 1996, algorithm 7.4.1), optionally preconditioned: from `x0 = 0` the
+ * shortest one, with a preconditioner M the one of least `x' M^-1 x`. Two products a step, one with A and one with its transpose; one at the
+ * start, and two at the end and whenever the recurrence claims to have converged. Converged means as in `lsmr`. What is minimized never rises;
+ * `lsmr` has a smoother `||A' r||` and can stop a little earlier.
  *
  * @throws CurvatureError "argument", "shape" or "numeric" for options, operators or vectors it cannot take, "unsupported" where A is not
  * symmetric and has no adjoint; whatever the operator throws, with `state`
@@ -41,36 +46,48 @@ export async function* cglsSteps(
   b: Vector,
   options: CglsOptions = {},
 ): AsyncGenerator<CglsState, LeastSquaresResult, void> {
-  return yield* solverSteps(method, { A, b, options });
+  return yield* leastSquaresSteps(methodWith, { name: NAME, A, b, options });
 }
 
-const method: Method<CglsRecurrence> = {
-  name: NAME,
-  stepProducts: 2,
-  startProducts: 1,
-  leastSquares: true,
-  async start(residual, { run, current }) {
-    const direction = await run.adjointMatvec(residual, current);
-    if (isInterruption(direction)) return direction;
-    const gamma = dot(direction, direction);
-    if (gamma === 0) return { status: "converged", happened: "A' r is zero: no x has a smaller residual" };
-    return { residual, direction, gamma, scale: 0 };
-  },
-  async step(x, was, { run, current }) {
-    const q = await run.matvec(was.direction, current);
-    if (isInterruption(q)) return q;
-    const scale = Math.max(was.scale, norm(q) / norm(was.direction));
-    const alpha = was.gamma / dot(q, q);
-    if (!Number.isFinite(alpha)) return { status: "breakdown", happened: "A p is zero along the search direction p" };
-    const [next, residual] = [x.slice(), was.residual.slice()];
-    axpy(alpha, was.direction, next);
-    axpy(-alpha, q, residual);
-    const s = await run.adjointMatvec(residual, current);
-    if (isInterruption(s)) return s;
-    const gamma = dot(s, s);
-    const direction = s.slice();
-    axpy(gamma / was.gamma, was.direction, direction);
-    const normal = { residualNorm: Math.sqrt(gamma), operatorNorm: scale };
-    return { x: next, recurrence: { residual, direction, gamma, scale }, residualNorm: norm(residual), normal };
-  },
-};
+function methodWith(inverse: Products | undefined): Method<CglsRecurrence> {
+  return {
+    name: NAME,
+    stepProducts: 2,
+    startProducts: 1,
+    leastSquares: true,
+    preconditioner: inverse,
+    async start(residual, { A, run, current }) {
+      const s = await run.adjointMatvec(residual, current);
+      if (isInterruption(s)) return s;
+      const z = inverse ? await inverse.matvec(s, current) : s;
+      if (isInterruption(z)) return z;
+      const gamma = dot(s, z);
+      if (norm(s) === 0) return { status: "converged", happened: "A' r is zero: no x has a smaller residual" };
+      if (!(gamma > 0)) return notDefinite(gamma);
+      return { residual, direction: toPrecision(z, precision(A)), squaredLength: gamma, gamma, scale: 0 };
+    },
+    async step(x, was, { run, current }) {
+      const q = await run.matvec(was.direction, current);
+      if (isInterruption(q)) return q;
+      const scale = Math.max(was.scale, norm(q) / Math.sqrt(was.squaredLength));
+      const alpha = was.gamma / dot(q, q);
+      if (!Number.isFinite(alpha)) return { status: "breakdown", happened: "A p is zero along the search direction p" };
+      const dtype = x instanceof Float32Array ? "float32" : "float64";
+      const next = combination([1, x], [alpha, was.direction], { dtype });
+      const residual = combination([1, was.residual], [-alpha, q], { dtype });
+      const s = await run.adjointMatvec(residual, current);
+      if (isInterruption(s)) return s;
+      const z = inverse ? await inverse.matvec(s, current) : s;
+      if (isInterruption(z)) return z;
+      const gamma = dot(s, z);
+      if (gamma < 0) return notDefinite(gamma);
+      const beta = gamma / was.gamma;
+      const direction = combination([1, z], [beta, was.direction], { dtype });
+      // z and p are orthogonal in the inner product of the inverse of M.
+      const squaredLength = gamma + beta * beta * was.squaredLength;
+      const normal = { residualNorm: Math.sqrt(gamma), operatorNorm: scale };
+      const recurrence = { residual, direction, squaredLength, gamma, scale };
+      return { x: next, recurrence, residualNorm: norm(residual), normal };
+    },
+  };
+}

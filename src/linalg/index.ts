@@ -91,11 +91,12 @@ export {
   lanczosQuadratureSteps,
   type Quadrature,
 } from "./lanczosQuadrature.ts";
+export type { LeastSquaresOptions, LeastSquaresResult } from "./leastSquares.ts";
 export type { SolverOptions, SolverResult, SolverState } from "./linearSolver.ts";
 export { type LobpcgOptions, type LobpcgResult, type LobpcgState, lobpcg, lobpcgSteps } from "./lobpcg.ts";
 export { type LogDeterminant, type LogDeterminantOptions, logDeterminant } from "./logDeterminant.ts";
 export { lowRank } from "./lowRank.ts";
-export { type LeastSquaresResult, type LsmrOptions, type LsmrState, lsmr, lsmrSteps } from "./lsmr.ts";
+export { type LsmrOptions, type LsmrState, lsmr, lsmrSteps } from "./lsmr.ts";
 export { matmat } from "./matmat.ts";
 export {
   type MatrixFunctionOptions,

@@ -12,7 +12,7 @@ import {
 import type { LinearOperator, RunOptions } from "./operator.ts";
 import { type Interruption, isInterruption, type Products, products } from "./products.ts";
 import { type Outcome, outcome, type Status } from "./result.ts";
-import { axpy, norm } from "./vector.ts";
+import { axpy, dot, norm } from "./vector.ts";
 
 // What all solvers of linear systems share beside their recurrence: the budget, true residuals, restarts from them, the best x, and how a run
 // ends. A method brings its recurrence as plain data and one step of it.
@@ -64,10 +64,14 @@ export interface SolverState<Recurrence> {
   readonly claimed: { readonly last: number; readonly before: number };
 }
 
-/** Size of the gradient of `||b - A x||^2 / 2`. */
+/** Size of the gradient of `||b - A x||^2 / 2`, in the norm of the preconditioner where there is one. */
 export interface Normal {
+  /** `||A' r||`, or `sqrt((A' r)' M (A' r))`. */
   readonly residualNorm: number;
+  /** Norm of A, or of A times a square root of M. */
   readonly operatorNorm: number;
+  /** `||A' r||` whatever the preconditioner, where it is known. */
+  readonly gradientNorm?: number;
 }
 
 /** Why a run ends. */
@@ -104,6 +108,10 @@ export interface Method<Recurrence> {
   readonly startProducts?: number;
   /** Whether the minimum of `||b - A x||` counts as a solution, for operators of any shape with a transpose. */
   readonly leastSquares?: boolean;
+  /** In least squares: products with the preconditioner of the normal equations, in whose norm their residual is measured. */
+  readonly preconditioner?: Products | undefined;
+  /** What the message calls the residual norm and, in least squares, that of the normal equations. */
+  readonly terms?: { readonly residual: string; readonly gradient: string };
   /** Recurrence from a true residual `b - A x`. */
   start(residual: Vector, context: SolverContext): Promise<Recurrence | Ending>;
   step(x: Vector, recurrence: Recurrence, context: SolverContext): Promise<Advance<Recurrence> | Ending>;
@@ -257,14 +265,25 @@ function solutionOf<R>({ x, recurrence }: SolverState<R>, method: Method<R>): Ve
 async function residualOf<R>(
   x: Vector,
   { A, b, run, method, current }: Run<R>,
-): Promise<{ readonly residual: Vector; readonly gradient?: number } | Interruption> {
+): Promise<{ readonly residual: Vector; readonly gradient?: Gradient } | Interruption> {
   const Ax = await run.matvec(x, current);
   if (isInterruption(Ax)) return Ax;
   const residual = toPrecision(b.slice(), precision(A));
   axpy(-1, Ax, residual);
   if (!method.leastSquares) return { residual };
   const gradient = await run.adjointMatvec(residual, current);
-  return isInterruption(gradient) ? gradient : { residual, gradient: norm(gradient) };
+  if (isInterruption(gradient)) return gradient;
+  const size = norm(gradient);
+  if (!method.preconditioner) return { residual, gradient: { size, weighted: size } };
+  const z = await method.preconditioner.matvec(gradient, current);
+  if (isInterruption(z)) return z;
+  return { residual, gradient: { size, weighted: Math.sqrt(Math.max(dot(gradient, z), 0)) } };
+}
+
+/** `||A' r||`, and the same in the norm of the preconditioner. */
+interface Gradient {
+  readonly size: number;
+  readonly weighted: number;
 }
 
 /** The state with the true residual of x, from which the recurrence starts again. */
@@ -287,9 +306,11 @@ async function verified<R>(state: SolverState<R>, context: Run<R>): Promise<(Sol
 }
 
 /** Before any step the norm of A is known from this product alone: `||A' r|| / ||r||` bounds it from below. */
-function scaledNormal<R>({ normal }: SolverState<R>, gradient: number, residualNorm: number): Normal {
-  const seen = residualNorm === 0 ? 0 : gradient / residualNorm;
-  return { residualNorm: gradient, operatorNorm: Math.max(normal?.operatorNorm ?? 0, seen) };
+function scaledNormal<R>({ normal }: SolverState<R>, gradient: Gradient, residualNorm: number): Normal {
+  const { size, weighted } = gradient;
+  const seen = residualNorm === 0 ? 0 : weighted / residualNorm;
+  const operatorNorm = Math.max(normal?.operatorNorm ?? 0, seen);
+  return { residualNorm: weighted, operatorNorm, gradientNorm: size };
 }
 
 interface Advanced {
@@ -338,9 +359,13 @@ async function conclude<R>(state: SolverState<R>, context: Run<R>, ending: Endin
   const reached = { residualNorm, ...(normal ? { normal } : {}) };
   const solved = isTrue && !interrupted && measure(reached, size) <= tolerance;
   const status = solved ? "converged" : final.status;
-  const told = { happened: said(state, { ...reached, size, tolerance, ...final }), matvecs: run.used };
+  const told = {
+    happened: said(state, { ...reached, size, tolerance, terms: method.terms, ...final }),
+    matvecs: run.used,
+  };
   const advice = solved ? undefined : (final.advice ?? method.advice?.[status] ?? ADVICE[status]);
-  const gradient = normal ? { normalResidualNorm: normal.residualNorm } : {};
+  const known = normal?.gradientNorm ?? (method.preconditioner ? undefined : normal?.residualNorm);
+  const gradient = known === undefined ? {} : { normalResidualNorm: known };
   const ended = outcome(status, advice ? { ...told, advice } : told);
   return { result: { x: found.x, residualNorm, ...gradient, ...ended }, ...(residual ? { residual } : {}) };
 }
@@ -352,11 +377,19 @@ const ADVICE: Partial<Record<Status, string>> = {
 
 function said<R>(
   { steps }: SolverState<R>,
-  at: { residualNorm: number; normal?: Normal; size: number; tolerance: number } & Ending,
+  at: {
+    residualNorm: number;
+    normal?: Normal;
+    size: number;
+    tolerance: number;
+    terms: Method<R>["terms"];
+  } & Ending,
 ): string {
   const { residualNorm, normal, size, tolerance, happened } = at;
+  const terms = at.terms ?? { residual: "residual norm", gradient: "||A' r||" };
   const target = `${(tolerance * size).toPrecision(3)} (${tolerance} ||b||) asked for`;
-  const gradient = normal ? `, ||A' r|| ${normal.residualNorm.toPrecision(3)}` : "";
-  const text = `residual norm ${residualNorm.toPrecision(3)}${gradient} after ${steps} steps, ${target}`;
+  const slope = normal?.gradientNorm ?? normal?.residualNorm;
+  const gradient = slope === undefined ? "" : `, ${terms.gradient} ${slope.toPrecision(3)}`;
+  const text = `${terms.residual} ${residualNorm.toPrecision(3)}${gradient} after ${steps} steps, ${target}`;
   return happened ? `${happened}; ${text}` : text;
 }

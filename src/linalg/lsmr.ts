@@ -1,19 +1,14 @@
-import { type Vector, zeros } from "../tensors/index.ts";
+import { toPrecision, type Vector, zeros } from "../tensors/index.ts";
 import { epsilon, precision } from "./checks.ts";
 import { drive } from "./drive.ts";
-import { type Method, type SolverOptions, type SolverResult, type SolverState, solverSteps } from "./linearSolver.ts";
+import { type LeastSquaresOptions, type LeastSquaresResult, leastSquaresSteps, notDefinite } from "./leastSquares.ts";
+import { type Ending, isEnding, type Method, type SolverContext, type SolverState } from "./linearSolver.ts";
 import type { LinearOperator } from "./operator.ts";
-import { isInterruption } from "./products.ts";
-import { axpy, norm, scal, scaled } from "./vector.ts";
-
-/** A least-squares solution of `A x = b`. */
-export interface LeastSquaresResult extends SolverResult {
-  /** `||A' (b - A x)||`, the gradient of half the squared residual; absent where no product was made for it. */
-  readonly normalResidualNorm?: number;
-}
+import { isInterruption, type Products } from "./products.ts";
+import { axpy, dot, norm, scal, scaled } from "./vector.ts";
 
 /** Options of `lsmr`. */
-export type LsmrOptions = SolverOptions<LsmrState>;
+export type LsmrOptions = LeastSquaresOptions<LsmrState>;
 
 /** State of a run of `lsmr`, from which it can go on. */
 export type LsmrState = SolverState<LsmrRecurrence>;
@@ -22,6 +17,8 @@ export type LsmrState = SolverState<LsmrRecurrence>;
 export interface LsmrRecurrence {
   readonly u: Vector;
   readonly v: Vector;
+  /** `M^-1 v`; absent without a preconditioner M. */
+  readonly dual?: Vector;
   readonly h: Vector;
   readonly hbar: Vector;
   readonly residual: Vector;
@@ -42,10 +39,12 @@ export interface LsmrRecurrence {
 const NAME = "lsmr";
 
 /**
- * Least-squares solution, `min ||b - A x||`, for A of any shape and rank by LSMR (Fong and Saunders, 2011), which is MINRES on the normal
- * equations without forming them: from `x0 = 0` the shortest one. Two products a step, one with A and one with its transpose; one at the
- * start, and two at the end and whenever the recurrence claims to have converged. Converged means `||r|| <= tolerance ||b||` or
- * `||A' r|| <= tolerance ||A||_F ||r||`, whose norm the bidiagonalization estimates.
+ * Least-squares solution, `min ||b - A x||^2 + damping ||x||^2`, for A of any shape and rank by LSMR (Fong and Saunders, 2011), which is MINRES
+ * on the normal equations without forming them, optionally preconditioned (Arioli, 2013): from `x0 = 0` the shortest one, with a
+ * preconditioner M the one of least `x' M^-1 x`. Two products a step, one with A and one with its transpose; one at the start, and two at the
+ * end and whenever the recurrence claims to have converged. Converged means `||r|| <= tolerance ||b||` or
+ * `||A' r|| <= tolerance ||A||_F ||r||`, whose norm the bidiagonalization estimates; with damping A stands for `[A; sqrt(damping) I]` and b for
+ * `[b; 0]`, with a preconditioner A for A times a square root of M.
  *
  * @throws CurvatureError "argument", "shape" or "numeric" for options, operators or vectors it cannot take, "unsupported" where A is not
  * symmetric and has no adjoint; whatever the operator throws, with `state`
@@ -60,55 +59,63 @@ export async function* lsmrSteps(
   b: Vector,
   options: LsmrOptions = {},
 ): AsyncGenerator<LsmrState, LeastSquaresResult, void> {
-  return yield* solverSteps(method, { A, b, options });
+  return yield* leastSquaresSteps(methodWith, { name: NAME, A, b, options });
 }
 
-const method: Method<LsmrRecurrence> = {
-  name: NAME,
-  stepProducts: 2,
-  startProducts: 1,
-  leastSquares: true,
-  async start(residual, { A, run, current }) {
-    const beta = norm(residual);
-    const u = scaled(1 / beta, residual);
-    const v = await run.adjointMatvec(u, current);
-    if (isInterruption(v)) return v;
-    const alpha = norm(v);
-    if (alpha === 0) return { status: "converged", happened: "A' r is zero: no x has a smaller residual" };
-    scal(1 / alpha, v);
-    const [rows, columns] = [zeros(A.shape[0], precision(A)), zeros(A.shape[1], precision(A))];
-    return {
-      u,
-      v,
-      h: v,
-      hbar: columns,
-      residual,
-      alpha,
-      alphabar: alpha,
-      zetabar: alpha * beta,
-      rho: 1,
-      rhobar: 1,
-      cbar: 1,
-      sbar: 0,
-      squaredNorm: alpha * alpha,
-      Ah: rows,
-      Ahbar: rows,
-    };
-  },
-  async step(x, was, { A, run, current }) {
-    const Av = await run.matvec(was.v, current);
-    if (isInterruption(Av)) return Av;
-    const u = Av.slice();
-    axpy(-was.alpha, was.u, u);
-    const size = Math.sqrt(was.squaredNorm);
-    const beta = normalizedBy(u, { limit: epsilon(precision(A)) * size });
-    const v = await run.adjointMatvec(u, current);
-    if (isInterruption(v)) return v;
-    axpy(-beta, was.v, v);
-    const alpha = beta === 0 ? 0 : normalizedBy(v, { limit: epsilon(precision(A)) * size });
-    return advancedBy(x, was, { u, v, alpha, beta, Av });
-  },
-};
+function methodWith(inverse: Products | undefined): Method<LsmrRecurrence> {
+  return {
+    name: NAME,
+    stepProducts: 2,
+    startProducts: 1,
+    leastSquares: true,
+    preconditioner: inverse,
+    async start(residual, { A, run, current }) {
+      const beta = norm(residual);
+      const u = scaled(1 / beta, residual);
+      const w = await run.adjointMatvec(u, current);
+      if (isInterruption(w)) return w;
+      const found = await scaledPair(w, { inverse, current, limit: 0 });
+      if (isEnding(found)) return found;
+      const { alpha, ...pair } = found;
+      if (alpha === 0) return { status: "converged", happened: "A' r is zero: no x has a smaller residual" };
+      const [rows, columns] = [zeros(A.shape[0], precision(A)), zeros(A.shape[1], precision(A))];
+      const rotations = { alphabar: alpha, zetabar: alpha * beta, rho: 1, rhobar: 1, cbar: 1, sbar: 0 };
+      const vectors = { u, ...pair, h: pair.v, hbar: columns, residual, Ah: rows, Ahbar: rows };
+      return { ...vectors, ...rotations, alpha, squaredNorm: alpha * alpha };
+    },
+    async step(x, was, { A, run, current }) {
+      const Av = await run.matvec(was.v, current);
+      if (isInterruption(Av)) return Av;
+      const u = Av.slice();
+      axpy(-was.alpha, was.u, u);
+      const limit = epsilon(precision(A)) * Math.sqrt(was.squaredNorm);
+      const beta = normalizedBy(u, { limit });
+      const w = await run.adjointMatvec(u, current);
+      if (isInterruption(w)) return w;
+      axpy(-beta, was.dual ?? was.v, w);
+      const found = await scaledPair(w, { inverse, current, limit });
+      if (isEnding(found)) return found;
+      const { alpha, ...pair } = found;
+      return advancedBy(x, was, { u, ...pair, alpha: beta === 0 ? 0 : alpha, beta, Av });
+    },
+  };
+}
+
+/** `v = M w` and w itself, both over `alpha = sqrt(w' M w)`; without a preconditioner w alone. Alpha 0 where it is rounding only. */
+async function scaledPair(
+  w: Vector,
+  { inverse, current, limit }: { inverse: Products | undefined; current: SolverContext["current"]; limit: number },
+): Promise<{ readonly v: Vector; readonly dual?: Vector; readonly alpha: number } | Ending> {
+  if (!inverse) return { v: w, alpha: normalizedBy(w, { limit }) };
+  const v = await inverse.matvec(w, current);
+  if (isInterruption(v)) return v;
+  const squared = dot(w, v);
+  if (squared < 0 || (squared === 0 && norm(w) > 0)) return notDefinite(squared);
+  const alpha = Math.sqrt(squared);
+  if (alpha <= limit) return { v, dual: w, alpha: 0 };
+  const dtype = w instanceof Float32Array ? "float32" : "float64";
+  return { v: scaled(1 / alpha, toPrecision(v, dtype)), dual: scaled(1 / alpha, w), alpha };
+}
 
 /** Scales a vector to length 1 and gives its norm; 0 where it is rounding only. */
 function normalizedBy(x: Vector, { limit }: { limit: number }): number {
@@ -121,7 +128,7 @@ function normalizedBy(x: Vector, { limit }: { limit: number }): number {
 function advancedBy(
   x: Vector,
   was: LsmrRecurrence,
-  { u, v, alpha, beta, Av }: { u: Vector; v: Vector; alpha: number; beta: number; Av: Vector },
+  { u, v, dual, alpha, beta, Av }: { u: Vector; v: Vector; dual?: Vector; alpha: number; beta: number; Av: Vector },
 ) {
   const rho = Math.hypot(was.alphabar, beta);
   const [c, s] = [was.alphabar / rho, beta / rho];
@@ -146,6 +153,7 @@ function advancedBy(
   const recurrence = {
     u,
     v,
+    ...(dual ? { dual } : {}),
     h,
     hbar,
     residual,

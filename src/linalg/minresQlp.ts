@@ -1,8 +1,8 @@
 import { type Vector, zeros } from "../tensors/index.ts";
 import { checkDeclaredSymmetric, epsilon, precision } from "./checks.ts";
 import { drive } from "./drive.ts";
+import type { LeastSquaresResult } from "./leastSquares.ts";
 import { type Advance, type Method, type SolverOptions, type SolverState, solverRun } from "./linearSolver.ts";
-import type { LeastSquaresResult } from "./lsmr.ts";
 import type { LinearOperator } from "./operator.ts";
 import { isInterruption } from "./products.ts";
 import { axpy, combination, dot, norm, scaled } from "./vector.ts";

@@ -26,14 +26,14 @@ export type SolverMethod = SolverName | keyof typeof METHODS;
 export interface SolveOptions extends RunOptions {
   /** Default: what `explainSolver` says. */
   readonly method?: SolverMethod;
-  /** Added to the diagonal of a square A; 0 by default. */
+  /** Added to the diagonal of a square A, and to that of `A' A` where A is not square; 0 by default. */
   readonly damping?: number;
   /** Bound on the residual norm over the norm of b: 1e-8 by default, 1e-4 for float32 operators. */
   readonly tolerance?: number;
   /** Most products; 1000 by default. */
   readonly matvecs?: number;
   readonly x0?: Vector;
-  /** Operator close to the inverse, for `cg`, `minres`, `gmres` and `bicgstab`. */
+  /** Operator close to the inverse, for `cg`, `minres`, `gmres` and `bicgstab`; for `lsmr` and `cgls` close to that of `A' A`. */
   readonly preconditioner?: LinearOperator;
 }
 
@@ -43,7 +43,7 @@ export interface SolveResult extends SolverResult {
 }
 
 /**
- * Solution of `(A + damping I) x = b`, in least squares where A is not square, by the method that A's declared structure speaks for;
+ * Solution of `(A + damping I) x = b`, or minimizer of `||b - A x||^2 + damping ||x||^2` where A is not square, by the method that A's declared structure speaks for;
  * `explainSolver(A)` tells which and why. Costs what that method costs; a closed inverse costs one product, for the residual.
  *
  * @throws CurvatureError "argument", "shape", "numeric" or "unsupported" for what it cannot take; whatever the operator throws, with `state`
@@ -54,6 +54,10 @@ export async function solve(A: LinearOperator, b: Vector, options: SolveOptions 
   if (method !== "inverse" && !Object.hasOwn(METHODS, method)) {
     const known = ["inverse", ...Object.keys(METHODS)].join(", ");
     throw new CurvatureError("argument", `solve expects method to be one of ${known}, got ${method}`);
+  }
+  const isLeastSquares = method === "lsmr" || method === "cgls";
+  if (isLeastSquares && A.shape[0] !== A.shape[1]) {
+    return { method, ...(await METHODS[method](A, b, { ...rest, damping })) };
   }
   const system = damping === 0 ? A : damped(A, damping);
   if (method === "inverse") return { method, ...(await byInverse(system, b, rest)) };
