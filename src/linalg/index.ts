@@ -1,6 +1,7 @@
 export { add } from "./add.ts";
 export { adjoint } from "./adjoint.ts";
 export type { ApproximationError } from "./approximationError.ts";
+export { type ArnoldiOptions, type ArnoldiResult, type ArnoldiState, arnoldi, arnoldiSteps } from "./arnoldi.ts";
 export { type BicgstabOptions, type BicgstabState, bicgstab, bicgstabSteps } from "./bicgstab.ts";
 export {
   type BlockLanczosOptions,

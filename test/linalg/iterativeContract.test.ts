@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { CurvatureError } from "../../src/errors/index.ts";
+import { arnoldiSteps } from "../../src/linalg/arnoldi.ts";
 import { bicgstabSteps } from "../../src/linalg/bicgstab.ts";
 import { blockLanczosSteps } from "../../src/linalg/blockLanczos.ts";
 import { cglsSteps } from "../../src/linalg/cgls.ts";
@@ -48,6 +49,7 @@ const methods: Readonly<Record<string, Steps>> = {
   richardson: (A, o) => richardsonSteps(A, b(A), { ...o, scale: 0.5 }),
   multiShiftCg: (A, o) => multiShiftCgSteps(A, b(A), { ...o, dampings: [0.1, 1] }),
   steihaug: (A, o) => steihaugSteps(A, b(A), { ...o, radius: 1e6 }),
+  arnoldi: (A, o) => arnoldiSteps(A, { ...o, seed: 1 }),
   blockLanczos: (A, o) => blockLanczosSteps(A, { ...o, ...k1, blockSize: 2, dimension: 8 }),
   lobpcg: (A, o) => lobpcgSteps(A, { ...o, ...k1, guards: 1 }),
   eigshGeneralized: (A, o) =>
