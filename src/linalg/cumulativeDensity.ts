@@ -5,6 +5,7 @@ import { type Certainty, certainty, checkConfidence } from "./confidence.ts";
 import { checkFinite } from "./dense/matrixChecks.ts";
 import type { LanczosQuadrature, Quadrature } from "./lanczosQuadrature.ts";
 import { sampleMean } from "./sampleMean.ts";
+import { measureOf } from "./spectralMeasure.ts";
 
 /** How a cumulative density is computed. */
 export interface CumulativeOptions {
@@ -24,7 +25,8 @@ export interface CumulativeDensity {
   readonly standardError: Float64Array;
   /**
    * `[points]` each: what the quadrature of these probes leaves open, whatever the number of steps (Chebyshev, Markov and Stieltjes), and
-   * beyond it the quantile times the standard errors of these bounds over probes.
+   * beyond it the quantile times the standard errors of these bounds over probes. Where the quadrature is known to be deep enough,
+   * `cumulative` plus and minus the quantile times `standardError` is the narrower band.
    */
   readonly lower: Float64Array;
   readonly upper: Float64Array;
@@ -52,7 +54,7 @@ export function cumulativeDensity(
   }
   const grid = gridOf(quadrature, at);
   const how = certainty(confidence, { probes: quadrature.length, exact });
-  const measures = quadrature.map((rule) => measureOf(rule, exact));
+  const measures = quadrature.map((rule) => measureOf(rule, { exact }));
   const [cumulative, error, lower, upper] = [0, 1, 2, 3].map(() => new Float64Array(grid.length)) as [
     Float64Array,
     Float64Array,
@@ -94,35 +96,4 @@ function gridOf(quadrature: readonly Quadrature[], at: Vector | number): Float64
     high = Math.max(high, nodes[nodes.length - 1]!);
   }
   return Float64Array.from({ length: at }, (_, i) => (at === 1 ? high : low + ((high - low) * i) / (at - 1)));
-}
-
-/** Mass at or below x of one probe's measure: as the rule has it, and the least and most that its moments allow. */
-function measureOf({ nodes, weights, gauss }: Quadrature, exact: boolean) {
-  const mass = cumulated(nodes, weights);
-  const rule = exact ? undefined : (gauss ?? { nodes, weights, subdiagonal: Float64Array.of(1) });
-  if (!rule || rule.subdiagonal[rule.subdiagonal.length - 1] === 0) {
-    return (x: number) => {
-      const known = mass(x).sum;
-      return { mass: known, least: known, most: known };
-    };
-  }
-  const ruled = cumulated(rule.nodes, rule.weights);
-  return (x: number) => {
-    const { count } = ruled(x);
-    const below = count === 0 ? 0 : rule.weights[count - 1]!;
-    const above = count === rule.nodes.length ? 0 : rule.weights[count]!;
-    const whole = mass(x).sum;
-    return { mass: whole, least: whole - below, most: whole + above };
-  };
-}
-
-/** Sum of weights, and number, of the nodes at or below x. */
-function cumulated(nodes: Float64Array, weights: Float64Array) {
-  const sums = [0];
-  for (const weight of weights) sums.push(sums[sums.length - 1]! + weight);
-  return (x: number) => {
-    let count = 0;
-    while (count < nodes.length && nodes[count]! <= x) count++;
-    return { sum: sums[count]!, count };
-  };
 }

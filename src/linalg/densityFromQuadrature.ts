@@ -1,7 +1,8 @@
 import { CurvatureError } from "../errors/index.ts";
 import { checkCount, checkNonnegative } from "./checks.ts";
+import { type Certainty, certainty, checkConfidence } from "./confidence.ts";
 import type { LanczosQuadrature, Quadrature } from "./lanczosQuadrature.ts";
-import type { Estimate } from "./result.ts";
+import { type MassEstimate, massEstimate } from "./massFromQuadrature.ts";
 import { sampleMean } from "./sampleMean.ts";
 
 /** How a density is drawn. */
@@ -15,6 +16,8 @@ export interface DensityOptions {
   readonly width?: number;
   /** |eigenvalue| up to which an eigenvalue counts as zero: by default 1e-8 of the largest node, 1e-5 for float32 operators. */
   readonly epsilon?: number;
+  /** Probability that an interval, or the band at one point of the grid, holds the truth; 0.95 by default. */
+  readonly confidence?: number;
 }
 
 /** A smoothed density on an even grid, with the standard error over probes at each point. */
@@ -34,9 +37,11 @@ export interface LinearDensity extends DensityCurve {
   readonly scale: "linear";
   readonly epsilon: number;
   /** Fraction of eigenvalues below `-epsilon`. */
-  readonly negativeMass: Estimate;
+  readonly negativeMass: MassEstimate;
   /** Fraction of eigenvalues within `epsilon` of zero. */
   readonly zeroMass: number;
+  /** How bands follow from standard errors: `density` plus and minus `quantile` times `standardError`. */
+  readonly certainty: Certainty;
 }
 
 /** Density of log10 |eigenvalue|: the integrals of both parts and `zeroMass` add up to 1. Both parts have the same grid. */
@@ -46,9 +51,11 @@ export interface LogarithmicDensity {
   readonly positive: DensityCurve;
   readonly epsilon: number;
   /** Fraction of eigenvalues below `-epsilon`, the integral of the negative part. */
-  readonly negativeMass: Estimate;
+  readonly negativeMass: MassEstimate;
   /** Fraction of eigenvalues within `epsilon` of zero. */
   readonly zeroMass: number;
+  /** How bands follow from standard errors: `density` plus and minus `quantile` times `standardError`. */
+  readonly certainty: Certainty;
 }
 
 const NAME = "densityFromQuadrature";
@@ -86,7 +93,8 @@ export function densityFromQuadrature(
   const largest = nodes.reduce((so, x) => Math.max(so, Math.abs(x)), 0);
   const { epsilon = largest * (run.dtype === "float32" ? 1e-5 : 1e-8) } = options;
   const { exact } = run;
-  const masses = { epsilon, ...massesOf(run.quadrature, { epsilon, exact }) };
+  const how = certainty(options.confidence ?? 0.95, { probes: run.quadrature.length, exact });
+  const masses = { epsilon, ...massesOf(run.quadrature, { epsilon, exact, how }), certainty: how };
   if (scale === "linear") {
     const layout = gridOver(nodes, { points, width: width ?? defaultWidth(nodes) });
     return { scale, ...curve(run.quadrature, { ...layout, exact }), ...masses };
@@ -109,6 +117,7 @@ function checkOptions({
   points = 512,
   width = 1,
   epsilon = 0,
+  confidence = 0.95,
 }: DensityOptions & { scale?: string }): void {
   if (scale !== "linear" && scale !== "log") {
     throw new CurvatureError("argument", `${NAME} expects scale to be "linear" or "log", got "${scale}"`);
@@ -117,6 +126,7 @@ function checkOptions({
   if (points < 32) throw new CurvatureError("argument", `${NAME} expects points to be at least 32, got ${points}`);
   checkNonnegative(NAME, "width", width);
   checkNonnegative(NAME, "epsilon", epsilon);
+  checkConfidence(NAME, confidence);
 }
 
 /** 1 % of the range; where all nodes are one, of its size. */
@@ -199,11 +209,18 @@ function logarithmicPart(
   };
 }
 
-function massesOf(quadrature: readonly Quadrature[], { epsilon, exact }: { epsilon: number; exact: boolean }) {
-  const mass = (counts: (x: number) => boolean) =>
-    sampleMean(
-      quadrature.map(({ nodes, weights }) => weights.reduce((sum, w, j) => (counts(nodes[j]!) ? sum + w : sum), 0)),
-      { exact },
-    );
-  return { negativeMass: mass((x) => x < -epsilon), zeroMass: mass((x) => Math.abs(x) <= epsilon).value };
+function massesOf(
+  quadrature: readonly Quadrature[],
+  { epsilon, exact, how }: { readonly epsilon: number; readonly exact: boolean; readonly how: Certainty },
+) {
+  const samples = (counts: (x: number) => boolean) =>
+    quadrature.map(({ nodes, weights }) => weights.reduce((sum, w, j) => (counts(nodes[j]!) ? sum + w : sum), 0));
+  const zero = samples((x) => Math.abs(x) <= epsilon);
+  return {
+    negativeMass: massEstimate(
+      samples((x) => x < -epsilon),
+      { how, exact },
+    ),
+    zeroMass: sampleMean(zero).value,
+  };
 }

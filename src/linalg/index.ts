@@ -94,10 +94,17 @@ export {
 } from "./lanczosQuadrature.ts";
 export type { LeastSquaresOptions, LeastSquaresResult } from "./leastSquares.ts";
 export type { SolverOptions, SolverResult, SolverState } from "./linearSolver.ts";
-export { type LobpcgOptions, type LobpcgResult, type LobpcgState, lobpcg, lobpcgSteps } from "./lobpcg.ts";
+export { type LobpcgOptions, type LobpcgResult, lobpcg, lobpcgSteps } from "./lobpcg.ts";
+export type { LobpcgState } from "./lobpcgIteration.ts";
 export { type LogDeterminant, type LogDeterminantOptions, logDeterminant } from "./logDeterminant.ts";
 export { lowRank } from "./lowRank.ts";
 export { type LsmrOptions, type LsmrState, lsmr, lsmrSteps } from "./lsmr.ts";
+export {
+  type MassEstimate,
+  massFromQuadrature,
+  type PartMass,
+  type SpectrumPart,
+} from "./massFromQuadrature.ts";
 export { matmat } from "./matmat.ts";
 export {
   type MatrixFunctionOptions,
@@ -146,6 +153,7 @@ export type { SketchOptions, SketchState } from "./sketch.ts";
 export { type SolveOptions, type SolveResult, type SolverMethod, solve } from "./solve.ts";
 export { solverInverse } from "./solverInverse.ts";
 export { type DensityRun, spectralDensity } from "./spectralDensity.ts";
+export { type SpectralMassOptions, spectralMass } from "./spectralMass.ts";
 export { type SpectralNorm, type SpectralNormOptions, spectralNorm, spectralNormSteps } from "./spectralNorm.ts";
 export { type BoundedSum, type SpectralSum, type SpectralSumOptions, spectralSum } from "./spectralSum.ts";
 export { type SquaredFrobeniusEstimate, squaredFrobeniusNorm } from "./squaredFrobeniusNorm.ts";

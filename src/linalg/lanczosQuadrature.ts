@@ -1,12 +1,14 @@
 import { CurvatureError } from "../errors/index.ts";
 import { stream } from "../random/index.ts";
 import type { Matrix, Precision, Vector } from "../tensors/index.ts";
-import { checkCount, checkDeclaredSymmetric, checkSeed, checkState, precision } from "./checks.ts";
+import { checkCount, checkDeclaredSymmetric, checkNonnegative, checkSeed, checkState, precision } from "./checks.ts";
+import { type Certainty, certainty, checkConfidence, fewProbesRemark } from "./confidence.ts";
 import { checkDeflation, projectedOut } from "./deflation.ts";
 import { tridiagonalEigh } from "./dense/index.ts";
 import { checkFinite } from "./dense/matrixChecks.ts";
 import { drive } from "./drive.ts";
 import { type LanczosState, tridiagonalization } from "./lanczos.ts";
+import { sequentialOutcome, sequentialRule } from "./looks.ts";
 import type { LinearOperator, RunOptions } from "./operator.ts";
 import { checkDistribution, isRotationInvariant, type ProbeDistribution, probe } from "./probes.ts";
 import { type Interruption, products } from "./products.ts";
@@ -82,6 +84,28 @@ export interface LanczosQuadrature extends Outcome {
   readonly dtype: Precision;
   /** Whether the single entry of `quadrature` holds all n eigenvalues with weights 1/n, so that nothing is estimated. */
   readonly exact: boolean;
+  /** How intervals follow from standard errors over these probes, of confidence 0.95. */
+  readonly certainty: Certainty;
+}
+
+/** The quantity by which a run with a tolerance decides that it has drawn enough probes. */
+export interface QuadratureWatch {
+  readonly tolerance: number;
+  /** Half the quantity's interval over its size, from the probes so far. */
+  half(run: QuadratureRules, how: Certainty): Promise<number>;
+  /** What half the interval is measured by, "the estimate" by default. */
+  readonly of?: string;
+}
+
+/** What is known of the spectrum, without how the run went. */
+export type QuadratureRules = Pick<LanczosQuadrature, "quadrature" | "order" | "dtype" | "exact">;
+
+/** Options of the run behind everything that averages over quadratures. */
+export interface QuadratureSetup extends LanczosQuadratureOptions {
+  /** The function that was called. */
+  readonly name: string;
+  readonly confidence?: number;
+  readonly watch?: QuadratureWatch;
 }
 
 const NAME = "lanczosQuadrature";
@@ -109,10 +133,10 @@ export function lanczosQuadratureSteps(
   return quadratureSteps(A, { ...options, name: NAME });
 }
 
-/** The run itself; `name` is the function that was called. */
+/** The run itself. With `watch` it looks after 32, 48, 72, ... probes whether they are enough. */
 export async function* quadratureSteps(
   A: LinearOperator,
-  options: LanczosQuadratureOptions & { readonly name: string },
+  options: QuadratureSetup,
 ): AsyncGenerator<LanczosQuadratureState, LanczosQuadrature, void> {
   const { name } = options;
   const plan = planned(A, options);
@@ -122,7 +146,8 @@ export async function* quadratureSteps(
   let state: LanczosQuadratureState = options.state ?? { method: NAME, columns, matvecs: 0, seed, quadrature: [] };
   checkState(name, state, { method: NAME, columns, seed });
   const run = products(B, { ...options, name, matvecs: plan.products, used: state.matvecs });
-  while (state.quadrature.length < plan.probes) {
+  const stopping = stoppingRule(A, plan, options);
+  while (state.quadrature.length < plan.probes && !(await stopping.isEnough(state.quadrature))) {
     const before = state;
     const enclosing = (current: LanczosState): LanczosQuadratureState => ({ ...before, matvecs: run.used, current });
     const process = tridiagonalization(B, run, { ...(await probeOptions(A, before, plan)), name, enclosing });
@@ -131,7 +156,7 @@ export async function* quadratureSteps(
     const { state: finished, interruption } = step.value;
     if (interruption) {
       const partial = before.quadrature.length === 0 ? await quadratureOf(finished, plan) : [];
-      return { ...result(A, [...before.quadrature, ...partial], plan), ...ending(run.used, plan, interruption) };
+      return stopping.concluded([...before.quadrature, ...partial], { matvecs: run.used, interruption });
     }
     const { current: _, ...rest } = before;
     state = {
@@ -140,7 +165,32 @@ export async function* quadratureSteps(
       quadrature: [...before.quadrature, ...(await quadratureOf(finished, plan))],
     };
   }
-  return { ...result(A, state.quadrature, plan), ...ending(run.used, plan) };
+  return stopping.concluded(state.quadrature, { matvecs: run.used });
+}
+
+/** When a run has drawn enough probes, and what it then says. */
+function stoppingRule(A: LinearOperator, plan: Plan, { watch, confidence = 0.95 }: QuadratureSetup) {
+  const rule = watch && !plan.exact ? sequentialRule({ confidence, most: plan.probes }) : undefined;
+  const certaintyOf = ({ quadrature, exact }: QuadratureRules) =>
+    rule?.certainty(quadrature.length) ?? certainty(confidence, { probes: quadrature.length, exact });
+  const halfOf = (rules: QuadratureRules) => watch!.half(rules, certaintyOf(rules));
+  return {
+    isEnough: async (quadrature: readonly Quadrature[]) =>
+      rule?.isLook(quadrature.length) === true && (await halfOf(rulesOf(A, quadrature, plan))) <= watch!.tolerance,
+    concluded: async (
+      quadrature: readonly Quadrature[],
+      { matvecs, interruption }: { readonly matvecs: number; readonly interruption?: Interruption },
+    ): Promise<LanczosQuadrature> => {
+      const rules = rulesOf(A, quadrature, plan);
+      const how = certaintyOf(rules);
+      const said = interruption
+        ? outcome(interruption.status, { happened: interruption.happened, matvecs })
+        : rule
+          ? sequentialOutcome({ ...watch!, half: await halfOf(rules), how, matvecs })
+          : asked(plan, { how, matvecs });
+      return { ...rules, certainty: how, ...said };
+    },
+  };
 }
 
 interface Plan {
@@ -153,13 +203,15 @@ interface Plan {
   readonly deflation: Eigenpairs | undefined;
 }
 
-function planned(A: LinearOperator, options: LanczosQuadratureOptions & { readonly name: string }): Plan {
+function planned(A: LinearOperator, options: QuadratureSetup): Plan {
   const { name, steps, probes, seed } = options;
   const { deflation, distribution = deflation ? "sphere" : "signs" } = options;
   checkDeclaredSymmetric(name, A);
   checkCount(name, "steps", steps);
   checkCount(name, "probes", probes);
   checkSeed(name, seed);
+  checkConfidence(name, options.confidence ?? 0.95);
+  checkNonnegative(name, "tolerance", options.watch?.tolerance ?? 0);
   checkDistribution(name, distribution);
   const { matvecs = steps * probes } = options;
   checkCount(name, "matvecs", matvecs);
@@ -239,13 +291,17 @@ async function quadratureOf(
   return [{ nodes: Float64Array.from(pairs, ([x]) => x), weights: Float64Array.from(pairs, ([, w]) => w), gauss }];
 }
 
-function result(A: LinearOperator, quadrature: readonly Quadrature[], { exact }: Plan) {
+function rulesOf(A: LinearOperator, quadrature: readonly Quadrature[], { exact }: Plan): QuadratureRules {
   const order = A.shape[1];
   return { quadrature, order, dtype: precision(A), exact: exact && quadrature[0]?.nodes.length === order };
 }
 
-function ending(matvecs: number, { exact, probes, steps }: Plan, interruption?: Interruption): Outcome {
-  if (interruption) return outcome(interruption.status, { happened: interruption.happened, matvecs });
+/** What a run says that did all it was asked for. */
+function asked(
+  { exact, steps }: Plan,
+  { how, matvecs }: { readonly how: Certainty; readonly matvecs: number },
+): Outcome {
   if (exact) return outcome("converged", { happened: `exact: ${steps} steps give all eigenvalues`, matvecs });
-  return outcome("converged", { happened: `averaged ${probes} probes of at most ${steps} steps as asked`, matvecs });
+  const happened = `averaged ${how.probes} probes${fewProbesRemark(how)}; each took at most ${steps} steps`;
+  return outcome("converged", { happened, matvecs });
 }

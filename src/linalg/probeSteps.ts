@@ -3,7 +3,7 @@ import type { Matrix } from "../tensors/index.ts";
 import { checkCount, checkNonnegative, checkOperator, checkSeed, checkState, precision } from "./checks.ts";
 import { type Certainty, certainty, checkConfidence, fewProbesRemark } from "./confidence.ts";
 import { checkDeflation, columnRange } from "./deflation.ts";
-import { sequentialRule } from "./looks.ts";
+import { sequentialOutcome, sequentialRule } from "./looks.ts";
 import type { LinearOperator, RunOptions } from "./operator.ts";
 import {
   type DiagonalBlock,
@@ -238,11 +238,9 @@ function ending(
   const matvecs = spent + state.matvecs;
   if (interruption) return outcome(interruption.status, { happened: interruption.happened, matvecs });
   if (exact) return outcome("converged", { happened: `exact: all ${state.columns} unit vectors were used`, matvecs });
-  const probes = `${state.probes} probes${fewProbesRemark(how)}`;
   if (tolerance === undefined) {
-    return outcome("converged", { happened: `averaged ${probes}; no tolerance was asked for`, matvecs });
+    const happened = `averaged ${state.probes} probes${fewProbesRemark(how)}; no tolerance was asked for`;
+    return outcome("converged", { happened, matvecs });
   }
-  const half = (how.quantile * relativeError(state, watch)).toPrecision(2);
-  const happened = `half the interval is ${half} of the estimate after ${probes}, ${tolerance} asked for`;
-  return outcome(isKnown(state, context) ? "converged" : "budget", { happened, matvecs });
+  return sequentialOutcome({ half: how.quantile * relativeError(state, watch), tolerance, how, matvecs });
 }

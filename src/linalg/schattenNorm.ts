@@ -43,8 +43,8 @@ export async function schattenNorm(A: LinearOperator, options: SchattenNormOptio
   if (options.matvecs !== undefined) checkCount(NAME, "matvecs", options.matvecs);
   const matvecs = gramBudget(NAME, { matvecs: options.matvecs ?? cost * steps * probes, cost });
   const f = cost === 1 ? (x: number) => Math.abs(x) ** p : (x: number) => Math.max(x, 0) ** (p / 2);
-  const sum = await summed(B, { ...options, matvecs, name: NAME, f });
   const root = (x: number) => Math.max(x, 0) ** (1 / p);
+  const sum = await summed(B, { ...options, matvecs, name: NAME, f, watched: root });
   const norm = transformed(sum, { g: root, derivative: (x) => root(x) / (p * x) });
   const { lower, upper } = sum.interval;
   return {

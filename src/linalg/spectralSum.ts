@@ -1,12 +1,13 @@
-import { type Certainty, certainty, checkConfidence, fewProbesRemark, type Interval, interval } from "./confidence.ts";
+import { type Certainty, type Interval, interval } from "./confidence.ts";
 import { drive } from "./drive.ts";
 import { gaussRadau } from "./gaussRadau.ts";
 import {
-  type LanczosQuadrature,
   type LanczosQuadratureOptions,
   type Quadrature,
+  type QuadratureRules,
   quadratureSteps,
 } from "./lanczosQuadrature.ts";
+import { relativeHalf } from "./looks.ts";
 import type { LinearOperator } from "./operator.ts";
 import { type Estimate, type Outcome, outcome } from "./result.ts";
 import { sampleMean } from "./sampleMean.ts";
@@ -15,6 +16,11 @@ import { sampleMean } from "./sampleMean.ts";
 export interface SpectralSumOptions extends LanczosQuadratureOptions {
   /** Probability that an interval holds the truth; 0.95 by default. */
   readonly confidence?: number;
+  /**
+   * Stops once half the interval is at most this times the size of the result. The run looks after 32, 48, 72, ... probes and the last, and
+   * its intervals hold for all looks together with probability `confidence`. `probes` is then the most that are drawn.
+   */
+  readonly tolerance?: number;
 }
 
 /** An estimated sum over eigenvalues. */
@@ -51,36 +57,50 @@ export async function spectralSum(
   return result;
 }
 
+/** A sum over eigenvalues, as one of the public functions asks for it. */
+export interface SumSetup extends SpectralSumOptions {
+  /** The function that was called. */
+  readonly name: string;
+  readonly f: (x: number) => number;
+  /** Lower bound on the eigenvalues, by which the quadrature is bounded from below. */
+  readonly smallest?: number;
+  /** Increasing function of the sum that `tolerance` is about; the sum itself by default. */
+  readonly watched?: (sum: number) => number;
+}
+
 /**
  * The sum behind every function of this kind. `smallest` is a lower bound on the eigenvalues from which even derivatives of f are negative
  * and odd ones positive, as they are of a logarithm: then the Gauss rule is an upper bound and the Gauss-Radau rule with a node at
  * `smallest` a lower one (Golub and Meurant, 2010, section 6).
  */
-export async function summed(
-  A: LinearOperator,
-  options: SpectralSumOptions & {
-    readonly name: string;
-    readonly f: (x: number) => number;
-    readonly smallest?: number;
-  },
-): Promise<BoundedSum> {
-  const { name, f, smallest, confidence = 0.95 } = options;
-  checkConfidence(name, confidence);
-  const run = await drive(quadratureSteps(A, options));
-  const { exact, order, quadrature, matvecs } = run;
+export async function summed(A: LinearOperator, { tolerance, ...setup }: SumSetup): Promise<BoundedSum> {
+  const { watched = (sum) => sum } = setup;
+  const half = async (rules: QuadratureRules, how: Certainty) => {
+    const { value, interval } = await estimated(rules, { ...setup, how });
+    return relativeHalf(watched(value), { lower: watched(interval.lower), upper: watched(interval.upper) });
+  };
+  const run = await drive(
+    quadratureSteps(A, { ...setup, ...(tolerance === undefined ? {} : { watch: { tolerance, half } }) }),
+  );
+  const { status, message, matvecs } = run;
+  const bad = offending(run.quadrature, setup.f);
+  return {
+    ...(await estimated(run, { ...setup, how: run.certainty })),
+    ...(bad === undefined ? { status, message, matvecs } : outcome("indefinite", { ...beyond(bad), matvecs })),
+  };
+}
+
+/** What some quadratures tell about the sum. */
+async function estimated(
+  rules: QuadratureRules,
+  { f, smallest, how }: Pick<SumSetup, "f" | "smallest"> & { readonly how: Certainty },
+): Promise<Omit<BoundedSum, keyof Outcome>> {
+  const { exact, order, quadrature } = rules;
   const samples = quadrature.map((rule) => order * ruleSum(rule, f));
   const estimate = sampleMean(samples, { exact });
-  const how = certainty(confidence, { probes: quadrature.length, exact });
-  const bad = offending(quadrature, f);
-  const lower = smallest === undefined || exact ? estimate.value : await lowerBound(run, { f, smallest });
-  const { value, standardError } = estimate;
-  return {
-    value,
-    standardError,
-    interval: widened(interval(estimate, how), value - lower),
-    bounds: { lower, upper: value },
-    ...(bad === undefined ? said(run, { how }) : outcome("indefinite", { ...beyond(bad), matvecs })),
-  };
+  const { value } = estimate;
+  const lower = smallest === undefined || exact ? value : await lowerBound(rules, { f, smallest });
+  return { ...estimate, interval: widened(interval(estimate, how), value - lower), bounds: { lower, upper: value } };
 }
 
 /** The value of a quadrature rule. */
@@ -90,7 +110,7 @@ export function ruleSum({ nodes, weights }: Omit<Quadrature, "gauss">, f: (x: nu
 
 /** Mean over probes of the lower bounds; -Infinity where there is none. */
 async function lowerBound(
-  { quadrature, order }: LanczosQuadrature,
+  { quadrature, order }: QuadratureRules,
   { f, smallest }: { readonly f: (x: number) => number; readonly smallest: number },
 ): Promise<number> {
   const samples = await Promise.all(
@@ -121,11 +141,6 @@ function beyond(node: number) {
     happened: `f is not finite at the Ritz value ${node.toPrecision(3)}`,
     advice: "add damping, or take an operator that is positive semidefinite by construction",
   };
-}
-
-function said(run: LanczosQuadrature, { how }: { readonly how: Certainty }): Outcome {
-  const { status, message, matvecs } = run;
-  return { status, message: message + (run.status === "converged" ? fewProbesRemark(how) : ""), matvecs };
 }
 
 /** The estimate transformed by an increasing function, with its standard error to first order. */
