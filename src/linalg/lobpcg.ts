@@ -1,21 +1,21 @@
 import { CurvatureError } from "../errors/index.ts";
-import { column, type Matrix, toPrecision, type Vector, zeros } from "../tensors/index.ts";
-import { growingBasis, leadingColumns, orthogonalize, randomDirection, withColumn } from "./basis.ts";
-import {
-  checkCount,
-  checkDeclaredSymmetric,
-  checkNonnegative,
-  checkSeed,
-  checkState,
-  epsilon,
-  precision,
-} from "./checks.ts";
-import { eigh } from "./dense/index.ts";
+import { column, formatDims, type Matrix } from "../tensors/index.ts";
+import { growingBasis, leadingColumns, randomDirection, withColumn } from "./basis.ts";
+import { checkCount, checkDeclaredSymmetric, checkNonnegative, checkSeed, checkState, precision } from "./checks.ts";
 import { drive } from "./drive.ts";
+import {
+  firstStep,
+  type LobpcgEnding,
+  type LobpcgPlan,
+  type LobpcgState,
+  nextStep,
+  noColumns,
+  residualScale,
+} from "./lobpcgIteration.ts";
 import type { LinearOperator, RunOptions } from "./operator.ts";
-import { type Interruption, isInterruption, type Products, products } from "./products.ts";
+import { type Interruption, isInterruption, products } from "./products.ts";
 import { type Outcome, outcome } from "./result.ts";
-import { axpy, hostArithmetic, maxAbs, multiply, norm, scaled, transposedProduct } from "./vector.ts";
+import { axpy, hostArithmetic, maxAbs, norm } from "./vector.ts";
 
 /** Options of `lobpcg`. */
 export interface LobpcgOptions extends RunOptions {
@@ -24,11 +24,16 @@ export interface LobpcgOptions extends RunOptions {
   /** End of the spectrum: "smallest" (default) or "largest". */
   readonly which?: "smallest" | "largest";
   readonly seed: number;
+  /** Symmetric positive definite operator `[n, n]` of the generalized problem `A x = value B x`; the identity by default. */
+  readonly B?: LinearOperator;
   /** Symmetric positive definite operator close to the inverse of A, shifted where A is indefinite; not counted in `matvecs`. */
   readonly preconditioner?: LinearOperator;
-  /** Bound on every residual norm over the largest |eigenvalue| seen: 1e-6 by default, 1e-3 for float32 operators. */
+  /**
+   * Bound on every residual norm over the largest |eigenvalue| seen, with B over `(||A|| + |value| ||B||) ||v||` with norms estimated from
+   * below: 1e-6 by default, 1e-3 for float32 operators.
+   */
   readonly tolerance?: number;
-  /** Most products; 1000 times k by default. The last k are kept for the true residuals. */
+  /** Most products with A; 1000 times k by default. The last k are kept for the true residuals. */
   readonly matvecs?: number;
   /** Further vectors iterated with the k, which speed up convergence where eigenvalues are close; `ceil(k / 4) + 1` by default. */
   readonly guards?: number;
@@ -36,54 +41,29 @@ export interface LobpcgOptions extends RunOptions {
   readonly state?: LobpcgState;
 }
 
-/** Plain data, from which the run can go on. */
-export interface LobpcgState {
-  readonly method: "lobpcg";
-  readonly columns: number;
-  readonly matvecs: number;
-  readonly steps: number;
-  /** `[n, k + guards]`, orthonormal, and A times it; A times it is empty before the first products. */
-  readonly x: Matrix;
-  readonly ax: Matrix;
-  /** Directions of the last step, orthogonal to x, and A times them. */
-  readonly p: Matrix;
-  readonly ap: Matrix;
-  /** Ritz values and residual norms of x, in the order wanted. */
-  readonly values: Float64Array;
-  readonly residualNorms: Float64Array;
-  /** Largest |Ritz value| seen. */
-  readonly scale: number;
-}
-
 /** Some eigenpairs at one end of the spectrum. */
 export interface LobpcgResult extends Outcome {
   /** `[k]`, the outermost first. */
   readonly values: Float64Array;
-  /** `[n, k]`, orthonormal columns in the order of `values`. */
+  /** `[n, k]`, columns in the order of `values`, orthonormal, with B in its inner product: `v_i' B v_j` is 1 for i = j, else 0. */
   readonly vectors: Matrix;
-  /** `[k]`, `||A v - value v||` from one more product each; the iteration's own values after "aborted" and "nonfinite". */
+  /**
+   * `[k]`, `||A v - value v||`, or `||A v - value B v||`, from one more product each; the iteration's own values after "aborted" and
+   * "nonfinite". Some eigenvalue lies within that distance of the value, with B within it over the root of B's smallest eigenvalue.
+   */
   readonly residualNorms: Float64Array;
 }
 
 const NAME = "lobpcg";
 
-interface Plan {
-  readonly A: LinearOperator;
-  readonly run: Products;
-  readonly preconditioner: Products | undefined;
-  readonly k: number;
-  readonly size: number;
-  readonly sign: 1 | -1;
-  readonly seed: number;
-  readonly tolerance: number;
-}
-
 /**
- * Eigenvalues at one end of a symmetric matrix's spectrum by the locally optimal block preconditioned conjugate gradient method (Knyazev,
- * 2001): each step minimizes over the span of the vectors, their preconditioned residuals and the last directions, kept orthonormal as by
- * Hetmaniuk and Lehoucq (2006). Products a step: one for each vector that has not converged, at most k + guards; the same at the start, and k
- * at the end. Memory `6 n (k + guards)`, whatever the number of steps. With a good preconditioner it is the method for the smallest
- * eigenvalues; without one `eigsh` takes fewer products.
+ * Eigenvalues at one end of the spectrum of a symmetric matrix, or of a pencil `A x = value B x`, by the locally optimal block preconditioned
+ * conjugate gradient method (Knyazev, 2001): each step minimizes over the span of the vectors, their preconditioned residuals and the last
+ * directions, kept orthonormal as by Hetmaniuk and Lehoucq (2006). Products a step: one for each vector that has not converged, at most
+ * k + guards; the same at the start, and k at the end. With B as many with B, one vector at a time, which do not count in `matvecs`; none with
+ * its inverse, which `eigshGeneralized` needs. Memory `6 n (k + guards)`, `9 n (k + guards)` with B, whatever the number of steps. With a good
+ * preconditioner it is the method for the smallest eigenvalues; without one `eigsh` takes fewer products. A B that is not positive definite
+ * ends the run as "indefinite" or "breakdown" as soon as a direction shows it.
  *
  * @throws CurvatureError "argument" or "shape" for options or operators it cannot take; whatever the operator throws, with `state`
  */
@@ -105,7 +85,7 @@ export async function* lobpcgSteps(
     const known = state.ax.columns > 0;
     if (known && active.filter((i) => i < k).length === 0) return conclude(state, plan);
     if (run.left < (known ? active.length : plan.size) + k) return conclude(state, plan);
-    const next = known ? await step(state, { plan, active }) : await first(state, plan);
+    const next = known ? await nextStep(state, { plan, active }) : await firstStep(state, plan);
     if ("status" in next) return conclude(state, plan, next);
     state = next;
     run.report(maxAbs(state.residualNorms.subarray(0, k)));
@@ -113,7 +93,7 @@ export async function* lobpcgSteps(
   }
 }
 
-function planned(A: LinearOperator, options: LobpcgOptions): Plan {
+function planned(A: LinearOperator, options: LobpcgOptions): LobpcgPlan {
   checkDeclaredSymmetric(NAME, A);
   const { k, seed, which = "smallest", tolerance = precision(A) === "float32" ? 1e-3 : 1e-6 } = options;
   const n = A.shape[1];
@@ -125,21 +105,37 @@ function planned(A: LinearOperator, options: LobpcgOptions): Plan {
   }
   if (k > n)
     throw new CurvatureError("argument", `${NAME} expects k of at most ${n}, the order of the matrix, got ${k}`);
-  const { guards = Math.ceil(k / 4) + 1, matvecs = 1000 * k, preconditioner: M, signal } = options;
+  const { guards = Math.ceil(k / 4) + 1, matvecs = 1000 * k } = options;
   checkNonnegative(NAME, "guards", guards);
   checkCount(NAME, "matvecs", matvecs);
-  if (M) checkDeclaredSymmetric(`${NAME} (preconditioner)`, M);
-  const title = "the preconditioner of lobpcg";
-  const inverse = M && products(M, { ...(signal ? { signal } : {}), name: title, matvecs: Number.POSITIVE_INFINITY });
   const run = products(A, { ...options, name: NAME, matvecs, used: options.state?.matvecs ?? 0 });
   const size = Math.min(k + Math.floor(guards), n);
-  return { A, run, preconditioner: inverse, k, size, sign: which === "smallest" ? 1 : -1, seed, tolerance };
+  return { A, run, ...companions(A, options), k, size, sign: which === "smallest" ? 1 : -1, seed, tolerance };
 }
 
-async function initialState({ A, size, seed }: Plan): Promise<LobpcgState> {
+/** Products with B and the preconditioner, which no budget limits. */
+function companions(A: LinearOperator, { B, preconditioner: M, signal }: LobpcgOptions) {
+  const unlimited = { ...(signal ? { signal } : {}), matvecs: Number.POSITIVE_INFINITY };
+  for (const [what, operator] of [
+    ["B", B],
+    ["preconditioner", M],
+  ] as const) {
+    if (!operator) continue;
+    checkDeclaredSymmetric(`${NAME} (${what})`, operator);
+    if (operator.shape[0] === A.shape[0]) continue;
+    const message = `${NAME} expects A and ${what} of equal shapes, got ${formatDims(A.shape)} and ${formatDims(operator.shape)}`;
+    throw new CurvatureError("shape", message);
+  }
+  return {
+    metric: B && products(B, { ...unlimited, name: `B of ${NAME}` }),
+    preconditioner: M && products(M, { ...unlimited, name: `the preconditioner of ${NAME}` }),
+  };
+}
+
+async function initialState({ A, size, seed }: LobpcgPlan): Promise<LobpcgState> {
   const n = A.shape[1];
   const dtype = precision(A);
-  const none = { rows: n, columns: 0, data: zeros(0, dtype) };
+  const none = noColumns(n, dtype);
   let x = growingBasis(none, { capacity: size, dtype });
   const arithmetic = A.arithmetic ?? hostArithmetic;
   for (let j = 0; j < size; j++) x = withColumn(x, await randomDirection(x, { seed, path: j, dtype, arithmetic }));
@@ -150,141 +146,48 @@ async function initialState({ A, size, seed }: Plan): Promise<LobpcgState> {
 }
 
 /** Vectors whose residuals are above the bound. */
-function activeColumns({ residualNorms, scale }: LobpcgState, { tolerance }: Plan): readonly number[] {
-  const bound = (tolerance * scale) / 2;
-  return Array.from(residualNorms, (_, i) => i).filter((i) => !(residualNorms[i]! <= bound));
+function activeColumns(state: LobpcgState, { tolerance }: LobpcgPlan): readonly number[] {
+  const isSmall = (r: number, i: number) => r <= (tolerance * residualScale(state, i)) / 2;
+  return Array.from(state.residualNorms, (_, i) => i).filter((i) => !isSmall(state.residualNorms[i]!, i));
 }
 
-/** Products of the start vectors, and their Ritz pairs. */
-async function first(state: LobpcgState, plan: Plan): Promise<LobpcgState | Interruption> {
-  const made = await plan.run.block(state.x, () => state);
-  if (made.interruption) return made.interruption;
-  return minimized(state, {
-    plan,
-    S: state.x,
-    AS: joined(state.columns, made.columns, precision(plan.A)),
-    size: plan.size,
-  });
-}
-
-/** One step: residuals, preconditioned and made orthogonal to the vectors and the last directions, then the Ritz pairs of all three. */
-async function step(
-  state: LobpcgState,
-  { plan, active }: { readonly plan: Plan; readonly active: readonly number[] },
-): Promise<LobpcgState | Interruption> {
-  const { A, run, preconditioner } = plan;
-  const dtype = precision(A);
-  const arithmetic = A.arithmetic ?? hostArithmetic;
-  const capacity = state.x.columns + state.p.columns + active.length;
-  let S = growingBasis(state.x, { capacity, dtype });
-  for (let j = 0; j < state.p.columns; j++) S = withColumn(S, column(state.p, j));
-  const before = S.columns;
-  for (const i of active) {
-    const r = residual(state, i);
-    const z = preconditioner ? await preconditioner.matvec(r, () => state) : r;
-    if (isInterruption(z)) return z;
-    const direction = scaled(1 / (norm(z) || 1), toPrecision(z, dtype));
-    const found = await orthogonalize(direction, S, arithmetic);
-    // What lies in the span already adds nothing but rounding.
-    if (found.norm > 1e3 * epsilon(dtype)) S = withColumn(S, scaled(1 / found.norm, found.vector));
-  }
-  const W = { rows: S.rows, columns: S.columns - before, data: S.data.subarray(S.rows * before) };
-  if (W.columns === 0) return { ...state, steps: state.steps + 1, residualNorms: state.residualNorms.map(() => 0) };
-  const made = await run.block(W, () => state);
-  if (made.interruption) return made.interruption;
-  const known = [...columnsOf(state.ax), ...columnsOf(state.ap), ...made.columns];
-  return minimized(state, { plan, S, AS: joined(state.columns, known, dtype), size: plan.size });
-}
-
-function residual({ x, ax, values }: LobpcgState, i: number): Vector {
-  const r = column(ax, i).slice();
-  axpy(-values[i]!, column(x, i), r);
-  return r;
-}
-
-function columnsOf(X: Matrix): readonly Vector[] {
-  return Array.from({ length: X.columns }, (_, j) => column(X, j));
-}
-
-function joined(rows: number, columns: readonly Vector[], dtype: "float32" | "float64"): Matrix {
-  const data = zeros(rows * columns.length, dtype);
-  columns.forEach((x, j) => {
-    data.set(x, j * rows);
-  });
-  return { rows, columns: columns.length, data };
-}
-
-/**
- * The foremost Ritz vectors of the orthonormal S, and what of them lies outside of the vectors before: with coordinates Y, the directions are
- * Y without its first rows, made orthogonal to Y in coordinates, which keeps them orthogonal to x without touching long vectors.
- */
-async function minimized(
-  state: LobpcgState,
-  { plan, S, AS, size }: { readonly plan: Plan; readonly S: Matrix; readonly AS: Matrix; readonly size: number },
-): Promise<LobpcgState> {
-  const { values, vectors } = await eigh(transposedProduct(S, AS));
-  const m = S.columns;
-  const order = Array.from(values, (_, i) => (plan.sign === 1 ? i : m - 1 - i)).slice(0, size);
-  const Y = joined(
-    m,
-    order.map((i) => column(vectors, i)),
-    "float64",
-  );
-  const directions = await outerDirections(Y, state.x.columns === m ? m : state.x.columns);
-  const next = {
-    ...state,
-    matvecs: plan.run.used,
-    steps: state.steps + 1,
-    x: multiply(S, Y),
-    ax: multiply(AS, Y),
-    p: multiply(S, directions),
-    ap: multiply(AS, directions),
-    values: Float64Array.from(order, (i) => values[i]!),
-    scale: Math.max(state.scale, maxAbs(values)),
-  };
-  return { ...next, residualNorms: Float64Array.from(order, (_, i) => norm(residual(next, i))) };
-}
-
-/** Orthonormal coordinates of the part of Y below its first rows, orthogonal to Y. */
-async function outerDirections(Y: Matrix, inner: number): Promise<Matrix> {
-  const m = Y.rows;
-  let basis = growingBasis(Y, { capacity: 2 * Y.columns, dtype: "float64" });
-  for (let j = 0; j < Y.columns && basis.columns < m; j++) {
-    const outer = column(Y, j).slice();
-    outer.fill(0, 0, inner);
-    const size = norm(outer);
-    if (size === 0) continue;
-    const found = await orthogonalize(scaled(1 / size, outer), basis, hostArithmetic);
-    if (found.norm > 1e-10) basis = withColumn(basis, scaled(1 / found.norm, found.vector));
-  }
-  const count = basis.columns - Y.columns;
-  return { rows: m, columns: count, data: basis.data.slice(m * Y.columns, m * basis.columns) };
-}
-
-async function conclude(state: LobpcgState, plan: Plan, interruption?: Interruption): Promise<LobpcgResult> {
+async function conclude(state: LobpcgState, plan: LobpcgPlan, ending?: LobpcgEnding): Promise<LobpcgResult> {
   const { run, k, tolerance } = plan;
   const known = state.ax.columns > 0;
   const values = state.values.slice(0, known ? k : 0);
   const vectors = leadingColumns(state.x, values.length);
   const residualNorms = state.residualNorms.slice(0, values.length);
-  let stopped = interruption;
-  if (!stopped && known) {
-    const made = await run.block(vectors, () => state);
-    stopped = made.interruption;
-    made.columns.forEach((w, i) => {
-      axpy(-values[i]!, column(vectors, i), w);
-      residualNorms[i] = norm(w);
-    });
-  }
+  const interrupted = ending?.status === "aborted" || ending?.status === "nonfinite";
+  const asked = known && !interrupted && run.left >= k;
+  const stopped = (asked ? await trueResiduals(state, plan, { values, vectors, residualNorms }) : undefined) ?? ending;
   const found = { values, vectors: { ...vectors, data: vectors.data.slice() }, residualNorms };
   const matvecs = run.used;
-  if (stopped) return { ...found, ...outcome(stopped.status, { happened: stopped.happened, matvecs }) };
-  const good = residualNorms.filter((r) => r <= tolerance * state.scale).length;
-  const happened = `${good} of ${k} eigenpairs have residuals below ${tolerance} of the largest |Ritz value| after ${state.steps} steps`;
+  if (stopped) return { ...found, ...outcome(stopped.status, { ...stopped, matvecs }) };
+  const isSmall = (r: number, i: number) => asked && r <= tolerance * residualScale(state, i);
+  const good = residualNorms.filter(isSmall).length;
+  const measure = state.metric ? "of (||A|| + |value| ||B||) ||v||" : "of the largest |Ritz value|";
+  const happened = `${good} of ${k} eigenpairs have residuals below ${tolerance} ${measure} after ${state.steps} steps`;
   if (good === k) return { ...found, ...outcome("converged", { happened, matvecs }) };
-  const claimed = known && activeColumns(state, plan).every((i) => i >= k);
+  const claimed = asked && activeColumns(state, plan).every((i) => i >= k);
   const rounded = `${happened}, though the iteration says all have: products are rounded`;
   if (claimed) return { ...found, ...outcome("stagnated", { happened: rounded, matvecs }) };
   const advice = "raise matvecs or guards, take a preconditioner, or loosen tolerance";
   return { ...found, ...outcome("budget", { happened, matvecs, advice }) };
+}
+
+/** Writes the norms of `A v - value v`, or of `A v - value B v`, over the estimates. */
+async function trueResiduals(
+  state: LobpcgState,
+  { run, metric }: LobpcgPlan,
+  { values, vectors, residualNorms }: Pick<LobpcgResult, "values" | "vectors" | "residualNorms">,
+): Promise<Interruption | undefined> {
+  const made = await run.block(vectors, () => state);
+  for (const [i, w] of made.columns.entries()) {
+    const v = column(vectors, i);
+    const Bv = metric ? await metric.matvec(v, () => state) : v;
+    if (isInterruption(Bv)) return Bv;
+    axpy(-values[i]!, Bv, w);
+    residualNorms[i] = norm(w);
+  }
+  return made.interruption;
 }
