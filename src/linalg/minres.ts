@@ -148,15 +148,16 @@ interface NewColumn {
 /** QR decomposition of T brought up to the new column, and x moved along the direction that belongs to it. */
 function rotated(x: Vector, was: MinresRecurrence, column: NewColumn): Advance<MinresRecurrence> | Ending {
   const { v, w, z, alpha, beta, scale, rounding } = column;
+  const dtype = x instanceof Float32Array ? "float32" : "float64";
   const delta = was.cosine * was.dbar + was.sine * alpha;
   const gbar = was.sine * was.dbar - was.cosine * alpha;
   const dbar = -was.cosine * beta;
   const gamma = Math.hypot(gbar, beta);
-  const unreachable = Math.hypot(gbar, dbar) <= rounding;
-  if (gamma <= rounding) return leastResidual();
+  // ||A r|| / (||A|| ||r||) of the x before this step: what is left lies in the null space, and further steps only add to x from there.
+  const outside = Math.hypot(gbar, dbar) / scale;
+  if (gamma <= rounding || outside <= Math.sqrt(epsilon(dtype)) / 8) return leastResidual();
   const [cosine, sine] = [gbar / gamma, beta / gamma];
   const [step, phi] = [cosine * was.phi, sine * was.phi];
-  const dtype = x instanceof Float32Array ? "float32" : "float64";
   const direction = combination([1 / gamma, v], [-was.epsilon / gamma, was.directions[0]], { dtype });
   axpy(-delta / gamma, was.directions[1], direction);
   const next = x.slice();
@@ -180,8 +181,7 @@ function rotated(x: Vector, was: MinresRecurrence, column: NewColumn): Advance<M
     scale,
   };
   const residualNorm = norm(residual);
-  const ends = unreachable ? { ending: leastResidual() } : {};
-  const exhausted = beta === 0 ? { ending: EXHAUSTED } : ends;
+  const exhausted = beta === 0 ? { ending: EXHAUSTED } : {};
   return { x: next, recurrence, residualNorm, ...exhausted };
 }
 

@@ -1,9 +1,10 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import {
   axpy,
   combination,
   dot,
   hostArithmetic,
+  innerProducts,
   isFiniteVector,
   maxAbs,
   multiply,
@@ -14,7 +15,8 @@ import {
 } from "../../src/linalg/vector.ts";
 import { product, randomMatrix, relativeDifference, transposed } from "./randomMatrices.ts";
 
-const SIZES = [1, 2, 3, 5, 2047, 2048, 2049, 5000];
+// Short, where loops turn from JavaScript to WebAssembly, its blocks of 4096, and remainders of its registers.
+const SIZES = [1, 2, 3, 5, 511, 512, 513, 2047, 4096, 4099, 9001];
 const random = (n: number, seed: number) => randomMatrix(n, 1, seed).data;
 
 describe("inner products and norms", () => {
@@ -47,6 +49,64 @@ describe("inner products and norms", () => {
   });
 });
 
+describe("loops over long vectors", () => {
+  const kinds = [Float32Array, Float64Array];
+  const cases = [511, 513, 4096, 9001].flatMap((n) => kinds.flatMap((X) => kinds.map((Y) => ({ n, X, Y }))));
+  const vectors = ({ n, X, Y }: (typeof cases)[number]) => [X.from(random(n, 1)), Y.from(random(n, 2))] as const;
+  const named = cases.map((each) => ({ ...each, x: each.X.name, y: each.Y.name }));
+
+  test.each(named)("agree with plain ones for $n entries of $x and $y", (each) => {
+    const [x, y] = vectors(each);
+    const limit = each.X === Float64Array && each.Y === Float64Array ? 1e-15 : 2e-7;
+    const expected = (f: (a: number, b: number) => number) => Float64Array.from(x, (a, i) => f(a, y[i]!));
+    const dtype = each.Y === Float64Array ? "float64" : "float32";
+    const combined = expected((a, b) => 0.3 * a - 1.7 * b);
+    expect(relativeDifference(combination([0.3, x], [-1.7, y], { dtype }), combined)).toBeLessThan(limit);
+    const [into, scaledX] = [y.slice(), x.slice()];
+    expect(combination([0.3, x], [-1.7, into], { dtype, into })).toBe(into);
+    expect(relativeDifference(into, combined)).toBeLessThan(limit);
+    axpy(-2.5, x, into);
+    expect(
+      relativeDifference(
+        into,
+        expected((a, b) => -2.2 * a - 1.7 * b),
+      ),
+    ).toBeLessThan(2 * limit);
+    scal(1 / 3, scaledX);
+    expect(
+      relativeDifference(
+        scaledX,
+        expected((a) => a / 3),
+      ),
+    ).toBeLessThan(limit);
+    const { xx, xy, yy } = innerProducts(x, y);
+    const sum = (f: (a: number, b: number) => number) => expected(f).reduce((a, b) => a + b, 0);
+    expect(Math.abs(xx / sum((a) => a * a) - 1)).toBeLessThan(1e-13);
+    expect(Math.abs(yy / sum((_, b) => b * b) - 1)).toBeLessThan(1e-13);
+    expect(Math.abs(xy - sum((a, b) => a * b))).toBeLessThan(1e-13 * Math.sqrt(xx * yy));
+  });
+
+  test.each(cases)("find the one entry of $n that is not finite", ({ n, X }) => {
+    for (const value of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
+      for (const at of [0, n >> 1, n - 1]) {
+        const x = X.from(random(n, 1));
+        expect(isFiniteVector(x)).toBe(true);
+        x[at] = value;
+        expect(isFiniteVector(x)).toBe(false);
+        expect(innerProducts(x, x).xx).toSatisfy((sum: number) => !Number.isFinite(sum));
+      }
+    }
+  });
+
+  test("take factors that float32 does not hold", () => {
+    const y = new Float32Array(600).fill(2 ** 100);
+    scal(2 ** -140, y);
+    expect(y).toEqual(new Float32Array(600).fill(2 ** -40));
+    axpy(2 ** 150, new Float32Array(600).fill(2 ** -149), y);
+    expect(y).toEqual(new Float32Array(600).fill(2 + 2 ** -40));
+  });
+});
+
 test("axpy, scal, scaled and combination", () => {
   const [x, y] = [Float64Array.of(1, 2, 3), Float64Array.of(10, 20, 30)];
   expect(combination([2, x], [-1, y], { dtype: "float32" })).toEqual(Float32Array.of(-8, -16, -24));
@@ -55,6 +115,19 @@ test("axpy, scal, scaled and combination", () => {
   scal(0.5, y);
   expect(y).toEqual(Float64Array.of(6, 12, 18));
   expect(scaled(-1, Float32Array.of(1, 2))).toEqual(Float32Array.of(-1, -2));
+});
+
+test("an engine without WebAssembly computes the same with loops of JavaScript", async () => {
+  vi.resetModules();
+  vi.stubGlobal("WebAssembly", undefined);
+  const plain = await import("../../src/linalg/vector.ts");
+  const [x, y, Q] = [random(600, 1), random(600, 2), randomMatrix(600, 5, 3)];
+  expect(plain.dot(x, y)).toBeCloseTo(dot(x, y), 12);
+  expect(relativeDifference(plain.multiply(Q, Q).data.slice(0, 600), multiply(Q, Q).data.slice(0, 600))).toBeLessThan(
+    1e-15,
+  );
+  expect(relativeDifference(plain.transposedProduct(Q, Q).data, transposedProduct(Q, Q).data)).toBeLessThan(1e-14);
+  vi.unstubAllGlobals();
 });
 
 describe("products with a basis", () => {

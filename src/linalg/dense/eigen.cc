@@ -1,4 +1,4 @@
-// Dense float64 kernels over Eigen 3.4 (https://eigen.tuxfamily.org, MPL-2.0), compiled to WebAssembly by scripts/buildDense.sh.
+// Dense float64 kernels over Eigen 3.4 (https://eigen.tuxfamily.org, MPL-2.0), compiled to WebAssembly by scripts/buildWasm.sh.
 // Matrices are column-major and dense. The caller allocates, passes sizes and finite values that it has checked, and frees.
 #include <Eigen/Cholesky>
 #include <Eigen/Eigenvalues>
