@@ -8,7 +8,7 @@ import type { LinearOperator, RunOptions } from "./operator.ts";
 import { type Interruption, isInterruption, type Products, products } from "./products.ts";
 import { type Outcome, outcome } from "./result.ts";
 import { projectedColumns, type RitzPairs, ritzPairs, type Which } from "./ritzPairs.ts";
-import { axpy, hostArithmetic, maxAbs, multiply, norm } from "./vector.ts";
+import { axpy, hostArithmetic, maxAbs, norm } from "./vector.ts";
 
 /** Options of `eigsh`. */
 export interface EigshOptions extends RunOptions {
@@ -247,7 +247,8 @@ async function restarted(
   const unconverged = pairs.residualNorms.findIndex((r) => r > target(pairs, plan));
   const count = fresh && unconverged >= 0 ? Math.min(most, unconverged) : most;
   const dtype = precision(A);
-  const kept = multiply(leadingColumns(state.basis, size), leadingColumns(pairs.coordinates, count));
+  const arithmetic = A.arithmetic ?? hostArithmetic;
+  const kept = await arithmetic.combine(leadingColumns(state.basis, size), leadingColumns(pairs.coordinates, count));
   const basis = growingBasis(kept, { capacity: dimension + 1, dtype });
   const direction = fresh
     ? await freshDirection(A, basis, { plan, path: `copies ${state.matvecs}` })
@@ -283,7 +284,10 @@ async function conclude(
   const vectors =
     count === 0
       ? { rows: state.columns, columns: 0, data: zeros(0, precision(A)) }
-      : multiply(leadingColumns(state.basis, size), leadingColumns(pairs.coordinates, count));
+      : await (A.arithmetic ?? hostArithmetic).combine(
+          leadingColumns(state.basis, size),
+          leadingColumns(pairs.coordinates, count),
+        );
   const residualNorms = pairs.residualNorms.slice(0, count);
   if (interruption) {
     const ending = outcome(interruption.status, { happened: interruption.happened, matvecs: run.used });

@@ -27,6 +27,8 @@ export interface Arithmetic {
   project(Q: Matrix, v: Vector): Promise<Float64Array>;
   /** `v - Q c`, as a new vector. */
   subtract(v: Vector, Q: Matrix, c: Float64Array): Promise<Vector>;
+  /** `Q S`, as a new matrix `[n, m]` of Q's precision, for S `[k, m]`. */
+  combine(Q: Matrix, S: Matrix): Promise<Matrix>;
 }
 
 /**

@@ -149,4 +149,5 @@ export const hostArithmetic: Arithmetic = {
     combine(Q, scaled(-1, c), { into: result, base: v });
     return result;
   },
+  combine: async (Q, S) => multiply(Q, S),
 };

@@ -13,7 +13,7 @@ export interface EngineArithmetic {
 }
 
 /**
- * Products `Q' v` and `v - Q c` in ONNX Runtime, for vectors of `size` entries. Sums are in the operator's own precision: in
+ * Products `Q' v`, `v - Q c` and `Q S` in ONNX Runtime, for vectors of `size` entries. Sums are in the operator's own precision: in
  * float32 a basis stays orthogonal to about 1e-6.
  */
 export function engineArithmetic(
@@ -36,6 +36,10 @@ export function engineArithmetic(
     async subtract(v, Q, c) {
       const { data } = await engine().subtract(flat(v), rows(Q), flat(c));
       return data as Vector;
+    },
+    async combine(Q, S) {
+      const { data } = await engine().combine(rows(S), rows(Q));
+      return { rows: Q.rows, columns: S.columns, data: data as Vector };
     },
   };
   return {

@@ -9,6 +9,8 @@ export interface BasisProducts {
   project(Q: Tensor, v: Tensor): Promise<Tensor>;
   /** v - Q' c: [n], [k, n], [k] -> [n]. */
   subtract(v: Tensor, Q: Tensor, c: Tensor): Promise<Tensor>;
+  /** S Q: [m, k], [k, n] -> [m, n]. */
+  combine(S: Tensor, Q: Tensor): Promise<Tensor>;
   release(): Promise<void>;
 }
 
@@ -27,6 +29,7 @@ export function basisProducts({
     openSession(bytes, { optimization: "basic", ...(threads === undefined ? {} : { threads }) });
   const projection = once(() => open(projectionModel(precision)));
   const subtraction = once(() => open(subtractionModel(precision)));
+  const combination = once(() => open(combinationModel(precision)));
   return {
     async project(Q, v) {
       const { c } = await (await projection.get()).run({ Q, v: { data: v.data, dims: [v.data.length, 1] } }, ["c"]);
@@ -37,9 +40,14 @@ export function basisProducts({
       const { w } = await (await subtraction.get()).run({ v: row(v), Q, c: row(c) }, ["w"]);
       return { data: w.data, dims: [w.data.length] };
     },
+    async combine(S, Q) {
+      const { W } = await (await combination.get()).run({ S, Q }, ["W"]);
+      return { data: W.data, dims: [...W.dims] };
+    },
     async release() {
       await projection.release();
       await subtraction.release();
+      await combination.release();
     },
   };
 }
@@ -76,6 +84,17 @@ function subtractionModel(dtype: Precision): Uint8Array {
       { name: "c", dtype, dims: [1, "k"] },
     ],
     outputs: [{ name: "w", dtype, dims: [1, "n"] }],
+  });
+}
+
+function combinationModel(dtype: Precision): Uint8Array {
+  return model({
+    nodes: [{ op: "MatMul", inputs: ["S", "Q"], outputs: ["W"], attributes: {} }],
+    inputs: [
+      { name: "S", dtype, dims: ["m", "k"] },
+      { name: "Q", dtype, dims: ["k", "n"] },
+    ],
+    outputs: [{ name: "W", dtype, dims: ["m", "n"] }],
   });
 }
 

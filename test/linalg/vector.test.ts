@@ -137,6 +137,7 @@ describe("products with a basis", () => {
       const [Q, S, X] = [randomMatrix(n, k, 3), randomMatrix(k, 3, 4), randomMatrix(n, 2, 5)];
       const limit = 1e-11;
       expect(relativeDifference(multiply(Q, S).data, product(Q, S).data)).toBeLessThan(limit);
+      expect(await hostArithmetic.combine(Q, S)).toEqual(multiply(Q, S));
       const projected = product(transposed(Q), X);
       expect(relativeDifference(transposedProduct(Q, X).data, projected.data)).toBeLessThan(limit);
       const v = X.data.slice(0, n);

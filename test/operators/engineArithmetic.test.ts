@@ -34,6 +34,11 @@ describe("arithmetic on a basis by ONNX Runtime", () => {
       const w = await arithmetic!.subtract(v, Q, expected);
       const reference = await hostArithmetic.subtract(v, Q, expected);
       expect(largest(w, reference)).toBeLessThan(tolerance * largest(reference));
+      const S = { rows: columns, columns: 3, data: normals(columns * 3, "S") };
+      const combined = await arithmetic!.combine(Q, S);
+      const plain = await hostArithmetic.combine(Q, S);
+      expect([combined.rows, combined.columns]).toEqual([n, 3]);
+      expect(largest(combined.data, plain.data)).toBeLessThan(tolerance * largest(plain.data));
     }
     await release();
   });
