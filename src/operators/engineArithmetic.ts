@@ -34,7 +34,7 @@ export function engineArithmetic(
       return Float64Array.from(data as Vector);
     },
     async subtract(v, Q, c) {
-      const { data } = await engine().subtract(flat(v), rows(Q), flat(c));
+      const { data } = await engine().accumulate(flat(v), rows(Q), flat(c.map((x) => -x)));
       return data as Vector;
     },
     async combine(Q, S) {

@@ -7,8 +7,8 @@ import type { Session } from "./session.ts";
 export interface BasisProducts {
   /** Q v: [k, n], [n] -> [k]. */
   project(Q: Tensor, v: Tensor): Promise<Tensor>;
-  /** v - Q' c: [n], [k, n], [k] -> [n]. */
-  subtract(v: Tensor, Q: Tensor, c: Tensor): Promise<Tensor>;
+  /** v + Q' c: [n], [k, n], [k] -> [n]. The engine has a faster way for this sum than for a difference. */
+  accumulate(v: Tensor, Q: Tensor, c: Tensor): Promise<Tensor>;
   /** S Q: [m, k], [k, n] -> [m, n]. */
   combine(S: Tensor, Q: Tensor): Promise<Tensor>;
   release(): Promise<void>;
@@ -28,16 +28,16 @@ export function basisProducts({
   const open = (bytes: Uint8Array) =>
     openSession(bytes, { optimization: "basic", ...(threads === undefined ? {} : { threads }) });
   const projection = once(() => open(projectionModel(precision)));
-  const subtraction = once(() => open(subtractionModel(precision)));
+  const accumulation = once(() => open(accumulationModel(precision)));
   const combination = once(() => open(combinationModel(precision)));
   return {
     async project(Q, v) {
       const { c } = await (await projection.get()).run({ Q, v: { data: v.data, dims: [v.data.length, 1] } }, ["c"]);
       return { data: c.data, dims: [c.data.length] };
     },
-    async subtract(v, Q, c) {
+    async accumulate(v, Q, c) {
       const row = (tensor: Tensor) => ({ data: tensor.data, dims: [1, tensor.data.length] });
-      const { w } = await (await subtraction.get()).run({ v: row(v), Q, c: row(c) }, ["w"]);
+      const { w } = await (await accumulation.get()).run({ v: row(v), Q, c: row(c) }, ["w"]);
       return { data: w.data, dims: [w.data.length] };
     },
     async combine(S, Q) {
@@ -46,7 +46,7 @@ export function basisProducts({
     },
     async release() {
       await projection.release();
-      await subtraction.release();
+      await accumulation.release();
       await combination.release();
     },
   };
@@ -75,9 +75,9 @@ function projectionModel(dtype: Precision): Uint8Array {
   });
 }
 
-function subtractionModel(dtype: Precision): Uint8Array {
+function accumulationModel(dtype: Precision): Uint8Array {
   return model({
-    nodes: [{ op: "Gemm", inputs: ["c", "Q", "v"], outputs: ["w"], attributes: { alpha: { float: -1 } } }],
+    nodes: [{ op: "Gemm", inputs: ["c", "Q", "v"], outputs: ["w"], attributes: {} }],
     inputs: [
       { name: "v", dtype, dims: [1, "n"] },
       { name: "Q", dtype, dims: ["k", "n"] },
