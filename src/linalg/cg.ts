@@ -1,4 +1,5 @@
 import { toPrecision, type Vector, zeros } from "../tensors/index.ts";
+import { type Claims, isInVain, isRefined, limitedBy, sizeOf } from "./attainable.ts";
 import {
   checkCount,
   checkDeclaredSymmetric,
@@ -16,7 +17,10 @@ import { axpy, combination, dot, innerProducts, norm, scaled } from "./vector.ts
 
 /** Options of conjugate gradients. */
 export interface CgOptions extends RunOptions {
-  /** Bound on the residual norm over the norm of b: 1e-8 by default, 1e-4 for float32 operators. */
+  /**
+   * Bound on the residual norm over the norm of b: 1e-8 by default, 1e-4 for float32 operators. With 0 the budget is spent as far as it lowers
+   * the residual that is computed from x.
+   */
   readonly tolerance?: number;
   /** Most products; 1000 by default. The last one is kept for the true residual. */
   readonly matvecs?: number;
@@ -49,7 +53,7 @@ export interface CgState {
   /** The x with the smallest residual so far, and the step it belongs to. */
   readonly best: { readonly x: Vector; readonly residualNorm: number; readonly isTrue: boolean; readonly step: number };
   /** True residual norms at the last two times that the recurrence claimed to have converged. */
-  readonly claimed: { readonly last: number; readonly before: number };
+  readonly claimed: Claims;
 }
 
 /** A solution of `A x = b`, or the best approximation to it. */
@@ -72,7 +76,8 @@ const NAME = "cg";
 /**
  * Solution of `A x = b` for symmetric positive definite A by the method of conjugate gradients (Hestenes and Stiefel, 1952), optionally
  * preconditioned. One product a step; one more for `x0`, one every `recompute` steps, and one whenever the recurrence claims to have
- * converged or ends otherwise, since the residual that is reported is computed from x. Error falls as
+ * converged or ends otherwise, since the residual that is reported is computed from x. Where that is still too large the method starts
+ * again from it, until that no longer helps: status "stagnated", whose message names the accuracy that rounding allows. Error falls as
  * `((sqrt(kappa) - 1) / (sqrt(kappa) + 1))^steps` with the condition number kappa. A semidefinite A is solved where b lies in its range.
  * Negative curvature ends the run as "indefinite" with its direction, which is a direction of descent.
  *
@@ -108,7 +113,8 @@ export async function* cgSteps(
   checkState(NAME, state, { method: NAME, columns: A.shape[1] });
   for (;;) {
     if (state.isTrue && state.residualNorm <= target) return conclude(state, context, { status: "converged" });
-    const claims = !state.isTrue && state.residualNorm <= Math.max(target, unreachable);
+    const low = state.residualNorm <= Math.max(target, unreachable);
+    const claims = !state.isTrue && low && isRefined(state.residualNorm, state.claimed);
     const ending = claims ? undefined : stoppedBy(state, context);
     if (ending) return conclude(state, context, ending);
     const unknown = claims || (!state.isTrue && state.steps === 0);
@@ -172,15 +178,10 @@ interface Ending {
   readonly curvature?: number;
 }
 
-function stoppedBy(state: CgState, { run, target }: Run): Ending | undefined {
+function stoppedBy(state: CgState, { A, run, target }: Run): Ending | undefined {
   // After a claim that was wrong the search started again from the true residual, which should have helped.
   const restarted = state.isTrue && state.steps > 0 && state.search === undefined;
-  if (restarted && state.claimed.last > state.claimed.before / 2) {
-    return {
-      status: "stagnated",
-      happened: "the residual computed from x no longer falls where that of the recurrence does",
-    };
-  }
+  if (restarted && isInVain(state.claimed)) return { status: "stagnated", happened: limitedBy(precision(A)) };
   if (run.left < 2) return { status: "budget" };
   // In exact arithmetic n steps are enough; rounding may double that, and a b outside of the range never gets there.
   const most = 2 * state.columns + 10;
@@ -197,12 +198,7 @@ async function verified(state: CgState, { b, run }: Run): Promise<CgState | Endi
   const Ax = await run.matvec(state.x, () => state);
   if (isInterruption(Ax)) return Ax;
   const residual = difference(b, Ax);
-  const residualNorm = norm(residual);
-  const { search: _, ...rest } = state;
-  const claimed = state.steps > 0 ? { last: residualNorm, before: state.claimed.last } : state.claimed;
-  const better = state.best.isTrue && state.best.residualNorm <= residualNorm;
-  const best = better ? state.best : { x: state.x, residualNorm, isTrue: true, step: state.steps };
-  return { ...rest, matvecs: run.used, residual, residualNorm, isTrue: true, best, claimed };
+  return claimed({ ...state, matvecs: run.used, residual, residualNorm: norm(residual), isTrue: true });
 }
 
 /** One step along the next conjugate direction. */
@@ -224,14 +220,31 @@ async function step(state: CgState, context: Run): Promise<CgState | Ending> {
   const dtype = precision(A);
   const x = combination([1, state.x], [alpha, p], { dtype });
   const steps = state.steps + 1;
-  const due = steps % recompute === 0 && run.left > 1;
-  const Ax = due ? await run.matvec(x, () => state) : undefined;
-  if (Ax && isInterruption(Ax)) return Ax;
-  const residual = Ax ? difference(b, Ax) : combination([1, state.residual], [-alpha, Ap], { dtype });
+  const recurrence = combination([1, state.residual], [-alpha, Ap], { dtype });
+  const moved = { ...state, matvecs: run.used, steps, x, search, scale };
+  if (steps % recompute !== 0 || run.left <= 1) return withResidual(moved, recurrence);
+  const Ax = await run.matvec(x, () => state);
+  if (isInterruption(Ax)) return Ax;
+  const replaced = { ...withResidual(moved, difference(b, Ax), { isTrue: true }), matvecs: run.used };
+  // A recurrence that has lost touch with x has claimed more than there is: start again.
+  return isRefined(norm(recurrence), { last: replaced.residualNorm }) ? claimed(replaced) : replaced;
+}
+
+/** The state after a step with its residual, as the recurrence has it or computed from x. */
+function withResidual(state: CgState, residual: Vector, { isTrue = false } = {}): CgState {
+  const { x, steps } = state;
   const residualNorm = norm(residual);
-  const isTrue = Ax !== undefined;
   const best = residualNorm < state.best.residualNorm ? { x, residualNorm, isTrue, step: steps } : state.best;
-  return { ...state, matvecs: run.used, steps, x, residual, residualNorm, isTrue, search, scale, best };
+  return { ...state, residual, residualNorm, isTrue, best };
+}
+
+/** The state whose residual was computed from x since the recurrence was no longer to be believed, from which the search starts again. */
+function claimed({ search: _, ...state }: CgState): CgState {
+  const { x, steps, residualNorm } = state;
+  const claims = steps > 0 ? { last: residualNorm, before: state.claimed.last } : state.claimed;
+  const better = state.best.isTrue && state.best.residualNorm <= residualNorm;
+  const best = better ? state.best : { x, residualNorm, isTrue: true, step: steps };
+  return { ...state, best, claimed: claims };
 }
 
 /** `z + (r' z / r' z before) p` with `z = M r`. */
@@ -273,7 +286,7 @@ async function conclude(state: CgState, { b, run, tolerance, target }: Run, endi
   const reached = isTrue && residualNorm <= target && final.status === "budget";
   const status = reached ? "converged" : final.status;
   const { direction, curvature, happened } = final;
-  const size = `residual norm ${residualNorm.toPrecision(3)} after ${state.steps} steps, ${target.toPrecision(3)} (${tolerance} ||b||) asked for`;
+  const size = `residual norm ${sizeOf(residualNorm, norm(b))} after ${state.steps} steps, ${target.toPrecision(3)} (${tolerance} ||b||) asked for`;
   const reason = status === "indefinite" ? `A has negative curvature ${curvature!.toPrecision(3)}` : happened;
   const said = outcome(status, {
     happened: reason ? `${reason}; ${size}` : size,

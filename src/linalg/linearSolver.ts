@@ -1,4 +1,5 @@
 import { toPrecision, type Vector, zeros } from "../tensors/index.ts";
+import { type Claims, isInVain, isRefined, limitedBy, sizeOf } from "./attainable.ts";
 import {
   checkCount,
   checkNonnegative,
@@ -61,7 +62,7 @@ export interface SolverState<Recurrence> {
     readonly step: number;
   };
   /** True measures at the last two times that the recurrence claimed to have converged. */
-  readonly claimed: { readonly last: number; readonly before: number };
+  readonly claimed: Claims;
 }
 
 /** Size of the gradient of `||b - A x||^2 / 2`, in the norm of the preconditioner where there is one. */
@@ -171,8 +172,9 @@ export async function* solverRun<R extends object>(
   for (;;) {
     const known = state.residual !== undefined;
     if (known && isSolved(state, context)) return conclude(state, context, { status: "converged" });
-    const claims = !known && state.residualNorm <= (epsilon(precision(A)) / 8) * context.size;
-    const due = !known && (claims || state.steps === 0 || isSolved(state, context) || isDue(state, method));
+    const low = isSolved(state, context) || state.residualNorm <= (epsilon(precision(A)) / 8) * context.size;
+    const claims = low && isRefined(measure(state, context.size), state.claimed);
+    const due = !known && (claims || state.steps === 0 || isDue(state, method));
     const ending = due && !isDue(state, method) ? undefined : stoppedBy(state, context);
     if (ending) return conclude(state, context, ending);
     const next = due ? await verified(state, context) : await advanced(state, context);
@@ -240,13 +242,10 @@ function isSolved<R>(state: SolverState<R>, { size, tolerance }: Run<R>): boolea
   return measure(state, size) <= tolerance;
 }
 
-function stoppedBy<R>(state: SolverState<R>, { run, method, tolerance, size }: Run<R>): Ending | undefined {
+function stoppedBy<R>(state: SolverState<R>, { A, run, method, tolerance, size }: Run<R>): Ending | undefined {
   // After a claim that was wrong the recurrence started again from the true residual, which should have helped.
   const restarted = state.residual !== undefined && state.steps > 0;
-  if (restarted && state.claimed.last > state.claimed.before / 2) {
-    const happened = "the residual computed from x no longer falls where that of the recurrence does";
-    return { status: "stagnated", happened };
-  }
+  if (restarted && isInVain(state.claimed)) return { status: "stagnated", happened: limitedBy(precision(A)) };
   const starting = state.recurrence === undefined ? (method.startProducts ?? 0) : 0;
   if (run.left < method.stepProducts + starting + (method.leastSquares ? 2 : 1)) return { status: "budget" };
   // In exact arithmetic n steps are enough; rounding may double that, and a b outside of the range never gets there.
@@ -390,6 +389,6 @@ function said<R>(
   const target = `${(tolerance * size).toPrecision(3)} (${tolerance} ||b||) asked for`;
   const slope = normal?.gradientNorm ?? normal?.residualNorm;
   const gradient = slope === undefined ? "" : `, ${terms.gradient} ${slope.toPrecision(3)}`;
-  const text = `${terms.residual} ${residualNorm.toPrecision(3)}${gradient} after ${steps} steps, ${target}`;
+  const text = `${terms.residual} ${sizeOf(residualNorm, size)}${gradient} after ${steps} steps, ${target}`;
   return happened ? `${happened}; ${text}` : text;
 }
