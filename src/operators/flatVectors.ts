@@ -1,5 +1,6 @@
 import { CurvatureError } from "../errors/index.ts";
 import type { Value } from "../graph/index.ts";
+import { axpy } from "../linalg/vector.ts";
 import { concat, reshape } from "../primitives/index.ts";
 import { type Precision, sizeOf, type Tensor, toPrecision, type Vector } from "../tensors/index.ts";
 import type { RiskParameter } from "./risk.ts";
@@ -24,7 +25,7 @@ export function flatSum(dtype: Precision): { add(part: Tensor): void; result(): 
         return;
       }
       sum ??= Float64Array.from(only);
-      for (let i = 0; i < part.length; i++) sum[i] += part[i];
+      axpy(1, part, sum);
     },
     result: () => toPrecision(sum ?? only!, dtype),
   };

@@ -122,6 +122,11 @@ function loopsOf(exports: Exports): StagedLoops {
       });
     },
     axpy(a, x, y) {
+      // float32 added to float64: a copy that converts takes longer than the loop that reads both.
+      if (y instanceof Float64Array && x instanceof Float32Array) {
+        this.accumulate({ rows: x.length, columns: 1, data: x }, Float64Array.of(a), y, y);
+        return;
+      }
       const { at, buffers, axpy } = scaledLaneOf([a], x, y);
       inBlocks(y.length, (start, count) => {
         put(buffers[0]!, x, start, count);
