@@ -144,7 +144,7 @@ function onlyInput({ wanted }: LoadDataOptions): string {
   if (names.length === 1) return names[0]!;
   throw new CurvatureError(
     "argument",
-    `a data file holds one input, but the model has ${names.length} (${names.join(", ")}); give a file for each input`,
+    `a data file holds one input, but the model has ${names.length} (${names.join(", ")}); give a file for each input, or bind those that are the same for all rows`,
   );
 }
 

@@ -8,7 +8,7 @@ import { type Bindings, bindInputs } from "./import/bind.ts";
 import { checkRequest } from "./import/checkRequest.ts";
 import { type ConstantDecision, chooseParameters, type ParameterOverride } from "./import/chooseParameters.ts";
 import { asFloatModel } from "./import/dequantize.ts";
-import { foldFixedBranches } from "./import/foldControlFlow.ts";
+import { foldFixedGraphs } from "./import/foldControlFlow.ts";
 import { sizeError } from "./import/guardSizes.ts";
 import { type Interpretation, interpret } from "./import/interpret.ts";
 import { prepare } from "./import/prepare.ts";
@@ -16,6 +16,7 @@ import type { PreparedModel } from "./import/preparedModel.ts";
 import { shapesAt, stackRows } from "./import/stackRows.ts";
 import { findTies, type Tie } from "./import/ties.ts";
 import { inInferenceMode } from "./import/trainingMode.ts";
+import { undecidedNotices } from "./import/undecided.ts";
 import { withOutputs } from "./import/withOutputs.ts";
 import { writePrepared } from "./import/writePrepared.ts";
 import type { GraphRequest, Model, ModelGraph, ModelInput } from "./model.ts";
@@ -67,6 +68,8 @@ export async function loadModel(source: string | URL | Uint8Array, options: Load
     ({ name, dtype, dims }): ModelInput => ({ name, dtype: (dtype ?? "float32") as Dtype, dims: dims ?? [null] }),
   );
   const fixedRows = fixedRowsOf(inputs);
+  const tensors = found.map(({ tensor }) => tensor);
+  const undecided = await undecidedNotices(prepared, tensors);
   let session: Promise<Session> | undefined;
   return {
     name: loaded.file,
@@ -74,7 +77,7 @@ export async function loadModel(source: string | URL | Uint8Array, options: Load
     opset: prepared.opsets[""] ?? 0,
     parameters,
     constants,
-    tensors: found.map(({ tensor }) => tensor),
+    tensors,
     prepared,
     inputs,
     outputs: prepared.outputs.map(({ name }) => {
@@ -82,7 +85,7 @@ export async function loadModel(source: string | URL | Uint8Array, options: Load
       return activation === undefined ? { name } : { name, activation };
     }),
     ...(fixedRows === undefined ? {} : { fixedRows }),
-    notices: [...prepared.notices, ...ties.map((tie) => tieNotice(tie, tying))],
+    notices: [...prepared.notices, ...undecided, ...ties.map((tie) => tieNotice(tie, tying))],
     async graph(request) {
       checkRequest(request, { file: prepared.file, inputs, outputs: prepared.outputs });
       return buildGraph(interpretation, request, fixedRows);
@@ -99,7 +102,7 @@ async function preparedAs(
   file: PreparedModel,
   { trainingMode = "refuse", bind = {}, output }: LoadOptions,
 ): Promise<PreparedModel> {
-  const read = await foldFixedBranches(bindInputs(asFloatModel(file), bind));
+  const read = await foldFixedGraphs(bindInputs(asFloatModel(file), bind));
   const wanted = output === undefined ? read : withOutputs(read, typeof output === "string" ? [output] : output);
   return inInferenceMode(wanted, trainingMode);
 }
@@ -108,7 +111,7 @@ function tieNotice({ copy, original, transposed }: Tie, tying: "keep" | "restore
   const what = `"${copy.name}" is a ${transposed ? "transposed " : ""}copy of "${original.name}"`;
   return tying === "restore"
     ? `${what}: one parameter again.`
-    : `${what}: two parameters here, one in the module; ties: "restore" makes them one again.`;
+    : `${what}: two parameters here, one in the module; ties: "restore" (--restore-ties) makes them one again.`;
 }
 
 /** The number of rows that stands in the file where a free axis was to be expected. */
@@ -122,17 +125,13 @@ async function buildGraph(
   request: GraphRequest,
   fixedRows: number | undefined,
 ): Promise<ModelGraph> {
-  const ends = request.outputs.map((output) => {
-    const activation = finalActivation(what.model, output);
-    return activation !== undefined && request.cut?.includes(activation.operator) ? activation.before : output;
-  });
   const { file } = what.model;
   const rows = Math.max(...Object.values(request.shapes).map(([dim]) => dim ?? 1));
   const stacked = fixedRows !== undefined && rows !== fixedRows;
   const computed = stacked ? fixedRows : rows;
   const shapes = stacked ? shapesAt(request.shapes, fixedRows) : request.shapes;
-  const graph = await interpret(what, { shapes, outputs: ends });
-  const outputs = Object.fromEntries(request.outputs.map((output, i) => [output, graph.outputs[ends[i]]]));
+  const graph = await interpret(what, { ...request, shapes });
+  const { outputs } = graph;
   for (const [name, { shape }] of Object.entries(outputs)) {
     if (shape[0] === computed || Object.keys(request.shapes).length === 0) continue;
     throw new CurvatureError(
@@ -140,7 +139,7 @@ async function buildGraph(
       `output "${name}" of ${file} has shape ${formatDims(shape)} for ${computed} rows, but its first axis must be the rows; choose another output`,
     );
   }
-  return stacked ? stackRows({ ...graph, outputs }, { rows, fixedRows, file }) : { ...graph, outputs };
+  return stacked ? stackRows(graph, { rows, fixedRows, file }) : graph;
 }
 
 async function openOriginal(model: PreparedModel): Promise<Session> {

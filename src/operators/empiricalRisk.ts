@@ -228,16 +228,19 @@ function noticesOf(
   model: Model,
   { loss, outputs }: { readonly loss: Loss; readonly outputs: readonly string[] },
 ): string[] {
-  const cuts = model.outputs.flatMap(({ name, activation }) =>
-    outputs.includes(name) && activation !== undefined && loss.cut.includes(activation)
-      ? [`Output "${name}" is taken before its final ${activation}, which the loss ${loss.name} contains itself.`]
-      : [],
-  );
+  const cuts = model.outputs.flatMap(({ name, activation }) => {
+    if (!outputs.includes(name) || activation === undefined || loss.cut.length === 0) return [];
+    if (loss.cut.includes(activation))
+      return [`Output "${name}" is taken before its final ${activation}, which the loss ${loss.name} contains itself.`];
+    return [
+      `Output "${name}" ends in ${activation}, which the loss ${loss.name} does not contain: it takes the results for logits. Choose a loss that fits, or an output before it.`,
+    ];
+  });
   const rows =
     model.fixedRows === undefined
       ? []
       : [
-          `The file computes ${model.fixedRows} row${model.fixedRows === 1 ? "" : "s"} at once; batches are copies of it side by side.`,
+          `The file computes ${model.fixedRows} row${model.fixedRows === 1 ? "" : "s"} at once; larger batches are computed as copies of it with the same weights.`,
         ];
   return [...model.notices, ...cuts, ...rows];
 }

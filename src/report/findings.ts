@@ -1,4 +1,5 @@
 import type { CurvatureReport, Quantity, ReportedLayer } from "../applications/report.ts";
+import { accuracySentence, isRough, MORE_PRODUCTS } from "./eigenvalueAccuracy.ts";
 import {
   capitalized,
   caution,
@@ -31,7 +32,7 @@ export function sharpness(report: CurvatureReport): Finding | undefined {
   ];
   if (top.residualNorm > 0.1 * Math.abs(top.value) && top.residualNorm > roundingLevel(matrix, report.dtype)) {
     const known = `The largest eigenvalue of ${text.noun} is known only roughly: ${eigenvalue(top)}, within ${formatNumber(top.residualNorm, 2)}.`;
-    return caution("sharpness", known, details);
+    return caution("sharpness", known, [MORE_PRODUCTS, ...details]);
   }
   if (top.value <= roundingLevel(matrix, report.dtype)) {
     return finding("sharpness", `No direction of positive curvature was found in ${text.noun}.`, details);
@@ -86,8 +87,10 @@ export function stationarity(report: CurvatureReport): Finding {
   const share = report.loss.value > 0 ? least / report.loss.value : undefined;
   const part = share === undefined ? "" : ` (${formatShare(share)} of the loss)`;
   const details = [`${gain}${part}, to second order.`];
-  if (share !== undefined && share > 0.01)
-    return caution("gradient", `${size}: the loss still falls along it.`, details);
+  if (share !== undefined && share > 0.01) {
+    const check = "If training had ended, check that data, their scaling and the loss are those of training.";
+    return caution("gradient", `${size}: the loss still falls along it.`, [...details, check]);
+  }
   return finding("gradient", `${size}.`, details);
 }
 
@@ -102,9 +105,18 @@ export function gaussNewtonGap(report: CurvatureReport): Finding | undefined {
   const high = share.value + RESIDUALS * share.standardError;
   const details = [`‖H − G‖ is ${estimate(share)} of ‖H‖ in the Frobenius norm.`, traces];
   if (high < 0.1) return finding("gaussNewton", "The Gauss-Newton matrix is close to the Hessian.", details);
-  if (low > 0.5) return caution("gaussNewton", "The Gauss-Newton matrix is far from the Hessian.", details);
-  if (high - low > 0.5)
-    return caution("gaussNewton", "The distance of Hessian and Gauss-Newton matrix is not well known.", details);
+  if (low > 0.5) {
+    const use =
+      "Take the Hessian's numbers for this loss; those of the Gauss-Newton matrix are of the linearized network.";
+    return caution("gaussNewton", "The Gauss-Newton matrix is far from the Hessian.", [...details, use]);
+  }
+  if (high - low > 0.5) {
+    const more = "More random vectors (probes, or --probes on the command line) make it better known.";
+    return caution("gaussNewton", "The distance of Hessian and Gauss-Newton matrix is not well known.", [
+      ...details,
+      more,
+    ]);
+  }
   return finding("gaussNewton", "The Gauss-Newton matrix differs noticeably from the Hessian.", details);
 }
 
@@ -139,8 +151,10 @@ export function fisherComparison(report: CurvatureReport): Finding | undefined {
   const details = [`Its trace is ${formatEstimate(ratio, error)} times that of ${targetNoun}.`, ...agreement];
   const low = ratio - STANDARD_ERRORS * error;
   const high = ratio + STANDARD_ERRORS * error;
-  if (high < 0.5 || low > 2)
-    return caution("fisher", `The empirical Fisher is a poor stand-in for ${targetNoun} here.`, details);
+  if (high < 0.5 || low > 2) {
+    const use = `Where a method asks for the Fisher matrix, give it ${targetNoun}.`;
+    return caution("fisher", `The empirical Fisher is a poor stand-in for ${targetNoun} here.`, [...details, use]);
+  }
   if (low > 0.8 && high < 1.25) {
     const caveat = "Equal traces do not make equal eigenvectors.";
     return finding("fisher", `The empirical Fisher has about the size of ${targetNoun}.`, [...details, caveat]);
@@ -233,24 +247,31 @@ export function certainty(report: CurvatureReport): Finding | undefined {
       ? ` (the time of ${formatCount(report.seconds / report.secondsPerGradient)} gradients)`
       : "";
   const cost = `${formatCount(products)} products with ${matrices.length === 1 ? "one matrix" : `${matrices.length} matrices`} took ${formatSeconds(report.seconds)}${gradients}.`;
-  const open = matrices.filter(({ matrix }) => matrix.eigenvalues.status !== "converged");
-  if (open.length > 0) {
-    const messages = open.map(({ text, matrix }) => `${capitalized(text.noun)}: ${matrix.eigenvalues.message}`);
-    return caution("certainty", "Some eigenvalues have not converged; trust them only to within their residuals.", [
-      ...messages,
+  const rough = matrices.filter(({ matrix }) => isRough(matrix));
+  if (rough.length > 0) {
+    return caution("certainty", "Some eigenvalues are known only roughly.", [
+      ...rough.map(accuracySentence),
+      MORE_PRODUCTS,
       cost,
     ]);
   }
   const worst = largestDeviation(matrices);
-  if (worst === undefined) return finding("certainty", "All eigenvalues asked for have converged.", [cost]);
+  if (worst === undefined) return finding("certainty", eigenvaluesKnown(matrices), [cost]);
   const deviation = `${formatNumber(worst, 2)} standard errors`;
   if (worst > STANDARD_ERRORS) {
     return caution("certainty", `An estimate lies ${deviation} from its exact value.`, [
-      "By chance about one estimate in 400 lies beyond three.",
+      "By chance about one estimate in 400 lies beyond three; another seed tells whether this is one.",
       cost,
     ]);
   }
   return finding("certainty", `Every trace and norm lies within ${deviation} of its exact value.`, [cost]);
+}
+
+function eigenvaluesKnown(matrices: readonly NamedMatrix[]): string {
+  const converged = matrices.every(({ matrix }) => matrix.eigenvalues.status === "converged");
+  return converged
+    ? "All eigenvalues asked for have converged."
+    : "All eigenvalues asked for are known to a thousandth of the largest or better.";
 }
 
 function largestDeviation(matrices: readonly NamedMatrix[]): number | undefined {

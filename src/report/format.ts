@@ -57,7 +57,9 @@ export function formatNumber(x: number, digits = 4, spelling: Spelling = "page")
   const rounded = Number(x.toPrecision(digits));
   const exponent = magnitude(rounded);
   if (readsPlain(exponent)) return sign(grouped(rounded.toFixed(Math.max(0, digits - 1 - exponent))), spelling);
-  return sign(rounded.toExponential(digits - 1).split("e")[0] ?? "", spelling) + timesPower(exponent, spelling);
+  // Both parts from one text: the power of the rounded number is not always that of its digits, as for 1.0e-76.
+  const [leading = "", power] = rounded.toExponential(digits - 1).split("e");
+  return sign(leading, spelling) + timesPower(Number(power), spelling);
 }
 
 /** A whole number with its thousands apart: 1,210. */

@@ -1,4 +1,5 @@
 import type { CurvatureReport, ReportedEigenvalue, ReportedMatrix } from "../applications/report.ts";
+import { MORE_PRODUCTS } from "./eigenvalueAccuracy.ts";
 import { caution, eigenvalue, type Finding, finding, maximal, minimal, RESIDUALS } from "./finding.ts";
 import { formatCount, formatNumber, formatShare } from "./format.ts";
 import { roundingLevel } from "./matrixText.ts";
@@ -9,12 +10,13 @@ export function minimum(report: CurvatureReport): Finding {
   if (!hessian) {
     const why =
       "Only the Hessian shows whether the loss falls along some direction, and this report was made without it.";
-    return caution("minimum", "This report cannot tell whether it is a minimum.", [why]);
+    const add = "Add hessian to the matrices (matrices, or --matrices on the command line).";
+    return caution("minimum", "This report cannot tell whether it is a minimum.", [why, add]);
   }
   const lowest = minimal(hessian.eigenvalues.smallest);
   const exact = hessian.density.exactEigenvalues?.slice(0, 1) ?? hessian.eigenvalues.exact?.smallest;
   const bottom = exact ? { value: Math.min(...exact), residualNorm: 0 } : lowest;
-  if (!bottom) return caution("minimum", "No smallest eigenvalue is known.", [hessian.eigenvalues.message]);
+  if (!bottom) return caution("minimum", "No smallest eigenvalue is known.", [MORE_PRODUCTS]);
   const level = roundingLevel(hessian, report.dtype);
   const margin = RESIDUALS * bottom.residualNorm;
   if (level === 0 && bottom.value === 0) {
@@ -23,10 +25,7 @@ export function minimum(report: CurvatureReport): Finding {
   if (bottom.value + margin < -level) return clearlyNegative(report, hessian, bottom);
   if (bottom.value - margin < -level) {
     const found = `The smallest eigenvalue found is ${eigenvalue(bottom)} with a residual of ${formatNumber(bottom.residualNorm, 2)}: its sign is not certain.`;
-    return caution("minimum", "It cannot be told whether there is negative curvature.", [
-      found,
-      "More Lanczos steps make it sharper.",
-    ]);
+    return caution("minimum", "It cannot be told whether there is negative curvature.", [found, MORE_PRODUCTS]);
   }
   return notNegative(bottom, level, exact !== undefined);
 }
@@ -43,7 +42,7 @@ function clearlyNegative(report: CurvatureReport, hessian: ReportedMatrix, botto
     exact || hessian.eigenvalues.exact
       ? "read off the dense Hessian"
       : bottom.residualNorm > 0
-        ? `${formatCount(Math.floor(-bottom.value / bottom.residualNorm))} times its residual`
+        ? `more than ${formatNumber(Math.floor(-bottom.value / bottom.residualNorm), 2)} times its residual`
         : "with a residual of 0";
   const relative = top > 0 ? ` It is ${formatShare(-bottom.value / top)} of the largest in size.` : "";
   const below = exact ? exact.filter((value) => value < -level).length : undefined;
@@ -54,7 +53,9 @@ function clearlyNegative(report: CurvatureReport, hessian: ReportedMatrix, botto
         ? `The density puts about ${formatShare(hessian.density.negativeMass)} of all eigenvalues below ${formatNumber(-hessian.density.resolution, 2)}.`
         : undefined;
   const found = `The smallest eigenvalue is ${eigenvalue(bottom)}, ${certainty} and so not rounding.${relative}`;
-  return caution("minimum", answer, [found, many]);
+  const use =
+    "Methods that need a matrix without negative eigenvalues (Laplace, damped Newton steps) should take the Gauss-Newton matrix or the Fisher matrix.";
+  return caution("minimum", answer, [found, many, use]);
 }
 
 function notNegative(bottom: ReportedEigenvalue, level: number, dense: boolean): Finding {

@@ -24,7 +24,7 @@ const cheap = ["--probes", "3", "--steps", "4", "--density-probes", "2", "--eige
 
 describe("help", () => {
   test.each([
-    ["inspect", ["--json", "--output", "--bind", "--inference", "--debug"]],
+    ["inspect", ["--json", "--output", "--bind", "--restore-ties", "--inference", "--debug"]],
     [
       "report",
       ["--data", "--input", "--targets", "--label", "--scale", "--rows", "--loss", "--matrices", "--parameters"],
@@ -76,6 +76,14 @@ describe("inspect", () => {
     expect(softmax.stdout).toMatch(/softmax +\[batch, 10\] +ends in Softmax, which is cut off/);
     const constants = await run("inspect", "test/models/mnist_cnn_bn_op13.onnx");
     expect(constants.stdout).toMatch(/float tensors that are no weights\n +net\.1\.running_mean/);
+  });
+
+  test("makes copies one weight again where it is asked to", async () => {
+    const file = "test/models/exported/tied_autoencoder_dynamo.onnx";
+    const [kept, restored] = [await run("inspect", file), await run("inspect", file, "--restore-ties")];
+    expect(kept.stdout).toContain("two parameters here, one in the module");
+    expect(kept.stdout).toContain("(--restore-ties)");
+    expect(restored.stdout).toContain("one parameter again");
   });
 
   test("binds open sizes, and says what can be bound", async () => {

@@ -118,7 +118,7 @@ describe("loadData", () => {
     [{ inputs: { a: x }, wanted: both }, "expected a file for each of the model's inputs (a, b), got a"],
     [
       { data: csv, wanted: both },
-      "a data file holds one input, but the model has 2 (a, b); give a file for each input",
+      "a data file holds one input, but the model has 2 (a, b); give a file for each input, or bind those that are the same for all rows",
     ],
     [{ data: zipSync({ "q.npy": x }), label: false }, 'data in memory: expected an array "x", the archive has q'],
     [

@@ -93,7 +93,7 @@ describe("bind", () => {
     [{ batch: 0 }, 'size "batch" must be bound to a positive integer, got 0'],
     [
       { shift: 1 },
-      'input "shift" is float32 [batch, ?], which one number does not fill; bind its open sizes too, or give a tensor',
+      'input "shift" is float32 [batch, ?], which one number does not fill; bind batch and shift[1] too, or give a tensor',
     ],
     [
       { x: { data: Float32Array.of(1, 2, 3), dims: [1, 3] } },

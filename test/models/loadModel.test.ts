@@ -214,7 +214,7 @@ describe("ties", () => {
   test("are reported, and restored on demand", async () => {
     const kept = await load("tied_autoencoder_dynamo");
     expect(kept.notices).toEqual([
-      '"permute" is a transposed copy of "weight": two parameters here, one in the module; ties: "restore" makes them one again.',
+      '"permute" is a transposed copy of "weight": two parameters here, one in the module; ties: "restore" (--restore-ties) makes them one again.',
     ]);
     const restored = await load("tied_autoencoder_dynamo", { ties: "restore" });
     expect(restored.parameters.reduce((sum, { data }) => sum + data.length, 0)).toBe(844);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { arrays } from "../../src/data/index.ts";
 import { adjoint, matmat, type Progress, submatrix, toDense } from "../../src/linalg/index.ts";
-import { crossEntropy, gaussianNll, meanSquaredError } from "../../src/losses/index.ts";
+import { bceWithLogits, crossEntropy, gaussianNll, meanSquaredError } from "../../src/losses/index.ts";
 import { functionModel } from "../../src/models/index.ts";
 import { empiricalRisk, hessian, jacobian, type Risk } from "../../src/operators/index.ts";
 import { mul, reduceSum, tanh } from "../../src/primitives/index.ts";
@@ -294,5 +294,38 @@ test("a vector is neither kept nor changed, and may have the other precision", a
       expectClose(await A.matvec(narrow), await A.matvec(Float64Array.from(narrow)), 1e-13);
     }
     expect([...v]).toEqual([...copy]);
+  });
+});
+
+describe("notices", () => {
+  const x: Tensor = { data: Float32Array.of(1, -2, 0.5, 3), dims: [2, 2] };
+  const model = functionModel({
+    parameters: { w: { data: Float32Array.of(0.5, -1, 2, 1), dims: [2, 2] } },
+    inputs: { x: { dims: [2] } },
+    apply: (weights, inputs) => ({ p: mul(tanh(inputs.x), reduceSum(weights.w, [0])) }),
+  });
+  const ending = { ...model, outputs: [{ name: "p", activation: "Sigmoid" }], fixedRows: 2 } as const;
+  const noticesOf = async (loss: Parameters<typeof empiricalRisk>[0]["loss"], targets: Tensor) => {
+    const risk = await empiricalRisk({ model: ending, loss, data: arrays({ inputs: { x }, targets, batchSize: 2 }) });
+    try {
+      return risk.notices;
+    } finally {
+      await risk.dispose();
+    }
+  };
+  const classes: Tensor = { data: Int32Array.of(0, 1), dims: [2] };
+  const numbers: Tensor = { data: Float32Array.of(0, 1, 1, 0), dims: [2, 2] };
+  const rows = "The file computes 2 rows at once; larger batches are computed as copies of it with the same weights.";
+
+  test("an activation that the loss contains, one that it does not, and one that it leaves", async () => {
+    expect(await noticesOf(bceWithLogits(), numbers)).toEqual([
+      'Output "p" is taken before its final Sigmoid, which the loss bceWithLogits contains itself.',
+      rows,
+    ]);
+    expect(await noticesOf(crossEntropy(), classes)).toEqual([
+      'Output "p" ends in Sigmoid, which the loss crossEntropy does not contain: it takes the results for logits. Choose a loss that fits, or an output before it.',
+      rows,
+    ]);
+    expect(await noticesOf(meanSquaredError(), numbers)).toEqual([rows]);
   });
 });

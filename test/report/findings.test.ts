@@ -151,7 +151,8 @@ describe("minimum", () => {
   test("says how many residuals a negative eigenvalue is away, and what the density thinks", () => {
     const density = { ...(base.matrices.hessian as ReportedMatrix).density, negativeMass: 0.25 };
     const text = words(minimum(withEnds([[1, 0]], [[-0.2, 0.01]], { density })));
-    expect(text).toContain("20 times its residual");
+    expect(text).toContain("more than 20 times its residual");
+    expect(text).toContain("should take the Gauss-Newton matrix");
     expect(text).toContain("20 % of the largest in size");
     expect(text).toContain("about 25 % of all eigenvalues");
     const none = words(minimum(withEnds([], [[-0.2, 0]], { density: { ...density, negativeMass: 0 } })));
@@ -163,6 +164,7 @@ describe("minimum", () => {
     expect(words(minimum(withEnds([[0, 0]], [[0, 0]])))).toContain("flat in every direction");
     expect(words(minimum(withEnds([[1, 0]], [])))).toContain("No smallest eigenvalue is known");
     expect(words(minimum(changed("ggn", {})))).toContain("cannot tell whether it is a minimum");
+    expect(words(minimum(changed("ggn", {})))).toContain("Add hessian to the matrices");
   });
 });
 
@@ -172,6 +174,7 @@ describe("stationarity", () => {
     const found = stationarity(report);
     expect(words(found)).toContain("lowers the loss by 0.010 or more (2.0 % of the loss)"); // 0.04 / 4 of 0.5
     expect(found.tone).toBe("caution");
+    expect(words(found)).toContain("check that data, their scaling and the loss are those of training");
   });
 
   test("a small gain is no warning; a loss that is not positive has no share", () => {
@@ -193,7 +196,9 @@ describe("distance of Hessian and Gauss-Newton matrix", () => {
     [0.09, 0.01, "differs noticeably"],
     [0.3, 0.02, "differs noticeably"],
     [0.7, 0.05, "is far from the Hessian"],
+    [0.7, 0.05, "Take the Hessian's numbers for this loss"],
     [0.7, 0.2, "is not well known"],
+    [0.7, 0.2, "More random vectors (probes, or --probes on the command line)"],
   ])("%d ± %d", (value, standardError, expected) => {
     expect(words(gaussNewtonGap({ ...base, residualShare: quantity(value, standardError) }))).toContain(expected);
   });
@@ -223,6 +228,7 @@ describe("Fisher matrices", () => {
   test.each([
     [0.1, 0.01, "poor stand-in"],
     [3, 0.1, "poor stand-in"],
+    [3, 0.1, "give it the Fisher matrix"],
     [1, 0.01, "about the size"],
     [0.6, 0.05, "may differ in size"],
     [1, 0.3, "may differ in size"],
@@ -289,11 +295,33 @@ describe("layers", () => {
 });
 
 describe("certainty", () => {
-  test("eigenvalues that have not converged are named with the solver's message", () => {
-    const { eigenvalues } = base.matrices.ggn as ReportedMatrix;
-    const report = changed("ggn", { eigenvalues: { ...eigenvalues, status: "budget", message: "Try more products." } });
-    expect(certainty(report)?.tone).toBe("caution");
-    expect(words(certainty(report))).toContain("The Gauss-Newton matrix: Try more products.");
+  const short = (top: number, bottom: number) => {
+    const { eigenvalues } = withEnds([[2, top]], [[0, bottom]]).matrices.hessian as ReportedMatrix;
+    return certainty(changed("ggn", { eigenvalues: { ...eigenvalues, status: "budget", message: "Raise matvecs." } }));
+  };
+
+  test("eigenvalues known only roughly are named with how well, and what to do", () => {
+    const found = short(1e-6, 0.02);
+    expect(found?.tone).toBe("caution");
+    expect(words(found)).toContain(
+      "The Gauss-Newton matrix: the largest to within 1.0 × 10⁻⁶, the smallest to within 0.020.",
+    );
+    expect(words(found)).toContain("--eigenvalues on the command line");
+    expect(words(found)).not.toContain("matvecs");
+    expect(short(0.02, 0)?.tone).toBe("caution");
+  });
+
+  test("a thousandth of the largest is no cause for care", () => {
+    const found = short(1e-6, 0.001);
+    expect(found?.tone).toBe("plain");
+    expect(words(found)).toContain("known to a thousandth of the largest or better");
+  });
+
+  test("without eigenvalues", () => {
+    const eigenvalues = { matvecs: 9, status: "budget", message: "", largest: [], smallest: [] };
+    expect(words(certainty(changed("ggn", { eigenvalues })))).toContain(
+      "No eigenvalue of the Gauss-Newton matrix is known",
+    );
   });
 
   test("estimates are held against exact values where they are known", () => {

@@ -21,6 +21,7 @@ describe("formatNumber", () => {
     [12345.6, 4, "12,350"],
     [999999, 3, "1.00 × 10⁶"],
     [-1.4934e-5, 3, "−1.49 × 10⁻⁵"],
+    [9.95e-77, 2, "1.0 × 10⁻⁷⁶"],
     [Number.NaN, 3, "unknown"],
     [Number.POSITIVE_INFINITY, 3, "infinite"],
     [Number.NEGATIVE_INFINITY, 3, "minus infinite"],

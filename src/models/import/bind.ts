@@ -66,7 +66,12 @@ function withSize(model: PreparedModel, name: string, value: number | Tensor): P
     );
     return dims === undefined ? info : { ...info, dims };
   };
-  return { ...model, inputs: model.inputs.map(resized), outputs: model.outputs.map(resized) };
+  return {
+    ...model,
+    inputs: model.inputs.map(resized),
+    outputs: model.outputs.map(resized),
+    notices: [...model.notices, `Size "${name}" is bound to ${value}.`],
+  };
 }
 
 function tensorFor({ name, dtype, dims }: ValueInfo, value: number | Tensor): Tensor {
@@ -82,10 +87,12 @@ function tensorFor({ name, dtype, dims }: ValueInfo, value: number | Tensor): Te
     );
   }
   const sizes = dims ?? [];
-  if (type === "string" || sizes.some((dim) => typeof dim !== "number")) {
+  const open = sizes.flatMap((dim, axis) => (typeof dim === "number" ? [] : [dim ?? `${name}[${axis}]`]));
+  if (type === "string" || open.length > 0) {
+    const remedy = open.length > 0 ? `bind ${open.join(" and ")} too, or give a tensor` : "give a tensor";
     throw new CurvatureError(
       "argument",
-      `input "${name}" is ${type} ${formatDims(sizes)}, which one number does not fill; bind its open sizes too, or give a tensor`,
+      `input "${name}" is ${type} ${formatDims(sizes)}, which one number does not fill; ${remedy}`,
     );
   }
   const integral = type !== "float32" && type !== "float64" && type !== "float16";

@@ -6,6 +6,7 @@ import { exportedNames, rememberedName } from "./exporterMetadata.ts";
 import { parameterUsages, type Usage } from "./parameterRoles.ts";
 import type { PreparedModel, StoredConstant } from "./preparedModel.ts";
 import { describe } from "./sortNodes.ts";
+import { undecidedNotices } from "./undecided.ts";
 
 /** A parameter together with the name of its tensor in the file. */
 export interface ChosenParameter extends Parameter {
@@ -70,7 +71,7 @@ export async function chooseParameters(
     }
   }
   checkPatterns([...include, ...exclude], [...floats.keys(), ...names.values()]);
-  if (parameters.length === 0) throw nothingToDifferentiate(model.file, [...floats.keys()]);
+  if (parameters.length === 0) throw await nothingToDifferentiate(model, [...floats.keys()]);
   return { parameters, constants };
 }
 
@@ -82,12 +83,14 @@ function floatConstants({ constants }: PreparedModel): Map<string, StoredConstan
   return new Map(floats);
 }
 
-function nothingToDifferentiate(file: string, names: readonly string[]): CurvatureError {
+async function nothingToDifferentiate(model: PreparedModel, names: readonly string[]): Promise<CurvatureError> {
   const found = names.slice(0, 8).join(", ") || "no float tensor at all";
-  return new CurvatureError(
-    "model",
-    `${file}: nothing in it is taken for a parameter; name tensors to be differentiated by parameters: { include }; it has ${found}`,
-  );
+  const hidden = await undecidedNotices(model, []);
+  const why =
+    hidden.length > 0
+      ? hidden.join(" ").replace(/\.$/, "")
+      : `name tensors to be differentiated by parameters: { include }; it has ${found}`;
+  return new CurvatureError("model", `${model.file}: nothing in it is taken for a parameter; ${why}`);
 }
 
 /** Names in the module of those tensors whose own names the exporter lost, by the file's names; no name is used twice. */

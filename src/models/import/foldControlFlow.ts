@@ -7,6 +7,7 @@ import { staticTensors, valueShapes } from "./probe.ts";
 import { neededNodes, reachedValues } from "./reach.ts";
 import { describe } from "./sortNodes.ts";
 import { staticValues } from "./statics.ts";
+import { innerTensors } from "./undecided.ts";
 import { unrollLoop, unrollScan } from "./unroll.ts";
 
 type Shapes = { readonly [name: string]: readonly number[] };
@@ -37,20 +38,34 @@ export async function foldControlFlow(model: PreparedModel, request: FoldRequest
 }
 
 /**
- * The model with every If decided that constants decide, or shapes where the file or the user has fixed those of all inputs:
- * what can be done before a batch is seen, so that the weights of the branches taken are found.
+ * The model with every If decided that constants decide, or shapes where the file or the user has fixed those of all inputs, and
+ * every Loop and Scan with weights in its body written out of which the same is true: what can be done before a batch is seen,
+ * so that the weights within are found.
  *
- * @throws CurvatureError "runtime" where ONNX Runtime cannot compute the conditions
+ * Loops that go on as the data say, or for too long, stay.
+ *
+ * @throws CurvatureError "runtime" where ONNX Runtime cannot compute conditions or counts
  */
-export async function foldFixedBranches(model: PreparedModel): Promise<PreparedModel> {
-  if (!model.nodes.some(isBranch)) return model;
+export async function foldFixedGraphs(
+  model: PreparedModel,
+  left: ReadonlySet<FileNode> = new Set(),
+): Promise<PreparedModel> {
+  if (!model.nodes.some(isControlFlow)) return model;
   const shapes = fixedShapes(model);
   const parameters = new Set<string>();
   const constants = model.constants.keys();
   const known = staticValues(model.nodes, { constants, parameters, shapes: shapes !== undefined });
-  const node = model.nodes.find((each) => isBranch(each) && known.has(each.inputs[0]));
+  const hides = (node: FileNode) => {
+    if (node.op === "If") return true;
+    return (node.op === "Loop" || shapes !== undefined) && innerTensors(node) > 0;
+  };
+  const node = model.nodes.find((each) => isDecided(each, known) && !left.has(each) && hides(each));
   if (node === undefined) return model;
-  return foldFixedBranches(await written(model, { node, shapes: shapes ?? {}, parameters }));
+  const folded = await written(model, { node, shapes: shapes ?? {}, parameters }).catch((error: unknown) => {
+    if (node.op !== "If" && error instanceof CurvatureError && error.code === "unsupported") return undefined;
+    throw error;
+  });
+  return folded === undefined ? foldFixedGraphs(model, new Set([...left, node])) : foldFixedGraphs(folded, left);
 }
 
 /** Shapes of all inputs, where none has an open size. */
@@ -63,10 +78,6 @@ const CONTROL_FLOW: ReadonlySet<string> = new Set(["If", "Loop", "Scan"]);
 
 function isControlFlow({ op, domain }: FileNode): boolean {
   return domain === "" && CONTROL_FLOW.has(op);
-}
-
-function isBranch({ op, domain }: FileNode): boolean {
-  return domain === "" && op === "If";
 }
 
 /** Whether a node is one of control flow whose condition or count is known once shapes are; the count of a Scan is a size. */

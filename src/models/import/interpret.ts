@@ -2,8 +2,9 @@ import { CurvatureError } from "../../errors/index.ts";
 import { constant, elementTypeOf, input, type Shape, sameShape, type Value } from "../../graph/index.ts";
 import type { FileNode } from "../../onnx/index.ts";
 import { permute } from "../../primitives/index.ts";
-import { type Dtype, formatDims } from "../../tensors/index.ts";
+import { type Dtype, formatDims, sizeOf } from "../../tensors/index.ts";
 import type { GraphRequest, ModelGraph } from "../model.ts";
+import { type WithoutActivations, withoutActivations } from "./activation.ts";
 import { carry } from "./carry.ts";
 import type { ChosenParameter } from "./chooseParameters.ts";
 import { isShapedByData } from "./discrete.ts";
@@ -16,6 +17,7 @@ import { neededNodes, reachedValues } from "./reach.ts";
 import { describe } from "./sortNodes.ts";
 import { staticValues } from "./statics.ts";
 import type { Tie } from "./ties.ts";
+import { remedy, undecidedNodes } from "./undecided.ts";
 
 /** What a file's nodes are interpreted with. */
 export interface Interpretation {
@@ -26,22 +28,24 @@ export interface Interpretation {
 }
 
 /**
- * The file's graph in primitives, for inputs of the requested shapes. Values that depend on shapes and constants alone are
- * folded, nodes that no parameter reaches are carried where they have no rule.
+ * The file's graph in primitives, for inputs of the requested shapes, with outputs before the final activations that are to be
+ * cut. Values that depend on shapes and constants alone are folded, nodes that no parameter reaches are carried where they have no rule.
  *
  * @throws CurvatureError "unsupported" for operators without a rule that a parameter reaches (all of them in one message),
- *   "runtime" where ONNX Runtime cannot run the file
+ *   "model" for an output that is the mean of an activation to be cut, "runtime" where ONNX Runtime cannot run the file
  */
-export async function interpret(what: Interpretation, request: Omit<GraphRequest, "cut">): Promise<ModelGraph> {
+export async function interpret(what: Interpretation, request: GraphRequest): Promise<ModelGraph> {
   const { parameters, ties } = what;
   const tensors = new Set([...parameters, ...ties.map(({ copy }) => copy)].map(({ tensor }) => tensor));
-  const model = await foldControlFlow(what.model, { ...request, parameters: tensors });
-  const nodes = neededNodes(model.nodes, request.outputs);
+  const folded = await foldControlFlow(what.model, { ...request, parameters: tensors });
+  const { model, ends, means } = withoutActivations(folded, request.outputs, request.cut ?? []);
+  const nodes = neededNodes(model.nodes, ends);
   const reached = reachedValues(nodes, tensors);
-  checkOperators(nodes, { reached, file: model.file });
+  await checkOperators(model, { nodes, reached });
   const statics = staticValues(nodes, { constants: model.constants.keys(), parameters: tensors });
   checkShapes(nodes, { statics, file: model.file });
   const known = await probe(model, { shapes: request.shapes, statics, nodes, reached });
+  checkMeans(means, { shapes: known.shapes, file: model.file });
   const values = new Map<string, Value>();
   const inputs: Record<string, Value> = {};
   for (const { name, dtype } of model.inputs) {
@@ -62,7 +66,7 @@ export async function interpret(what: Interpretation, request: Omit<GraphRequest
   for (const node of nodes) {
     if (node.outputs.some((name) => name !== "" && !statics.has(name))) interpretNode(node, context);
   }
-  return { parameters: free, inputs, outputs: namedOutputs(request.outputs, { values, model }) };
+  return { parameters: free, inputs, outputs: namedOutputs(request.outputs, { ends, values, model }) };
 }
 
 interface WalkContext {
@@ -133,17 +137,18 @@ export function missingOperators(nodes: readonly FileNode[], reached: ReadonlySe
   return missing;
 }
 
-function checkOperators(
-  nodes: readonly FileNode[],
-  { reached, file }: { readonly reached: ReadonlySet<string>; readonly file: string },
-): void {
+async function checkOperators(
+  model: PreparedModel,
+  { nodes, reached }: { readonly nodes: readonly FileNode[]; readonly reached: ReadonlySet<string> },
+): Promise<void> {
+  const { file } = model;
   const missing = missingOperators(nodes, reached);
   if (missing.size === 0) return;
-  const branch = missing.get("If")?.[0];
+  const branch = undecidedNodes(model).find(({ node }) => missing.get("If")?.includes(node));
   if (branch !== undefined) {
     throw new CurvatureError(
       "unsupported",
-      `${file}: ${describe(branch)} chooses by the data which branch to compute, and parameters reach both; derivatives need one graph for all rows, so export the model without data-dependent control flow`,
+      `${file}: ${describe(branch.node)} chooses by the data which branch to compute, and parameters reach both; derivatives need one graph for all rows, so ${await remedy(model, branch)}`,
     );
   }
   const list = [...missing].map(([operator, users]) => {
@@ -168,6 +173,21 @@ function checkShapes(
   );
 }
 
+/** A mean of several probabilities has no logit of its own. */
+function checkMeans(
+  means: WithoutActivations["means"],
+  { shapes, file }: { readonly shapes: ReadonlyMap<string, Shape>; readonly file: string },
+): void {
+  for (const { node, output, activation } of means) {
+    const count = sizeOf(shapes.get(node.inputs[0]) ?? []) / sizeOf(shapes.get(node.outputs[0]) ?? []);
+    if (count === 1) continue;
+    throw new CurvatureError(
+      "model",
+      `output "${output}" of ${file} is a mean over ${count} results of ${activation.operator}, so the loss does not find the logit that it needs; choose the output "${activation.before}", which has the logits before the mean, or feed inputs so short that there is one`,
+    );
+  }
+}
+
 function consumersOf(nodes: readonly FileNode[]): Map<string, string[]> {
   const consumers = new Map<string, string[]>();
   for (const node of nodes)
@@ -177,11 +197,19 @@ function consumersOf(nodes: readonly FileNode[]): Map<string, string[]> {
 
 function namedOutputs(
   names: readonly string[],
-  { values, model }: { readonly values: ReadonlyMap<string, Value>; readonly model: PreparedModel },
+  {
+    ends,
+    values,
+    model,
+  }: {
+    readonly ends: readonly string[];
+    readonly values: ReadonlyMap<string, Value>;
+    readonly model: PreparedModel;
+  },
 ): { readonly [name: string]: Value } {
   const outputs: Record<string, Value> = {};
-  for (const name of names) {
-    const value = values.get(name);
+  for (const [i, name] of names.entries()) {
+    const value = values.get(ends[i]);
     if (value === undefined) {
       throw new CurvatureError(
         "model",

@@ -134,9 +134,23 @@ async function runOnce(model: PreparedModel, { shapes, fetches, typed, extra }: 
   } catch (cause) {
     throw (
       sizeError(cause, model.file) ??
-      engineError(`cannot run ${model.file} on inputs of shape ${JSON.stringify(shapes)}`, cause)
+      engineError(`cannot run ${model.file} on ${shapesText(shapes)}${boundText(model)}`, cause)
     );
   }
+}
+
+function shapesText(shapes: RunRequest["shapes"]): string {
+  return Object.entries(shapes)
+    .map(([name, dims]) => `"${name}" of shape ${formatDims(dims)}`)
+    .join(", ");
+}
+
+/** Bound inputs, since that is where numbers of rows that do not fit one another come from. */
+function boundText({ constants }: PreparedModel): string {
+  const bound = [...constants.values()].filter(({ origin, dims }) => origin === "bound" && dims.length > 0);
+  if (bound.length === 0) return "";
+  const tensors = bound.map(({ name, dims }) => `"${name}" bound to shape ${formatDims(dims)}`).join(", ");
+  return ` with ${tensors} (sizes that count rows must be bound alike, of inputs that are not bound too; 1 everywhere computes one row at a time)`;
 }
 
 /** Whether arrays of this library hold elements of a type. */

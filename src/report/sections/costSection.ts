@@ -1,5 +1,6 @@
 import type { CurvatureReport } from "../../applications/report.ts";
 import { linked } from "../definitions.ts";
+import { accuracySentence } from "../eigenvalueAccuracy.ts";
 import { formatCount, formatEstimate, formatNumber, formatSeconds } from "../format.ts";
 import { html, type Markup } from "../markup.ts";
 import { type NamedMatrix, presentMatrices } from "../matrixText.ts";
@@ -48,9 +49,7 @@ export function costSection(report: CurvatureReport): Markup {
     ],
     bodies: [matrices.map((named) => row(named, report.secondsPerGradient))],
   });
-  const messages = matrices.map(
-    ({ matrix }) => html`<li>${matrix.title}, eigenvalues: ${matrix.eigenvalues.message}</li>`,
-  );
+  const messages = matrices.map((named) => html`<li>${accuracySentence(named)}</li>`);
   return html`<section id="cost"><h2>What it cost</h2>
-${introduction(report)}${table}${gap(report)}<ul class="statuses">${messages}</ul></section>`;
+${introduction(report)}${table}${gap(report)}<p>How well the eigenvalues are known, by their ${linked("eigenvalue", "residuals")}:</p><ul class="statuses">${messages}</ul></section>`;
 }

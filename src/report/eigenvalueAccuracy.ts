@@ -1,0 +1,34 @@
+import type { ReportedEigenvalue, ReportedMatrix } from "../applications/report.ts";
+import { capitalized } from "./finding.ts";
+import { formatNumber } from "./format.ts";
+import { type NamedMatrix, spectralRadius } from "./matrixText.ts";
+
+/** Share of the largest |eigenvalue| up to which a residual is no cause for care. */
+const NEGLIGIBLE = 1e-3;
+
+/** What makes eigenvalues better known. */
+export const MORE_PRODUCTS =
+  "Asking for more eigenvalues (eigenvalues, or --eigenvalues on the command line) spends more products on them.";
+
+/** Largest residual among some eigenvalues. */
+function worst(values: readonly ReportedEigenvalue[]): number {
+  return Math.max(0, ...values.map(({ residualNorm }) => residualNorm));
+}
+
+/** How well both ends of a spectrum are known, as a sentence. */
+export function accuracySentence({ text, matrix }: NamedMatrix): string {
+  const { largest, smallest } = matrix.eigenvalues;
+  const ends = [
+    largest.length > 0 ? `the largest to within ${formatNumber(worst(largest), 2)}` : undefined,
+    smallest.length > 0 ? `the smallest to within ${formatNumber(worst(smallest), 2)}` : undefined,
+  ].filter((end) => end !== undefined);
+  if (ends.length === 0) return `No eigenvalue of ${text.noun} is known.`;
+  return `${capitalized(text.noun)}: ${ends.join(", ")}.`;
+}
+
+/** Whether some eigenvalue of a matrix is known only roughly, measured by the largest one. */
+export function isRough(matrix: ReportedMatrix): boolean {
+  const { largest, smallest, status } = matrix.eigenvalues;
+  if (status === "converged") return false;
+  return largest.length === 0 || worst([...largest, ...smallest]) > NEGLIGIBLE * spectralRadius(matrix);
+}
