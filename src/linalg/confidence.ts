@@ -14,7 +14,7 @@ export interface Certainty {
   readonly quantile: number;
   /** Number of random samples that the standard error rests on. */
   readonly probes: number;
-  /** Whether these are fewer than 30, so that skewed samples may leave the interval too narrow. */
+  /** Whether these are at most 30, so that skewed samples may leave the interval too narrow. */
   readonly fewProbes: boolean;
 }
 
@@ -36,7 +36,7 @@ export function certainty(
 ): Certainty {
   if (exact) return { confidence, quantile: 0, probes, fewProbes: false };
   const quantile = studentQuantile(1 - (1 - confidence) / (2 * looks), probes - 1);
-  return { confidence, quantile, probes, fewProbes: probes < FEW_PROBES };
+  return { confidence, quantile, probes, fewProbes: probes <= FEW_PROBES };
 }
 
 /** The interval around an estimate. */

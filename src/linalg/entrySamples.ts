@@ -9,8 +9,8 @@ import { multiply } from "./vector.ts";
 export function entrySamples(n: number): {
   /** One more sample, entry by entry. */
   add(sample: (i: number) => number): void;
-  /** Mean and its standard error, times `inflation` (default 1) where the samples are not independent. */
-  result(options?: { readonly inflation: number }): DiagonalEstimate;
+  /** Mean and its standard error, as for independent samples. */
+  result(): DiagonalEstimate;
 } {
   const [means, squares] = [new Float64Array(n), new Float64Array(n)];
   let count = 0;
@@ -23,11 +23,11 @@ export function entrySamples(n: number): {
         squares[i] = squares[i]! + (deviation * deviation * (count - 1)) / count;
       }
     },
-    result({ inflation } = { inflation: 1 }) {
+    result() {
       const estimates = Array.from(means, (mean, i) => meanOf({ sum: mean * count, squares: squares[i]! }, { count }));
       return {
         values: Float64Array.from(estimates, ({ value }) => value),
-        standardErrors: Float64Array.from(estimates, ({ standardError }) => inflation * standardError),
+        standardErrors: Float64Array.from(estimates, ({ standardError }) => standardError),
       };
     },
   };

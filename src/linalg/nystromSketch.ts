@@ -1,6 +1,6 @@
-import { column, type Matrix, type Vector } from "../tensors/index.ts";
+import { column, type Matrix } from "../tensors/index.ts";
 import { cholesky } from "./dense/index.ts";
-import { axpy, dot, norm, scal, transposedProduct } from "./vector.ts";
+import { axpy, norm, scal, transposedProduct } from "./vector.ts";
 
 /** Nyström approximation of a shifted matrix, `F F'` with `F = (A + shift I) Omega C^-1` and `C' C = Omega' (A + shift I) Omega`, L = C'. */
 export interface NystromFactor {
@@ -72,17 +72,8 @@ export function inverseFactor(L: Matrix): Matrix {
   return { rows: m, columns: m, data };
 }
 
-/** One over the squared distance of each test vector from the span of the others: the diagonal of `(Omega' Omega)^-1`. */
-export async function inverseDistances(Omega: Matrix): Promise<readonly number[] | undefined> {
+/** `L^-1` of the Cholesky factor of `Omega' Omega`: inner products of its columns are the entries of the inverse of that. */
+export async function inverseGramFactor(Omega: Matrix): Promise<Matrix | undefined> {
   const L = await factored(transposedProduct(Omega, Omega));
-  if (!L) return undefined;
-  const inverse = inverseFactor(L);
-  return Array.from({ length: L.rows }, (_, i) => dot(column(inverse, i), column(inverse, i)));
-}
-
-/** `x' G x` for a small symmetric G. */
-export function quadraticForm(G: Matrix, x: Vector): number {
-  let sum = 0;
-  for (let j = 0; j < x.length; j++) sum += x[j]! * dot(column(G, j), x);
-  return sum;
+  return L && inverseFactor(L);
 }

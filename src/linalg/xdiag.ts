@@ -3,10 +3,10 @@ import { leadingColumns } from "./basis.ts";
 import { checkSquare, precision } from "./checks.ts";
 import { certainty, fewProbesRemark } from "./confidence.ts";
 import { drive } from "./drive.ts";
-import { entrySamples, sketchedDiagonal } from "./entrySamples.ts";
+import { sketchedDiagonal } from "./entrySamples.ts";
 import type { EntriesEstimate } from "./hutchinsonDiagonal.ts";
 import { type DiagonalEstimate, diagonalOf } from "./hutchinsonMoments.ts";
-import { DEPENDENCE } from "./leaveOneOut.ts";
+import { type LostDirection, leaveOneOutEntries } from "./leaveOneOutEntries.ts";
 import type { LinearOperator } from "./operator.ts";
 import type { HutchinsonState } from "./probeSums.ts";
 import { leftOutDirections } from "./rangeBasis.ts";
@@ -29,9 +29,8 @@ const NAME = "xdiag";
 /**
  * Estimated diagonal of a square matrix by XDiag (Epperly, Tropp and Webber, 2024, section 2.4): for each of `m = floor(matvecs / 2)` vectors
  * of random signs, the exact diagonal of A projected on the range of A times the other m - 1, and one Hutchinson sample of the rest; the
- * mean of all m. Unbiased. Accurate where the spectrum decays. m products with A and m with its transpose, `10 n m^2` operations; exact from
- * `matvecs >= n` on. The standard errors are twice those of m
- * independent estimates, as in `xtrace`.
+ * mean of all m. Unbiased. Accurate where the spectrum decays. m products with A and m with its transpose, `20 n m^2` operations and three
+ * vectors for each of the m; exact from `matvecs >= n` on. Standard errors, entry by entry, are made as that of `xtrace`.
  *
  * @throws CurvatureError "argument", "shape" or "unsupported" for options or operators it cannot take; whatever the operator throws, with
  * `state`
@@ -79,7 +78,6 @@ function concluded(A: LinearOperator, sketch: Sketch, { confidence = 0.95 }: Ske
  */
 function leaveOneOutDiagonals(A: LinearOperator, state: SketchState, count: number): DiagonalEstimate {
   const n = A.shape[1];
-  const samples = entrySamples(n);
   const coefficients = state.range.coefficients.slice(0, count);
   const rank = coefficients[count - 1]?.length ?? 0;
   const Q = leadingColumns(state.range.basis, rank);
@@ -89,13 +87,11 @@ function leaveOneOutDiagonals(A: LinearOperator, state: SketchState, count: numb
     const [q, z] = [column(Q, k), column(Z, k)];
     for (let j = 0; j < n; j++) known[j] = known[j]! + q[j]! * z[j]!;
   }
-  const dtype = precision(A);
-  for (const [i, s] of leftOutDirections({ coefficients }).entries()) {
-    const S = { rows: rank, columns: 1, data: s ?? new Float64Array(rank) };
-    const [q, z] = [multiply(Q, S).data, multiply(Z, S).data];
-    const along = s ? dot(s.subarray(0, coefficients[i]!.length), coefficients[i]!) : 0;
-    const omega = testVector(state, i, dtype);
-    samples.add((j) => known[j]! + q[j]! * (omega[j]! * along - z[j]!));
-  }
-  return samples.result({ inflation: DEPENDENCE });
+  const directions = leftOutDirections({ coefficients }).map((s, i): LostDirection | undefined => {
+    if (!s) return undefined;
+    const S = { rows: rank, columns: 1, data: s };
+    const coupling = dot(s.subarray(0, coefficients[i]!.length), coefficients[i]!);
+    return { s, p: multiply(Q, S).data, z: multiply(Z, S).data, coupling };
+  });
+  return leaveOneOutEntries(known, directions, (i) => testVector(state, i, precision(A)));
 }

@@ -1,11 +1,11 @@
-import { column, type Vector } from "../tensors/index.ts";
+import { column } from "../tensors/index.ts";
 import { checkDeclaredSymmetric, epsilon, precision } from "./checks.ts";
 import { certainty, fewProbesRemark } from "./confidence.ts";
 import { drive } from "./drive.ts";
 import { entrySamples } from "./entrySamples.ts";
 import type { EntriesEstimate } from "./hutchinsonDiagonal.ts";
 import { type DiagonalEstimate, diagonalOf } from "./hutchinsonMoments.ts";
-import { DEPENDENCE } from "./leaveOneOut.ts";
+import { type LostDirection, leaveOneOutEntries } from "./leaveOneOutEntries.ts";
 import { inverseFactor, nystromFactor } from "./nystromSketch.ts";
 import type { LinearOperator } from "./operator.ts";
 import type { HutchinsonState } from "./probeSums.ts";
@@ -20,10 +20,9 @@ const NAME = "xnysdiag";
 /**
  * Estimated diagonal of a positive semidefinite matrix by XNysDiag (Epperly, Tropp and Webber, 2024, section 2.4): for each of m = `matvecs`
  * vectors of random signs, the diagonal of the Nyström approximation from the other m - 1, and one Hutchinson sample of the rest; the mean
- * of all m. Unbiased, and the most accurate of the diagonal estimators where the spectrum decays. m products and `6 n m^2` operations;
- * exact from `matvecs >= n` on. Status "indefinite" where the matrix turns out not to be semidefinite, which is not always seen: the result
- * is then that of `hutchinsonDiagonal`. The standard errors are twice those of m
- * independent estimates, as in `xtrace`.
+ * of all m. Unbiased, and the most accurate of the diagonal estimators where the spectrum decays. m products and `16 n m^2` operations; exact
+ * from `matvecs >= n` on. Status "indefinite" where the matrix turns out not to be semidefinite, which is not always seen: the result
+ * is then that of `hutchinsonDiagonal`. Standard errors, entry by entry, are made as that of `xtrace`.
  *
  * @throws CurvatureError "argument" or "shape" for options or operators it cannot take; whatever the operator throws, with `state`
  */
@@ -74,26 +73,24 @@ function probesAlone({ Omega, Y }: PsdSketch): DiagonalEstimate {
  */
 async function leaveOneOutDiagonals(A: LinearOperator, { Omega, Y }: PsdSketch): Promise<DiagonalEstimate | undefined> {
   const [n, m] = [Y.rows, Y.columns];
-  const samples = entrySamples(n);
-  const zero = m === 0 || maxAbs(Y.data) === 0;
-  if (zero) for (let i = 0; i < m; i++) samples.add(() => 0);
-  if (zero) return samples.result();
+  const nothing = Array.from({ length: m }, () => undefined);
+  const omega = (i: number) => column(Omega, i);
+  if (m === 0 || maxAbs(Y.data) === 0) return leaveOneOutEntries(new Float64Array(n), nothing, omega);
   const factor = await nystromFactor(Omega, Y, { epsilon: epsilon(precision(A)) });
   if (!factor) return undefined;
   const { F, L, shift } = factor;
-  const whole = new Float64Array(n);
+  const known = new Float64Array(n).fill(-shift);
   for (let k = 0; k < m; k++) {
     const f = column(F, k);
-    for (let j = 0; j < n; j++) whole[j] = whole[j]! + f[j]! * f[j]!;
+    for (let j = 0; j < n; j++) known[j] = known[j]! + f[j]! * f[j]!;
   }
   const inverse = inverseFactor(L);
-  for (let i = 0; i < m; i++) {
+  const directions = nothing.map((_, i): LostDirection => {
     const x = column(inverse, i);
     const length = Math.sqrt(dot(x, x));
-    const u = scaled(1 / length, x);
-    const g: Vector = multiply(F, { rows: m, columns: 1, data: u }).data;
-    const omega = column(Omega, i);
-    samples.add((j) => whole[j]! - g[j]! * g[j]! + (omega[j]! * g[j]!) / length - shift);
-  }
-  return samples.result({ inflation: DEPENDENCE });
+    const s = scaled(1 / length, x);
+    const p = multiply(F, { rows: m, columns: 1, data: s }).data;
+    return { s, p, z: p, coupling: 1 / length };
+  });
+  return leaveOneOutEntries(known, directions, omega);
 }

@@ -1,10 +1,10 @@
-import { column } from "../tensors/index.ts";
+import { column, type Matrix, type Vector } from "../tensors/index.ts";
 import { checkDeclaredSymmetric, epsilon, precision } from "./checks.ts";
 import { certainty, fewProbesRemark, interval } from "./confidence.ts";
 import { drive } from "./drive.ts";
 import { type TraceEstimate, traceOf } from "./hutchinsonTrace.ts";
-import { leaveOneOutMean } from "./leaveOneOut.ts";
-import { inverseDistances, inverseFactor, nystromFactor, quadraticForm } from "./nystromSketch.ts";
+import { besideOf, type LeaveOneOut, leaveOneOutMean, meanOverPairs } from "./leaveOneOut.ts";
+import { inverseFactor, inverseGramFactor, nystromFactor } from "./nystromSketch.ts";
 import type { LinearOperator } from "./operator.ts";
 import type { HutchinsonState } from "./probeSums.ts";
 import { isRotationInvariant, type ProbeDistribution } from "./probes.ts";
@@ -17,9 +17,8 @@ import {
   sketchedSamples,
 } from "./psdSketch.ts";
 import { outcome } from "./result.ts";
-import { sampleMean } from "./sampleMean.ts";
 import { checkSketch } from "./sketch.ts";
-import { dot, maxAbs, scaled, transposedProduct } from "./vector.ts";
+import { dot, maxAbs, multiply, scaled, transposedProduct } from "./vector.ts";
 import { unitVectorSteps } from "./xtrace.ts";
 
 const NAME = "xnystrace";
@@ -28,11 +27,10 @@ const NAME = "xnystrace";
  * Estimated trace of a positive semidefinite matrix by XNysTrace (Epperly, Tropp and Webber, 2024, section 2.3): for each of m = `matvecs`
  * test vectors, the trace of the Nyström approximation from the other m - 1, and one Hutchinson sample of the rest; the mean of all m.
  * Unbiased, and the most accurate of the trace estimators where the spectrum decays, since each product gives a test vector. m products and
- * `4 n m^2` operations; exact from `matvecs >= n` on. Status "indefinite" where the matrix turns out not to be semidefinite, which is not
+ * `4 n m^2` operations, `8 m^3` for the error; exact from `matvecs >= n` on. Status "indefinite" where the matrix turns out not to be semidefinite, which is not
  * always seen: the result is then that of `hutchinsonTrace`.
  *
- * Distributions "sphere" (default), "gaussian" and "signs" as in `xtrace`. The standard error is twice that of m independent estimates,
- * since these are not quite: a rule of experience.
+ * Distributions "sphere" (default), "gaussian" and "signs", and the standard error, as in `xtrace`.
  *
  * @throws CurvatureError "argument" or "shape" for options or operators it cannot take; whatever the operator throws, with `state`
  */
@@ -56,8 +54,9 @@ export async function* xnystraceSteps(
     return traceOf(yield* unitVectorSteps(A, { ...rest, ...saved, matvecs, confidence, name: NAME }));
   const sketch = yield* psdSketchSteps(A, { ...options, name: NAME, vectors: matvecs, distribution });
   const leftOut = await leaveOneOutTraces(A, sketch);
-  const samples = leftOut ?? sketchedSamples(sketch);
-  const estimate = leftOut ? leaveOneOutMean(leftOut) : sampleMean(samples);
+  const estimates = leftOut ?? { samples: sketchedSamples(sketch), covariance: 0 };
+  const { samples } = estimates;
+  const estimate = leaveOneOutMean(estimates);
   const how = certainty(confidence, { probes: samples.length });
   const happened = `averaged ${samples.length} leave-one-out estimates${fewProbesRemark(how)}, as matvecs allows`;
   const used = { matvecs: sketch.state.matvecs };
@@ -78,25 +77,46 @@ export async function* xnystraceSteps(
  *   t_i = ||F||_F^2 - ||F u_i||^2 + c_i / h_i - n shift,
  *
  * c_i = 1, or, where the distribution has no preferred direction, what scales the part of omega_i orthogonal to the other test vectors to
- * its expected length, `(n - m + 1) / distance^2`.
+ * its expected length, `(n - m + 1) / distance^2`. Without a second test vector j the direction of u_j beside u_i is lost as well, and for h_i
+ * stands the squared length of what column i has beside column j.
  */
-async function leaveOneOutTraces(A: LinearOperator, sketch: PsdSketch): Promise<readonly number[] | undefined> {
-  const { Omega, Y, state } = sketch;
+async function leaveOneOutTraces(A: LinearOperator, { Omega, Y, state }: PsdSketch): Promise<LeaveOneOut | undefined> {
   const [n, m] = [Y.rows, Y.columns];
-  if (m === 0 || maxAbs(Y.data) === 0) return Array.from({ length: m }, () => 0);
+  if (m === 0 || maxAbs(Y.data) === 0) return { samples: Array.from({ length: m }, () => 0), covariance: 0 };
   const factor = await nystromFactor(Omega, Y, { epsilon: epsilon(precision(A)) });
   if (!factor) return undefined;
   const { F, L, shift } = factor;
   const gram = transposedProduct(F, F);
-  const inverse = inverseFactor(L);
-  const distances = isRotationInvariant(state.distribution) ? await inverseDistances(Omega) : undefined;
-  let whole = 0;
+  const columns = unitColumns(inverseFactor(L));
+  const distances = isRotationInvariant(state.distribution) ? await inverseGramFactor(Omega) : undefined;
+  const outside = distances && unitColumns(distances);
+  let whole = -n * shift;
   for (let i = 0; i < m; i++) whole += gram.data[i * (m + 1)]!;
-  return Array.from({ length: m }, (_, i) => {
-    const x = column(inverse, i);
-    const h = dot(x, x);
-    const lost = quadraticForm(gram, scaled(1 / Math.sqrt(h), x));
-    const scale = distances ? (n - m + 1) * distances[i]! : 1;
-    return whole - lost + scale / h - n * shift;
+  const images = columns.map(({ unit }) => multiply(gram, { rows: m, columns: 1, data: unit }).data);
+  const lost = columns.map(({ unit }, i) => dot(unit, images[i]!));
+  /** Squared length of column i, times that of the part of the other basis that scales it; `beside` shortens both. */
+  const rest = (i: number, removed: number, { beside, apart }: { beside: number; apart: number }) => {
+    const scale = outside ? (n - m + removed) * (outside[i]!.length * apart) ** 2 : 1;
+    return scale / (columns[i]!.length * beside) ** 2;
+  };
+  const samples = lost.map((part, i) => whole - part + rest(i, 1, { beside: 1, apart: 1 }));
+  const covariance = meanOverPairs(m, (i, j) => {
+    const pair = besideOf(columns[j]!.unit, columns[i]!.unit);
+    const apart = outside ? besideOf(outside[j]!.unit, outside[i]!.unit)?.length : 1;
+    if (!pair || apart === undefined) return 0;
+    const image = images[j]!.map((x, k) => (x - pair.cosine * images[i]![k]!) / pair.length);
+    const known = whole - lost[i]! - dot(pair.direction, image);
+    const lengths = { beside: pair.length, apart };
+    return (samples[i]! - known - rest(i, 2, lengths)) * (samples[j]! - known - rest(j, 2, lengths));
+  });
+  return { samples, covariance };
+}
+
+/** Columns of a matrix as lengths and unit vectors. */
+function unitColumns(X: Matrix): readonly { readonly length: number; readonly unit: Vector }[] {
+  return Array.from({ length: X.columns }, (_, i) => {
+    const x = column(X, i);
+    const length = Math.sqrt(dot(x, x));
+    return { length, unit: scaled(1 / length, x) };
   });
 }

@@ -1,18 +1,16 @@
 import { CurvatureError } from "../errors/index.ts";
-import { column, type Matrix } from "../tensors/index.ts";
 import { leadingColumns } from "./basis.ts";
 import { checkSquare, precision } from "./checks.ts";
 import { certainty, fewProbesRemark, interval } from "./confidence.ts";
 import { drive } from "./drive.ts";
 import { type TraceEstimate, traceOf } from "./hutchinsonTrace.ts";
-import { leaveOneOutMean } from "./leaveOneOut.ts";
+import { type LeaveOneOut, leaveOneOutMean } from "./leaveOneOut.ts";
+import { leaveOneOutTraces } from "./leaveOneOutTraces.ts";
 import type { LinearOperator } from "./operator.ts";
 import { probeSteps } from "./probeSteps.ts";
 import type { Entries, HutchinsonState } from "./probeSums.ts";
-import { isRotationInvariant, type ProbeDistribution } from "./probes.ts";
-import { leftOutDirections } from "./rangeBasis.ts";
+import type { ProbeDistribution } from "./probes.ts";
 import { outcome } from "./result.ts";
-import { sampleMean } from "./sampleMean.ts";
 import {
   checkBudget,
   checkSketch,
@@ -23,7 +21,6 @@ import {
   sketchSteps,
   testVectors,
 } from "./sketch.ts";
-import { dot, transposedProduct } from "./vector.ts";
 
 const NAME = "xtrace";
 
@@ -31,11 +28,11 @@ const NAME = "xtrace";
  * Estimated trace of a square matrix by XTrace (Epperly, Tropp and Webber, 2024, section 2): for each of `m = floor(matvecs / 2)` test
  * vectors, the exact trace on the range of A times the other m - 1, and one Hutchinson sample of the rest; the mean of all m. Unbiased.
  * Errors fall like those of the best approximation of rank m: fast where the spectrum decays, `hutchinsonTrace` is as good where it is
- * flat. 2 m products and `8 n m^2` operations; exact from `matvecs >= n` on.
+ * flat. 2 m products and `8 n m^2` operations, `12 m^3` for the error; exact from `matvecs >= n` on.
  *
  * With distribution "sphere" (default) or "gaussian" the rest of each test vector is scaled to its expected length, which only a
- * distribution without preferred directions allows; with "signs" it is taken as it is. The standard error is twice
- * that of m independent estimates, since these are not quite: a rule of experience, unlike that of `hutchPlusPlus`.
+ * distribution without preferred directions allows; with "signs" it is taken as it is. The m estimates depend on each other; their
+ * covariance is estimated, without bias, from the estimates that leave out two test vectors.
  *
  * @throws CurvatureError "argument" or "shape" for options or operators it cannot take; whatever the operator throws, with `state`
  */
@@ -79,8 +76,9 @@ function concluded(A: LinearOperator, sketch: Sketch, { confidence = 0.95 }: Ske
   const { state, matvecs, interruption } = sketch;
   const complete = completeVectors(state);
   const left = complete >= 2 || state.samples.length < 2;
-  const samples = left ? leaveOneOutTraces(A, state, complete) : state.samples;
-  const estimate = left ? leaveOneOutMean(samples) : sampleMean(samples);
+  const estimates = left ? leftOut(A, state, complete) : { samples: state.samples, covariance: 0 };
+  const { samples } = estimates;
+  const estimate = leaveOneOutMean(estimates);
   const how = certainty(confidence, { probes: samples.length });
   const said = interruption
     ? outcome(interruption.status, { happened: interruption.happened, matvecs })
@@ -92,42 +90,16 @@ function concluded(A: LinearOperator, sketch: Sketch, { confidence = 0.95 }: Ske
   return { trace, standardError, interval: interval(estimate, how), ...said };
 }
 
-/**
- * The estimates, each without one test vector: with `H = Q' A Q`, `W = Q' Omega`, `T = (A Q)' Omega`, the projection `Q (I - s s') Q'` on the
- * range of the others and `u = (I - s s') W_i`, the coordinates of the part of omega in it,
- *
- *   t_i = tr H - s' H s + c (omega - Q u)' A (omega - Q u),
- *   (omega - Q u)' A (omega - Q u) = W_i' R_i - T_i' u - u' R_i + u' H u,
- *
- * where c scales `omega - Q u` to the length `sqrt(n - rank)`, or is 1.
- */
-function leaveOneOutTraces(A: LinearOperator, state: SketchState, count: number): readonly number[] {
-  if (count === 0) return [];
-  const { distribution, columns: n } = state;
+/** The leave-one-out estimates of the first `count` test vectors. */
+function leftOut(A: LinearOperator, state: SketchState, count: number): LeaveOneOut {
+  if (count === 0) return { samples: [], covariance: 0 };
   const coefficients = state.range.coefficients.slice(0, count);
   const rank = coefficients[count - 1]!.length;
-  if (rank === 0) return coefficients.map(() => 0);
-  const Q = leadingColumns(state.range.basis, rank);
-  const Z = leadingColumns(state.images, rank);
-  const Omega = testVectors(state, { count, dtype: precision(A) });
-  const [H, W, T] = [transposedProduct(Q, Z), transposedProduct(Q, Omega), transposedProduct(Z, Omega)];
-  let whole = 0;
-  for (let i = 0; i < rank; i++) whole += H.data[i * rank + i]!;
-  return leftOutDirections({ coefficients }).map((s, i) => {
-    const w = Float64Array.from(column(W, i));
-    const r = new Float64Array(rank);
-    r.set(coefficients[i]!);
-    const u = s ? w.map((value, j) => value - dot(s, w) * s[j]!) : w;
-    const rest = dot(w, r) - dot(column(T, i), u) - dot(u, r) + quadratic(H, u);
-    const omega = column(Omega, i);
-    const squared = dot(omega, omega) - dot(u, u);
-    const dimension = n - rank + (s ? 1 : 0);
-    const scale = isRotationInvariant(distribution) && squared > 1e-10 * n ? dimension / squared : 1;
-    return whole - (s ? quadratic(H, s) : 0) + (dimension === 0 ? 0 : scale * rest);
+  return leaveOneOutTraces({
+    Q: leadingColumns(state.range.basis, rank),
+    coefficients,
+    images: leadingColumns(state.images, rank),
+    Omega: testVectors(state, { count, dtype: precision(A) }),
+    distribution: state.distribution,
   });
-}
-
-/** `u' H u`. */
-function quadratic(H: Matrix, u: Float64Array): number {
-  return u.reduce((so, value, j) => so + value * dot(column(H, j), u), 0);
 }

@@ -25,8 +25,8 @@ describe.each(names)("intervals of confidence 0.95, spectrum %s", (name) => {
     }
   });
 
-  test.each(["log-determinant", "density mass"] as const)("%s with 40 probes", async (quantity) => {
-    const share = await coverage(quantity, small[name], { runs: 60, probes: 40, steps: 12 });
+  test("log-determinant with 40 probes", async () => {
+    const share = await coverage("log-determinant", small[name], { runs: 60, probes: 40, steps: 12 });
     expect(share).toBeGreaterThanOrEqual(0.88);
   });
 
@@ -35,8 +35,8 @@ describe.each(names)("intervals of confidence 0.95, spectrum %s", (name) => {
     async (probes) => {
       const share = await coverage("trace", small[name], { runs: 400, probes });
       expect(share).toBeGreaterThanOrEqual(0.85);
-      const { interval, message } = await hutchinsonTrace(small[name].A, { matvecs: Math.min(probes, 29), seed: 0 });
-      expect(interval).toMatchObject({ confidence: 0.95, probes: Math.min(probes, 29), fewProbes: true });
+      const { interval, message } = await hutchinsonTrace(small[name].A, { matvecs: probes, seed: 0 });
+      expect(interval).toMatchObject({ confidence: 0.95, probes, fewProbes: true });
       expect(message).toContain("few for an interval");
     },
   );

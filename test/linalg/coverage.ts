@@ -1,7 +1,5 @@
-import { cumulativeDensity } from "../../src/linalg/cumulativeDensity.ts";
 import { hutchinsonMoments } from "../../src/linalg/hutchinsonMoments.ts";
 import { hutchinsonTrace } from "../../src/linalg/hutchinsonTrace.ts";
-import { lanczosQuadrature } from "../../src/linalg/lanczosQuadrature.ts";
 import { logDeterminant } from "../../src/linalg/logDeterminant.ts";
 import type { LinearOperator } from "../../src/linalg/operator.ts";
 import { haarMatrix } from "./haar.ts";
@@ -66,18 +64,6 @@ export const quantities = {
       total(values, (x) => Math.log(x + 0.1)),
       interval,
     );
-  },
-  /** Smooth mass: the share of eigenvalues weighted by a bump, of which the density at a point consists. */
-  async "density mass"({ A, values }: Known, { probes, seed, steps }: Run): Promise<boolean> {
-    const { quadrature } = await lanczosQuadrature(A, { steps, probes, seed });
-    const bump = (x: number) => Math.exp(-0.5 * ((x - 1.5) / 0.5) ** 2);
-    const samples = quadrature.map(({ nodes, weights }) =>
-      weights.reduce((so, weight, j) => so + weight * bump(nodes[j]!), 0),
-    );
-    const mean = samples.reduce((so, x) => so + x, 0) / probes;
-    const error = Math.sqrt(samples.reduce((so, x) => so + (x - mean) ** 2, 0) / (probes - 1) / probes);
-    const { certainty } = cumulativeDensity({ quadrature, exact: false }, { at: 1 });
-    return Math.abs(mean - total(values, bump) / values.length) <= certainty.quantile * error;
   },
 };
 
