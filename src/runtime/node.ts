@@ -1,6 +1,7 @@
 import { freemem } from "node:os";
 import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { type Dtype, dtypeOf, type Tensor, type TensorData } from "../tensors/index.ts";
+import { keepLargeBlocks, LARGE_BYTES } from "./largeBlocks.ts";
 import type { OpenSession, SessionOptions } from "./session.ts";
 
 type OrtOptions = InferenceSession.SessionOptions;
@@ -20,6 +21,7 @@ export const openSession: OpenSession = async (bytes, options) => {
       const results = await session.run(inputs, fetches as string[]);
       const outputs: Record<string, Tensor> = {};
       for (const name of fetches) outputs[name] = fromEngine(results[name] as OrtTensor);
+      if (Object.values(outputs).some(isLarge)) await keepLargeBlocks();
       return outputs;
     },
     release: () => session.release(),
@@ -37,6 +39,10 @@ function engineOptions({ optimization, threads }: SessionOptions): OrtOptions {
     // Threads that spin between products slow down whatever else runs, the other sessions of a risk included.
     extra: { session: { intra_op: { allow_spinning: "0" } } },
   };
+}
+
+function isLarge({ data }: Tensor): boolean {
+  return ArrayBuffer.isView(data) && data.byteLength >= LARGE_BYTES;
 }
 
 function toEngine(tensor: Tensor): OrtTensor {
