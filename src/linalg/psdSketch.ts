@@ -31,6 +31,7 @@ export interface PsdSketch {
   readonly state: PsdSketchState;
   readonly Omega: Matrix;
   readonly Y: Matrix;
+  readonly matvecs: number;
   readonly interruption?: Interruption;
 }
 
@@ -41,7 +42,7 @@ type PsdSketchSetup = PsdSketchOptions & {
 };
 
 /** The saved state, or that before the first product, after the checks at the door. */
-function startOf(A: LinearOperator, setup: PsdSketchSetup): PsdSketchState {
+function initialState(A: LinearOperator, setup: PsdSketchSetup): PsdSketchState {
   const { name, seed, distribution } = setup;
   checkDeclaredSymmetric(name, A);
   checkSketch(name, setup);
@@ -55,6 +56,12 @@ function startOf(A: LinearOperator, setup: PsdSketchSetup): PsdSketchState {
   throw new CurvatureError("argument", `${name} expects the distribution that its state was made with; pass the same`);
 }
 
+/** A saved state, and how many test vectors it has multiplied. */
+export function startOf(state: PsdSketchState | HutchinsonState | undefined) {
+  const saved = state as PsdSketchState | undefined;
+  return { state: saved, done: saved?.matvecs ?? 0 };
+}
+
 /** The products with all test vectors; yields a state after each block. */
 export async function* psdSketchSteps(
   A: LinearOperator,
@@ -62,7 +69,7 @@ export async function* psdSketchSteps(
 ): AsyncGenerator<PsdSketchState, PsdSketch, void> {
   const { vectors, blockSize = 8 } = setup;
   const dtype = precision(A);
-  let state = startOf(A, setup);
+  let state = initialState(A, setup);
   state = { ...state, products: growingBasis(state.products, { capacity: vectors, dtype }) };
   const run = products(A, { ...setup, used: state.matvecs });
   let interruption: Interruption | undefined;
@@ -83,6 +90,7 @@ export async function* psdSketchSteps(
     state,
     Omega: testVectors(state, { count: Y.columns, dtype }),
     Y,
+    matvecs: state.matvecs,
     ...(interruption ? { interruption } : {}),
   };
 }

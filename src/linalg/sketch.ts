@@ -3,7 +3,7 @@ import { stream } from "../random/index.ts";
 import { column, type Matrix, type Precision, type Vector, zeros } from "../tensors/index.ts";
 import { adjoint } from "./adjoint.ts";
 import { growingBasis, withColumn } from "./basis.ts";
-import { checkCount, checkSeed, checkState, precision } from "./checks.ts";
+import { checkCount, checkNonnegative, checkSeed, checkState, precision } from "./checks.ts";
 import { checkConfidence } from "./confidence.ts";
 import { columnRange } from "./deflation.ts";
 import type { LinearOperator, RunOptions } from "./operator.ts";
@@ -20,6 +20,12 @@ export interface SketchOptions extends RunOptions {
   readonly seed: number;
   /** Probability that an interval holds the truth; 0.95 by default. */
   readonly confidence?: number;
+  /**
+   * Stops once half the interval (of a diagonal: those of all entries together, in norm) is at most this times the size of the estimate. The
+   * run looks with 8, 12, 18, ... test vectors, and its intervals hold for all looks together with probability `confidence`. Without effect
+   * where the budget reaches n.
+   */
+  readonly tolerance?: number;
   /** Products that go through `matmat` at once, where the operator has it. */
   readonly blockSize?: number;
   /** Where an earlier run with the same options stopped. */
@@ -62,12 +68,13 @@ export interface SketchSetup extends SketchOptions {
 /** Checks of the options that all methods with sketches share. */
 export function checkSketch(
   name: string,
-  { matvecs, seed, confidence = 0.95, blockSize = 1 }: Omit<SketchOptions, "state">,
+  { matvecs, seed, confidence = 0.95, tolerance = 0, blockSize = 1 }: Omit<SketchOptions, "state">,
 ): void {
   checkCount(name, "matvecs", matvecs);
   checkCount(name, "blockSize", blockSize);
   checkSeed(name, seed);
   checkConfidence(name, confidence);
+  checkNonnegative(name, "tolerance", tolerance);
 }
 
 /** Refuses budgets with which not one test vector can be used. */
@@ -95,6 +102,12 @@ export function testVectors(
   const data = zeros(n * count, dtype);
   for (let k = 0; k < count; k++) data.set(testVector(state, start + k, dtype), k * n);
   return { rows: n, columns: count, data };
+}
+
+/** A saved state, and how many test vectors it has multiplied. */
+export function startOf(state: SketchState | HutchinsonState | undefined) {
+  const saved = state as SketchState | undefined;
+  return { state: saved, done: saved?.sketched ?? 0 };
 }
 
 /** The run: products with the test vectors, then with the basis of what they gave. Yields a state after each block of either. */

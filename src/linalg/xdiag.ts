@@ -1,7 +1,6 @@
 import { column } from "../tensors/index.ts";
 import { leadingColumns } from "./basis.ts";
 import { checkSquare, precision } from "./checks.ts";
-import { certainty, fewProbesRemark } from "./confidence.ts";
 import { drive } from "./drive.ts";
 import { sketchedDiagonal } from "./entrySamples.ts";
 import type { EntriesEstimate } from "./hutchinsonDiagonal.ts";
@@ -10,7 +9,6 @@ import { type LostDirection, leaveOneOutEntries } from "./leaveOneOutEntries.ts"
 import type { LinearOperator } from "./operator.ts";
 import type { HutchinsonState } from "./probeSums.ts";
 import { leftOutDirections } from "./rangeBasis.ts";
-import { outcome } from "./result.ts";
 import {
   checkBudget,
   checkSketch,
@@ -19,8 +17,10 @@ import {
   type SketchOptions,
   type SketchState,
   sketchSteps,
+  startOf,
   testVector,
 } from "./sketch.ts";
+import { entriesHalf, testVectorSteps } from "./testVectorLooks.ts";
 import { dot, multiply } from "./vector.ts";
 import { unitVectorSteps } from "./xtrace.ts";
 
@@ -52,24 +52,27 @@ export async function* xdiagSteps(
     const run = yield* unitVectorSteps(A, { ...options, name: NAME, entries: "diagonal" });
     return { ...diagonalOf(run), certainty: run.certainty, ...run.outcome };
   }
-  const vectors = Math.floor(matvecs / 2);
-  const setup = { ...options, name: NAME, vectors, distribution: "signs", images: "transpose" } as const;
-  return concluded(A, yield* sketchSteps(A, setup), options);
+  const { state, ...rest } = options;
+  const setup = { ...rest, name: NAME, distribution: "signs", images: "transpose" } as const;
+  const run = yield* testVectorSteps(
+    {
+      most: Math.floor(matvecs / 2),
+      ...startOf(state),
+      sketch: (vectors, from) => sketchSteps(A, { ...setup, vectors, ...(from ? { state: from } : {}) }),
+      estimate: (sketch) => estimated(A, sketch),
+      half: entriesHalf,
+    },
+    options,
+  );
+  return { ...run.estimate, certainty: run.certainty, ...run.outcome };
 }
 
-function concluded(A: LinearOperator, sketch: Sketch, { confidence = 0.95 }: SketchOptions): EntriesEstimate {
-  const { state, matvecs, interruption } = sketch;
+/** The estimate from a sketch: Hutchinson's where not two of its vectors are complete. */
+function estimated(A: LinearOperator, { state }: Sketch) {
   const complete = completeVectors(state);
   const left = complete >= 2 || state.sketched < 2;
-  const how = certainty(confidence, { probes: left ? complete : state.sketched });
-  const said = interruption
-    ? outcome(interruption.status, { happened: interruption.happened, matvecs })
-    : outcome("converged", {
-        happened: `averaged ${complete} leave-one-out estimates${fewProbesRemark(how)}, as matvecs allows`,
-        matvecs,
-      });
   const estimate = left ? leaveOneOutDiagonals(A, state, complete) : sketchedDiagonal(state);
-  return { ...estimate, certainty: how, ...said };
+  return { estimate, probes: left ? complete : state.sketched };
 }
 
 /**

@@ -1,6 +1,5 @@
 import { column } from "../tensors/index.ts";
 import { checkDeclaredSymmetric, epsilon, precision } from "./checks.ts";
-import { certainty, fewProbesRemark } from "./confidence.ts";
 import { drive } from "./drive.ts";
 import { entrySamples } from "./entrySamples.ts";
 import type { EntriesEstimate } from "./hutchinsonDiagonal.ts";
@@ -9,9 +8,16 @@ import { type LostDirection, leaveOneOutEntries } from "./leaveOneOutEntries.ts"
 import { inverseFactor, nystromFactor } from "./nystromSketch.ts";
 import type { LinearOperator } from "./operator.ts";
 import type { HutchinsonState } from "./probeSums.ts";
-import { INDEFINITE, type PsdSketch, type PsdSketchOptions, type PsdSketchState, psdSketchSteps } from "./psdSketch.ts";
-import { outcome } from "./result.ts";
+import {
+  INDEFINITE,
+  type PsdSketch,
+  type PsdSketchOptions,
+  type PsdSketchState,
+  psdSketchSteps,
+  startOf,
+} from "./psdSketch.ts";
 import { checkSketch } from "./sketch.ts";
+import { entriesHalf, testVectorSteps } from "./testVectorLooks.ts";
 import { dot, maxAbs, multiply, scaled } from "./vector.ts";
 import { unitVectorSteps } from "./xtrace.ts";
 
@@ -44,18 +50,25 @@ export async function* xnysdiagSteps(
     const run = yield* unitVectorSteps(A, exact);
     return { ...diagonalOf(run), certainty: run.certainty, ...run.outcome };
   }
-  const sketch = yield* psdSketchSteps(A, { ...options, name: NAME, vectors: matvecs, distribution: "signs" });
+  const setup = { ...rest, confidence, name: NAME, distribution: "signs" } as const;
+  const run = yield* testVectorSteps(
+    {
+      most: matvecs,
+      ...startOf(state),
+      sketch: (vectors, from) => psdSketchSteps(A, { ...setup, matvecs, vectors, ...(from ? { state: from } : {}) }),
+      estimate: (sketch) => estimated(A, sketch),
+      half: entriesHalf,
+    },
+    options,
+  );
+  return { ...run.estimate, certainty: run.certainty, ...run.outcome };
+}
+
+/** The estimate from a sketch: Hutchinson's where the matrix is not semidefinite. */
+async function estimated(A: LinearOperator, sketch: PsdSketch) {
   const leftOut = await leaveOneOutDiagonals(A, sketch);
-  const how = certainty(confidence, { probes: sketch.Y.columns });
-  const happened = `averaged ${sketch.Y.columns} leave-one-out estimates${fewProbesRemark(how)}, as matvecs allows`;
-  const used = { matvecs: sketch.state.matvecs };
-  const { interruption } = sketch;
-  const said = interruption
-    ? outcome(interruption.status, { happened: interruption.happened, ...used })
-    : leftOut
-      ? outcome("converged", { happened, ...used })
-      : outcome("indefinite", { ...INDEFINITE, ...used });
-  return { ...(leftOut ?? probesAlone(sketch)), certainty: how, ...said };
+  const probes = sketch.Y.columns;
+  return leftOut ? { estimate: leftOut, probes } : { estimate: probesAlone(sketch), probes, unsuited: INDEFINITE };
 }
 
 function probesAlone({ Omega, Y }: PsdSketch): DiagonalEstimate {

@@ -1,9 +1,10 @@
 import { column, type Matrix, type Vector } from "../tensors/index.ts";
 import { checkDeclaredSymmetric, epsilon, precision } from "./checks.ts";
-import { certainty, fewProbesRemark, interval } from "./confidence.ts";
+import { interval } from "./confidence.ts";
 import { drive } from "./drive.ts";
 import { type TraceEstimate, traceOf } from "./hutchinsonTrace.ts";
 import { besideOf, type LeaveOneOut, leaveOneOutMean, meanOverPairs } from "./leaveOneOut.ts";
+import { relativeHalf } from "./looks.ts";
 import { inverseFactor, inverseGramFactor, nystromFactor } from "./nystromSketch.ts";
 import type { LinearOperator } from "./operator.ts";
 import type { HutchinsonState } from "./probeSums.ts";
@@ -15,9 +16,10 @@ import {
   type PsdSketchState,
   psdSketchSteps,
   sketchedSamples,
+  startOf,
 } from "./psdSketch.ts";
-import { outcome } from "./result.ts";
 import { checkSketch } from "./sketch.ts";
+import { testVectorSteps } from "./testVectorLooks.ts";
 import { dot, maxAbs, multiply, scaled, transposedProduct } from "./vector.ts";
 import { unitVectorSteps } from "./xtrace.ts";
 
@@ -52,21 +54,27 @@ export async function* xnystraceSteps(
   const saved = state ? { state: state as HutchinsonState } : {};
   if (matvecs >= A.shape[1])
     return traceOf(yield* unitVectorSteps(A, { ...rest, ...saved, matvecs, confidence, name: NAME }));
-  const sketch = yield* psdSketchSteps(A, { ...options, name: NAME, vectors: matvecs, distribution });
+  const setup = { ...rest, confidence, name: NAME, distribution };
+  const run = yield* testVectorSteps(
+    {
+      most: matvecs,
+      ...startOf(state),
+      sketch: (vectors, from) => psdSketchSteps(A, { ...setup, matvecs, vectors, ...(from ? { state: from } : {}) }),
+      estimate: (sketch) => estimated(A, sketch),
+      half: (estimate, how) => relativeHalf(estimate.value, interval(estimate, how)),
+    },
+    options,
+  );
+  const { value: trace, standardError } = run.estimate;
+  return { trace, standardError, interval: interval(run.estimate, run.certainty), ...run.outcome };
+}
+
+/** The estimate from a sketch: Hutchinson's where the matrix is not semidefinite. */
+async function estimated(A: LinearOperator, sketch: PsdSketch) {
   const leftOut = await leaveOneOutTraces(A, sketch);
   const estimates = leftOut ?? { samples: sketchedSamples(sketch), covariance: 0 };
-  const { samples } = estimates;
-  const estimate = leaveOneOutMean(estimates);
-  const how = certainty(confidence, { probes: samples.length });
-  const happened = `averaged ${samples.length} leave-one-out estimates${fewProbesRemark(how)}, as matvecs allows`;
-  const used = { matvecs: sketch.state.matvecs };
-  const { interruption } = sketch;
-  const said = interruption
-    ? outcome(interruption.status, { happened: interruption.happened, ...used })
-    : leftOut
-      ? outcome("converged", { happened, ...used })
-      : outcome("indefinite", { ...INDEFINITE, ...used });
-  return { trace: estimate.value, standardError: estimate.standardError, interval: interval(estimate, how), ...said };
+  const found = { estimate: leaveOneOutMean(estimates), probes: estimates.samples.length };
+  return leftOut ? found : { ...found, unsuited: INDEFINITE };
 }
 
 /**

@@ -1,16 +1,16 @@
 import { CurvatureError } from "../errors/index.ts";
 import { leadingColumns } from "./basis.ts";
 import { checkSquare, precision } from "./checks.ts";
-import { certainty, fewProbesRemark, interval } from "./confidence.ts";
+import { interval } from "./confidence.ts";
 import { drive } from "./drive.ts";
 import { type TraceEstimate, traceOf } from "./hutchinsonTrace.ts";
 import { type LeaveOneOut, leaveOneOutMean } from "./leaveOneOut.ts";
 import { leaveOneOutTraces } from "./leaveOneOutTraces.ts";
+import { relativeHalf } from "./looks.ts";
 import type { LinearOperator } from "./operator.ts";
 import { probeSteps } from "./probeSteps.ts";
 import type { Entries, HutchinsonState } from "./probeSums.ts";
 import type { ProbeDistribution } from "./probes.ts";
-import { outcome } from "./result.ts";
 import {
   checkBudget,
   checkSketch,
@@ -19,8 +19,10 @@ import {
   type SketchOptions,
   type SketchState,
   sketchSteps,
+  startOf,
   testVectors,
 } from "./sketch.ts";
+import { testVectorSteps } from "./testVectorLooks.ts";
 
 const NAME = "xtrace";
 
@@ -53,9 +55,20 @@ export async function* xtraceSteps(
   const { matvecs, distribution = "sphere" } = options;
   checkBudget(NAME, { matvecs, least: Math.min(2, A.shape[1]) });
   if (matvecs >= A.shape[1]) return traceOf(yield* unitVectorSteps(A, { ...options, name: NAME }));
-  const vectors = Math.floor(matvecs / 2);
-  const sketch = yield* sketchSteps(A, { ...options, name: NAME, vectors, distribution, images: "A" });
-  return concluded(A, sketch, options);
+  const { state, ...rest } = options;
+  const setup = { ...rest, name: NAME, distribution, images: "A" } as const;
+  const run = yield* testVectorSteps(
+    {
+      most: Math.floor(matvecs / 2),
+      ...startOf(state),
+      sketch: (vectors, from) => sketchSteps(A, { ...setup, vectors, ...(from ? { state: from } : {}) }),
+      estimate: (sketch) => estimated(A, sketch),
+      half: (estimate, how) => relativeHalf(estimate.value, interval(estimate, how)),
+    },
+    options,
+  );
+  const { value: trace, standardError } = run.estimate;
+  return { trace, standardError, interval: interval(run.estimate, run.certainty), ...run.outcome };
 }
 
 /** The run with all n unit vectors, which methods take where the budget has room for it. */
@@ -72,22 +85,12 @@ export async function* unitVectorSteps(
   return yield* probeSteps(A, options);
 }
 
-function concluded(A: LinearOperator, sketch: Sketch, { confidence = 0.95 }: SketchOptions): TraceEstimate {
-  const { state, matvecs, interruption } = sketch;
+/** The estimate from a sketch: Hutchinson's where not two of its vectors are complete. */
+function estimated(A: LinearOperator, { state }: Sketch) {
   const complete = completeVectors(state);
   const left = complete >= 2 || state.samples.length < 2;
   const estimates = left ? leftOut(A, state, complete) : { samples: state.samples, covariance: 0 };
-  const { samples } = estimates;
-  const estimate = leaveOneOutMean(estimates);
-  const how = certainty(confidence, { probes: samples.length });
-  const said = interruption
-    ? outcome(interruption.status, { happened: interruption.happened, matvecs })
-    : outcome("converged", {
-        happened: `averaged ${samples.length} leave-one-out estimates${fewProbesRemark(how)}, as matvecs allows`,
-        matvecs,
-      });
-  const { value: trace, standardError } = estimate;
-  return { trace, standardError, interval: interval(estimate, how), ...said };
+  return { estimate: leaveOneOutMean(estimates), probes: estimates.samples.length };
 }
 
 /** The leave-one-out estimates of the first `count` test vectors. */
