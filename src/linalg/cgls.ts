@@ -55,6 +55,7 @@ function methodWith(inverse: Products | undefined): Method<CglsRecurrence> {
     stepProducts: 2,
     startProducts: 1,
     leastSquares: true,
+    isOnSquare: true,
     preconditioner: inverse,
     async start(residual, { A, run, current }) {
       const s = await run.adjointMatvec(residual, current);

@@ -109,6 +109,8 @@ export interface Method<Recurrence> {
   readonly startProducts?: number;
   /** Whether the minimum of `||b - A x||` counts as a solution, for operators of any shape with a transpose. */
   readonly leastSquares?: boolean;
+  /** Whether it is a method on `A' A` in disguise, whose condition is the square of that of A. */
+  readonly isOnSquare?: boolean;
   /** In least squares: products with the preconditioner of the normal equations, in whose norm their residual is measured. */
   readonly preconditioner?: Products | undefined;
   /** What the message calls the residual norm and, in least squares, that of the normal equations. */
@@ -145,10 +147,11 @@ interface System<R> {
   readonly options: SolverOptions<SolverState<R>>;
 }
 
-/** How a run ended, with the residual `b - A x` where it was computed from x. */
+/** How a run ended, with its last state, and the residual `b - A x` where it was computed from x. */
 export interface SolverEnd {
   readonly result: SolverResult & { readonly normalResidualNorm?: number };
   readonly residual?: Vector;
+  readonly state: SolverState<unknown>;
 }
 
 /** The run of a method step by step; yields a state after each, from which `state` resumes it. */
@@ -248,8 +251,9 @@ function stoppedBy<R>(state: SolverState<R>, { A, run, method, tolerance, size }
   if (restarted && isInVain(state.claimed)) return { status: "stagnated", happened: limitedBy(precision(A)) };
   const starting = state.recurrence === undefined ? (method.startProducts ?? 0) : 0;
   if (run.left < method.stepProducts + starting + (method.leastSquares ? 2 : 1)) return { status: "budget" };
-  // In exact arithmetic n steps are enough; rounding may double that, and a b outside of the range never gets there.
-  const most = 2 * state.columns + 10;
+  // In exact arithmetic n steps are enough; rounding may double that, on the square of A multiply it, and a b outside of the range never gets
+  // there.
+  const most = (method.isOnSquare ? 20 : 2) * state.columns + 10;
   if (state.steps - state.best.step <= most) return undefined;
   const target = (tolerance * size).toPrecision(3);
   return { status: "stagnated", happened: `the residual has not fallen for ${most} steps, ${target} is asked for` };
@@ -366,7 +370,7 @@ async function conclude<R>(state: SolverState<R>, context: Run<R>, ending: Endin
   const known = normal?.gradientNorm ?? (method.preconditioner ? undefined : normal?.residualNorm);
   const gradient = known === undefined ? {} : { normalResidualNorm: known };
   const ended = outcome(status, advice ? { ...told, advice } : told);
-  return { result: { x: found.x, residualNorm, ...gradient, ...ended }, ...(residual ? { residual } : {}) };
+  return { result: { x: found.x, residualNorm, ...gradient, ...ended }, ...(residual ? { residual } : {}), state };
 }
 
 const ADVICE: Partial<Record<Status, string>> = {

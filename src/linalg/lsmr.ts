@@ -68,6 +68,7 @@ function methodWith(inverse: Products | undefined): Method<LsmrRecurrence> {
     stepProducts: 2,
     startProducts: 1,
     leastSquares: true,
+    isOnSquare: true,
     preconditioner: inverse,
     async start(residual, { A, run, current }) {
       const beta = norm(residual);

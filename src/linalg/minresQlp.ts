@@ -2,9 +2,17 @@ import { type Vector, zeros } from "../tensors/index.ts";
 import { checkDeclaredSymmetric, epsilon, precision } from "./checks.ts";
 import { drive } from "./drive.ts";
 import type { LeastSquaresResult } from "./leastSquares.ts";
-import { type Advance, type Method, type SolverOptions, type SolverState, solverRun } from "./linearSolver.ts";
+import {
+  type Advance,
+  type Ending,
+  type Method,
+  type SolverOptions,
+  type SolverState,
+  solverRun,
+} from "./linearSolver.ts";
 import type { LinearOperator } from "./operator.ts";
 import { isInterruption } from "./products.ts";
+import { outcome } from "./result.ts";
 import { axpy, combination, dot, norm, scaled } from "./vector.ts";
 
 /** Options of `minresQlp`. */
@@ -14,6 +22,8 @@ export type MinresQlpOptions = SolverOptions<MinresQlpState>;
 export interface MinresQlpState extends SolverState<MinresQlpRecurrence> {
   /** The part of b outside of the range of A, once it is known: from then on the system without it is solved. */
   readonly outside?: Vector;
+  /** Whether that part could not be told as well as the tolerance asks. */
+  readonly isCoarse?: boolean;
 }
 
 /** The last Lanczos vectors, columns of `W = V P`, and rows of L, of `Q T P = L`. */
@@ -39,6 +49,8 @@ export interface MinresQlpRecurrence {
   /** Coefficients of the last two settled columns. */
   readonly tau: readonly [older: number, newer: number];
   readonly scale: number;
+  /** The least `||A r||` so far, and `||x||` there. */
+  readonly least: { readonly gradient: number; readonly length: number };
 }
 
 interface Rotation {
@@ -54,8 +66,9 @@ const NAME = "minresQlp";
  * digits on ill-conditioned systems that `minres` loses. One product a step; two for `x0`, and two at the end and whenever the recurrence claims
  * to have converged, for the residual and its product with A. Where b is not in the range of A its part outside, which is the least residual, is
  * taken off once it is known, and the rest is solved from the x so far less its part along that residual (Liu, Milzarek and Roosta, 2023):
- * without this the answer has few digits. Converged means `||r|| <= tolerance ||b||` or `||A r|| <= tolerance ||A|| ||r||`. A start x0 keeps
- * its part in the null space of A.
+ * without this the answer has few digits. A method that minimizes `||r||` cannot bring `||A r||` much below `sqrt(eps) ||A|| ||r||`, eps the
+ * rounding of the products, where b is not in the range: a tolerance below that ends as "stagnated", and `lsmr` attains more.
+ * Converged means `||r|| <= tolerance ||b||` or `||A r|| <= tolerance ||A|| ||r||`. A start x0 keeps its part in the null space of A.
  *
  * @throws CurvatureError "argument", "shape" or "numeric" for options, operators or vectors it cannot take; whatever the operator throws,
  * with `state`
@@ -77,18 +90,22 @@ export async function* minresQlpSteps(
   checkDeclaredSymmetric(NAME, A);
   let { state } = options;
   if (!state?.outside) {
-    const { result, residual } = yield* solverRun(method, { A, b, options });
+    const { result, residual, state: last } = yield* solverRun(method, { A, b, options });
     const { tolerance = precision(A) === "float32" ? 1e-4 : 1e-8, matvecs = 1000 } = options;
     const compatible = result.residualNorm <= tolerance * norm(b);
+    const recurrence = (last as MinresQlpState).recurrence;
+    const isCoarse = result.status === "stagnated" && recurrence !== undefined && isOutside(recurrence);
     // Two products start the rest, one is a step of it, and two end it.
-    if (result.status !== "converged" || compatible || !residual || matvecs - result.matvecs < 5) return result;
-    state = withoutOutside(A, { result, residual, x0: options.x0 });
+    if (compatible || !residual || matvecs - result.matvecs < 5) return result;
+    if (result.status !== "converged" && !isCoarse) return result;
+    state = { ...withoutOutside(A, { result, residual, x0: options.x0 }), isCoarse };
     yield state;
   }
   const outside = state.outside!;
+  const { isCoarse = false } = state;
   const range = combination([1, b], [-1, outside], { dtype: precision(A) });
   const { result, residual } = yield* solverRun(method, { A, b: range, options: { ...options, state } });
-  return whole(A, { result, residual: residual ?? zeros(range.length, precision(A)), outside });
+  return whole(A, { result, residual: residual ?? zeros(range.length, precision(A)), outside, isCoarse });
 }
 
 /** Where the rest starts: x less its part along the residual, the only vector of the null space that the Krylov space holds. */
@@ -115,12 +132,17 @@ function withoutOutside(
 /** The residual of the whole system, `outside` and what is left of the rest. */
 function whole(
   A: LinearOperator,
-  { result, residual, outside }: { result: LeastSquaresResult; residual: Vector; outside: Vector },
+  at: { result: LeastSquaresResult; residual: Vector; outside: Vector; isCoarse: boolean },
 ): LeastSquaresResult {
+  const { result, residual, outside, isCoarse } = at;
   const residualNorm = norm(combination([1, outside], [1, residual], { dtype: precision(A) }));
   const happened = `b has a part of norm ${norm(outside).toPrecision(3)} outside of the range of A; of the rest: ${result.message}`;
   const { normalResidualNorm: _, ...rest } = result;
-  return { ...rest, residualNorm, message: happened };
+  if (!isCoarse || result.status !== "converged") return { ...rest, residualNorm, message: happened };
+  const { matvecs } = result;
+  const limit = `${happened}; that part is known to half of the digits only, too few for the tolerance`;
+  const advice = "loosen tolerance, or use lsmr";
+  return { ...rest, residualNorm, ...outcome("stagnated", { happened: limit, matvecs, advice }) };
 }
 
 const method: Method<MinresQlpRecurrence> = {
@@ -146,6 +168,7 @@ const method: Method<MinresQlpRecurrence> = {
       eta: [0, 0],
       tau: [0, 0],
       scale: 0,
+      least: { gradient: Number.POSITIVE_INFINITY, length: 0 },
     };
   },
   async step(x, was, { A, run, current }) {
@@ -200,8 +223,11 @@ function factored(x: Vector, was: MinresQlpRecurrence, column: NewColumn): Advan
   if (betaNext > 0 && !singular) axpy((-zetaBar * left.c) / betaNext, p, residual);
   // ||A r|| of the step before, which this column of T tells; the end of the Krylov space makes it zero.
   const gradient = Math.abs(was.zetaBar) * Math.hypot(diagonal, was.step === 0 ? betaNext : newer.c * betaNext);
+  const normal = { residualNorm: betaNext === 0 ? 0 : gradient, operatorNorm: scale };
+  const size = norm(solution);
   const recurrence = {
     ...rows,
+    least: gradient < was.least.gradient ? { gradient, length: size } : was.least,
     step: was.step + 1,
     residual,
     v: betaNext > 0 ? scaled(1 / betaNext, p) : p,
@@ -211,8 +237,22 @@ function factored(x: Vector, was: MinresQlpRecurrence, column: NewColumn): Advan
     zetaBar,
     scale,
   };
-  const normal = { residualNorm: betaNext === 0 ? 0 : gradient, operatorNorm: scale };
-  return { x: solution, recurrence, residualNorm: norm(residual), normal };
+  const reached = { x: solution, recurrence, residualNorm: norm(residual), normal };
+  const grows = isOutside(recurrence) && gradient > 10 * was.least.gradient && size > 10 * was.least.length;
+  return grows ? { ...reached, ending: GROWING } : reached;
+}
+
+/** The recurrence goes on falling then, but x grows along the residual, and with it the rounding of its other parts. */
+const GROWING: Ending = {
+  status: "stagnated",
+  happened: "x grows along the part of b outside of the range of A",
+  advice: "loosen tolerance, or use lsmr",
+};
+
+/** Whether `||A r||` has been so small that r is the part of b outside of the range, to half of the digits. */
+function isOutside({ least, scale, zetaBar, v }: MinresQlpRecurrence): boolean {
+  const rounding = epsilon(v instanceof Float32Array ? "float32" : "float64");
+  return least.gradient <= 4 * Math.sqrt(rounding) * scale * Math.abs(zetaBar);
 }
 
 /**

@@ -50,7 +50,7 @@ export interface SteihaugResult extends Outcome {
   readonly model: number;
   /** Where the run ended: at a minimum inside, at the boundary, or at the boundary along negative curvature. */
   readonly reached: "interior" | "boundary" | "negative curvature" | "nothing";
-  /** `||g + A x||`, as the recurrence has it. */
+  /** `||g + A x||`, as the recurrence has it, or what rounding allows with status "stagnated". */
   readonly residualNorm: number;
   /** Where negative curvature was met: unit vector along it, and its curvature. */
   readonly direction?: Vector;
@@ -63,6 +63,7 @@ const NAME = "steihaug";
  * Step of a trust-region method: an approximate minimizer of `g' x + x' A x / 2` with `||x|| <= radius` for symmetric A, definite or not, by
  * conjugate gradients that end at the boundary or follow negative curvature to it (Steihaug, 1983; Toint, 1981). The model falls by at least half
  * of what is possible where A is positive semidefinite (Yuan, 2000), and at least as far as along the gradient always. One product a step.
+ * No product is made to check the residual: a tolerance that rounding cannot hold ends as "stagnated".
  *
  * @throws CurvatureError "argument", "shape" or "numeric" for options, operators or vectors it cannot take; whatever the operator throws,
  * with `state`
@@ -90,7 +91,8 @@ export async function* steihaugSteps(
   const run = products(A, { ...options, name: NAME, matvecs, used: state.matvecs });
   const target = tolerance * norm(g);
   for (;;) {
-    if (Math.sqrt(state.squared) <= target) return ended(state, { status: "converged", reached: "interior" });
+    const ending = endedInside(state, { target, size: norm(g) });
+    if (ending) return ended(state, ending);
     if (run.left < 1) return ended(state, { status: "budget", reached: "nothing" });
     const current = state;
     const Ap = await run.matvec(state.direction, () => current);
@@ -110,10 +112,23 @@ function initialState(A: LinearOperator, g: Vector): SteihaugState {
   return { ...start, x, residual, squared: dot(residual, residual), direction: residual };
 }
 
+/** The end inside of the region, unless the tolerance asks for less than rounding lets `||g + A x||` be. */
+function endedInside(state: SteihaugState, { target, size }: { target: number; size: number }): Ended | undefined {
+  const residualNorm = Math.sqrt(state.squared);
+  const dtype = state.x instanceof Float32Array ? "float32" : "float64";
+  const rounding = epsilon(dtype) * (state.scale * norm(state.x) + size);
+  if (residualNorm <= target && rounding <= target) return { status: "converged", reached: "interior" };
+  if (residualNorm > Math.max(target, rounding / 8)) return undefined;
+  const happened = `rounding in ${dtype} allows no less than about ${rounding.toPrecision(2)}, ${target.toPrecision(3)} is asked for`;
+  return { status: "stagnated", reached: "interior", happened, rounding };
+}
+
 interface Ended {
   readonly status: Outcome["status"];
   readonly reached: SteihaugResult["reached"];
   readonly happened?: string;
+  /** What `||g + A x||` may be where the recurrence has less. */
+  readonly rounding?: number;
   readonly direction?: Vector;
   readonly curvature?: number;
 }
@@ -155,8 +170,9 @@ function boundaryStep(x: Vector, p: Vector, radius: number): number {
   return room / (xp + Math.sqrt(xp * xp + pp * room));
 }
 
-function ended(state: SteihaugState, { status, reached, happened, direction, curvature }: Ended): SteihaugResult {
-  const residualNorm = Math.sqrt(state.squared);
+function ended(state: SteihaugState, ending: Ended): SteihaugResult {
+  const { status, reached, happened, direction, curvature, rounding = 0 } = ending;
+  const residualNorm = Math.max(Math.sqrt(state.squared), rounding);
   const size = `||g + A x|| is ${residualNorm.toPrecision(3)} after ${state.matvecs} products, the model fell by ${(-state.model).toPrecision(3)}`;
   const where = { interior: "minimum inside of the region", boundary: "ended at the boundary", nothing: "" };
   const what = reached === "negative curvature" ? "followed negative curvature to the boundary" : where[reached];
