@@ -3,15 +3,20 @@ import {
   blockLanczos,
   cg,
   cgBlock,
+  cholesky,
+  choleskySolve,
   damped,
+  effectiveDimension,
   eigsh,
   eigshGeneralized,
   type LinearOperator,
   lobpcg,
+  logDeterminant,
   minres,
   minresQlp,
   multiShiftCg,
   solverInverse,
+  toDense,
 } from "../../src/linalg/index.ts";
 import { ggn, hessian, type Risk } from "../../src/operators/index.ts";
 import { column, type Vector } from "../../src/tensors/index.ts";
@@ -102,6 +107,68 @@ describe("the Gauss-Newton matrix, damped", () => {
     expectVector(column(result.x, 0).slice(), expected, { v: fixture.v, w: fixture.w, limit: 1e-8 });
   });
 });
+
+describe("functions of the Gauss-Newton matrix", () => {
+  /** Limit of exact results, over the result. */
+  const LIMIT = 1e-9;
+  const slq = { steps: 25, probes: 10 };
+  type Stated = Pick<Awaited<ReturnType<typeof effectiveDimension>>, "interval" | "bounds">;
+
+  /** Number of 10 runs whose interval holds the truth; each is narrow, and its quadrature adds next to nothing to it. */
+  async function held(truth: number, run: (seed: number) => Promise<Stated>): Promise<number> {
+    let inside = 0;
+    for (let seed = 0; seed < 10; seed++) {
+      const { interval, bounds } = await run(seed);
+      const width = interval.upper - interval.lower;
+      expect(width).toBeLessThan(0.5 * Math.abs(truth));
+      expect(bounds.upper - bounds.lower).toBeLessThan(1e-3 * width);
+      inside += Number(interval.lower <= truth && truth <= interval.upper);
+    }
+    return inside;
+  }
+
+  test("its log-determinant, damped, is the fixture's: within intervals of few probes, and to 1e-9 with n steps", async () => {
+    const { damping, logdet: expected } = stored.ggn.damped!;
+    const inside = await held(expected, async (seed) => {
+      const { matvecs, status, message, ...rest } = await logDeterminant(G, { ...slq, seed, damping });
+      expect([status, matvecs]).toEqual(["converged", 250]);
+      expect(message).toContain("10 probes, few for an interval");
+      return rest;
+    });
+    expect(inside).toBeGreaterThanOrEqual(8);
+    const n = G.shape[1];
+    const exact = await logDeterminant(G, { damping, steps: n, probes: 1, seed: 0 });
+    expect([exact.status, exact.standardError, exact.matvecs]).toEqual(["converged", 0, n]);
+    expect(Math.abs(exact.logdet / expected - 1)).toBeLessThanOrEqual(LIMIT);
+  });
+
+  test("its effective dimension is that of the dense matrix by its Cholesky factor", async () => {
+    const { damping } = stored.ggn.damped!;
+    const n = G.shape[1];
+    const { data } = await toDense(G);
+    const dense = { rows: n, columns: n, data: Float64Array.from(data) };
+    const shifted = { ...dense, data: dense.data.map((x, at) => (at % (n + 1) === 0 ? x + damping : x)) };
+    const L = await cholesky(shifted);
+    const inverse = await choleskySolve(L, identityMatrix(n));
+    // tr A (A + d I)^-1 = n - d tr (A + d I)^-1.
+    let trace = 0;
+    for (let i = 0; i < n; i++) trace += inverse.data[i * (n + 1)]!;
+    const expected = n - damping * trace;
+    const logdet = 2 * Array.from({ length: n }, (_, i) => Math.log(L.data[i * (n + 1)]!)).reduce((so, x) => so + x, 0);
+    expect(Math.abs(logdet / stored.ggn.damped!.logdet - 1)).toBeLessThanOrEqual(LIMIT);
+    const inside = await held(expected, (seed) => effectiveDimension(G, { ...slq, seed, damping }));
+    expect(inside).toBeGreaterThanOrEqual(8);
+    const exact = await effectiveDimension(G, { damping, steps: n, probes: 1, seed: 0 });
+    expect([exact.status, exact.standardError]).toEqual(["converged", 0]);
+    expect(Math.abs(exact.dimension / expected - 1)).toBeLessThanOrEqual(LIMIT);
+  });
+});
+
+function identityMatrix(n: number) {
+  const data = new Float64Array(n * n);
+  for (let i = 0; i < n; i++) data[i * (n + 1)] = 1;
+  return { rows: n, columns: n, data };
+}
 
 test("the Hessian against the damped Gauss-Newton matrix: eigenvalues of the pencil, with their residuals", async () => {
   const damping = 0.1;
