@@ -8,6 +8,7 @@ import { probe } from "../../src/linalg/probes.ts";
 import { spectralDensity } from "../../src/linalg/spectralDensity.ts";
 import { spectralMass } from "../../src/linalg/spectralMass.ts";
 import { stream } from "../../src/random/index.ts";
+import { normal } from "./coverageTolerance.ts";
 import { haarMatrix } from "./haar.ts";
 import { geometric, operatorOf, range } from "./knownOperators.ts";
 
@@ -52,15 +53,6 @@ export const shiftedSpectra: Readonly<Record<"flat" | "geometric" | "outlier", (
 };
 
 const WIDTH = 0.3;
-/** Distribution function of the standard normal distribution by Simpson's rule, unlike the library. */
-function normal(x: number): number {
-  const [steps, z] = [400, Math.max(-8, Math.min(8, x))];
-  const phi = (t: number) => Math.exp(-0.5 * t * t) / Math.sqrt(2 * Math.PI);
-  const h = z / steps;
-  let sum = 0;
-  for (let i = 0; i < steps; i++) sum += (h / 6) * (phi(i * h) + 4 * phi((i + 0.5) * h) + phi((i + 1) * h));
-  return 0.5 + sum;
-}
 
 /** A public result, and of which function of an eigenvalue it states the sum over eigenvalues, times `scale`. */
 interface Stated {

@@ -1,0 +1,139 @@
+import { describe, expect, test } from "vitest";
+import { drive } from "../../src/linalg/drive.ts";
+import { lanczosQuadratureSteps } from "../../src/linalg/lanczosQuadrature.ts";
+import { logDeterminant } from "../../src/linalg/logDeterminant.ts";
+import { looksWithin } from "../../src/linalg/looks.ts";
+import type { LinearOperator } from "../../src/linalg/operator.ts";
+import { spectralMass } from "../../src/linalg/spectralMass.ts";
+import { spectralSum } from "../../src/linalg/spectralSum.ts";
+import { xdiagSteps } from "../../src/linalg/xdiag.ts";
+import { xnysdiagSteps } from "../../src/linalg/xnysdiag.ts";
+import { xnystrace, xnystraceSteps } from "../../src/linalg/xnystrace.ts";
+import { xtrace, xtraceSteps } from "../../src/linalg/xtrace.ts";
+import { diagonals, matrices, methods, sequentialCoverage } from "./coverageTolerance.ts";
+import { counted, geometric, length, range, rotated } from "./knownOperators.ts";
+
+const names = Object.keys(matrices) as (keyof typeof matrices)[];
+/** Looks of each family: what averages over probes starts at 32, what sketches at 8. */
+const sketches = ["xtrace", "xnystrace"];
+
+describe.each(Object.entries(methods))("%s with a tolerance", (name, method) => {
+  test.each(names)("covers 93 of 100 runs that look, within its budget, spectrum %s", async (spectrum) => {
+    const matrix = matrices[spectrum];
+    // A little more than a run of full length reaches, so that runs end at different looks.
+    const { value, interval, size } = await method.run(matrix.A, { seed: 0, tolerance: 0 });
+    const tolerance = (1.6 * Math.max(interval.upper - value, value - interval.lower)) / size;
+    const found = await sequentialCoverage(method, { matrix, tolerance, runs: 120 });
+    expect(found.inside).toBeGreaterThanOrEqual(0.93);
+    expect(found.converged).toBeGreaterThan(0.5);
+    // The interval of every run that ended by the rule is as narrow as was asked for.
+    expect(found.worst).toBeLessThanOrEqual(1 + 1e-12);
+    if (name === "hutchPlusPlus") return;
+    expect(found.early).toBeGreaterThan(0);
+    const possible = sketches.includes(name) ? looksWithin(name === "xtrace" ? 35 : 40, 8) : looksWithin(110);
+    for (const look of found.looks) expect(possible).toContain(look);
+  });
+
+  test("of 0 takes the whole budget and says so", async () => {
+    const { status, message, matvecs } = await method.run(matrices.flat.A, { seed: 0, tolerance: 0 });
+    expect(status).toBe("budget");
+    expect(matvecs).toBeGreaterThan(0.9 * method.budget);
+    expect(matvecs).toBeLessThanOrEqual(method.budget);
+    expect(message).toMatch(
+      /^half the interval is \d\.\S+ of (the estimate|all eigenvalues) after \d+ (probes|leave-one-out estimates)(, few for an interval)?, 0 asked for; raise matvecs or loosen tolerance$/,
+    );
+  });
+
+  test("asks for more the higher the confidence", async () => {
+    const { value, interval, size } = await method.run(matrices.flat.A, { seed: 1, tolerance: 0 });
+    const tolerance = (1.5 * (interval.upper - value)) / size;
+    const run = async (confidence: number) =>
+      (await method.run(matrices.flat.A, { seed: 1, tolerance, confidence })).interval.probes;
+    if (name !== "hutchPlusPlus") expect(await run(0.999)).toBeGreaterThan(await run(0.5));
+    await expect(method.run(matrices.flat.A, { seed: 0, tolerance: -1 })).rejects.toThrow(
+      `${name} expects tolerance to be zero or a positive finite number, got -1`,
+    );
+  });
+});
+
+describe.each(Object.entries(diagonals))("%s with a tolerance", (_, { method, matvecs }) => {
+  test("ends once the error of all entries together is as small, in norm", async () => {
+    const { A, dense } = matrices.outlier;
+    const truth = range(80, (i) => dense[i * 81]!);
+    const tolerance = 0.3;
+    for (let seed = 0; seed < 10; seed++) {
+      const B = counted(A);
+      const result = await method(B, { matvecs, seed, tolerance });
+      expect(B.count()).toBe(result.matvecs);
+      expect(result.status, result.message).toBe("converged");
+      expect(result.matvecs).toBeLessThan(matvecs);
+      expect(length(result.values.map((x, i) => x - truth[i]!))).toBeLessThan(tolerance * length(truth));
+      const half = result.certainty.quantile * length(result.standardErrors);
+      expect(half).toBeLessThanOrEqual(tolerance * length(result.values));
+    }
+  });
+});
+
+describe("a run that looks", () => {
+  const A = rotated(geometric(60, 0.9));
+  const steps: Readonly<Record<string, (o: object) => AsyncGenerator<unknown, unknown, void>>> = {
+    xtrace: (o: object) => xtraceSteps(A, { matvecs: 50, seed: 2, tolerance: 0.02, ...o }),
+    xnystrace: (o: object) => xnystraceSteps(A, { matvecs: 50, seed: 2, tolerance: 0.02, ...o }),
+    xdiag: (o: object) => xdiagSteps(A, { matvecs: 50, seed: 2, tolerance: 0.2, ...o }),
+    xnysdiag: (o: object) => xnysdiagSteps(A, { matvecs: 50, seed: 2, tolerance: 0.2, ...o }),
+  };
+  test.each(Object.entries(steps))("%s resumes from every state to the same bits", async (_, run) => {
+    const states: unknown[] = [];
+    const generator = run({});
+    let next = await generator.next();
+    for (; !next.done; next = await generator.next()) states.push(structuredClone(next.value));
+    expect(states.length).toBeGreaterThan(2);
+    for (const state of states) expect(await drive(run({ state }))).toEqual(next.value);
+  });
+
+  test("over quadratures goes on from a state to the same bits", async () => {
+    const options = { steps: 4, probes: 60, seed: 0 };
+    const whole = await spectralSum(A, Math.exp, { ...options, tolerance: 0.015 });
+    expect(whole.status).toBe("converged");
+    expect(whole.matvecs).toBeLessThan(240);
+    let count = 0;
+    for await (const state of lanczosQuadratureSteps(A, options)) {
+      count++;
+      if (count % 40 !== 7 || state.matvecs > whole.matvecs) continue;
+      const saved = structuredClone(state);
+      expect(await spectralSum(A, Math.exp, { ...options, tolerance: 0.015, state: saved })).toEqual(whole);
+    }
+  });
+
+  test("is not narrowed by looking: its interval is wider than that of a run of the same length", async () => {
+    const sequential = await xtrace(A, { matvecs: 50, seed: 2, tolerance: 0.02 });
+    const fixed = await xtrace(A, { matvecs: sequential.matvecs, seed: 2 });
+    expect(Math.abs(sequential.trace / fixed.trace - 1)).toBeLessThan(1e-12);
+    expect(sequential.interval.quantile).toBeGreaterThan(1.2 * fixed.interval.quantile);
+  });
+
+  test("has no effect where the budget reaches n, or the steps do", async () => {
+    for (const method of [xtrace, xnystrace] as (typeof xtrace)[]) {
+      const { matvecs, standardError } = await method(A, { matvecs: 60, seed: 0, tolerance: 0.5 });
+      expect([matvecs, standardError]).toEqual([60, 0]);
+    }
+    const exact = await logDeterminant(A, { steps: 60, probes: 50, seed: 0, damping: 0.1, tolerance: 0.5 });
+    expect([exact.matvecs, exact.standardError]).toEqual([60, 0]);
+    expect(exact.message).toBe("exact: 60 steps give all eigenvalues");
+  });
+
+  test("keeps its best at a product that is not finite, and says that", async () => {
+    let count = 0;
+    const B: LinearOperator = {
+      ...A,
+      matvec: async (x) => (++count === 7 ? new Float64Array(60).fill(Number.NaN) : A.matvec(x)),
+    };
+    const options = { steps: 3, probes: 40, seed: 0, to: 0.5, tolerance: 0.1 };
+    const result = await spectralMass(B, options);
+    expect(result.status).toBe("nonfinite");
+    expect(result.matvecs).toBe(7);
+    const { value } = await spectralMass(A, { ...options, probes: 2 });
+    expect(result.value).toBe(value);
+    expect(result.interval.fewProbes).toBe(true);
+  });
+});
