@@ -13,6 +13,7 @@ import { drive } from "./drive.ts";
 import type { LinearOperator, RunOptions } from "./operator.ts";
 import { type Interruption, isInterruption, type Products, products } from "./products.ts";
 import { type Outcome, outcome } from "./result.ts";
+import { type SpareVectors, spareVectors } from "./spareVectors.ts";
 import { axpy, combination, dot, innerProducts, norm, scaled } from "./vector.ts";
 
 /** Options of conjugate gradients. */
@@ -85,7 +86,7 @@ const NAME = "cg";
  * with `state`
  */
 export async function cg(A: LinearOperator, b: Vector, options: CgOptions = {}): Promise<CgResult> {
-  return drive(cgSteps(A, b, options));
+  return drive(iteration(A, b, options, spareVectors()));
 }
 
 interface Run {
@@ -99,18 +100,29 @@ interface Run {
   /** Size of residual that rounding in x alone exceeds: a recurrence that is below it has lost touch with x. */
   readonly unreachable: number;
   readonly recompute: number;
+  readonly spares: SpareVectors | undefined;
 }
 
 /** The run of `cg` step by step; yields a state after each, from which `state` resumes it. */
-export async function* cgSteps(
+export function cgSteps(
   A: LinearOperator,
   b: Vector,
   options: CgOptions = {},
 ): AsyncGenerator<CgState, CgResult, void> {
-  const context = prepared(A, b, options);
+  return iteration(A, b, options);
+}
+
+async function* iteration(
+  A: LinearOperator,
+  b: Vector,
+  options: CgOptions,
+  spares?: SpareVectors,
+): AsyncGenerator<CgState, CgResult, void> {
+  const context = { ...prepared(A, b, options), spares };
   const { run, target, unreachable } = context;
   let state = options.state ?? initialState(context, options);
   checkState(NAME, state, { method: NAME, columns: A.shape[1] });
+  const given = [context.b, ...vectorsOf(state)];
   for (;;) {
     if (state.isTrue && state.residualNorm <= target) return conclude(state, context, { status: "converged" });
     const low = state.residualNorm <= Math.max(target, unreachable);
@@ -120,13 +132,18 @@ export async function* cgSteps(
     const unknown = claims || (!state.isTrue && state.steps === 0);
     const next = unknown ? await verified(state, context) : await step(state, context);
     if ("status" in next) return conclude(state, context, next);
+    spares?.free(vectorsOf(state), [...given, ...vectorsOf(next)]);
     state = next;
     run.report(state.residualNorm);
     yield state;
   }
 }
 
-function prepared(A: LinearOperator, b: Vector, options: CgOptions): Run {
+function vectorsOf({ x, residual, search, best }: CgState): readonly (Vector | undefined)[] {
+  return [x, residual, search?.direction, best.x];
+}
+
+function prepared(A: LinearOperator, b: Vector, options: CgOptions): Omit<Run, "spares"> {
   checkDeclaredSymmetric(NAME, A);
   const n = A.shape[1];
   checkVector(NAME, b, { what: "b", length: n });
@@ -156,7 +173,7 @@ function prepared(A: LinearOperator, b: Vector, options: CgOptions): Run {
 }
 
 /** Without `x0` the residual of x = 0 is b itself. With it, the first product finds the residual. */
-function initialState({ A, b }: Run, { x0 }: CgOptions): CgState {
+function initialState({ A, b }: Pick<Run, "A" | "b">, { x0 }: CgOptions): CgState {
   const n = A.shape[1];
   const x = x0 ? toPrecision(x0, precision(A)).slice() : zeros(n, precision(A));
   const residualNorm = x0 ? Number.POSITIVE_INFINITY : norm(b);
@@ -203,14 +220,14 @@ async function verified(state: CgState, { b, run }: Run): Promise<CgState | Endi
 
 /** One step along the next conjugate direction. */
 async function step(state: CgState, context: Run): Promise<CgState | Ending> {
-  const { A, b, run, recompute } = context;
+  const { A, b, run, recompute, spares } = context;
   const search = await nextDirection(state, context);
   if ("status" in search) return search;
   const { direction: p, rz } = search;
   const Ap = await run.matvec(p, () => state);
   if (isInterruption(Ap)) return Ap;
-  const { xx: squared, xy } = innerProducts(p, Ap);
-  const scale = Math.max(state.scale, norm(Ap) / Math.sqrt(squared));
+  const { xx: squared, xy, yy } = innerProducts(p, Ap);
+  const scale = Math.max(state.scale, Math.sqrt(yy / squared));
   const curvature = xy / squared;
   const rounding = 4 * epsilon(precision(A)) * scale;
   if (curvature < -rounding) return { status: "indefinite", direction: scaled(1 / Math.sqrt(squared), p), curvature };
@@ -218,9 +235,9 @@ async function step(state: CgState, context: Run): Promise<CgState | Ending> {
     return { status: "breakdown", happened: "A has curvature zero along the search direction: it is singular" };
   const alpha = rz / (curvature * squared);
   const dtype = precision(A);
-  const x = combination([1, state.x], [alpha, p], { dtype });
+  const x = combination([1, state.x], [alpha, p], { dtype, into: spares?.take(p.length, dtype) });
   const steps = state.steps + 1;
-  const recurrence = combination([1, state.residual], [-alpha, Ap], { dtype });
+  const recurrence = combination([1, state.residual], [-alpha, Ap], { dtype, into: Ap });
   const moved = { ...state, matvecs: run.used, steps, x, search, scale };
   if (steps % recompute !== 0 || run.left <= 1) return withResidual(moved, recurrence);
   const Ax = await run.matvec(x, () => state);
@@ -250,7 +267,7 @@ function claimed({ search: _, ...state }: CgState): CgState {
 /** `z + (r' z / r' z before) p` with `z = M r`. */
 async function nextDirection(
   state: CgState,
-  { preconditioner }: Run,
+  { preconditioner, spares }: Run,
 ): Promise<NonNullable<CgState["search"]> | Ending> {
   const r = state.residual;
   const z = preconditioner ? await preconditioner.matvec(r, () => state) : r;
@@ -264,7 +281,8 @@ async function nextDirection(
   }
   const dtype = r instanceof Float32Array ? "float32" : "float64";
   if (!state.search) return { direction: toPrecision(z, dtype).slice(), rz };
-  return { direction: combination([1, z], [rz / state.search.rz, state.search.direction], { dtype }), rz };
+  const into = spares?.take(r.length, dtype);
+  return { direction: combination([1, z], [rz / state.search.rz, state.search.direction], { dtype, into }), rz };
 }
 
 function difference(b: Vector, Ax: Vector): Vector {

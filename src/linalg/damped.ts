@@ -25,7 +25,10 @@ export function damped(A: LinearOperator, damping: number): LinearOperator {
     psd: A.psd && damping >= 0,
     async matvec(x, options) {
       checkInput("a damped operator", x, shape);
-      return combination([1, await A.matvec(x, options)], [damping, x], { dtype });
+      const Ax = await A.matvec(x, options);
+      // The product is a new vector; an operator that returns x itself gets one here.
+      const into = Ax !== x && Ax instanceof Float32Array === (dtype === "float32") ? Ax : undefined;
+      return combination([1, Ax], [damping, x], { dtype, into });
     },
     async matmat(X, options) {
       const AX = await matmat(A, X, options);

@@ -73,7 +73,9 @@ async function product(
 ): Promise<Vector | Interruption> {
   const { signal } = ledger;
   const y = await guarded(ledger, { width: 1, state, work: () => operator.matvec(x, signal ? { signal } : {}) });
-  return y !== undefined && isInterruption(y) ? y : checked(ledger, operator, { y, count: ledger.count });
+  if (y !== undefined && isInterruption(y)) return y;
+  // Algorithms write over products. An operator that returns its argument, as an identity may, would have them write over that.
+  return checked(ledger, operator, { y: y === x ? y.slice() : y, count: ledger.count });
 }
 
 async function block(ledger: Ledger, X: Matrix, state: () => unknown) {
@@ -120,7 +122,7 @@ async function guarded<T>(
   }
 }
 
-/** A product in the operator's precision, if it has the right length and every entry is finite. */
+/** A product in the operator's precision, for the algorithm to write over, if it has the right length and every entry is finite. */
 function checked(
   { name }: Ledger,
   A: LinearOperator,

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type CgOptions, cg } from "../../src/linalg/cg.ts";
+import { type CgOptions, type CgState, cg, cgSteps } from "../../src/linalg/cg.ts";
+import { damped } from "../../src/linalg/damped.ts";
 import type { LinearOperator } from "../../src/linalg/operator.ts";
 import { toPrecision, type Vector } from "../../src/tensors/index.ts";
 import {
@@ -353,5 +354,43 @@ describe("cg and rounding", () => {
         expect([A.count(), result.matvecs]).toEqual([matvecs, matvecs]);
       }
     }
+  });
+});
+
+describe("cg and the vectors it holds", () => {
+  const A = rotated(geometric(700, 0.97));
+  const b = randomVector(700, 3);
+  const x0 = randomVector(700, 4);
+
+  test("writes over its own alone: not over b, x0, a state, or what the operator was given", async () => {
+    const states: CgState[] = [];
+    const copies: CgState[] = [];
+    const steps = cgSteps(A, b, { x0, matvecs: 40, recompute: 7 });
+    let next = await steps.next();
+    while (!next.done) {
+      states.push(next.value);
+      copies.push(structuredClone(next.value));
+      next = await steps.next();
+    }
+    expect(states).toEqual(copies);
+    const [bBefore, xBefore] = [b.slice(), x0.slice()];
+    const whole = await cg(A, b, { x0, matvecs: 40, recompute: 7 });
+    expect(whole).toEqual(next.value);
+    const resumed = await cg(A, b, { x0, matvecs: 40, recompute: 7, state: states[20]! });
+    expect(resumed.x).toEqual(whole.x);
+    expect(states[20]).toEqual(copies[20]);
+    expect([b, x0]).toEqual([bBefore, xBefore]);
+  });
+
+  test("an operator that returns its argument is taken at its word", async () => {
+    const identity: LinearOperator = { ...A, matvec: async (x) => x };
+    expect((await cg(identity, b, { tolerance: 0 })).x).toEqual(b);
+    const shifted = await cg(damped(identity, 1), b);
+    expect(
+      distance(
+        shifted.x,
+        b.map((value) => value / 2),
+      ),
+    ).toBeLessThan(1e-14);
   });
 });
