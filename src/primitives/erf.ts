@@ -46,9 +46,9 @@ export const erf: (x: Value) => Value = unary("erf", {
   derivative: (x) => scale(exp(neg(square(x))), 2 / Math.sqrt(Math.PI)),
 });
 
-/** Density of the standard normal distribution. */
+/** Density of the standard normal distribution, e^(c - (x / sqrt 2)^2): the quotient is the one that Phi takes, the constant no factor. */
 const normalDensity = composite("normalDensity", {
-  form: (x) => scale(exp(scale(square(x), -0.5)), 1 / Math.sqrt(2 * Math.PI)),
+  form: (x) => exp(sub(scalar(-0.5 * Math.log(2 * Math.PI)), square(scale(x, Math.SQRT1_2)))),
   derivative: (x, y) => neg(mul(x, y)),
 });
 
