@@ -97,7 +97,7 @@ export async function* eigshNearSteps(
   let state: EigshNearState = saved ?? { method: NAME, columns, matvecs: 0 };
   for (;;) {
     const next = await outer.next().catch((error: unknown) => {
-      throw withState(error, state);
+      throw withState(error, { state, used: inner.used });
     });
     if (next.done) return conclude(A, { plan, inner, state, found: next.value, options });
     state = { method: NAME, columns, matvecs: inner.used, outer: next.value };
@@ -162,9 +162,16 @@ function solver(A: LinearOperator, { plan, inner }: { readonly plan: Plan; reado
   };
 }
 
-function withState(error: unknown, state: EigshNearState): unknown {
+/** The failure of a product within a system within the outer process, as one of this method with the operator's own error as its cause. */
+function withState(error: unknown, { state, used }: { state: EigshNearState; used: number }): unknown {
   if (!(error instanceof CurvatureError)) return error;
-  return new CurvatureError(error.code, error.message, { cause: error.cause, state });
+  let failure = error;
+  while (failure.cause instanceof CurvatureError && failure.cause.state !== undefined) failure = failure.cause;
+  const { cause, code, state: system } = failure;
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  const product = used + ((system as { matvecs?: number })?.matvecs ?? 0) + 1;
+  const message = `${NAME} expected product ${product} of the operator, which failed: ${reason}; resume from error.state`;
+  return new CurvatureError(code, message, { cause, state });
 }
 
 async function conclude(

@@ -53,7 +53,7 @@ export interface SolverRow {
   readonly leastSquares?: true;
   /** Whether it takes rectangular operators. */
   readonly rectangular?: true;
-  /** The method that makes its products, where it is another one. */
+  /** The method that speaks of its products, where it is another one. */
   readonly speaksAs?: string;
 }
 

@@ -1,0 +1,66 @@
+import { describe, expect, test } from "vitest";
+import { drive } from "../../src/linalg/drive.ts";
+import { eigensolverRows } from "./eigensolverRows.ts";
+import { counted, distance, geometric, range, rotated } from "./knownOperators.ts";
+
+// Eigensolver x spectrum: every method on every spectrum, in both precisions, against the eigenvalues that the matrix was made of.
+
+interface Spectrum {
+  readonly values: Float64Array;
+  /** Whether an eigenvalue at an end occurs several times. */
+  readonly repeated?: true;
+  /** Whether the largest ones lie so close together that only Krylov methods tell them apart. */
+  readonly close?: true;
+}
+
+const spectra: Readonly<Record<string, Spectrum>> = {
+  flat: { values: range(30, (i) => 1 + i / 30) },
+  geometric: { values: geometric(40, 0.85) },
+  step: { values: range(40, (i) => (i < 4 ? 9 : 1) + i / 1000), close: true },
+  repeated: { values: range(40, (i) => [5, 5, 2, -1][i % 4]!), repeated: true },
+  clustered: { values: range(40, (i) => 1 + (i < 3 ? 1 + 1e-3 * i : i / 80)), close: true },
+  "one outlier": { values: range(50, (i) => (i === 0 ? 30 : i / 50)) },
+  "nearly singular": { values: range(40, (i) => (i === 0 ? 1e-9 : 1 + i / 8)) },
+  singular: { values: range(40, (i) => (i < 5 ? 10 - i : 0)), repeated: true },
+  indefinite: { values: range(40, (i) => (i % 2 ? 1 : -1) * (1 + i)) },
+  "negative definite": { values: range(30, (i) => -1 - i) },
+  zero: { values: new Float64Array(20), repeated: true },
+  "size 1": { values: Float64Array.of(-2.5) },
+  "size 2": { values: Float64Array.of(4, -1) },
+};
+
+const finders = Object.keys(eigensolverRows).filter((name) => eigensolverRows[name]!.wanted);
+
+describe.each(finders)("%s", (name) => {
+  const { steps, wanted, found, most = 3, single, slow } = eigensolverRows[name]!;
+  test.each(Object.entries(spectra))("%s", async (_, { values, repeated, close }) => {
+    const k = Math.min(most, values.length, single && repeated ? 1 : 3);
+    const scale = Math.max(...values.map(Math.abs)) || 1;
+    for (const [dtype, tolerance] of [
+      ["float64", 1e-8],
+      ["float32", 1e-3],
+    ] as const) {
+      const A = counted(rotated(values, { seed: 3, dtype }));
+      // The budget goes far beyond n.
+      const result = await drive(steps(A, { k, seed: 0, tolerance, matvecs: 20_000 }));
+      expect(slow && close ? ["converged", "budget"] : ["converged"], result.message).toContain(result.status);
+      expect(A.count()).toBe(result.matvecs);
+      if (result.status === "budget") continue;
+      const truth = wanted!(Array.from(values), k);
+      const got = Array.from(found!(result as never)).slice(0, k);
+      expect(distance(got, truth), `${dtype} ${got} ${truth}`).toBeLessThanOrEqual(3 * tolerance * scale);
+    }
+  });
+
+  test("a budget that is too small, and a tolerance below rounding", async () => {
+    const values = range(80, (i) => 1 + i / 80);
+    const A = counted(rotated(values));
+    const short = await drive(steps(A, { k: Math.min(most, 3), seed: 0, tolerance: 1e-10, matvecs: 20 }));
+    expect(short.status, short.message).toBe("budget");
+    expect(A.count()).toBe(short.matvecs);
+    expect(short.matvecs).toBeLessThanOrEqual(20);
+    const coarse = rotated(geometric(30, 0.6), { dtype: "float32" });
+    const beyond = await drive(steps(coarse, { k: 1, seed: 0, tolerance: 1e-13, matvecs: 2000 }));
+    expect(["stagnated", "budget", "breakdown"], beyond.message).toContain(beyond.status);
+  });
+});
