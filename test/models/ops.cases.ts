@@ -81,8 +81,17 @@ const recurrence = (gates: number, states: number, more: Readonly<Record<string,
     Array.from({ length: states }, (_, k) => float([directions, 2, 2], [-1 - k, 1]));
   const attributes = { hidden_size: int(2), ...more };
   const every = { outputs: 1 + states };
+  const ends = (name: string, lengths: Operand, direction: string, directions: number) => ({
+    title: `sequences of several lengths, ${name}`,
+    attributes: { ...attributes, direction: text(direction) },
+    operands: [sequence, ...weights(directions), bias(directions), lengths, ...start(directions)],
+    ...every,
+  });
   return [
     { title: "forward", attributes, operands: [sequence, ...weights(1)], ...every },
+    ends("forward", int32([3, 2]), "forward", 1),
+    ends("backward", tokens([1, 3], [2]), "reverse", 1),
+    ends("both ways, given with the data", tokens([2, 1], [2]), "bidirectional", 2),
     {
       title: "both ways, bias, first states",
       attributes: { ...attributes, direction: text("bidirectional") },
@@ -373,6 +382,16 @@ export const operatorCases: Readonly<Record<keyof typeof operators, readonly Ope
       operands: [float([2, 3, 2, 4]), float([2, 3, 5, 4])],
     },
     {
+      title: "axes of size 1 under dots, and of a letter",
+      attributes: { equation: text("...ij,...jk,k->...ik") },
+      operands: [float([2, 1, 2, 3]), float([1, 4, 3, 2]), float([1])],
+    },
+    {
+      title: "axes of size 1 that stay or are summed",
+      attributes: { equation: text("a...,b...->b...") },
+      operands: [float([1, 1, 3]), float([2, 1, 1])],
+    },
+    {
       title: "three operands",
       attributes: { equation: text("ij,jk,k->i") },
       operands: [float([2, 3]), float([3, 4]), float([4])],
@@ -630,6 +649,12 @@ export const operatorCases: Readonly<Record<keyof typeof operators, readonly Ope
       attributes: { p: int(1), kernel_shape: ints(2, 2), dilations: ints(2, 1) },
       operands: [images],
     },
+    {
+      title: "opset 18, ceil_mode",
+      opset: 18,
+      attributes: { kernel_shape: ints(2, 3), strides: ints(3, 2), pads: ints(1, 0, 0, 0), ceil_mode: int(1) },
+      operands: [images],
+    },
   ],
   MatMul: [
     { title: "matrices", operands: [float([3, 4]), float([4, 2])] },
@@ -695,6 +720,18 @@ export const operatorCases: Readonly<Record<keyof typeof operators, readonly Ope
       attributes: { num_heads: int(2) },
       operands: [float([2, 3, 4]), float([2, 2, 4]), float([2, 2, 4], [-1, 1]), float([12])],
     },
+    ...[
+      { title: "numbers of keys", mask: int32([2, 4]) },
+      {
+        title: "numbers of keys and where rows begin, given with the data",
+        mask: tokens([3, 1, 0, 3, 6, 0, 5, 10], [8]),
+      },
+    ].map(({ title, mask }) => ({
+      title,
+      domain: "com.microsoft",
+      attributes: { num_heads: int(2) },
+      operands: [float([2, 3, 4]), float([2, 5, 4]), float([2, 5, 4], [-1, 1]), null, mask],
+    })),
     {
       title: "a mask of keys, one that is added, a scale",
       domain: "com.microsoft",
@@ -923,6 +960,12 @@ export const operatorCases: Readonly<Record<keyof typeof operators, readonly Ope
     },
   ],
   ScatterElements: [
+    ...["mul", "max", "min"].map((reduction) => ({
+      title: `opset 18, ${reduction} at places that come with the data`,
+      opset: 18,
+      attributes: { reduction: text(reduction), axis: int(1) },
+      operands: [float([2, 4]), givenIntegers([1, 1, -1, 0, 0, 0], [2, 3]), float([2, 3])],
+    })),
     {
       title: "rows, one place twice",
       operands: [float([3, 3]), givenIntegers([1, 0, 2, 1, 2, 1], [2, 3]), float([2, 3])],
@@ -941,6 +984,12 @@ export const operatorCases: Readonly<Record<keyof typeof operators, readonly Ope
     })),
   ],
   ScatterND: [
+    ...["mul", "max", "min"].map((reduction) => ({
+      title: `opset 18, ${reduction} at places that come with the data`,
+      opset: 18,
+      attributes: { reduction: text(reduction) },
+      operands: [float([4, 2]), givenIntegers([2, 0, 2, -2], [4, 1]), float([4, 2], [-2, 2])],
+    })),
     { title: "elements", operands: [float([4, 2]), givenIntegers([0, 1, -1, 0], [2, 2]), float([2])] },
     { title: "slices, one place twice", operands: [float([4, 2]), givenIntegers([2, 0, 2], [3, 1]), float([3, 2])] },
     ...["add", "mul", "max", "min"].map((reduction) => ({

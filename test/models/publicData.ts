@@ -101,12 +101,16 @@ export async function probabilities(
   }
 }
 
-/** The network's own answers for terms of so many numbers each, every tenth exchanged for another: labels with errors in them. */
+/**
+ * The network's own answers for terms of so many numbers each, every tenth exchanged for another: labels with errors in them. A label
+ * of less than a thousandth stays as it is, since ONNX Runtime's float32 Sigmoid does not tell 1 from what is nearly 1.
+ */
 export function labelsOf(terms: readonly (readonly number[])[]): number[] {
   const random = stream(7, "labels");
   return terms.map((term) => {
-    const classes = term.length === 1 ? 2 : term.length;
-    const best = term.length === 1 ? Number(term[0] > 0.5) : term.indexOf(Math.max(...term));
-    return random.uniform() < 0.1 ? (best + 1 + random.integer(classes - 1)) % classes : best;
+    const chances = term.length === 1 ? [1 - term[0], term[0]] : term;
+    const best = chances.indexOf(Math.max(...chances));
+    const other = (best + 1 + random.integer(chances.length - 1)) % chances.length;
+    return random.uniform() < 0.1 && chances[other] > 1e-3 ? other : best;
   });
 }

@@ -33,6 +33,7 @@ const models: readonly PublicModel[] = [
   { pack: ocr, path: "assets/ch_PP-OCRv4_rec_infer.onnx", shapes: { x: [1, 3, 48, 32] }, moved: 4 },
   { pack: words, path: "models/hello_deepa.onnx", shapes: { "onnx::Flatten_0": [1, 25, 96] } },
   { pack: voices, path: "dist/silero_vad_v5.onnx", shapes: { input: [1, 512] }, options: silero },
+  { pack: voices, path: "dist/silero_vad_v6.onnx", shapes: { input: [1, 512] }, options: silero },
   { pack: voices, path: "dist/silero_vad_legacy.onnx", shapes: { input: [1, 512] }, options: older },
   { pack: wakeWords, path: "models/alexa_v0.1.onnx", shapes: {} },
   { pack: wakeWords, path: "models/hey_jarvis_v0.1.onnx", shapes: {}, options: { output: "input.19" } },

@@ -134,15 +134,14 @@ async function runOnce(model: PreparedModel, { shapes, fetches, typed, extra }: 
   } catch (cause) {
     throw (
       sizeError(cause, model.file) ??
-      engineError(`cannot run ${model.file} on ${shapesText(shapes)}${boundText(model)}`, cause)
+      engineError(`cannot run ${model.file}${shapesText(shapes)}${boundText(model)}`, cause)
     );
   }
 }
 
 function shapesText(shapes: RunRequest["shapes"]): string {
-  return Object.entries(shapes)
-    .map(([name, dims]) => `"${name}" of shape ${formatDims(dims)}`)
-    .join(", ");
+  const inputs = Object.entries(shapes).map(([name, dims]) => `"${name}" of shape ${formatDims(dims)}`);
+  return inputs.length === 0 ? "" : ` on ${inputs.join(", ")}`;
 }
 
 /** Bound inputs, since that is where numbers of rows that do not fit one another come from. */

@@ -1,4 +1,4 @@
-import { constant, integers, scalar, type Value } from "../../../graph/index.ts";
+import { constant, integers, type Shape, scalar, type Value } from "../../../graph/index.ts";
 import {
   add,
   and,
@@ -146,19 +146,28 @@ function headsOf(x: Value, count: number): Value {
   return permute(reshape(x, [rows, length, count, width / count]), [0, 2, 1, 3]);
 }
 
-/** Scores with a large negative number for keys whose mask is 0: of each row, or of each query of each row. */
+/**
+ * Scores with a large negative number for keys whose mask is 0: of each row, or of each query of each row. A mask of one axis
+ * begins with the number of keys of each row.
+ */
 function withKeyMask(node: ImportedNode, scores: Value): Value {
   const mask = node.inputs[4];
   if (mask === undefined) return scores;
+  const filter = float(node, "mask_filter_value", -10000);
+  return add(scores, where(presentKeys(node, mask, scores.shape), scalar(0), scalar(filter)));
+}
+
+function presentKeys(node: ImportedNode, mask: Value, [rows, , , keys]: Shape): Value {
   const { shape } = mask;
-  const keys = scores.shape[3];
-  if (shape.length < 2 || shape[shape.length - 1] !== keys) {
-    throw unsupported(node, "masks keys by lengths; give a mask of zeros and ones");
+  if (shape.length === 1) {
+    const lengths = slice(cast(mask, "int64"), { axis: 0, start: 0, limit: rows });
+    return less(range(keys), reshape(lengths, [rows, 1, 1, 1]));
+  }
+  if (shape[shape.length - 1] !== keys) {
+    throw unsupported(node, `masks ${shape[shape.length - 1]} of ${keys} keys; give each key a number of the mask`);
   }
   const spread = reshape(mask, shape.length === 2 ? [shape[0], 1, 1, keys] : [shape[0], 1, ...shape.slice(1)]);
-  const present = greater(spread, constant({ data: Int32Array.of(0), dims: [] }));
-  const filter = float(node, "mask_filter_value", -10000);
-  return add(scores, where(present, scalar(0), scalar(filter)));
+  return greater(spread, constant({ data: Int32Array.of(0), dims: [] }));
 }
 
 function causally(node: ImportedNode, scores: Value): Value {

@@ -1,7 +1,7 @@
 import type { Value } from "../../../graph/index.ts";
 import { matmul, permute, reduceSum, reshape, slice } from "../../../primitives/index.ts";
 import { sizeOf } from "../../../tensors/index.ts";
-import { type ImportedNode, operand, string, unsupported } from "../importedNode.ts";
+import { type ImportedNode, operand, string } from "../importedNode.ts";
 
 /** A tensor with a letter for each axis. */
 interface Labelled {
@@ -19,19 +19,10 @@ export function Einsum(node: ImportedNode): Value {
   const terms = written.map((term, i) => labelsOf(term, ranks[i], most));
   const result =
     right === undefined ? [...dotLabels(most, most), ...onceOnly(terms.flat())] : labelsOf(right, most, most);
-  const operands = terms.map((labels, i) => withoutRepeats({ value: operand(node, i), labels }));
-  if (
-    operands.some(({ value, labels }) =>
-      labels.some((label, axis) => isDot(label) && value.shape[axis] === 1 && most > 0),
-    )
-  ) {
-    throw unsupported(
-      node,
-      `has the equation "${equation}" with an axis of size 1 under its dots, which may have to broadcast`,
-    );
-  }
+  const given = terms.map((labels, i) => withoutRepeats({ value: operand(node, i), labels }));
+  const operands = given.map((each) => withoutBroadcast(each, given));
   const product = operands.reduce((joined, next, i) => {
-    const needed = new Set([...result, ...terms.slice(i + 1).flat()]);
+    const needed = new Set([...result, ...operands.slice(i + 1).flatMap(({ labels }) => labels)]);
     return multiply(joined, next, needed);
   });
   const { value, labels } = summed(product, (label) => result.includes(label));
@@ -68,6 +59,21 @@ function withoutRepeats({ value, labels }: Labelled): Labelled {
   ]);
   const diagonal = slice(flat, { axis: rest.length, start: 0, limit: size * size, step: size + 1 });
   return withoutRepeats({ value: diagonal, labels: [...rest.map((axis) => labels[axis]), labels[first]] });
+}
+
+/** Without the axes of size 1 that another operand has longer: multiplying without such an axis is broadcasting it. */
+function withoutBroadcast({ value, labels }: Labelled, all: readonly Labelled[]): Labelled {
+  const isLonger = (label: string) =>
+    all.some((other) => other.labels.includes(label) && other.value.shape[other.labels.indexOf(label)] > 1);
+  const kept = labels.map((_, axis) => axis).filter((axis) => value.shape[axis] !== 1 || !isLonger(labels[axis]));
+  if (kept.length === labels.length) return { value, labels };
+  return {
+    value: reshape(
+      value,
+      kept.map((axis) => value.shape[axis]),
+    ),
+    labels: kept.map((axis) => labels[axis]),
+  };
 }
 
 /** Letters that appear once, in alphabetical order: the result where the equation names none. */

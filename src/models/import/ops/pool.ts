@@ -13,7 +13,7 @@ import {
   where,
 } from "../../../primitives/index.ts";
 import { type ImportedNode, int, ints, operand, outputShape, string, unsupported } from "../importedNode.ts";
-import { windowsOf } from "../windows.ts";
+import { type NodeWindows, windowsOf } from "../windows.ts";
 
 /**
  * Maximum of every window. The derivative goes to the first of equal maxima, as in PyTorch. The positions of the maxima, the
@@ -32,10 +32,23 @@ export function AveragePool(node: ImportedNode): Value {
 /** Root of degree p of the sum of |x|^p over every window, padded by zeros; derivative 0 where all of it is 0. */
 export function LpPool(node: ImportedNode): Value {
   const p = int(node, "p", 2);
-  const { ceilMode, ...windows } = poolOptions(node);
   const x = operand(node, 0);
-  if (ceilMode) throw unsupported(node, "rounds the number of windows up (ceil_mode)");
-  return rootOf(reduceSum(unfold(powerOf(x, p), windows), [2]), p);
+  return rootOf(reduceSum(unfold(powerOf(x, p), wholeWindows(node)), [2]), p);
+}
+
+/** Windows with so much padding behind that the last one is whole, where their number is rounded up: zeros add nothing. */
+function wholeWindows(node: ImportedNode): NodeWindows {
+  const { ceilMode, ...windows } = poolOptions(node);
+  if (!ceilMode) return windows;
+  const { kernel, strides, dilations, padsBefore } = windows;
+  const sizes = operand(node, 0).shape.slice(2);
+  const padsAfter = outputShape(node)
+    .slice(2)
+    .map((count, axis) => {
+      const end = (count - 1) * strides[axis] + (kernel[axis] - 1) * dilations[axis] + 1;
+      return Math.max(windows.padsAfter[axis], end - padsBefore[axis] - sizes[axis]);
+    });
+  return { ...windows, padsAfter };
 }
 
 /** Root of degree p of the sum of |x|^p of each channel over all positions. */

@@ -1,18 +1,24 @@
-import { scalar, type Value } from "../../../graph/index.ts";
+import { constantTensor, integers, scalar, type Value } from "../../../graph/index.ts";
 import {
   add,
+  cast,
   clip,
   concat,
+  gather,
+  greater,
+  less,
   matmul,
   mul,
   permute,
+  range,
   reshape,
   reverse,
   slice,
   sub,
+  where,
   zeros,
 } from "../../../primitives/index.ts";
-import { float, floats, type ImportedNode, int, knownNumbers, operand, string, unsupported } from "../importedNode.ts";
+import { float, floats, type ImportedNode, int, operand, string } from "../importedNode.ts";
 import { activationNamed } from "../namedActivation.ts";
 
 /** State of a cell for all rows: hidden `[rows, h]`, and what else it remembers. */
@@ -103,13 +109,17 @@ export function RNN(node: ImportedNode): readonly Value[] {
 function recurrent(node: ImportedNode, cell: Cell): readonly Value[] {
   const rowsFirst = int(node, "layout", 0) === 1;
   const x = rowsFirst ? permute(operand(node, 0), [1, 0, 2]) : operand(node, 0);
-  checkLengths(node, x.shape[0]);
+  const lengths = lengthsOf(node, x.shape[0]);
   const way = string(node, "direction", "forward");
   const backward = way === "reverse" ? [true] : way === "bidirectional" ? [false, true] : [false];
   const results = backward.map((reversed, d) => {
-    const direction = directionOf(node, cell, { x: reversed ? reverse(x, [0]) : x, d });
-    const { hidden, last } = unrolled(direction, cell, initialStates(node, cell, { x, d, rowsFirst }));
-    return { hidden: reversed ? reverse(hidden, [0]) : hidden, last };
+    const turned = (sequence: Value) => (reversed ? backwards(sequence, lengths) : sequence);
+    const direction = directionOf(node, cell, { x: turned(x), d });
+    const { hidden, last } = unrolled(direction, cell, {
+      start: initialStates(node, cell, { x, d, rowsFirst }),
+      lengths,
+    });
+    return { hidden: turned(hidden), last };
   });
   const y = concat(
     results.map(({ hidden: { shape }, hidden }) => reshape(hidden, [shape[0], 1, shape[1], shape[2]])),
@@ -122,10 +132,24 @@ function recurrent(node: ImportedNode, cell: Cell): readonly Value[] {
   return [rowsFirst ? permute(y, [2, 0, 1, 3]) : y, ...states];
 }
 
-function checkLengths(node: ImportedNode, length: number): void {
-  if (node.inputs[4] === undefined) return;
-  if (knownNumbers(node, 4)!.some((each) => each !== length))
-    throw unsupported(node, "reads sequences of several lengths");
+/** Lengths of the rows' sequences, int64 `[rows]`; undefined where all are as long as there is room for. */
+function lengthsOf(node: ImportedNode, length: number): Value | undefined {
+  const lengths = node.inputs[4];
+  if (lengths === undefined) return undefined;
+  const known = constantTensor(lengths);
+  const isFull = known !== undefined && Array.from(known.data as ArrayLike<number>, Number).every((n) => n === length);
+  return isFull ? undefined : cast(lengths, "int64");
+}
+
+/** `[length, rows, ...]` with each row's steps in the opposite order; those after its end stay where they are. */
+function backwards(x: Value, lengths: Value | undefined): Value {
+  if (lengths === undefined) return reverse(x, [0]);
+  const [length, rows, width] = x.shape;
+  const steps = reshape(range(length), [length, 1]);
+  const mirrored = sub(sub(reshape(lengths, [1, rows]), integers([1])), steps);
+  const from = where(less(steps, reshape(lengths, [1, rows])), mirrored, steps);
+  const places = reshape(add(mul(from, integers([rows])), range(rows)), [length * rows]);
+  return reshape(gather(reshape(x, [length * rows, width]), places, 0), x.shape);
 }
 
 function directionOf(node: ImportedNode, cell: Cell, { x, d }: { readonly x: Value; readonly d: number }): Direction {
@@ -173,14 +197,23 @@ function initialStates(
   });
 }
 
-function unrolled(direction: Direction, cell: Cell, start: State): { readonly hidden: Value; readonly last: State } {
+/** Beyond the end of a row its state stays as it was, and its outputs are 0. */
+function unrolled(
+  direction: Direction,
+  cell: Cell,
+  { start, lengths }: { readonly start: State; readonly lengths: Value | undefined },
+): { readonly hidden: Value; readonly last: State } {
   const [length, rows, width] = direction.projected.shape;
   let state = start;
   const hidden: Value[] = [];
   for (let t = 0; t < length; t++) {
     const projected = reshape(slice(direction.projected, { axis: 0, start: t, limit: t + 1 }), [rows, width]);
-    state = cell.step(projected, state, direction);
-    hidden.push(reshape(state[0], [1, ...state[0].shape]));
+    const next = cell.step(projected, state, direction);
+    const goesOn = lengths && reshape(greater(lengths, integers([t])), [rows, 1]);
+    const before = state;
+    state = goesOn === undefined ? next : next.map((value, k) => where(goesOn, value, before[k]));
+    const output = goesOn === undefined ? next[0] : where(goesOn, next[0], scalar(0));
+    hidden.push(reshape(output, [1, ...output.shape]));
   }
   return { hidden: concat(hidden, 0), last: state };
 }

@@ -72,16 +72,21 @@ export function ReduceProd(node: ImportedNode): Value {
     const kept = x.shape.map((_, axis) => axis).filter((axis) => !axes.includes(axis));
     const outer = kept.map((axis) => x.shape[axis]);
     const count = sizeOf(axes.map((axis) => x.shape[axis]));
-    let factors = reshape(permute(x, [...kept, ...axes]), [sizeOf(outer), count]);
     if (count === 0) return filled(outer, 1);
-    for (let n = count; n > 1; n = factors.shape[1]) {
-      const half = Math.floor(n / 2);
-      const [left, right] = [0, half].map((start) => slice(factors, { axis: 1, start, limit: start + half }));
-      const product = mul(left, right);
-      factors = n % 2 === 0 ? product : concat([product, slice(factors, { axis: 1, start: n - 1, limit: n })], 1);
-    }
-    return reshape(factors, outer);
+    return reshape(productAlong(reshape(permute(x, [...kept, ...axes]), [sizeOf(outer), count])), outer);
   });
+}
+
+/** Products of the rows of a matrix, by halves: exact derivatives where factors are 0, in about twice the multiplications. */
+export function productAlong(x: Value): Value {
+  let factors = x;
+  for (let n = x.shape[1]; n > 1; n = factors.shape[1]) {
+    const half = Math.floor(n / 2);
+    const [left, right] = [0, half].map((start) => slice(factors, { axis: 1, start, limit: start + half }));
+    const product = mul(left, right);
+    factors = n % 2 === 0 ? product : concat([product, slice(factors, { axis: 1, start: n - 1, limit: n })], 1);
+  }
+  return reshape(factors, [x.shape[0]]);
 }
 
 /** Maximum over axes; equal maxima share the derivative, as in PyTorch's amax. */

@@ -1,7 +1,9 @@
-import { constant, constantTensor, integers, normalizeAxis, type Value } from "../../../graph/index.ts";
+import { constant, constantTensor, integers, normalizeAxis, scalar, type Value } from "../../../graph/index.ts";
 import {
   add,
   cast,
+  concat,
+  equal,
   gather,
   greaterOrEqual,
   lastWriters,
@@ -9,6 +11,10 @@ import {
   maximum,
   minimum,
   mul,
+  permute,
+  range,
+  reduceMax,
+  reduceMin,
   reduceSum,
   reshape,
   scatterAdd,
@@ -16,6 +22,7 @@ import {
 } from "../../../primitives/index.ts";
 import { sizeOf } from "../../../tensors/index.ts";
 import { type ImportedNode, int, operand, string, unsupported } from "../importedNode.ts";
+import { productAlong } from "./reduce.ts";
 
 /** A table `[places, width]`, and for each of m rows of updates `[m, width]` the place (int64 `[m]`) it is for. */
 interface Rows {
@@ -128,7 +135,10 @@ function scattered(node: ImportedNode, rows: Rows): Value {
   if (reduction === "none") return replaced(rows, (_, update) => update);
   const combine = COMBINATIONS[reduction];
   if (combine === undefined) throw unsupported(node, `reduces by "${reduction}"`);
-  return inRounds(node, rows, combine);
+  const known = constantTensor(operand(node, 1));
+  return known === undefined
+    ? amongAll(node, rows, reduction)
+    : inRounds(node, rows, { known: known.data as ArrayLike<number | bigint>, combine });
 }
 
 const COMBINATIONS: Readonly<Record<string, (a: Value, b: Value) => Value>> = { mul, max: maximum, min: minimum };
@@ -147,19 +157,42 @@ function replaced({ table, places, updates }: Rows, combine: (row: Value, update
  * One round after the other, in each of which a place gets at most one update: that needs indices that are known. Equal
  * maxima and minima share the derivative by halves, where PyTorch shares it evenly among all.
  */
-function inRounds(node: ImportedNode, { table, places, updates }: Rows, combine: (a: Value, b: Value) => Value): Value {
-  const known = constantTensor(operand(node, 1));
-  if (known === undefined) {
-    throw unsupported(
-      node,
-      'reduces by "mul", "max" or "min" at places that depend on the data; they must be constant',
-    );
-  }
-  const order = roundsOf(knownPlaces(node, known.data as ArrayLike<number | bigint>));
+function inRounds(
+  node: ImportedNode,
+  { table, places, updates }: Rows,
+  { known, combine }: { readonly known: ArrayLike<number | bigint>; readonly combine: (a: Value, b: Value) => Value },
+): Value {
+  const order = roundsOf(knownPlaces(node, known));
   return order.reduce((result, members) => {
     const index = integers(members);
     return replaced({ table: result, places: gather(places, index, 0), updates: gather(updates, index, 0) }, combine);
   }, table);
+}
+
+/** Numbers that places and updates may take beside one another. */
+const MOST_CANDIDATES = 2 ** 24;
+
+/**
+ * Every place looks at all updates, since which are for it depends on the data: places x updates x width numbers. Equal maxima
+ * and minima share the derivative evenly, as in PyTorch.
+ */
+function amongAll(node: ImportedNode, { table, places, updates }: Rows, reduction: string): Value {
+  const [size, width] = table.shape;
+  const count = updates.shape[0];
+  if (size * count * width > MOST_CANDIDATES) {
+    throw unsupported(
+      node,
+      `reduces by "${reduction}" at places that depend on the data, where ${size} places times ${count} updates of ${width} numbers are more than can be compared; make the places constant`,
+    );
+  }
+  const here = reshape(equal(reshape(range(size), [size, 1]), reshape(places, [1, count])), [size, count, 1]);
+  const neutral = { mul: 1, max: Number.NEGATIVE_INFINITY, min: Number.POSITIVE_INFINITY }[reduction]!;
+  const own = reshape(table, [size, 1, width]);
+  const candidates = concat([own, where(here, reshape(updates, [1, count, width]), scalar(neutral))], 1);
+  if (reduction === "max") return reduceMax(candidates, [1]);
+  if (reduction === "min") return reduceMin(candidates, [1]);
+  const factors = reshape(permute(candidates, [0, 2, 1]), [size * width, count + 1]);
+  return reshape(productAlong(factors), [size, width]);
 }
 
 /** The indices of each update as one text, so that equal places are found. */
