@@ -21,16 +21,16 @@ export function measureOf(
 ): (x: number) => MassBelow {
   const mass = cumulated(nodes, weights, width);
   const rule = exact ? undefined : (gauss ?? { nodes, weights, subdiagonal: Float64Array.of(1) });
-  if (!rule || rule.subdiagonal[rule.subdiagonal.length - 1] === 0) {
-    return (x) => {
-      const known = mass(x);
-      return { mass: known, least: known, most: known };
-    };
-  }
+  const surely = (x: number): MassBelow => {
+    const known = mass(x);
+    return { mass: known, least: known, most: known };
+  };
+  if (!rule || rule.subdiagonal[rule.subdiagonal.length - 1] === 0) return surely;
   const ruled = cumulated(rule.nodes, rule.weights, width);
   const late = cumulated(Float64Array.of(...rule.nodes.subarray(1), Number.POSITIVE_INFINITY), rule.weights, width);
   const early = cumulated(Float64Array.of(Number.NEGATIVE_INFINITY, ...rule.nodes), rule.weights, width);
   return (x) => {
+    if (!Number.isFinite(x)) return surely(x);
     const [whole, estimated] = [mass(x), ruled(x)];
     return { mass: whole, least: whole - estimated + late(x), most: whole - estimated + early(x) };
   };

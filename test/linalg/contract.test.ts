@@ -1,4 +1,7 @@
-import { describe, expect, test } from "vitest";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
 import { CurvatureError } from "../../src/errors/index.ts";
 import { cg, cgSteps } from "../../src/linalg/cg.ts";
 import { diagPlusPlus, diagPlusPlusSteps } from "../../src/linalg/diagPlusPlus.ts";
@@ -21,9 +24,11 @@ import type { Outcome } from "../../src/linalg/result.ts";
 import { rowNorms } from "../../src/linalg/rowNorms.ts";
 import { schattenNorm } from "../../src/linalg/schattenNorm.ts";
 import { spectralDensity } from "../../src/linalg/spectralDensity.ts";
+import { spectralMass } from "../../src/linalg/spectralMass.ts";
 import { spectralNorm, spectralNormSteps } from "../../src/linalg/spectralNorm.ts";
 import { spectralSum } from "../../src/linalg/spectralSum.ts";
 import { squaredFrobeniusNorm } from "../../src/linalg/squaredFrobeniusNorm.ts";
+import { stateStore } from "../../src/linalg/stateStore.ts";
 import { xdiag, xdiagSteps } from "../../src/linalg/xdiag.ts";
 import { xnysdiag, xnysdiagSteps } from "../../src/linalg/xnysdiag.ts";
 import { xnystrace, xnystraceSteps } from "../../src/linalg/xnystrace.ts";
@@ -139,6 +144,10 @@ const algorithms: Readonly<Record<string, Algorithm>> = {
   },
   spectralSum: {
     run: (A, o) => spectralSum(A, Math.cos, { ...o, ...density, state: o.state as State }),
+    random: true,
+  },
+  spectralMass: {
+    run: (A, o) => spectralMass(A, { ...o, ...density, to: 0.4, width: 0.1, state: o.state as State }),
     random: true,
   },
   logDeterminant: {
@@ -359,18 +368,24 @@ describe.each(["powerIteration", "lanczos", "eigsh", "lanczosQuadrature", "spect
   });
 });
 
+const folder = mkdtempSync(join(tmpdir(), "onnx-curvature-contract-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
 describe.each(names.filter((name) => algorithms[name]!.steps))("%s as a generator", (name) => {
-  test("can be saved after any step and resumed to the same bits; states do not change later", async () => {
+  test("can be saved to a file after any step and resumed to the same bits; states do not change later", async () => {
     const steps = algorithms[name]!.steps!;
     const options = { matvecs: 24, seed: 3 };
     const saved: { readonly state: unknown; readonly copy: unknown }[] = [];
+    const store = stateStore(join(folder, name));
     const generator = steps(A, options);
     let next = await generator.next();
-    for (; !next.done; next = await generator.next())
-      saved.push({ state: next.value, copy: structuredClone(next.value) });
+    for (; !next.done; next = await generator.next()) {
+      await store.save(next.value as object);
+      saved.push({ state: next.value, copy: await store.load() });
+    }
     expect(saved.length).toBeGreaterThan(4);
     for (const { state, copy } of saved) {
-      expect(state).toEqual(copy);
+      expect(copy).toEqual(state);
       const resumed = steps(A, { ...options, state: copy });
       let last = await resumed.next();
       while (!last.done) last = await resumed.next();

@@ -1,7 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { densityFromQuadrature } from "../../src/linalg/densityFromQuadrature.ts";
 import { lanczosQuadrature } from "../../src/linalg/lanczosQuadrature.ts";
+import { massFromQuadrature } from "../../src/linalg/massFromQuadrature.ts";
 import { spectralDensity } from "../../src/linalg/spectralDensity.ts";
+import { spectralMass } from "../../src/linalg/spectralMass.ts";
 import { counted, distance, failing, geometric, range, rotated } from "./knownOperators.ts";
 
 const spacing = (grid: Float64Array) => (grid[grid.length - 1]! - grid[0]!) / (grid.length - 1);
@@ -208,6 +210,98 @@ describe("spectralDensity on the logarithmic scale", () => {
     expect((await spectralDensity(rotated(values), options)).zeroMass).toBe(0);
     expect((await spectralDensity(rotated(values), { ...options, epsilon: 1e-5 })).zeroMass).toBeCloseTo(0.5, 12);
     expect((await spectralDensity(rotated(values, { dtype: "float32" }), options)).zeroMass).toBeCloseTo(0.5, 12);
+  });
+});
+
+describe("the mass of a part of the spectrum", () => {
+  const values = range(100, (i) => (i < 40 ? -1 - (i % 4) / 4 : 0.5 + (i % 6) / 6));
+  const A = rotated(values);
+
+  test("is the integral of the density of the same width, with the interval of the negative mass", async () => {
+    const options = { steps: 30, probes: 12, seed: 0 };
+    const { grid, density, width, negativeMass, quadrature } = await spectralDensity(A, {
+      ...options,
+      width: 0.2,
+      points: 2000,
+    });
+    for (const [from, to] of [
+      [-2.2, -0.9],
+      [-0.3, 0.7],
+    ] as const) {
+      const { value } = massFromQuadrature({ quadrature, exact: false }, { from, to, width });
+      const inside = density.reduce((so, x, i) => (grid[i]! > from && grid[i]! <= to ? so + x : so), 0);
+      expect(Math.abs(value - inside * spacing(grid))).toBeLessThan(2 * spacing(grid));
+    }
+    const { bounds: _, ...mass } = massFromQuadrature({ quadrature, exact: false });
+    expect(mass).toEqual(negativeMass);
+    const { status, message, matvecs, bounds: __, ...same } = await spectralMass(A, options);
+    expect(same).toEqual(mass);
+    expect([status, matvecs]).toEqual(["converged", quadrature.reduce((so, { nodes }) => so + nodes.length, 0)]);
+    expect(message).toBe("averaged 12 probes, few for an interval; each took at most 30 steps");
+  });
+
+  test("is exact where all eigenvalues are known, both ends and the width as they are said to be", async () => {
+    const run = await lanczosQuadrature(A, { steps: 100, probes: 1, seed: 0 });
+    const at = Array.from(run.quadrature[0]!.nodes);
+    for (const [from, to] of [
+      [-1.25, 0.75],
+      [at[3]!, at[60]!],
+    ] as const) {
+      const { value, standardError, interval, bounds } = massFromQuadrature(run, { from, to });
+      expect(value).toBeCloseTo(at.filter((x) => from < x && x <= to).length / 100, 12);
+      expect([standardError, interval.lower, interval.upper, bounds]).toEqual([
+        0,
+        value,
+        value,
+        { lower: value, upper: value },
+      ]);
+    }
+    // An end in the middle of one Gaussian takes half of it: the four levels below zero have 10 eigenvalues each.
+    expect(massFromQuadrature(run, { to: -1.5, width: 0.01 }).value).toBeCloseTo(0.15, 10);
+  });
+
+  test("of few steps its bounds hold what more steps give for the same probes, and stay in 0 and 1", async () => {
+    const smooth = rotated(range(100, (i) => Math.sin(i) + 0.2));
+    for (const width of [0, 0.1]) {
+      for (const part of [{}, { from: -0.4, to: 0.9 }, { from: 0.1, to: Number.POSITIVE_INFINITY }]) {
+        const deep = massFromQuadrature(await lanczosQuadrature(smooth, { steps: 99, probes: 6, seed: 1 }), {
+          ...part,
+          width,
+        });
+        for (const steps of [3, 6, 12]) {
+          const run = await lanczosQuadrature(smooth, { steps, probes: 6, seed: 1 });
+          const { bounds, interval, value } = massFromQuadrature(run, { ...part, width });
+          expect(bounds.lower).toBeLessThanOrEqual(deep.value + 0.011);
+          expect(bounds.upper).toBeGreaterThanOrEqual(deep.value - 0.011);
+          expect(bounds.lower).toBeLessThanOrEqual(value);
+          expect(bounds.upper).toBeGreaterThanOrEqual(value);
+          expect([interval.lower >= 0, interval.upper <= 1]).toEqual([true, true]);
+        }
+      }
+    }
+  });
+
+  test("takes nothing of the line, and no spectrum at all, as mistakes", async () => {
+    const run = await lanczosQuadrature(A, { steps: 5, probes: 2, seed: 0 });
+    expect(() => massFromQuadrature(run, { from: 1 })).toThrow(
+      "massFromQuadrature expects from to be below to, got 1 and 0; swap them",
+    );
+    expect(() => massFromQuadrature({ ...run, quadrature: [] })).toThrow(
+      "massFromQuadrature expects at least one quadrature rule, got none: the run ended before its first step",
+    );
+    expect(() => massFromQuadrature(run, { confidence: 2 })).toThrow(
+      "massFromQuadrature expects confidence to be between 0 and 1, got 2",
+    );
+    const options = { steps: 5, probes: 2, seed: 0 };
+    await expect(spectralMass(A, { ...options, from: 2, to: 1 })).rejects.toThrow(
+      "spectralMass expects from to be below to, got 2 and 1; swap them",
+    );
+    await expect(spectralMass(A, { ...options, width: -1 })).rejects.toThrow(
+      "spectralMass expects width to be zero or a positive finite number, got -1",
+    );
+    expect(() => densityFromQuadrature(run, { confidence: 0 })).toThrow(
+      "densityFromQuadrature expects confidence to be between 0 and 1, got 0",
+    );
   });
 });
 
