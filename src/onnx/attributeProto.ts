@@ -7,7 +7,8 @@ import {
   AttributeProto_AttributeType as AttributeType,
   GraphProtoSchema,
 } from "./generated/onnx_pb.ts";
-import { fromTensorProto, toTensorProto } from "./tensorProto.ts";
+import { isPacked } from "./packedIntegers.ts";
+import { fromTensorProto, tensorHeader, toTensorProto } from "./tensorProto.ts";
 
 /** AttributeProto of a named attribute. Throws "argument" for integers beyond 64 bits or with a fraction. */
 export function toAttributeProto(name: string, value: AttributeValue): AttributeProto {
@@ -89,7 +90,7 @@ function plainValue(proto: AttributeProto): AttributeValue | undefined {
     case AttributeType.STRING:
       return isText(proto.s) ? { string: decodeText(proto.s) } : undefined;
     case AttributeType.TENSOR:
-      return proto.t && fromTensorProto(proto.t);
+      return proto.t && !isPacked(tensorHeader(proto.t).dtype) ? fromTensorProto(proto.t) : undefined;
     case AttributeType.GRAPH:
       return proto.g && { graph: toBinary(GraphProtoSchema, proto.g) };
     default:
@@ -106,6 +107,7 @@ function plainList(proto: AttributeProto): AttributeValue | undefined {
     case AttributeType.STRINGS:
       return proto.strings.every(isText) ? { strings: proto.strings.map(decodeText) } : undefined;
     case AttributeType.TENSORS: {
+      if (proto.tensors.some((tensor) => isPacked(tensorHeader(tensor).dtype))) return undefined;
       const stored = proto.tensors.map((tensor) => fromTensorProto(tensor));
       return stored.some(({ storedAs }) => storedAs) ? undefined : { tensors: stored.map(({ tensor }) => tensor) };
     }

@@ -3,7 +3,7 @@ import type { Dtype } from "../tensors/index.ts";
 /** Element types of ONNX tensors: those that arrays hold, and those that only a file can. */
 export type ElementType = Dtype | "bfloat16" | NarrowType;
 
-/** Element types that no array of this library holds: complex numbers and everything below eight bits or of eight-bit floats. */
+/** Element types that no array of this library holds: complex numbers, floats of eight bits or less, integers of less than eight. */
 export type NarrowType =
   | "complex64"
   | "complex128"

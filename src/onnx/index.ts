@@ -9,6 +9,7 @@ export {
   modelContents,
   subgraphContents,
 } from "./modelContents.ts";
+export { isPacked, packedIntegers } from "./packedIntegers.ts";
 export { type LoadedModel, type ModelWithGraph, readModel } from "./readModel.ts";
 export { type FileNode, readNode } from "./readNode.ts";
 export { renameCaptures } from "./renameCaptures.ts";

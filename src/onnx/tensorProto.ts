@@ -13,8 +13,12 @@ import {
 import { type ElementType, elementTypeCode, elementTypeOf, type NarrowType } from "./elementType.ts";
 import { type TensorProto, TensorProtoSchema } from "./generated/onnx_pb.ts";
 import { decodeBfloat16, decodeFloat16, encodeBfloat16, encodeFloat16 } from "./halfPrecision.ts";
+import { isPacked, type PackedType, packedByteLength, packedIntegers, unpacked } from "./packedIntegers.ts";
 
-/** A tensor from a file: float16 and bfloat16 are decoded to float32, exactly, and `storedAs` says so. */
+/**
+ * A tensor from a file: float16 and bfloat16 are decoded to float32, exactly, and `storedAs` says so; integers of less than eight
+ * bits have eight.
+ */
 export interface StoredTensor {
   readonly tensor: Tensor;
   readonly storedAs?: StoredAs;
@@ -88,13 +92,14 @@ export function tensorHeader(proto: TensorProto): TensorHeader {
 
 /** Bytes of the elements of a tensor in `rawData` or in an external file. Throws "unsupported" as `fromTensorProto` does. */
 export function storedByteLength({ name, dtype, dims }: TensorHeader): number {
+  if (isPacked(dtype)) return packedByteLength(dtype, sizeOf(dims));
   return sizeOf(dims) * arrays[fixedSize(name, dtype)].BYTES_PER_ELEMENT;
 }
 
 /**
  * Tensor of a TensorProto whose data are inside, or in `external` if they lie in another file. The array is a view on
  * those bytes where their alignment allows it. Throws "file" where the data do not fit the dimensions, "unsupported" for
- * complex numbers and for elements of eight-bit floats or of less than eight bits.
+ * complex numbers and for floats of eight bits or less.
  */
 export function fromTensorProto(proto: TensorProto, external?: Uint8Array): StoredTensor {
   const header = tensorHeader(proto);
@@ -106,12 +111,19 @@ export function fromTensorProto(proto: TensorProto, external?: Uint8Array): Stor
     );
   }
   if (dtype === "string") return { tensor: { data: decodeStrings(proto, header), dims, dtype } };
-  const type = fixedSize(name, dtype);
   const raw = external ?? (isFieldSet(proto, TensorProtoSchema.field.rawData) ? proto.rawData : undefined);
+  if (isPacked(dtype)) return { tensor: unpackedTensor(dtype, header, raw ?? Uint8Array.from(proto.int32Data)) };
+  const type = fixedSize(name, dtype);
   if (raw !== undefined) return decoded(type, { data: viewOf(raw, header, type), dims });
   const values = typedValues(proto, type);
   if (values.length !== sizeOf(dims)) throw misfit(header, `${values.length} elements`);
   return decoded(type, { data: convert(values, type), dims });
+}
+
+function unpackedTensor(type: PackedType, header: TensorHeader, bytes: Uint8Array): Tensor {
+  if (bytes.length !== storedByteLength(header)) throw misfit(header, `${bytes.length} bytes`);
+  const { dims } = header;
+  return { data: unpacked(bytes, { type, size: sizeOf(dims) }), dims, dtype: packedIntegers[type].heldAs };
 }
 
 function fixedSize(name: string, dtype: ElementType): FixedSizeType {

@@ -1,5 +1,8 @@
+import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { describe, expect, test } from "vitest";
 import { loadModel } from "../../src/models/index.ts";
+import { ModelProtoSchema } from "../../src/onnx/generated/onnx_pb.ts";
 import type { Initializer } from "../../src/onnx/index.ts";
 import type { Tensor } from "../../src/tensors/index.ts";
 import { rejectionOf } from "../onnx/messageOf.ts";
@@ -36,6 +39,21 @@ const model: TinyModel = {
   ],
 };
 
+/** The model with its int8 tensors "w" and "zero" stored in four bits. */
+function withPacked(bytes: Uint8Array): Uint8Array {
+  const proto = fromBinary(ModelProtoSchema, bytes);
+  for (const each of proto.graph!.initializer) {
+    if (each.dataType !== 3 || !["w", "zero"].includes(each.name)) continue;
+    const values = new Int8Array(each.rawData);
+    each.dataType = 22;
+    each.rawData = Uint8Array.from(
+      { length: Math.ceil(values.length / 2) },
+      (_, i) => (values[2 * i]! & 15) | (((values[2 * i + 1] ?? 0) & 15) << 4),
+    );
+  }
+  return toBinary(ModelProtoSchema, proto);
+}
+
 describe("files with QuantizeLinear and DequantizeLinear", () => {
   test("are the float models that they stand for", async () => {
     const read = await loadModel(tinyModel(model));
@@ -57,6 +75,49 @@ describe("files with QuantizeLinear and DequantizeLinear", () => {
     const expected = [1 - 6 + 3.5, -1.2 - 3.6 - 1.5, 0.5 + 9 + 3.5, -0.6 + 5.4 - 1.5];
     expect(distance(numbers(y), expected)).toBeLessThan(1e-6);
     expect(distance(numbers((await read.run({ x })).y), expected)).toBeLessThan(1e-6);
+  });
+
+  test("of four bits, in blocks, are what ONNX Runtime reads", async () => {
+    const attributes = { axis: { int: 0 }, block_size: { int: 2 } };
+    const bytes = withPacked(
+      tinyModel({
+        opsets: { "": 21 },
+        initializers: [
+          { name: "w", tensor: { data: Int8Array.of(1, -2, 3, 4, -8, 7), dims: [2, 3] } },
+          { name: "zero", tensor: { data: Int8Array.of(1, -1, 0), dims: [1, 3] } },
+          { name: "scale", tensor: { data: Float32Array.of(1, 0.5, 0.25), dims: [1, 3] } },
+        ],
+        nodes: [
+          { op: "DequantizeLinear", inputs: ["w", "scale", "zero"], outputs: ["wd"], attributes },
+          { op: "MatMul", inputs: ["x", "wd"], outputs: ["y"] },
+        ],
+      }),
+    );
+    const read = await loadModel(bytes);
+    // (q - zero) scale, a scale and a zero point for each column.
+    expect([...read.parameters[0]!.data]).toEqual([0, -0.5, 0.75, 3, -3.5, 1.75]);
+    const session = await InferenceSession.create(bytes, { logSeverityLevel: 4 });
+    const own = await session.run({ x: new OrtTensor("float32", x.data as Float32Array, x.dims) });
+    await session.release();
+    expect(distance(numbers((await read.run({ x })).y), [...(own.y!.data as Float32Array)])).toBeLessThan(1e-6);
+  });
+
+  test("that round to four bits and stay so are refused", async () => {
+    const bytes = withPacked(
+      tinyModel({
+        ...model,
+        opsets: { "": 21 },
+        initializers: [...initializers, { name: "zero", tensor: { data: Int8Array.of(0), dims: [] } }],
+        nodes: [
+          ...model.nodes,
+          { op: "QuantizeLinear", name: "last", inputs: ["y", "x_scale", "zero"], outputs: ["z"] },
+        ],
+        outputs: ["y", "z"],
+      }),
+    );
+    expect(await rejectionOf(loadModel(bytes))).toBe(
+      'unsupported: The given model: QuantizeLinear "last" rounds to less than eight bits without a DequantizeLinear after it, which has no derivative; take the float model',
+    );
   });
 
   test("blocks along an axis have scales of their own, as ONNX Runtime reads them", async () => {

@@ -203,6 +203,44 @@ describe("a loop with weights in its body", () => {
   });
 });
 
+test("a scan with weights in its body: the sizes to bind", async () => {
+  const body = {
+    graph: subgraph({
+      inputs: [
+        { name: "h", dtype: "float32", dims: [null, 2] },
+        { name: "row", dtype: "float32", dims: [null, 2] },
+      ],
+      weights: { W: w },
+      nodes: [
+        { op: "Add", inputs: ["h", "row"], outputs: ["sum"] },
+        { op: "MatMul", inputs: ["sum", "W"], outputs: ["next"] },
+      ],
+      outputs: ["next"],
+    }),
+  };
+  const model: TinyModel = {
+    inputs: [
+      { name: "x", dtype: "float32", dims: ["n", 2] },
+      { name: "steps", dtype: "float32", dims: ["t", "n", 2] },
+    ],
+    nodes: [
+      {
+        op: "Scan",
+        name: "steps of time",
+        inputs: ["x", "steps"],
+        outputs: ["y"],
+        attributes: { body, num_scan_inputs: { int: 1 } },
+      },
+    ],
+  };
+  expect(await rejectionOf(loadModel(tinyModel(model)))).toMatch(
+    /Scan "steps of time" repeats its body, how often by size "n", size "t"\. 1 float tensor .* Bind n to SIZE and t to SIZE \(bind: \{ "n": SIZE, "t": SIZE \}, or --bind n=SIZE --bind t=SIZE\)$/,
+  );
+  const { parameters, notices } = await loadModel(tinyModel(model), { bind: { n: 1, t: 3 } });
+  expect(parameters.map(({ name }) => name)).toEqual(["W"]);
+  expect(notices).toEqual(['Size "n" is bound to 1.', 'Size "t" is bound to 3.']);
+});
+
 describe("sizes of rows that do not fit", () => {
   test("are told with what is bound", async () => {
     const model: TinyModel = {

@@ -100,7 +100,24 @@ describe("fromTensorProto", () => {
     expect(message("float32", [1], { segment: {} })).toMatch(/^unsupported: Tensor "w" is stored in segments/);
   });
 
-  test.each(["int4", "float8e4m3fn", "complex64"] as const)("%s is refused by name", (dtype) => {
+  test.each([
+    ["int4", [3], [0x8f, 0x07], [-1, -8, 7]],
+    ["uint4", [3], [0x8f, 0x07], [15, 8, 7]],
+    ["int2", [5], [0b11_10_01_00, 0b10], [0, 1, -2, -1, -2]],
+    ["uint2", [2, 2], [0b11_10_01_00], [0, 1, 2, 3]],
+  ] as const)("%s is unpacked, lowest bits first", (dtype, dims, bytes, expected) => {
+    const held = dtype.startsWith("u") ? "uint8" : "int8";
+    for (const data of [{ rawData: Uint8Array.from(bytes) }, { int32Data: [...bytes] }]) {
+      const { tensor } = fromTensorProto(proto(dtype, dims, data));
+      expect([...(tensor.data as Int8Array)]).toEqual(expected);
+      expect(tensor).toMatchObject({ dims, dtype: held });
+    }
+    expect(messageOf(() => fromTensorProto(proto(dtype, [9], { rawData: new Uint8Array(1) })))).toMatch(
+      /^file: Tensor "w" of type u?int[24] and dimensions \[9\] has 1 bytes of data, which does not fit/,
+    );
+  });
+
+  test.each(["float4e2m1", "float8e4m3fn", "complex64"] as const)("%s is refused by name", (dtype) => {
     expect(messageOf(() => fromTensorProto(proto(dtype, [1], { rawData: new Uint8Array(1) })))).toBe(
       `unsupported: Tensor "w" has elements of type ${dtype}, which are not read; export the model in float32.`,
     );

@@ -23,6 +23,7 @@ export function asFloatModel(model: PreparedModel): PreparedModel {
   if (!model.nodes.some((node) => isDequantizer(node))) return model;
   const { renamed, constants } = floatWeights(model);
   const quantizers = pairedQuantizers(model);
+  checkNarrow(model, quantizers);
   const nodes = model.nodes.flatMap((node): FileNode[] => {
     if (renamed.has(node.outputs[0])) return [];
     const read = { ...node, inputs: node.inputs.map((name) => renamed.get(name) ?? name) };
@@ -60,6 +61,18 @@ function checkOperators({ nodes, file }: PreparedModel): void {
   throw new CurvatureError(
     "unsupported",
     `${file}: ${list} ${integer.length === 1 ? "computes" : "compute"} with integers, which have no derivative; take the float model, or quantize in QDQ format`,
+  );
+}
+
+/** A quantizer to less than eight bits that stays is not computed with: its limits would be those of eight bits. */
+function checkNarrow({ nodes, constants, file }: PreparedModel, paired: ReadonlySet<FileNode>): void {
+  const node = nodes.find(
+    (each) => isQuantizer(each) && !paired.has(each) && constants.get(each.inputs[2] ?? "")?.packed === true,
+  );
+  if (node === undefined) return;
+  throw new CurvatureError(
+    "unsupported",
+    `${file}: ${describe(node)} rounds to less than eight bits without a DequantizeLinear after it, which has no derivative; take the float model`,
   );
 }
 

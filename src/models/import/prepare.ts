@@ -1,5 +1,12 @@
 import { CurvatureError } from "../../errors/index.ts";
-import type { FileGraph, FileNode, ModelContents, ValueInfo } from "../../onnx/index.ts";
+import {
+  type FileGraph,
+  type FileNode,
+  isPacked,
+  type ModelContents,
+  packedIntegers,
+  type ValueInfo,
+} from "../../onnx/index.ts";
 import type { AttributeValue, Dtype, Tensor } from "../../tensors/index.ts";
 import { dtypeOf } from "../../tensors/index.ts";
 import { inlineFunctions } from "./inlineFunctions.ts";
@@ -51,7 +58,8 @@ export function splitConstants({ initializers, nodes }: Pick<FileGraph, "initial
 } {
   const constants = new Map<string, StoredConstant>();
   for (const { name, dims, dtype, load } of initializers) {
-    constants.set(name, { name, dims, dtype: wideType(dtype), origin: "initializer", load });
+    const packed = isPacked(dtype) ? { packed: true as const } : {};
+    constants.set(name, { name, dims, dtype: wideType(dtype), origin: "initializer", load, ...packed });
   }
   const others: FileNode[] = [];
   for (const node of nodes) {
@@ -63,6 +71,7 @@ export function splitConstants({ initializers, nodes }: Pick<FileGraph, "initial
 }
 
 function wideType(dtype: string): Dtype {
+  if (isPacked(dtype)) return packedIntegers[dtype].heldAs;
   return dtype === "float16" || dtype === "bfloat16" ? "float32" : (dtype as Dtype);
 }
 

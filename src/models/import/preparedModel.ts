@@ -5,8 +5,10 @@ import type { Dtype, Tensor } from "../../tensors/index.ts";
 export interface StoredConstant {
   readonly name: string;
   readonly dims: readonly number[];
-  /** float16 and bfloat16 count as float32. */
+  /** float16 and bfloat16 count as float32, integers of less than eight bits as those of eight. */
   readonly dtype: Dtype;
+  /** There where the file has integers of less than eight bits. */
+  readonly packed?: true;
   /** "bound": an input that the user gave a fixed value. */
   readonly origin: "initializer" | "Constant node" | "bound";
   load(): Promise<Tensor>;

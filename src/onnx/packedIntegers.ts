@@ -1,0 +1,33 @@
+/** Integers of which several share a byte, with their bits and the type of the array that holds them when they are read. */
+export const packedIntegers = {
+  int4: { bits: 4, heldAs: "int8" },
+  uint4: { bits: 4, heldAs: "uint8" },
+  int2: { bits: 2, heldAs: "int8" },
+  uint2: { bits: 2, heldAs: "uint8" },
+} as const;
+
+/** An element type of less than a byte. */
+export type PackedType = keyof typeof packedIntegers;
+
+/** Whether an element type is one of integers of which several share a byte. */
+export function isPacked(dtype: string | null): dtype is PackedType {
+  return dtype !== null && Object.hasOwn(packedIntegers, dtype);
+}
+
+/** Bytes that so many elements take. */
+export function packedByteLength(type: PackedType, size: number): number {
+  return Math.ceil((size * packedIntegers[type].bits) / 8);
+}
+
+/** Elements from bytes, the first one in the lowest bits; signed ones in two's complement. */
+export function unpacked(bytes: Uint8Array, { type, size }: { readonly type: PackedType; readonly size: number }) {
+  const { bits, heldAs } = packedIntegers[type];
+  const perByte = 8 / bits;
+  const values = heldAs === "int8" ? new Int8Array(size) : new Uint8Array(size);
+  for (let i = 0; i < size; i++) {
+    const lowest = (i % perByte) * bits;
+    const shifted = bytes[Math.floor(i / perByte)]! << (32 - bits - lowest);
+    values[i] = heldAs === "int8" ? shifted >> (32 - bits) : shifted >>> (32 - bits);
+  }
+  return values;
+}
