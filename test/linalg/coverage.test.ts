@@ -30,11 +30,16 @@ describe.each(names)("intervals of confidence 0.95, spectrum %s", (name) => {
     expect(share).toBeGreaterThanOrEqual(0.88);
   });
 
-  test.each([10, 30])(
-    "the trace with %i probes, 85 of 100 runs, and the result says that they are few",
+  test.each([10, 20, 30])(
+    "trace and diagonal entry with %i probes, 85 of 100 runs, and the result says that they are few",
     async (probes) => {
-      const share = await coverage("trace", small[name], { runs: 400, probes });
-      expect(share).toBeGreaterThanOrEqual(0.85);
+      const inside = { trace: 0, entry: 0 };
+      for (let seed = 0; seed < 400; seed++) {
+        const { trace, entry } = await traceAndEntry(small[name], { probes, seed });
+        inside.trace += Number(trace) / 400;
+        inside.entry += Number(entry) / 400;
+      }
+      for (const share of Object.values(inside)) expect(share).toBeGreaterThanOrEqual(0.85);
       const { interval, message } = await hutchinsonTrace(small[name].A, { matvecs: probes, seed: 0 });
       expect(interval).toMatchObject({ confidence: 0.95, probes, fewProbes: true });
       expect(message).toContain("few for an interval");

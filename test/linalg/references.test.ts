@@ -2,16 +2,20 @@ import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { studentQuantile } from "../../src/linalg/confidence.ts";
 import { effectiveDimension } from "../../src/linalg/effectiveDimension.ts";
+import { hutchinsonMoments } from "../../src/linalg/hutchinsonMoments.ts";
 import { logDeterminant } from "../../src/linalg/logDeterminant.ts";
 import { matrixFunction } from "../../src/linalg/matrixFunction.ts";
+import { probe } from "../../src/linalg/probes.ts";
 import { randomizedSvd } from "../../src/linalg/randomizedSvd.ts";
 import { schattenNorm } from "../../src/linalg/schattenNorm.ts";
 import { testVectors } from "../../src/linalg/sketch.ts";
+import { spectralMass } from "../../src/linalg/spectralMass.ts";
 import { spectralNorm } from "../../src/linalg/spectralNorm.ts";
 import { xdiag } from "../../src/linalg/xdiag.ts";
 import { xnysdiag } from "../../src/linalg/xnysdiag.ts";
 import { xnystrace } from "../../src/linalg/xnystrace.ts";
 import { xtrace } from "../../src/linalg/xtrace.ts";
+import { stream } from "../../src/random/index.ts";
 import { distance, operatorOf, range } from "./knownOperators.ts";
 import { transposed } from "./randomMatrices.ts";
 
@@ -44,6 +48,32 @@ describe("matfree, from the same test vectors", () => {
       const { data } = testVectors({ columns: n, seed, distribution }, { count: 8, dtype: "float64" });
       expect(distance(data, reference.testVectors[distribution].flat())).toBeLessThan(1e-14);
     }
+    reference.testVectors.probes.forEach((expected: number[], i: number) => {
+      const random = stream(seed, "probe", i);
+      expect(distance(probe(n, { distribution: "signs", stream: random, dtype: "float64" }), expected)).toBe(0);
+    });
+  });
+
+  test("hutchinsonMoments, with standard errors", async () => {
+    const { hutchinson } = reference;
+    const { trace, squaredFrobenius, diagonal } = await hutchinsonMoments(A, { matvecs: 12, seed });
+    for (const [name, found] of Object.entries({ trace, squaredFrobenius })) {
+      close(found.value, hutchinson[name].value);
+      close(found.standardError, hutchinson[name].standardError);
+    }
+    expect(distance(diagonal.values, hutchinson.diagonal.value)).toBeLessThan(1e-14);
+    expect(distance(diagonal.standardErrors, hutchinson.diagonal.standardError)).toBeLessThan(1e-14);
+  });
+
+  test("stochastic Lanczos quadrature of few steps: log-determinant and fraction of eigenvalues, with standard errors", async () => {
+    const { steps, damping, threshold, logdet, fractionBelow } = reference.quadrature;
+    const options = { steps, probes: 12, seed };
+    const found = await logDeterminant(A, { ...options, damping });
+    close(found.logdet, logdet.value);
+    close(found.standardError, logdet.standardError, 1e-8);
+    const mass = await spectralMass(A, { ...options, to: threshold });
+    close(mass.value, fractionBelow.value);
+    close(mass.standardError, fractionBelow.standardError, 1e-8);
   });
 
   test.each(["signs", "sphere"] as const)("xtrace and xnystrace with %s", async (distribution) => {
