@@ -35,6 +35,8 @@ import {
   transposed,
 } from "./randomMatrices.ts";
 
+fc.configureGlobal({ seed: 1 });
+
 // Random expressions of operators against the same expressions of dense matrices, evaluated by plain loops.
 
 interface Expression {

@@ -9,6 +9,8 @@ import { column, type Precision } from "../../src/tensors/index.ts";
 import { counted, distance, geometric, length, randomVector, range, rotated } from "./knownOperators.ts";
 import { product, randomMatrix, relativeDifference, transposed } from "./randomMatrices.ts";
 
+fc.configureGlobal({ seed: 1 });
+
 /** How far `Q' Q` is from I, `A Q` from `Q H + f e'`, `Q' f` from 0 and H from Hessenberg form; computed here. */
 async function defects(A: LinearOperator, { basis: Q, hessenberg: H, residual }: ArnoldiResult) {
   const m = Q.columns;

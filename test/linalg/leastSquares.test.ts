@@ -14,6 +14,8 @@ import type { Matrix, Precision } from "../../src/tensors/index.ts";
 import { counted, distance, geometric, length, orthogonal, randomVector, range } from "./knownOperators.ts";
 import { diagonalMatrix, product, randomMatrix, transposed } from "./randomMatrices.ts";
 
+fc.configureGlobal({ seed: 1 });
+
 // Damped and preconditioned least squares against the singular value decomposition.
 
 const methods = { lsmr, cgls } as const;

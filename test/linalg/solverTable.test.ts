@@ -230,6 +230,21 @@ describe.each(Object.keys(solverRows))("%s", (name) => {
     expect(["stagnated", "budget", "breakdown"], beyond.message).toContain(beyond.status);
     expect(await trueResidual(rotated(values), firstSolution(beyond), b)).toBeLessThan(1e-5 * length(b));
   });
+
+  test("what it attains with a tolerance out of reach, it attains ten times of with a tolerance of that", async () => {
+    for (const dtype of ["float32", "float64"] as const) {
+      const values = range(30, (i) => 0.1 + (1.9 * i) / 29);
+      const A = rotated(values, { dtype });
+      for (let seed = 0; seed < 5; seed++) {
+        const b = toPrecision(randomVector(30, seed), dtype);
+        const beyond = await solve(A, b, { tolerance: 0 });
+        const attained = (await trueResidual(A, firstSolution(beyond), b)) / length(b);
+        expect(attained).toBeLessThan(dtype === "float32" ? 1e-5 : 1e-13);
+        const within = await solve(A, b, { tolerance: 10 * Math.max(attained, dtype === "float32" ? 1e-7 : 1e-16) });
+        expect(within.status, within.message).toBe("converged");
+      }
+    }
+  });
 });
 
 describe.each(Object.keys(solverRows).filter((name) => solverRows[name]!.rectangular))("%s", (name) => {
