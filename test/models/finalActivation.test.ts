@@ -139,4 +139,27 @@ describe("a final activation", () => {
     );
     expect(outputs).toEqual([{ name: "y" }]);
   });
+
+  test("is none in a branch that goes round in circles", async () => {
+    const nodes = [
+      { op: "Identity", inputs: ["b"], outputs: ["c"] },
+      { op: "Identity", inputs: ["c"], outputs: ["b"] },
+    ];
+    const round = { graph: subgraph({ nodes, outputs: ["b"] }) };
+    const { outputs } = await loadModel(
+      tinyModel({
+        ...following({
+          op: "If",
+          inputs: ["c"],
+          outputs: ["y"],
+          attributes: { then_branch: round, else_branch: round },
+        }),
+        inputs: [
+          { name: "x", dtype: "float32", dims: ["n", 2] },
+          { name: "c", dtype: "bool", dims: [] },
+        ],
+      }),
+    );
+    expect(outputs).toEqual([{ name: "y" }]);
+  });
 });

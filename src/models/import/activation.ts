@@ -44,7 +44,8 @@ function trace(
   let name = from;
   for (let node = producers.get(name); node !== undefined; node = producers.get(name)) {
     const source = sourceOf(node, name);
-    if (source === undefined) return { node, name, path: path.reverse() };
+    // A damaged branch may go round in circles.
+    if (source === undefined || path.length > nodes.length) return { node, name, path: path.reverse() };
     path.push(node);
     name = source;
   }
