@@ -27,6 +27,8 @@ export interface EigenOptions extends RunOptions {
 
 /** An eigensolver. */
 export interface EigensolverRow {
+  /** Products between two states, for k values, and at the end; absent where they vary. */
+  readonly cost?: (k: number) => { readonly step: number; readonly end: number };
   readonly steps: (A: LinearOperator, options: EigenOptions) => AsyncGenerator<unknown, Outcome, void>;
   /** Its k values of a matrix with these eigenvalues; absent for methods that give a basis only. */
   readonly wanted?: (values: readonly number[], k: number) => readonly number[];
@@ -60,6 +62,7 @@ const halves = (all: readonly number[]) => all.map((value) => value / 2);
 /** All methods; another name after a comma is the same one with other options. */
 export const eigensolverRows: Readonly<Record<string, EigensolverRow>> = {
   powerIteration: {
+    cost: () => ({ step: 1, end: 0 }),
     steps: (A, { k: _, dimension: __, ...o }) => powerIterationSteps(A, o),
     wanted: (all) => [all.reduce((so, value) => (Math.abs(value) > Math.abs(so) ? value : so), 0)],
     found: ({ value }: { value: number }) => [value],
@@ -67,14 +70,22 @@ export const eigensolverRows: Readonly<Record<string, EigensolverRow>> = {
     slow: true,
   },
   lanczos: {
+    cost: () => ({ step: 1, end: 0 }),
     steps: (A, { k: _, tolerance: __, dimension: ___, matvecs = 40, ...o }) => lanczosSteps(A, { ...o, matvecs }),
   },
   arnoldi: {
+    cost: () => ({ step: 1, end: 0 }),
     steps: (A, { k: _, tolerance: __, dimension: ___, matvecs = 40, ...o }) => arnoldiSteps(A, { ...o, matvecs }),
   },
-  eigsh: { steps: eigshSteps, wanted: largest, found: values },
-  "eigsh, smallest": { steps: (A, o) => eigshSteps(A, { ...o, which: "smallest" }), wanted: smallest, found: values },
+  eigsh: { cost: (k) => ({ step: 1, end: k }), steps: eigshSteps, wanted: largest, found: values },
+  "eigsh, smallest": {
+    cost: (k) => ({ step: 1, end: k }),
+    steps: (A, o) => eigshSteps(A, { ...o, which: "smallest" }),
+    wanted: smallest,
+    found: values,
+  },
   blockLanczos: {
+    cost: (k) => ({ step: Math.max(k, 2), end: k }),
     steps: (A, { dimension, ...o }) =>
       blockLanczosSteps(A, {
         ...o,
@@ -97,6 +108,7 @@ export const eigensolverRows: Readonly<Record<string, EigensolverRow>> = {
     found: values,
   },
   eigshGeneralized: {
+    cost: (k) => ({ step: k, end: k }),
     steps: (A, o) =>
       eigshGeneralizedSteps(A, multiple(A, 2), {
         ...o,
@@ -115,12 +127,14 @@ export const eigensolverRows: Readonly<Record<string, EigensolverRow>> = {
     products: 300,
   },
   svds: {
+    cost: (k) => ({ step: 2, end: 2 * k }),
     steps: svdsSteps,
     wanted: (all, k) => largest(all.map(Math.abs), k),
     found: values,
     single: true,
   },
   eigs: {
+    cost: (k) => ({ step: 1, end: k }),
     steps: eigsSteps,
     wanted: (all, k) => descending(all.map(Math.abs)).slice(0, k),
     found: (result: { values: { real: Float64Array; imaginary: Float64Array } }) =>

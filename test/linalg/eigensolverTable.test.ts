@@ -64,3 +64,32 @@ describe.each(finders)("%s", (name) => {
     expect(["stagnated", "budget", "breakdown"], beyond.message).toContain(beyond.status);
   });
 });
+
+describe.each(Object.keys(eigensolverRows))("%s", (name) => {
+  const { steps, cost, most = 3 } = eigensolverRows[name]!;
+  test("makes as many products a step and at the end as documented", async () => {
+    const A = counted(rotated(geometric(60, 1.1)));
+    const k = Math.min(3, most);
+    const run = steps(A, { k, seed: 0, tolerance: 1e-6 });
+    const made: number[] = [];
+    let before = 0;
+    let next = await run.next();
+    for (; !next.done; next = await run.next()) {
+      made.push(A.count() - before);
+      before = A.count();
+    }
+    expect(next.value.status, next.value.message).toBe("converged");
+    expect(A.count()).toBe(next.value.matvecs);
+    if (name.startsWith("lobpcg")) {
+      // The start vectors and then at most as many, fewer as they converge; k at the end.
+      expect(made[0]).toBe(k + 2);
+      expect(Math.max(...made)).toBe(k + 2);
+      expect(made.slice(1).some((count) => count < k + 2)).toBe(true);
+      expect(A.count() - before).toBe(k);
+    } else if (cost) {
+      const { step, end } = cost(k);
+      expect(new Set(made)).toEqual(new Set([step]));
+      expect(A.count() - before).toBe(end);
+    }
+  });
+});

@@ -45,8 +45,19 @@ export type Structure =
 /** Statuses in which a run on each structure may end; or it is refused at the door, since the operator declares that it is not symmetric. */
 type Endings = Readonly<Record<Structure, readonly (Status | "refused")[]>>;
 
+/** Products that the solver's documentation speaks of. */
+export interface Cost {
+  readonly step: number;
+  readonly start?: number;
+  /** For the residual that is computed from x when the recurrence says that it has converged. */
+  readonly end: number;
+  /** Residuals on the way: how many in so many steps. */
+  readonly onTheWay?: (steps: number) => number;
+}
+
 /** A solver. */
 export interface SolverRow {
+  readonly cost: Cost;
   readonly steps: (A: LinearOperator, b: Vector, options: RowOptions) => AsyncGenerator<unknown, Solution, void>;
   readonly endings: Endings;
   /** Whether it finds the shortest minimizer of `||b - A x||` where there is no solution, and takes any shape. */
@@ -87,23 +98,39 @@ const leastSquares: Endings = {
   "not symmetric, singular": ["converged"],
 };
 
+const oneAndOne: Cost = { step: 1, end: 1 };
+/** One with A and one with its transpose; the residual and that of the normal equations. */
+const normalEquations: Cost = { step: 2, start: 1, end: 2 };
+const every = (period: number) => (steps: number) => Math.floor(steps / period);
+
 /** Half of the identity: a preconditioner that changes nothing but the arithmetic. */
 const halving = (n: number) => diagonal(range(n, () => 0.5));
 
 /** All solvers; another name after a comma is the same one with other options. */
 export const solverRows: Readonly<Record<string, SolverRow>> = {
-  cg: { steps: (A, b, o) => cgSteps(A, b, { recompute: 20, ...o }), endings: definiteOnly },
+  cg: {
+    cost: { ...oneAndOne, onTheWay: every(20) },
+    steps: (A, b, o) => cgSteps(A, b, { recompute: 20, ...o }),
+    endings: definiteOnly,
+  },
   "cg, preconditioned": {
+    cost: { ...oneAndOne, onTheWay: every(50) },
     steps: (A, b, o) => cgSteps(A, b, { preconditioner: halving(b.length), ...o }),
     endings: definiteOnly,
   },
   cgBlock: {
+    cost: { ...oneAndOne, onTheWay: every(50) },
     steps: (A, b, o) => cgBlockSteps(A, { rows: b.length, columns: 1, data: b }, o),
     endings: definiteOnly,
     speaksAs: "cg",
   },
-  multiShiftCg: { steps: (A, b, o) => multiShiftCgSteps(A, b, { dampings: [0, 1], ...o }), endings: definiteOnly },
+  multiShiftCg: {
+    cost: { step: 1, end: 2 },
+    steps: (A, b, o) => multiShiftCgSteps(A, b, { dampings: [0, 1], ...o }),
+    endings: definiteOnly,
+  },
   steihaug: {
+    cost: { step: 1, end: 0 },
     steps: (A, b, o) =>
       steihaugSteps(
         A,
@@ -118,33 +145,38 @@ export const solverRows: Readonly<Record<string, SolverRow>> = {
       zero: ["converged"],
     },
   },
-  minres: { steps: minresSteps, endings: symmetric },
+  minres: { cost: oneAndOne, steps: minresSteps, endings: symmetric },
   "minres, preconditioned": {
+    cost: oneAndOne,
     steps: (A, b, o) => minresSteps(A, b, { preconditioner: halving(b.length), ...o }),
     endings: symmetric,
   },
   minresQlp: {
+    cost: { step: 1, end: 2 },
     steps: minresQlpSteps,
     // It minimizes ||r||, which tells ||A r|| to half of the digits.
     endings: { ...symmetric, "singular, b outside of the range": ["converged", "stagnated"], zero: ["converged"] },
     leastSquares: true,
   },
-  lsmr: { steps: lsmrSteps, endings: leastSquares, leastSquares: true, rectangular: true },
+  lsmr: { cost: normalEquations, steps: lsmrSteps, endings: leastSquares, leastSquares: true, rectangular: true },
   "lsmr, preconditioned": {
+    cost: normalEquations,
     steps: (A, b, o) => lsmrSteps(A, b, { preconditioner: halving(A.shape[1]), ...o }),
     endings: leastSquares,
     leastSquares: true,
     rectangular: true,
   },
-  cgls: { steps: cglsSteps, endings: leastSquares, leastSquares: true, rectangular: true },
+  cgls: { cost: normalEquations, steps: cglsSteps, endings: leastSquares, leastSquares: true, rectangular: true },
   "cgls, preconditioned": {
+    cost: normalEquations,
     steps: (A, b, o) => cglsSteps(A, b, { preconditioner: halving(A.shape[1]), ...o }),
     endings: leastSquares,
     leastSquares: true,
     rectangular: true,
   },
-  gmres: { steps: gmresSteps, endings: anySquare },
+  gmres: { cost: { ...oneAndOne, onTheWay: every(30) }, steps: gmresSteps, endings: anySquare },
   "gmres, restarted": {
+    cost: { ...oneAndOne, onTheWay: every(6) },
     steps: (A, b, o) => gmresSteps(A, b, { restart: 6, ...o }),
     endings: {
       ...anySquare,
@@ -153,8 +185,9 @@ export const solverRows: Readonly<Record<string, SolverRow>> = {
       "not symmetric": ["converged", "stagnated", "budget"],
     },
   },
-  bicgstab: { steps: bicgstabSteps, endings: anySquare },
+  bicgstab: { cost: { step: 2, end: 1 }, steps: bicgstabSteps, endings: anySquare },
   richardson: {
+    cost: oneAndOne,
     steps: (A, b, o) => richardsonSteps(A, b, { scale: 0.5, ...o }),
     endings: {
       definite: ["converged"],
@@ -177,4 +210,10 @@ export function firstSolution({ x }: Solution): Vector {
 /** The residual norm that belongs to it. */
 export function firstResidualNorm({ residualNorm, residualNorms }: Solution): number {
   return residualNorm ?? residualNorms![0]!;
+}
+
+/** Steps that a run had made when it gave this state, its n-th. */
+export function stepsMade(state: unknown, n: number): number {
+  const { steps, states } = state as { steps?: number; states?: readonly { steps: number }[] };
+  return steps ?? states?.[0]?.steps ?? n;
 }

@@ -16,7 +16,7 @@ import {
   trueResidual,
 } from "./knownOperators.ts";
 import { product, randomMatrix, transposed } from "./randomMatrices.ts";
-import { firstResidualNorm, firstSolution, type Structure, solverRows } from "./solverRows.ts";
+import { firstResidualNorm, firstSolution, type Structure, solverRows, stepsMade } from "./solverRows.ts";
 
 // Solver x operator x structure: every solver on every system, with the status that it has to end in and the dense answer.
 
@@ -171,12 +171,12 @@ function operatorFor({ M, structure }: System): LinearOperator {
 }
 
 describe.each(Object.keys(solverRows))("%s", (name) => {
-  const { steps, endings, leastSquares: isLeast } = solverRows[name]!;
+  const { steps, endings, cost, leastSquares: isLeast, rectangular } = solverRows[name]!;
   const solve = (A: LinearOperator, b: Vector, options: object) => drive(steps(A, b, options));
 
   test.each(Object.entries(systems))("%s", async (_, system) => {
     const { structure, b } = system;
-    const [A, truth] = [counted(operatorFor(system)), await leastSquares(system)];
+    const [A, truth] = [operatorFor(system), await leastSquares(system)];
     if (endings[structure].includes("refused")) {
       await expect(solve(A, b, {})).rejects.toThrow(
         /expects a symmetric operator, got one that declares symmetric: false/,
@@ -204,6 +204,28 @@ describe.each(Object.keys(solverRows))("%s", (name) => {
     if (singular && !isLeast) return;
     const allowed = 1e-10 * truth.condition * (residual > 1.001e-10 * length(b) ? truth.condition : 1);
     expect(distance(x, truth.x)).toBeLessThanOrEqual(4 * allowed * Math.max(length(truth.x), length(b)) + 1e-12);
+  });
+
+  test("as many products a step, at the start and at the end as documented", async () => {
+    const system = systems.geometric!;
+    const At = counted(dense(transposed(system.M)));
+    // Least squares only multiply by the transpose.
+    const A = counted(
+      { ...operatorFor(system), symmetric: isLeast !== true || !rectangular, adjoint: () => At },
+      { matmat: true },
+    );
+    const run = steps(A, system.b, { tolerance: 1e-6 });
+    let [made, n] = [0, 0];
+    let next = await run.next();
+    for (; !next.done; next = await run.next()) made = stepsMade(next.value, ++n);
+    const { step, start = 0, end, onTheWay = () => 0 } = cost;
+    expect(next.value.status, next.value.message).toBe("converged");
+    expect(made).toBeGreaterThan(10);
+    // A residual that was due at the last step is the final one.
+    const final = onTheWay(made) > onTheWay(made - 1) ? 0 : end;
+    expect(next.value.matvecs).toBe(start + step * made + onTheWay(made) + final);
+    expect(A.count() + At.count()).toBe(next.value.matvecs);
+    expect(At.count()).toBe(rectangular ? start + made + end / 2 : 0);
   });
 
   test("a budget that is too small, and a tolerance that is met at the start", async () => {
