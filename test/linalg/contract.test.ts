@@ -146,10 +146,7 @@ const algorithms: Readonly<Record<string, Algorithm>> = {
     run: (A, o) => spectralSum(A, Math.cos, { ...o, ...density, state: o.state as State }),
     random: true,
   },
-  spectralMass: {
-    run: (A, o) => spectralMass(A, { ...o, ...density, to: 0.4, width: 0.1, state: o.state as State }),
-    random: true,
-  },
+  spectralMass: { run: (A, o) => spectralMass(A, { ...o, ...density, state: o.state as State }), random: true },
   logDeterminant: {
     run: (A, o) => logDeterminant(A, { ...o, ...density, damping: 0.5, state: o.state as State }),
     random: true,

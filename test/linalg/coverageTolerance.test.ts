@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { drive } from "../../src/linalg/drive.ts";
+import { hutchPlusPlus } from "../../src/linalg/hutchPlusPlus.ts";
 import { lanczosQuadratureSteps } from "../../src/linalg/lanczosQuadrature.ts";
 import { logDeterminant } from "../../src/linalg/logDeterminant.ts";
 import { looksWithin } from "../../src/linalg/looks.ts";
@@ -11,7 +12,8 @@ import { xnysdiagSteps } from "../../src/linalg/xnysdiag.ts";
 import { xnystrace, xnystraceSteps } from "../../src/linalg/xnystrace.ts";
 import { xtrace, xtraceSteps } from "../../src/linalg/xtrace.ts";
 import { diagonals, matrices, methods, sequentialCoverage } from "./coverageTolerance.ts";
-import { counted, geometric, length, range, rotated } from "./knownOperators.ts";
+import { haarMatrix } from "./haar.ts";
+import { counted, geometric, length, operatorOf, range, rotated } from "./knownOperators.ts";
 
 const names = Object.keys(matrices) as (keyof typeof matrices)[];
 /** Looks of each family: what averages over probes starts at 32, what sketches at 8. */
@@ -54,6 +56,24 @@ describe.each(Object.entries(methods))("%s with a tolerance", (name, method) => 
       `${name} expects tolerance to be zero or a positive finite number, got -1`,
     );
   });
+});
+
+test("hutchPlusPlus ends its last third early, and covers 93 of 100 runs", async () => {
+  const values = range(160, (i) => 0.5 + i / 159);
+  const A = operatorOf(haarMatrix(values));
+  const truth = values.reduce((so, x) => so + x, 0);
+  const [runs, looks] = [100, new Set<number>()];
+  let inside = 0;
+  for (let seed = 0; seed < runs; seed++) {
+    const B = counted(A);
+    const { interval, matvecs, status } = await hutchPlusPlus(B, { matvecs: 156, seed, tolerance: 0.02 });
+    expect(B.count()).toBe(matvecs);
+    looks.add(matvecs - 104);
+    if (interval.lower <= truth && truth <= interval.upper) inside++;
+    if (status === "converged") expect((interval.upper - interval.lower) / 2).toBeLessThanOrEqual(0.02 * truth * 1.05);
+  }
+  expect([...looks].sort((x, y) => x - y)).toEqual([32, 48, 52]);
+  expect(inside / runs).toBeGreaterThanOrEqual(0.93);
 });
 
 describe.each(Object.entries(diagonals))("%s with a tolerance", (_, { method, matvecs }) => {
