@@ -7,6 +7,7 @@ import { normalVector, uniformNumbers } from "./random.mjs";
 /** @typedef {{ rows: number, batches: number, network: () => import("onnx-curvature").Model, what: string }} Definition */
 
 const B = () => perceptron([784, 64, 32, 10], "tanh");
+const million = () => perceptron([784, 1024, 190, 10], "relu");
 
 /** @type {{ readonly [name: string]: Definition }} */
 export const problems = {
@@ -21,6 +22,8 @@ export const problems = {
   D: { rows: 32, batches: 1, network: resnet18, what: "ResNet-18, 10 classes, 32x32 images, batch 32" },
   E: { rows: 64, batches: 1, network: transformer, what: "transformer, width 64, 2 blocks, 50 positions, batch 64" },
   B20: { rows: 512, batches: 20, network: B, what: "20 batches of B" },
+  F: { rows: 128, batches: 1, network: million, what: "MLP 784-1024-190-10 ReLU (1,000,500 weights), batch 128" },
+  F16: { rows: 128, batches: 16, network: million, what: "16 batches of F" },
 };
 
 /**

@@ -1,6 +1,6 @@
 // @ts-check
 import { crossEntropy, empiricalFisher, empiricalRisk, fisher, ggn, hessian } from "onnx-curvature";
-import { cg, damped, eigsh, hutchinsonTrace, matmat, spectralDensity } from "onnx-curvature/linalg";
+import { cg, damped, eigsh, hutchinsonTrace, lanczos, matmat, spectralDensity } from "onnx-curvature/linalg";
 import { makeProblem } from "./problems.mjs";
 import { normalVector, uniformNumbers } from "./random.mjs";
 
@@ -25,6 +25,7 @@ export const quantityNames = /** @type {const} */ ([
   "cg_50",
   "eigsh_10",
   "density_128",
+  "lanczos_64",
 ]);
 
 /**
@@ -87,7 +88,7 @@ function columnProducts(risk, random) {
 
 /**
  * The iterative algorithms: trace of G with 100 probes, 51 products of conjugate gradients on G + 0.01 I, ten largest
- * eigenvalues and spectral density of H.
+ * eigenvalues and spectral density of H, 64 Lanczos steps on G.
  *
  * @param {Risk} risk
  * @param {import("onnx-curvature").Vector} v
@@ -99,6 +100,7 @@ function algorithms(risk, v) {
     cg_50: () => cg(damped(ggn(risk), 1e-2), v, { matvecs: 51, tolerance: 1e-12 }),
     eigsh_10: () => eigsh(hessian(risk), { k: 10, which: "largest", tolerance: 1e-3, seed: 0 }),
     density_128: () => spectralDensity(hessian(risk), { steps: 128, probes: 1, seed: 0 }),
+    lanczos_64: () => lanczos(ggn(risk), { matvecs: 64, seed: 0 }),
   };
 }
 

@@ -72,6 +72,28 @@ export function axpy(alpha: number, x: Vector, y: Vector): void {
   else for (let i = 0; i < y.length; i++) y[i] = y[i]! + alpha * x[i]!;
 }
 
+/**
+ * `sum += x` in place with what rounding takes from it kept in `rest`, all three of one precision: as accurate as a sum in twice the
+ * precision, rounded at the end (Kahan, 1965; Knuth, 1969).
+ */
+export function addCompensated(x: Vector, { sum, rest }: { readonly sum: Vector; readonly rest: Vector }): void {
+  const long = longLoops(x.length);
+  if (long) {
+    long.addCompensated(x, sum, rest);
+    return;
+  }
+  const rounded = x instanceof Float32Array ? Math.fround : (value: number) => value;
+  for (let i = 0; i < x.length; i++) {
+    const [a, b] = [sum[i]!, x[i]!];
+    const s = rounded(a + b);
+    const part = rounded(s - a);
+    const lost = rounded(rounded(a - rounded(s - part)) + rounded(b - part));
+    const tail = rounded(rest[i]! + lost);
+    sum[i] = s + tail;
+    rest[i] = tail - rounded(sum[i]! - s);
+  }
+}
+
 /** `x *= alpha`, in place (BLAS). */
 export function scal(alpha: number, x: Vector): void {
   const long = longLoops(x.length);

@@ -1,8 +1,8 @@
 import { CurvatureError } from "../errors/index.ts";
 import type { Value } from "../graph/index.ts";
-import { axpy } from "../linalg/vector.ts";
+import { addCompensated } from "../linalg/vector.ts";
 import { concat, reshape } from "../primitives/index.ts";
-import { type Precision, sizeOf, type Tensor, toPrecision, type Vector } from "../tensors/index.ts";
+import { type Precision, sizeOf, type Tensor, toPrecision, type Vector, zeros } from "../tensors/index.ts";
 import type { RiskParameter } from "./risk.ts";
 
 /** Values one after the other as one flat value, each row-major. */
@@ -13,21 +13,23 @@ export function flattened(values: readonly Value[]): Value {
   );
 }
 
-/** A sum of flat vectors in float64; a single one is passed on as it is, without a copy. */
+/**
+ * A sum of flat vectors, as accurate as one in twice their precision: the first one becomes the sum, and what rounding takes from
+ * it is kept beside it, which needs no third array where the sum is rounded at the end.
+ */
 export function flatSum(dtype: Precision): { add(part: Tensor): void; result(): Vector } {
-  let only: Vector | undefined;
-  let sum: Float64Array | undefined;
+  let sum: Vector | undefined;
+  let rest: Vector | undefined;
   return {
     add({ data }) {
       const part = data as Vector;
-      if (only === undefined) {
-        only = part;
-        return;
+      if (sum === undefined) sum = part;
+      else {
+        rest ??= zeros(part.length, dtype);
+        addCompensated(part, { sum, rest });
       }
-      sum ??= Float64Array.from(only);
-      axpy(1, part, sum);
     },
-    result: () => toPrecision(sum ?? only!, dtype),
+    result: () => toPrecision(sum!, dtype),
   };
 }
 

@@ -1,5 +1,6 @@
 import { describe, expect, test, vi } from "vitest";
 import {
+  addCompensated,
   axpy,
   combination,
   dot,
@@ -104,6 +105,28 @@ describe("loops over long vectors", () => {
     expect(y).toEqual(new Float32Array(600).fill(2 ** -40));
     axpy(2 ** 150, new Float32Array(600).fill(2 ** -149), y);
     expect(y).toEqual(new Float32Array(600).fill(2 + 2 ** -40));
+  });
+});
+
+describe("compensated sums", () => {
+  test.each([3, 600])("of %i entries in float32 are those in float64, rounded", (n) => {
+    const parts = Array.from({ length: 300 }, (_, i) =>
+      Float32Array.from(random(n, i)).map((x) => x * (i % 7 ? 1 : 1e5)),
+    );
+    const sum = parts[0]!.slice();
+    const rest = new Float32Array(n);
+    for (const part of parts.slice(1)) addCompensated(part, { sum, rest });
+    const exact = Float64Array.from(sum, (_, i) => parts.reduce((total, part) => total + part[i]!, 0));
+    sum.forEach((value, i) => {
+      expect(Math.abs(value - exact[i]!)).toBeLessThanOrEqual(2 ** -24 * Math.abs(exact[i]!) + 2 ** -44 * 1e6);
+    });
+  });
+
+  test.each([1, 513])("keep what %i entries lose to a large one", (n) => {
+    const [sum, rest] = [new Float64Array(n).fill(1), new Float64Array(n)];
+    for (let i = 0; i < 4; i++) addCompensated(new Float64Array(n).fill(2 ** -60), { sum, rest });
+    addCompensated(new Float64Array(n).fill(-1), { sum, rest });
+    expect(sum).toEqual(new Float64Array(n).fill(2 ** -58));
   });
 });
 

@@ -81,6 +81,25 @@ template <typename T> static void axpy(int n, T a, const T* x, T* y) {
   for (; i < n; i++) y[i] += a * x[i];
 }
 
+// (sum, rest) += x for an unevaluated sum of two numbers, rest below half a unit in the last place of sum (Knuth, 1969; Dekker, 1971).
+template <typename T> static void addCompensated(int n, const T* x, T* sum, T* rest) {
+  typedef typename Register<T>::type R;
+  const int width = sizeof(R) / sizeof(T);
+  int i = 0;
+  for (; i + width <= n; i += width) {
+    const R a = *(const R*)(sum + i), b = *(const R*)(x + i), s = a + b, bPart = s - a;
+    const R tail = *(const R*)(rest + i) + ((a - (s - bPart)) + (b - bPart)), high = s + tail;
+    *(R*)(sum + i) = high;
+    *(R*)(rest + i) = tail - (high - s);
+  }
+  for (; i < n; i++) {
+    const T a = sum[i], b = x[i], s = a + b, bPart = s - a;
+    const T tail = rest[i] + ((a - (s - bPart)) + (b - bPart)), high = s + tail;
+    sum[i] = high;
+    rest[i] = tail - (high - s);
+  }
+}
+
 // x *= a
 template <typename T> static void scal(int n, T a, T* x) {
   typedef typename Register<T>::type R;
@@ -159,6 +178,7 @@ template <typename T> static void accumulate(int n, int columns, const T* q, con
   EXPORT("combination" #KIND)                                                                                               \
   void combination##KIND(int n, double a, const T* x, double b, const T* y, T* out) { combination<T>(n, a, x, b, y, out); } \
   EXPORT("axpy" #KIND) void axpy##KIND(int n, double a, const T* x, T* y) { axpy<T>(n, a, x, y); }                          \
+  EXPORT("addCompensated" #KIND) void addCompensated##KIND(int n, const T* x, T* s, T* r) { addCompensated(n, x, s, r); }       \
   EXPORT("scal" #KIND) void scal##KIND(int n, double a, T* x) { scal<T>(n, a, x); }                                         \
   EXPORT("zeroIfFinite" #KIND) double zeroIfFinite##KIND(int n, const T* x) { return zeroIfFinite(n, x); }                  \
   EXPORT("project" #KIND)                                                                                                   \

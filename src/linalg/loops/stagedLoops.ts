@@ -10,6 +10,7 @@ interface Kernels {
   innerProducts(n: number, x: number, y: number, sums: number): void;
   combination(n: number, a: number, x: number, b: number, y: number, out: number): void;
   axpy(n: number, a: number, x: number, y: number): void;
+  addCompensated(n: number, x: number, sum: number, rest: number): void;
   scal(n: number, a: number, x: number): void;
   zeroIfFinite(n: number, x: number): number;
   project(n: number, columns: number, q: number, v: number, sums: number): void;
@@ -21,6 +22,7 @@ const NAMES = [
   "innerProducts",
   "combination",
   "axpy",
+  "addCompensated",
   "scal",
   "zeroIfFinite",
   "project",
@@ -45,6 +47,7 @@ export interface StagedLoops {
   /** `out = a x + b y`, in the precision of all three where they agree; `out` may be x or y. */
   combination(a: number, x: Vector, b: number, y: Vector, out: Vector): void;
   axpy(a: number, x: Vector, y: Vector): void;
+  addCompensated(x: Vector, sum: Vector, rest: Vector): void;
   scal(a: number, x: Vector): void;
   isFinite(x: Vector): boolean;
   /** `sums += Q' v`. */
@@ -133,6 +136,17 @@ function loopsOf(exports: Exports): StagedLoops {
         put(buffers[1]!, y, start, count);
         axpy(count, a, at[0]!, at[1]!);
         take(buffers[1]!, y, start, count);
+      });
+    },
+    addCompensated(x, sum, rest) {
+      const { at, buffers, addCompensated } = laneOf(x, sum, rest);
+      inBlocks(x.length, (start, count) => {
+        put(buffers[0]!, x, start, count);
+        put(buffers[1]!, sum, start, count);
+        put(buffers[2]!, rest, start, count);
+        addCompensated(count, at[0]!, at[1]!, at[2]!);
+        take(buffers[1]!, sum, start, count);
+        take(buffers[2]!, rest, start, count);
       });
     },
     scal(a, x) {
