@@ -1,7 +1,9 @@
+import { arnoldiSteps } from "../../src/linalg/arnoldi.ts";
 import { cgSteps } from "../../src/linalg/cg.ts";
 import { lanczosSteps } from "../../src/linalg/lanczos.ts";
 import { lanczosQuadratureSteps } from "../../src/linalg/lanczosQuadrature.ts";
 import { lobpcgSteps } from "../../src/linalg/lobpcg.ts";
+import { lsmrSteps } from "../../src/linalg/lsmr.ts";
 import { minresSteps } from "../../src/linalg/minres.ts";
 import type { Outcome } from "../../src/linalg/result.ts";
 import { stateStore } from "../../src/linalg/stateStore.ts";
@@ -9,6 +11,7 @@ import { geometric, randomVector, range, rotated } from "./knownOperators.ts";
 
 const definite = rotated(geometric(80, 0.9));
 const indefinite = rotated(range(80, (i) => (i % 2 ? 1 : -1) * (1 + i / 9)));
+const twice = rotated(range(80, () => 2));
 const b = randomVector(80, 3);
 
 type Run = (more: { readonly state?: never }) => AsyncGenerator<unknown, Outcome, void>;
@@ -18,6 +21,9 @@ export const longRuns: Readonly<Record<string, Run>> = {
   cg: (more) => cgSteps(definite, b, { tolerance: 1e-10, recompute: 7, ...more }),
   minres: (more) => minresSteps(indefinite, b, { tolerance: 1e-10, ...more }),
   lanczos: (more) => lanczosSteps(definite, { matvecs: 40, seed: 0, ...more }),
+  arnoldi: (more) => arnoldiSteps(indefinite, { matvecs: 40, seed: 0, ...more }),
+  lsmr: (more) => lsmrSteps(definite, b, { tolerance: 1e-10, damping: 1e-5, preconditioner: twice, ...more }),
+  "lobpcg, generalized": (more) => lobpcgSteps(definite, { k: 2, seed: 0, tolerance: 1e-10, B: twice, ...more }),
   lobpcg: (more) => lobpcgSteps(definite, { k: 2, seed: 0, tolerance: 1e-10, ...more }),
   lanczosQuadrature: (more) => lanczosQuadratureSteps(definite, { steps: 12, probes: 4, seed: 0, ...more }),
 };
