@@ -8,10 +8,11 @@ import { tridiagonalEigh } from "./dense/index.ts";
 import { checkFinite } from "./dense/matrixChecks.ts";
 import { drive } from "./drive.ts";
 import { type LanczosState, tridiagonalization } from "./lanczos.ts";
+import { type LanczosRecurrenceState, lanczosRecurrence } from "./lanczosRecurrence.ts";
 import { sequentialOutcome, sequentialRule } from "./looks.ts";
 import type { LinearOperator, RunOptions } from "./operator.ts";
 import { checkDistribution, isRotationInvariant, type ProbeDistribution, probe } from "./probes.ts";
-import { type Interruption, products } from "./products.ts";
+import { type Interruption, type Products, products } from "./products.ts";
 import { type Outcome, outcome } from "./result.ts";
 import { hostArithmetic } from "./vector.ts";
 
@@ -31,6 +32,12 @@ export interface LanczosQuadratureOptions extends RunOptions {
    * the error vanishes. Without effect where n products give all eigenvalues.
    */
   readonly deflation?: Eigenpairs;
+  /**
+   * Whether the vectors of a probe are kept and made orthogonal to each other: by default where all of them have at most 4,194,304 entries,
+   * `n steps`, together. Without, memory is three vectors and eigenvalues that a probe has found take further steps; sums over the quadrature
+   * stay as accurate (`lanczosRecurrence.ts` says why).
+   */
+  readonly reorthogonalize?: boolean;
   /** Where an earlier run with the same options stopped. */
   readonly state?: LanczosQuadratureState;
 }
@@ -72,7 +79,7 @@ export interface LanczosQuadratureState {
   readonly matvecs: number;
   readonly seed: number;
   readonly quadrature: readonly Quadrature[];
-  readonly current?: LanczosState;
+  readonly current?: LanczosState | LanczosRecurrenceState;
 }
 
 /** What products tell about the distribution of eigenvalues; densities on any scale are read off it without further products. */
@@ -109,6 +116,9 @@ export interface QuadratureSetup extends LanczosQuadratureOptions {
 }
 
 const NAME = "lanczosQuadrature";
+
+/** Entries of a basis, 16 MB in float32, above which reading it in every step takes longer than products of networks of that size. */
+const MOST_ENTRIES = 2 ** 22;
 
 /**
  * Stochastic Lanczos quadrature of a symmetric matrix: for each random unit vector v the nodes and weights of the Gauss quadrature of its
@@ -149,8 +159,8 @@ export async function* quadratureSteps(
   const stopping = stoppingRule(A, plan, options);
   while (state.quadrature.length < plan.probes && !(await stopping.isEnough(state.quadrature))) {
     const before = state;
-    const enclosing = (current: LanczosState): LanczosQuadratureState => ({ ...before, matvecs: run.used, current });
-    const process = tridiagonalization(B, run, { ...(await probeOptions(A, before, plan)), name, enclosing });
+    const enclosing = (current: Current): LanczosQuadratureState => ({ ...before, matvecs: run.used, current });
+    const process = probeSteps(B, run, { plan, start: await startOf(A, before, plan), before, name, enclosing });
     let step = await process.next();
     for (; !step.done; step = await process.next()) yield enclosing(step.value);
     const { state: finished, interruption } = step.value;
@@ -193,6 +203,8 @@ function stoppingRule(A: LinearOperator, plan: Plan, { watch, confidence = 0.95 
   };
 }
 
+type Current = LanczosState | LanczosRecurrenceState;
+
 interface Plan {
   readonly probes: number;
   readonly steps: number;
@@ -201,6 +213,7 @@ interface Plan {
   readonly seed: number;
   readonly distribution: ProbeDistribution;
   readonly deflation: Eigenpairs | undefined;
+  readonly reorthogonalize: boolean;
 }
 
 function planned(A: LinearOperator, options: QuadratureSetup): Plan {
@@ -219,11 +232,20 @@ function planned(A: LinearOperator, options: QuadratureSetup): Plan {
   if (deflation) checkEigenpairs(name, A, { deflation, distribution });
   const exact = n <= Math.min(steps, matvecs);
   const random = { seed, distribution };
-  if (exact) return { probes: 1, steps: n, products: n, exact, ...random, deflation: undefined };
+  if (exact) return { probes: 1, steps: n, products: n, exact, ...random, deflation: undefined, reorthogonalize: true };
   const affordable = Math.min(probes, matvecs);
   const most = n - (deflation?.values.length ?? 0);
   const depth = Math.min(steps, Math.floor(matvecs / affordable), most);
-  return { probes: affordable, steps: depth, products: affordable * depth, exact, ...random, deflation };
+  const { reorthogonalize = n * depth <= MOST_ENTRIES } = options;
+  return {
+    probes: affordable,
+    steps: depth,
+    products: affordable * depth,
+    exact,
+    ...random,
+    deflation,
+    reorthogonalize,
+  };
 }
 
 function checkEigenpairs(
@@ -257,14 +279,34 @@ function withoutBasis(A: LinearOperator, basis: Matrix): LinearOperator {
   };
 }
 
-/** Options of the Lanczos run of the probe that is next, or in work. */
-async function probeOptions(A: LinearOperator, { quadrature, current }: LanczosQuadratureState, plan: Plan) {
+/** The start of the Lanczos run of the probe that is next, or in work. */
+async function startOf(A: LinearOperator, { quadrature }: LanczosQuadratureState, plan: Plan): Promise<Vector> {
   const { seed, distribution, deflation } = plan;
   const dtype = precision(A);
   const v = probe(A.shape[1], { distribution, stream: stream(seed, "probe", quadrature.length), dtype });
-  const start = await projectedOut(v, deflation?.vectors, A.arithmetic ?? hostArithmetic);
-  const breakdown: "continue" | "stop" = plan.exact ? "continue" : "stop";
-  return { matvecs: plan.steps, start, seed, breakdown, ...(current ? { state: current } : {}) };
+  return projectedOut(v, deflation?.vectors, A.arithmetic ?? hostArithmetic);
+}
+
+interface ProbeRun {
+  readonly plan: Plan;
+  readonly start: Vector;
+  readonly before: LanczosQuadratureState;
+  readonly name: string;
+  readonly enclosing: (current: Current) => LanczosQuadratureState;
+}
+
+/** The Lanczos run of a probe, with or without its basis; from the state that an earlier run left of it. */
+function probeSteps(B: LinearOperator, run: Products, { plan, start, before, name, enclosing }: ProbeRun) {
+  const { current } = before;
+  const { steps: matvecs, seed, exact } = plan;
+  // A saved run goes on as it began; the checks of states refuse one that began otherwise.
+  if (plan.reorthogonalize) {
+    const saved = current ? { state: current as LanczosState } : {};
+    const breakdown = exact ? "continue" : "stop";
+    return tridiagonalization(B, run, { name, matvecs, start, seed, breakdown, enclosing, ...saved });
+  }
+  const saved = current ? { state: current as LanczosRecurrenceState } : {};
+  return lanczosRecurrence(B, run, { name, matvecs, start, enclosing, ...saved });
 }
 
 /**
@@ -273,7 +315,7 @@ async function probeOptions(A: LinearOperator, { quadrature, current }: LanczosQ
  * with what they leave: a uniform direction of their complement stands for each of its n - k eigenvalues alike.
  */
 async function quadratureOf(
-  { alpha, beta, columns }: LanczosState,
+  { alpha, beta, columns }: Current,
   { exact, deflation }: Plan,
 ): Promise<readonly Quadrature[]> {
   const m = alpha.length;
