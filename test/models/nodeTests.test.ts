@@ -204,10 +204,15 @@ async function loadRewritten({ bytes, inputs, outputs }: NodeTest) {
   const bind = Object.fromEntries(
     inputs.filter((each) => !isFloat(each)).map((each) => [each.name, fromTensorProto(each).tensor]),
   );
-  const floats = outputs.filter(isFloat).map(({ name }) => name);
-  if (floats.length === 0) return "no float output";
+  // Truth values and integers only where there is nothing else: our comparisons run too.
+  const floats = outputs.filter(isFloat);
+  const compared = (floats.length > 0 ? floats : outputs).map(({ name }) => name);
   try {
-    return await loadModel(toBinary(ModelProtoSchema, proto), { parameters: { include: names }, bind, output: floats });
+    return await loadModel(toBinary(ModelProtoSchema, proto), {
+      parameters: { include: names },
+      bind,
+      output: compared,
+    });
   } catch (cause) {
     if (cause instanceof CurvatureError && (cause.code === "model" || cause.code === "argument")) return cause.message;
     throw cause;

@@ -806,6 +806,7 @@ export const operatorCases: Readonly<Record<keyof typeof operators, readonly Ope
       opset: 7,
       operands: [float([2, 3], [0.5, 2]), fixed([0.5, 2, -1])],
     },
+    { title: "powers of integers", operands: [givenIntegers([2, 3, -3]), floats([1.5, 2.2, 2])] },
     { title: "an exponent that is a parameter", operands: [float([2, 3], [0.5, 2]), float([3])] },
   ],
   QuickGelu: [{ title: "alpha", domain: "com.microsoft", attributes: { alpha: real(1.5) }, operands: [float([2, 3])] }],

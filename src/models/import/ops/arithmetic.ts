@@ -103,10 +103,15 @@ export function Clip(node: ImportedNode): Value {
   return clip(x, { low: bound(node, "min", 1) ?? -Infinity, high: bound(node, "max", 2) ?? Infinity });
 }
 
-/** x to the power of y with broadcasting. A constant exponent has no derivative, so that x = 0 is no trouble. */
+/**
+ * x to the power of y with broadcasting. A constant exponent has no derivative, so that x = 0 is no trouble. Powers of integers are
+ * rounded towards 0.
+ */
 export function Pow(node: ImportedNode): Value {
-  const [x, y] = [operand(node, 0), cast(operand(node, 1), "float")];
-  return y.uniform === undefined ? power(x, y) : pow(broadcast(x, outputShape(node)), y.uniform);
+  const { type } = operand(node, 0);
+  const [x, y] = [0, 1].map((position) => cast(operand(node, position), "float"));
+  const result = y.uniform === undefined ? power(x, y) : pow(broadcast(x, outputShape(node)), y.uniform);
+  return cast(result, type);
 }
 
 /** Error function. */
