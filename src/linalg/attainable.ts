@@ -15,6 +15,11 @@ export interface Claims {
   readonly before: number;
 }
 
+/** Whether the recurrence has claimed to have converged and had not. */
+export function hasClaimed({ last }: Claims): boolean {
+  return last < Number.POSITIVE_INFINITY;
+}
+
 /** Whether a recurrence that is low enough has also done what a refinement can do, so that it is time to compute the residual from x. */
 export function isRefined(residual: number, { last }: Pick<Claims, "last">): boolean {
   return residual <= REFINED * last;

@@ -1,6 +1,9 @@
 import { toPrecision, type Vector, zeros } from "../tensors/index.ts";
 import { checkSquare, epsilon, precision } from "./checks.ts";
 import { drive } from "./drive.ts";
+import { solverSteps } from "./linearSolver.ts";
+import type { LinearOperator } from "./operator.ts";
+import { isInterruption, type Products, products } from "./products.ts";
 import {
   type Ending,
   isEnding,
@@ -9,10 +12,7 @@ import {
   type SolverOptions,
   type SolverResult,
   type SolverState,
-  solverSteps,
-} from "./linearSolver.ts";
-import type { LinearOperator } from "./operator.ts";
-import { isInterruption, type Products, products } from "./products.ts";
+} from "./solverMethod.ts";
 import { axpy, dot, norm } from "./vector.ts";
 
 /** Options of `bicgstab`. */

@@ -1,5 +1,5 @@
 import { toPrecision, type Vector, zeros } from "../tensors/index.ts";
-import { type Claims, isInVain, isRefined, limitedBy, sizeOf } from "./attainable.ts";
+import { type Claims, hasClaimed, isInVain, isRefined, limitedBy, sizeOf } from "./attainable.ts";
 import {
   checkCount,
   checkDeclaredSymmetric,
@@ -251,7 +251,9 @@ async function step(state: CgState, context: Run): Promise<CgState | Ending> {
 function withResidual(state: CgState, residual: Vector, { isTrue = false } = {}): CgState {
   const { x, steps } = state;
   const residualNorm = norm(residual);
-  const best = residualNorm < state.best.residualNorm ? { x, residualNorm, isTrue, step: steps } : state.best;
+  // A recurrence that has claimed too much before does not outdo a residual computed from x.
+  const falls = residualNorm < state.best.residualNorm && (isTrue || !hasClaimed(state.claimed));
+  const best = falls ? { x, residualNorm, isTrue, step: steps } : state.best;
   return { ...state, residual, residualNorm, isTrue, best };
 }
 
@@ -293,14 +295,15 @@ function difference(b: Vector, Ax: Vector): Vector {
 
 /** The result: the x of smallest residual, and that residual computed from it where a product is left for it. */
 async function conclude(state: CgState, { b, run, tolerance, target }: Run, ending: Ending): Promise<CgResult> {
-  const { x } = state.best;
-  let { residualNorm, isTrue } = state.best;
+  let { x, residualNorm, isTrue } = state.residualNorm < state.best.residualNorm ? state : state.best;
   let final = ending;
-  if (!state.best.isTrue && !isInterrupted(ending) && run.left > 0) {
+  if (!isTrue && !isInterrupted(ending) && run.left > 0) {
     const Ax = await run.matvec(x, () => state);
     if (isInterruption(Ax)) final = Ax;
     else [residualNorm, isTrue] = [norm(difference(b, Ax)), true];
   }
+  const isBetter = isTrue ? state.best.residualNorm < residualNorm : hasClaimed(state.claimed);
+  if (state.best.isTrue && isBetter) ({ x, residualNorm, isTrue } = state.best);
   const reached = isTrue && residualNorm <= target && final.status === "budget";
   const status = reached ? "converged" : final.status;
   const { direction, curvature, happened } = final;

@@ -2,9 +2,9 @@ import { toPrecision, type Vector } from "../tensors/index.ts";
 import { precision } from "./checks.ts";
 import { drive } from "./drive.ts";
 import { type LeastSquaresOptions, type LeastSquaresResult, leastSquaresSteps, notDefinite } from "./leastSquares.ts";
-import type { Method, SolverState } from "./linearSolver.ts";
 import type { LinearOperator } from "./operator.ts";
 import { isInterruption, type Products } from "./products.ts";
+import type { Method, SolverState } from "./solverMethod.ts";
 import { combination, dot, norm } from "./vector.ts";
 
 /** Options of `cgls`. */

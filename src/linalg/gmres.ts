@@ -3,17 +3,10 @@ import { growingBasis, leadingColumns, orthogonalize, withColumn } from "./basis
 import { checkCount, checkSquare, epsilon, precision } from "./checks.ts";
 import { drive } from "./drive.ts";
 import { appended } from "./lanczos.ts";
-import {
-  type Advance,
-  type Ending,
-  type Method,
-  type SolverOptions,
-  type SolverResult,
-  type SolverState,
-  solverSteps,
-} from "./linearSolver.ts";
+import { solverSteps } from "./linearSolver.ts";
 import type { LinearOperator } from "./operator.ts";
 import { isInterruption, products } from "./products.ts";
+import type { Advance, Ending, Method, SolverOptions, SolverResult, SolverState } from "./solverMethod.ts";
 import { axpy, hostArithmetic, multiply, norm, scaled } from "./vector.ts";
 
 /** Options of `gmres`. */

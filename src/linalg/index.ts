@@ -93,7 +93,6 @@ export {
   type Quadrature,
 } from "./lanczosQuadrature.ts";
 export type { LeastSquaresOptions, LeastSquaresResult } from "./leastSquares.ts";
-export type { SolverOptions, SolverResult, SolverState } from "./linearSolver.ts";
 export { type LobpcgOptions, type LobpcgResult, lobpcg, lobpcgSteps } from "./lobpcg.ts";
 export type { LobpcgState } from "./lobpcgIteration.ts";
 export { type LogDeterminant, type LogDeterminantOptions, logDeterminant } from "./logDeterminant.ts";
@@ -152,6 +151,7 @@ export { type SchattenNorm, type SchattenNormOptions, schattenNorm } from "./sch
 export type { SketchOptions, SketchState } from "./sketch.ts";
 export { type SolveOptions, type SolveResult, type SolverMethod, solve } from "./solve.ts";
 export { solverInverse } from "./solverInverse.ts";
+export type { SolverOptions, SolverResult, SolverState } from "./solverMethod.ts";
 export { type DensityRun, spectralDensity } from "./spectralDensity.ts";
 export { type SpectralMassOptions, spectralMass } from "./spectralMass.ts";
 export { type SpectralNorm, type SpectralNormOptions, spectralNorm, spectralNormSteps } from "./spectralNorm.ts";

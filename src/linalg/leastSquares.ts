@@ -2,16 +2,10 @@ import { CurvatureError } from "../errors/index.ts";
 import { formatDims, type Vector, zeros } from "../tensors/index.ts";
 import { adjoint } from "./adjoint.ts";
 import { checkDeclaredSymmetric, checkNonnegative, checkOperator, checkVector, precision } from "./checks.ts";
-import {
-  type Ending,
-  type Method,
-  type SolverOptions,
-  type SolverResult,
-  type SolverState,
-  solverRun,
-} from "./linearSolver.ts";
+import { solverRun } from "./linearSolver.ts";
 import type { LinearOperator } from "./operator.ts";
 import { type Products, products } from "./products.ts";
+import type { Ending, Method, SolverOptions, SolverResult, SolverState } from "./solverMethod.ts";
 import { hasAdjoint } from "./structure.ts";
 import { axpy, combination, dot, norm } from "./vector.ts";
 

@@ -2,9 +2,9 @@ import { toPrecision, type Vector, zeros } from "../tensors/index.ts";
 import { epsilon, precision } from "./checks.ts";
 import { drive } from "./drive.ts";
 import { type LeastSquaresOptions, type LeastSquaresResult, leastSquaresSteps, notDefinite } from "./leastSquares.ts";
-import { type Ending, isEnding, type Method, type SolverContext, type SolverState } from "./linearSolver.ts";
 import type { LinearOperator } from "./operator.ts";
 import { isInterruption, type Products } from "./products.ts";
+import { type Ending, isEnding, type Method, type SolverContext, type SolverState } from "./solverMethod.ts";
 import { axpy, dot, norm, scal, scaled } from "./vector.ts";
 
 /** Options of `lsmr`. */

@@ -2,17 +2,11 @@ import { type Vector, zeros } from "../tensors/index.ts";
 import { checkDeclaredSymmetric, epsilon, precision } from "./checks.ts";
 import { drive } from "./drive.ts";
 import type { LeastSquaresResult } from "./leastSquares.ts";
-import {
-  type Advance,
-  type Ending,
-  type Method,
-  type SolverOptions,
-  type SolverState,
-  solverRun,
-} from "./linearSolver.ts";
+import { solverRun } from "./linearSolver.ts";
 import type { LinearOperator } from "./operator.ts";
 import { isInterruption } from "./products.ts";
 import { outcome } from "./result.ts";
+import type { Advance, Ending, Method, SolverOptions, SolverState } from "./solverMethod.ts";
 import { axpy, combination, dot, norm, scaled } from "./vector.ts";
 
 /** Options of `minresQlp`. */

@@ -10,10 +10,10 @@ import {
   precision,
 } from "./checks.ts";
 import { drive } from "./drive.ts";
-import type { Ending } from "./linearSolver.ts";
 import type { LinearOperator, RunOptions } from "./operator.ts";
 import { isInterruption, type Products, products } from "./products.ts";
 import { type Outcome, outcome } from "./result.ts";
+import type { Ending } from "./solverMethod.ts";
 import { axpy, combination, dot, norm } from "./vector.ts";
 
 /** Options of `multiShiftCg`. */

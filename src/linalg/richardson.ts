@@ -2,9 +2,10 @@ import { CurvatureError } from "../errors/index.ts";
 import type { Vector } from "../tensors/index.ts";
 import { checkSquare } from "./checks.ts";
 import { drive } from "./drive.ts";
-import { type Method, type SolverOptions, type SolverResult, type SolverState, solverSteps } from "./linearSolver.ts";
+import { solverSteps } from "./linearSolver.ts";
 import type { LinearOperator } from "./operator.ts";
 import { isInterruption, products } from "./products.ts";
+import type { Method, SolverOptions, SolverResult, SolverState } from "./solverMethod.ts";
 import { axpy, norm } from "./vector.ts";
 
 /** Options of `richardson`. */

@@ -7,13 +7,13 @@ import { checkNonnegative, checkVector, precision } from "./checks.ts";
 import { damped } from "./damped.ts";
 import { explainSolver, type SolverName } from "./explainSolver.ts";
 import { gmres } from "./gmres.ts";
-import type { SolverResult } from "./linearSolver.ts";
 import { lsmr } from "./lsmr.ts";
 import { minres } from "./minres.ts";
 import { minresQlp } from "./minresQlp.ts";
 import type { LinearOperator, RunOptions } from "./operator.ts";
 import { isInterruption, products } from "./products.ts";
 import { outcome } from "./result.ts";
+import type { SolverResult } from "./solverMethod.ts";
 import { axpy, norm } from "./vector.ts";
 
 /** Iterative methods by name. */

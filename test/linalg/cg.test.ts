@@ -340,6 +340,24 @@ describe("cg and rounding", () => {
     );
   });
 
+  test("starts again from the residual of x as long as that lowers it by a tenth, and no longer", async () => {
+    for (let seed = 0; seed < 20; seed++) {
+      const A = rotated(spectra["a damped low rank"]!, { dtype: "float32" });
+      const run = cgSteps(A, randomVector(100, seed), { tolerance: 0 });
+      const claims: number[] = [];
+      let next = await run.next();
+      for (; !next.done; next = await run.next()) {
+        const { last } = next.value.claimed;
+        if (last < Number.POSITIVE_INFINITY && last !== claims.at(-1)) claims.push(last);
+      }
+      expect(next.value.status).toBe("stagnated");
+      const shares = claims.slice(1).map((claim, i) => claim / claims[i]!);
+      expect(shares.at(-1)).toBeGreaterThan(0.9);
+      expect(Math.max(0, ...shares.slice(0, -1))).toBeLessThanOrEqual(0.9);
+      expect(next.value.residualNorm).toBe(Math.min(...claims));
+    }
+  });
+
   test("with tolerance 0 a budget that still lowers the residual is spent, and not a product more", async () => {
     for (const dtype of ["float32", "float64"] as const) {
       for (const matvecs of [5, 11, 20]) {

@@ -140,6 +140,7 @@ describe("lobpcg for A x = value B x", () => {
     "indefinite A, well conditioned B": [range(n, (i) => i - 15), range(n, (i) => 1 + i / 10)],
     "singular A, geometric B": [range(n, (i) => (i < 20 ? 0 : i)), geometric(n, 0.9)],
     "repeated A, clustered B": [range(n, (i) => [3, 3, 1][i % 3]!), range(n, (i) => 2 + 1e-10 * i)],
+    "steep B": [range(25, (i) => 1 + i), geometric(25, 0.55)],
     "zero A": [new Float64Array(n), range(n, (i) => 1 + i / n)],
     "size 2": [Float64Array.of(3, -1), Float64Array.of(2, 1)],
     "size 1": [Float64Array.of(-3), Float64Array.of(2)],

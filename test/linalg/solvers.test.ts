@@ -11,7 +11,6 @@ import { diagonal } from "../../src/linalg/diagonal.ts";
 import { explainSolver } from "../../src/linalg/explainSolver.ts";
 import { functionOperator } from "../../src/linalg/functionOperator.ts";
 import { gmres } from "../../src/linalg/gmres.ts";
-import type { SolverOptions, SolverResult } from "../../src/linalg/linearSolver.ts";
 import { lowRank } from "../../src/linalg/lowRank.ts";
 import { lsmr } from "../../src/linalg/lsmr.ts";
 import { minres } from "../../src/linalg/minres.ts";
@@ -22,6 +21,7 @@ import { jacobiPreconditioner, preconditioner } from "../../src/linalg/precondit
 import { richardson } from "../../src/linalg/richardson.ts";
 import { solve } from "../../src/linalg/solve.ts";
 import { solverInverse } from "../../src/linalg/solverInverse.ts";
+import type { SolverOptions, SolverResult } from "../../src/linalg/solverMethod.ts";
 import { steihaug } from "../../src/linalg/steihaug.ts";
 import { column, type Vector } from "../../src/tensors/index.ts";
 import {
