@@ -19,6 +19,8 @@ const silero: LoadOptions = {
   bind: { sr: 16000, "input[0]": 1, "input[1]": 512, "state[1]": 1, state: 0.1 },
   output: "output",
 };
+// A state in which the probability is not so small that the float32 Sigmoid has few digits of it.
+const louder: LoadOptions = { ...silero, bind: { ...silero.bind, state: -1 } };
 const older: LoadOptions = { bind: { sr: 16000, batch: 1, sequence: 512, h: 0.1, c: 0.1 }, output: "output" };
 
 const models: readonly PublicModel[] = [
@@ -33,7 +35,7 @@ const models: readonly PublicModel[] = [
   { pack: ocr, path: "assets/ch_PP-OCRv4_rec_infer.onnx", shapes: { x: [1, 3, 48, 32] }, moved: 4 },
   { pack: words, path: "models/hello_deepa.onnx", shapes: { "onnx::Flatten_0": [1, 25, 96] } },
   { pack: voices, path: "dist/silero_vad_v5.onnx", shapes: { input: [1, 512] }, options: silero },
-  { pack: voices, path: "dist/silero_vad_v6.onnx", shapes: { input: [1, 512] }, options: silero },
+  { pack: voices, path: "dist/silero_vad_v6.onnx", shapes: { input: [1, 512] }, options: louder },
   { pack: voices, path: "dist/silero_vad_legacy.onnx", shapes: { input: [1, 512] }, options: older },
   { pack: wakeWords, path: "models/alexa_v0.1.onnx", shapes: {} },
   { pack: wakeWords, path: "models/hey_jarvis_v0.1.onnx", shapes: {}, options: { output: "input.19" } },
