@@ -47,11 +47,8 @@ export async function interpret(what: Interpretation, request: GraphRequest): Pr
   const known = await probe(model, { shapes: request.shapes, statics, nodes, reached });
   checkMeans(means, { shapes: known.shapes, file: model.file });
   const values = new Map<string, Value>();
-  const inputs: Record<string, Value> = {};
-  for (const { name, dtype } of model.inputs) {
-    inputs[name] = input(name, request.shapes[name], elementTypeOf(dtype as Dtype));
-    values.set(name, inputs[name]);
-  }
+  const inputs = modelInputs(model, request.shapes);
+  for (const [name, value] of Object.entries(inputs)) values.set(name, value);
   const free = parameters.map(({ name, tensor, dims }) => {
     const value = input(name, dims);
     values.set(tensor, value);
@@ -67,6 +64,12 @@ export async function interpret(what: Interpretation, request: GraphRequest): Pr
     if (node.outputs.some((name) => name !== "" && !statics.has(name))) interpretNode(node, context);
   }
   return { parameters: free, inputs, outputs: namedOutputs(request.outputs, { ends, values, model }) };
+}
+
+function modelInputs(model: PreparedModel, shapes: GraphRequest["shapes"]): ModelGraph["inputs"] {
+  return Object.fromEntries(
+    model.inputs.map(({ name, dtype }) => [name, input(name, shapes[name], elementTypeOf(dtype as Dtype))]),
+  );
 }
 
 interface WalkContext {
