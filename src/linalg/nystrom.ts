@@ -26,7 +26,7 @@ export interface LowRankOptions extends RunOptions {
   readonly errorProbes?: number;
   /** Most products; by default what the other options ask for. With fewer, first oversampling and then rank shrink. */
   readonly matvecs?: number;
-  /** Products that go through `matmat` at once, where the operator has it; 8 by default. */
+  /** Products that go through `matmat` at once, where the operator has it; by default 8, fewer for vectors of more than 262,144 entries. */
   readonly blockSize?: number;
   /** Where an earlier run with the same options stopped. */
   readonly state?: RecordedState;

@@ -18,7 +18,7 @@ import {
   withSamples,
 } from "./probeSums.ts";
 import { checkDistribution, type ProbeDistribution } from "./probes.ts";
-import { type Interruption, products } from "./products.ts";
+import { type Interruption, products, usualBlockSize } from "./products.ts";
 import { type Estimate, type Outcome, outcome } from "./result.ts";
 import { meanOf, type SampleSums } from "./sampleMean.ts";
 import { hostArithmetic } from "./vector.ts";
@@ -46,7 +46,7 @@ export interface HutchinsonOptions extends RunOptions {
    * the least variance. Any basis is right. Without effect where the budget reaches n.
    */
   readonly deflation?: Matrix;
-  /** Probes that go through `matmat` at once, where the operator has it. */
+  /** Probes that go through `matmat` at once, where the operator has it; by default 8, fewer for vectors of more than 262,144 entries. */
   readonly blockSize?: number;
   /** Where an earlier run with the same options stopped. */
   readonly state?: HutchinsonState;
@@ -93,7 +93,11 @@ export async function* probeSteps(
   setup: ProbeSetup,
 ): AsyncGenerator<HutchinsonState, ProbeRun, void> {
   checkSetup(A, setup);
-  const { spent = 0, blockSize = 8, enclosing = (current: HutchinsonState) => current } = setup;
+  const {
+    spent = 0,
+    blockSize = usualBlockSize(A.shape[1]),
+    enclosing = (current: HutchinsonState) => current,
+  } = setup;
   let state = setup.state ?? initialState(A, setup);
   checkSaved(A, state, setup);
   const context = contextOf(A, state, setup);

@@ -2,9 +2,9 @@ import { stream } from "../random/index.ts";
 import { column, type Matrix, type Vector, zeros } from "../tensors/index.ts";
 import { projectedOut } from "./deflation.ts";
 import type { Arithmetic } from "./operator.ts";
-import { type ProbeDistribution, probe } from "./probes.ts";
+import { fillProbe, type ProbeDistribution } from "./probes.ts";
 import { addSample, noSamples, type SampleSums } from "./sampleMean.ts";
-import { dot } from "./vector.ts";
+import { dot, innerProducts } from "./vector.ts";
 
 /** Range of indices `start, ..., end - 1` whose diagonal block's trace is asked for. */
 export interface DiagonalBlock {
@@ -98,7 +98,7 @@ export function probeBlock(
   const data = zeros(n * count, dtype);
   for (let k = 0; k < count; k++) {
     if (order) data[k * n + order[probes + k]!] = 1;
-    else data.set(probe(n, { distribution, stream: stream(seed, "probe", probes + k), dtype }), k * n);
+    else fillProbe(data.subarray(k * n, (k + 1) * n), { distribution, stream: stream(seed, "probe", probes + k) });
   }
   return { rows: n, columns: count, data };
 }
@@ -122,9 +122,10 @@ export async function withSamples(
   for (const [k, y] of products.entries()) {
     const count = state.probes + k;
     const [v, w] = [column(V, k), column(W, k)];
-    squaredFrobenius = addSample(squaredFrobenius, dot(y, y), count);
     // Of a matrix that is not square only norms are asked for.
-    if (y.length === v.length) trace = addSample(trace, dot(w, y), count);
+    const { xx, xy } = y.length === v.length ? innerProducts(y, w) : { xx: dot(y, y), xy: 0 };
+    squaredFrobenius = addSample(squaredFrobenius, xx, count);
+    if (y.length === v.length) trace = addSample(trace, xy, count);
     const entrywise = kind === "diagonal" || blocks.length > 0;
     const z = entrywise && twoSided ? await projectedOut(y, deflation, arithmetic) : y;
     sums = sums.map((sum, b) => addSample(sum, partialDot(v, z, blocks[b]!), count));

@@ -29,8 +29,16 @@ export function probe(
   { distribution, stream, dtype }: { distribution: ProbeDistribution; stream: Stream; dtype: Precision },
 ): Vector {
   const v = zeros(n, dtype);
-  DISTRIBUTIONS[distribution](v, stream);
+  fillProbe(v, { distribution, stream });
   return v;
+}
+
+/** Random vector written over v. */
+export function fillProbe(
+  v: Vector,
+  { distribution, stream }: { readonly distribution: ProbeDistribution; readonly stream: Stream },
+): void {
+  DISTRIBUTIONS[distribution](v, stream);
 }
 
 /** Whether the direction of such a vector is uniform, so that of its part in any fixed subspace as well. */

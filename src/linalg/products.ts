@@ -30,6 +30,14 @@ export interface Products {
   report(error?: number): void;
 }
 
+/**
+ * Columns that are multiplied together unless the caller says otherwise. What operators gain by it is the cost of starting, which no longer
+ * counts for vectors of millions of entries, and a block of these would be copied more often than it gains.
+ */
+export function usualBlockSize(n: number): number {
+  return Math.max(1, Math.min(8, Math.floor(2 ** 21 / n)));
+}
+
 /** Told apart from a vector. */
 export function isInterruption(result: Vector | Interruption): result is Interruption {
   return "status" in result;
@@ -86,9 +94,10 @@ async function block(ledger: Ledger, X: Matrix, state: () => unknown) {
   const whole = together ? await guarded(ledger, { width: X.columns, state, work }) : undefined;
   if (whole && "status" in whole) return { columns, interruption: whole };
   const before = ledger.count - X.columns;
+  const own = (y: Vector) => (whole?.data === X.data ? y.slice() : y);
   for (let k = 0; k < X.columns; k++) {
     const y = whole
-      ? checked(ledger, A, { y: column(whole, k).slice(), count: before + k + 1 })
+      ? checked(ledger, A, { y: own(column(whole, k)), count: before + k + 1 })
       : await product(ledger, { operator: A, x: column(X, k), state });
     if (isInterruption(y)) return { columns, interruption: y };
     columns.push(y);

@@ -5,7 +5,7 @@ import { checkDeclaredSymmetric, checkState, precision } from "./checks.ts";
 import type { LinearOperator } from "./operator.ts";
 import type { HutchinsonState } from "./probeSums.ts";
 import { checkDistribution, type ProbeDistribution } from "./probes.ts";
-import { type Interruption, products } from "./products.ts";
+import { type Interruption, products, usualBlockSize } from "./products.ts";
 import { checkSketch, type SketchOptions, testVectors } from "./sketch.ts";
 import { dot } from "./vector.ts";
 
@@ -67,7 +67,7 @@ export async function* psdSketchSteps(
   A: LinearOperator,
   setup: PsdSketchSetup,
 ): AsyncGenerator<PsdSketchState, PsdSketch, void> {
-  const { vectors, blockSize = 8 } = setup;
+  const { vectors, blockSize = usualBlockSize(A.shape[1]) } = setup;
   const dtype = precision(A);
   let state = initialState(A, setup);
   state = { ...state, products: growingBasis(state.products, { capacity: vectors, dtype }) };

@@ -1,7 +1,7 @@
 import { type Matrix, type Vector, zeros } from "../tensors/index.ts";
 import { checkState } from "./checks.ts";
 import type { LinearOperator, RunOptions } from "./operator.ts";
-import { type Interruption, products } from "./products.ts";
+import { type Interruption, products, usualBlockSize } from "./products.ts";
 
 /** The products of a run in their order: plain data. Everything else follows from them, so a resumed run repeats its own steps on these. */
 export interface RecordedState {
@@ -34,7 +34,7 @@ interface RecorderOptions extends RunOptions {
 /** The recorder of one run. */
 export function recorder(
   A: LinearOperator,
-  { name, seed, matvecs, blockSize = 8, state: saved, ...options }: RecorderOptions,
+  { name, seed, matvecs, blockSize = usualBlockSize(A.shape[1]), state: saved, ...options }: RecorderOptions,
 ): Recorder {
   const origin = { method: name, columns: A.shape[1], seed };
   if (saved) checkState(name, saved, origin);

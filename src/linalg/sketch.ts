@@ -9,7 +9,7 @@ import { columnRange } from "./deflation.ts";
 import type { LinearOperator, RunOptions } from "./operator.ts";
 import type { HutchinsonState } from "./probeSums.ts";
 import { checkDistribution, type ProbeDistribution, probe } from "./probes.ts";
-import { type Interruption, products } from "./products.ts";
+import { type Interruption, products, usualBlockSize } from "./products.ts";
 import { columnScale, emptyRange, type RangeBasis, resumedRange, withRange } from "./rangeBasis.ts";
 import { dot, hostArithmetic } from "./vector.ts";
 
@@ -26,7 +26,7 @@ export interface SketchOptions extends RunOptions {
    * where the budget reaches n.
    */
   readonly tolerance?: number;
-  /** Products that go through `matmat` at once, where the operator has it. */
+  /** Products that go through `matmat` at once, where the operator has it; by default 8, fewer for vectors of more than 262,144 entries. */
   readonly blockSize?: number;
   /** Where an earlier run with the same options stopped. */
   readonly state?: SketchState | HutchinsonState;
@@ -112,7 +112,7 @@ export function startOf(state: SketchState | HutchinsonState | undefined) {
 
 /** The run: products with the test vectors, then with the basis of what they gave. Yields a state after each block of either. */
 export async function* sketchSteps(A: LinearOperator, setup: SketchSetup): AsyncGenerator<SketchState, Sketch, void> {
-  const { name, seed, distribution, vectors, blockSize = 8 } = setup;
+  const { name, seed, distribution, vectors, blockSize = usualBlockSize(A.shape[1]) } = setup;
   checkDistribution(name, distribution);
   const [n, dtype] = [A.shape[1], precision(A)];
   let state = (setup.state as SketchState | undefined) ?? initialState(A, setup);
@@ -144,7 +144,7 @@ async function* imageSteps(
   sketched: SketchState,
   setup: SketchSetup,
 ): AsyncGenerator<SketchState, Sketch, void> {
-  const { blockSize = 8 } = setup;
+  const { blockSize = usualBlockSize(A.shape[1]) } = setup;
   const { basis } = sketched.range;
   const capacity = basis.columns;
   let state = { ...sketched, images: growingBasis(sketched.images, { capacity, dtype: precision(A) }) };
