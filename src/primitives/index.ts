@@ -54,3 +54,4 @@ export {
   unary,
 } from "./unary.ts";
 export { fold, unfold, type Windows } from "./windows.ts";
+export { writtenTranspose } from "./writtenTranspose.ts";

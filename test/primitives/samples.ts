@@ -754,6 +754,10 @@ export const samples: Samples = {
       (c, a) => fill([3], ([i]) => (at(c, [i]) ? at(a, [i]) : i)),
     ),
   ],
+  writtenTranspose: [
+    of([real(2, 3)], p.writtenTranspose, (x) => permuted(x, [1, 0])),
+    of([real(1, 4)], p.writtenTranspose, (x) => permuted(x, [1, 0])),
+  ],
 };
 
 /** 0, 1, 2, ... as floats. */
