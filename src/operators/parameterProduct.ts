@@ -62,31 +62,20 @@ export function parameterProduct(risk: Risk, options: ParameterProductOptions): 
     const chunkCount = Math.ceil(X.columns / (await engine.columnsAtOnce(product)));
     const atOnce = Math.ceil(X.columns / Math.max(chunkCount, 1));
     const given = toPrecision(X.data, dtype);
-    const chunks: Vector[] = [];
+    let data: Vector | undefined;
     for (let first = 0; first < X.columns; first += atOnce) {
       const count = Math.min(atOnce, X.columns - first);
       const part = given.subarray(first * size, (first + count) * size);
       const feeds = count === 1 ? vectorFeeds(part, parameters) : { [allColumns]: { data: part, dims: [count, size] } };
-      chunks.push(await run(feeds, count, runOptions));
+      const products = await run(feeds, count, runOptions);
+      if (count === X.columns) return { rows: size, columns: count, data: products };
+      data ??= zeros(size * X.columns, dtype);
+      data.set(products, first * size);
     }
-    return { rows: size, columns: X.columns, data: joined(chunks, { length: size * X.columns, dtype }) };
+    return { rows: size, columns: X.columns, data: data ?? zeros(0, dtype) };
   };
   const { arithmetic } = engine;
   return { shape: [size, size], dtype, symmetric: true, psd, matvec, matmat, ...(arithmetic && { arithmetic }) };
-}
-
-function joined(
-  chunks: readonly Vector[],
-  { length, dtype }: { readonly length: number; readonly dtype: Risk["dtype"] },
-): Vector {
-  if (chunks.length === 1) return chunks[0];
-  const data = zeros(length, dtype);
-  let offset = 0;
-  for (const chunk of chunks) {
-    data.set(chunk, offset);
-    offset += chunk.length;
-  }
-  return data;
 }
 
 function checkColumns({ rows, columns, data }: Matrix, size: number): void {

@@ -9,7 +9,7 @@ const MMAP_THRESHOLD = -3;
 /** Blocks up to this size, and as much free memory, are kept; the largest power of two that an int holds. */
 const KEPT_BYTES = 2 ** 30;
 
-/** Results from which on blocks are worth keeping. Up to 32 MB glibc learns to keep them by itself, at the first one freed. */
+/** Blocks from which on it is worth it. Up to 32 MB glibc learns to keep them by itself, at the first one freed. */
 export const LARGE_BYTES = 2 ** 24;
 
 let done: Promise<boolean> | undefined;

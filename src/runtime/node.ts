@@ -8,6 +8,9 @@ type OrtOptions = InferenceSession.SessionOptions;
 
 const LEVELS = { none: "disabled", basic: "basic", all: "all" } as const;
 
+/** Whether the allocator has been told to keep large blocks. */
+let told = false;
+
 /** onnxruntime-node on the CPU. */
 export const openSession: OpenSession = async (bytes, options) => {
   const session = await InferenceSession.create(bytes, engineOptions(options));
@@ -21,7 +24,10 @@ export const openSession: OpenSession = async (bytes, options) => {
       const results = await session.run(inputs, fetches as string[]);
       const outputs: Record<string, Tensor> = {};
       for (const name of fetches) outputs[name] = fromEngine(results[name] as OrtTensor);
-      if (Object.values(outputs).some(isLarge)) await keepLargeBlocks();
+      if (!told && [...Object.values(feeds), ...Object.values(outputs)].some(isLarge)) {
+        told = true;
+        await keepLargeBlocks();
+      }
       return outputs;
     },
     release: () => session.release(),
@@ -41,8 +47,9 @@ function engineOptions({ optimization, threads }: SessionOptions): OrtOptions {
   };
 }
 
+/** Whether the numbers stand in a large block, of which they may be a part, as a column of a matrix is. */
 function isLarge({ data }: Tensor): boolean {
-  return ArrayBuffer.isView(data) && data.byteLength >= LARGE_BYTES;
+  return ArrayBuffer.isView(data) && data.buffer.byteLength >= LARGE_BYTES;
 }
 
 function toEngine(tensor: Tensor): OrtTensor {
