@@ -14,7 +14,7 @@ import type { LinearOperator, RunOptions } from "./operator.ts";
 import { type Interruption, isInterruption, type Products, products } from "./products.ts";
 import { type Outcome, outcome } from "./result.ts";
 import { type SpareVectors, spareVectors } from "./spareVectors.ts";
-import { axpy, combination, dot, innerProducts, norm, scaled } from "./vector.ts";
+import { axpy, combination, dot, innerProducts, isFiniteVector, norm, scaled } from "./vector.ts";
 
 /** Options of conjugate gradients. */
 export interface CgOptions extends RunOptions {
@@ -224,9 +224,9 @@ async function step(state: CgState, context: Run): Promise<CgState | Ending> {
   const search = await nextDirection(state, context);
   if ("status" in search) return search;
   const { direction: p, rz } = search;
-  const Ap = await run.matvec(p, () => state);
-  if (isInterruption(Ap)) return Ap;
-  const { xx: squared, xy, yy } = innerProducts(p, Ap);
+  const made = await productWithSums(p, state, run);
+  if ("status" in made) return made;
+  const { Ap, xx: squared, xy, yy } = made;
   const scale = Math.max(state.scale, Math.sqrt(yy / squared));
   const curvature = xy / squared;
   const rounding = 4 * epsilon(precision(A)) * scale;
@@ -245,6 +245,17 @@ async function step(state: CgState, context: Run): Promise<CgState | Ending> {
   const replaced = { ...withResidual(moved, difference(b, Ax), { isTrue: true }), matvecs: run.used };
   // A recurrence that has lost touch with x has claimed more than there is: start again.
   return isRefined(norm(recurrence), { last: replaced.residualNorm }) ? claimed(replaced) : replaced;
+}
+
+/** `A p` with `p' p`, `p' A p` and `||A p||^2`, which also tell whether it is finite. */
+async function productWithSums(p: Vector, state: CgState, run: Products) {
+  let sums = { xx: 0, xy: 0, yy: 0 };
+  const isFinite = (y: Vector) => {
+    sums = innerProducts(p, y);
+    return Number.isFinite(sums.yy) || isFiniteVector(y);
+  };
+  const Ap = await run.matvec(p, () => state, isFinite);
+  return isInterruption(Ap) ? Ap : { Ap, ...sums };
 }
 
 /** The state after a step with its residual, as the recurrence has it or computed from x. */

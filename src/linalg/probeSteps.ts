@@ -114,10 +114,11 @@ export async function* probeSteps(
     run.report();
     yield state;
   }
+  let V: Matrix | undefined;
   while (state.probes < context.most && !isKnown(state, context)) {
     const untilLook = context.rule?.untilLook(state.probes) ?? Number.POSITIVE_INFINITY;
     const count = Math.min(blockSize, context.most - state.probes, untilLook);
-    const V = probeBlock(state, { count, dtype: precision(A), order: context.order });
+    V = probeBlock(state, { count, dtype: precision(A), order: context.order, before: V });
     const W = await projectedProbes(V, context.sampling);
     const current = state;
     const made = await run.block(W, () => enclosing(current));

@@ -90,12 +90,26 @@ export function shuffled(n: number, seed: number): readonly number[] {
   return order;
 }
 
-/** The next probes `[n, count]`; each has a stream of its own, so that they do not depend on how they are cut into blocks. */
+/**
+ * The next probes `[n, count]`; each has a stream of its own, so that they do not depend on how they are cut into blocks. Written over the
+ * block `before`, which nobody needs any more, where that has the same size.
+ */
 export function probeBlock(
   { columns: n, probes, seed, distribution }: HutchinsonState,
-  { count, dtype, order }: { count: number; dtype: "float32" | "float64"; order: readonly number[] | undefined },
+  {
+    count,
+    dtype,
+    order,
+    before,
+  }: {
+    count: number;
+    dtype: "float32" | "float64";
+    order: readonly number[] | undefined;
+    before?: Matrix | undefined;
+  },
 ): Matrix {
-  const data = zeros(n * count, dtype);
+  const fits = before?.columns === count && !order;
+  const data = fits ? before.data : zeros(n * count, dtype);
   for (let k = 0; k < count; k++) {
     if (order) data[k * n + order[probes + k]!] = 1;
     else fillProbe(data.subarray(k * n, (k + 1) * n), { distribution, stream: stream(seed, "probe", probes + k) });

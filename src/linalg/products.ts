@@ -17,8 +17,11 @@ export interface Products {
   readonly used: number;
   /** Products that the budget still allows. */
   readonly left: number;
-  /** `A x`, or why there is none. `state` gives what the algorithm can be resumed from if the operator throws. */
-  matvec(x: Vector, state: () => unknown): Promise<Vector | Interruption>;
+  /**
+   * `A x`, or why there is none. `state` gives what the algorithm can be resumed from if the operator throws. `isFinite` may tell with
+   * sums over the product that the algorithm needs anyway whether all of its entries are finite.
+   */
+  matvec(x: Vector, state: () => unknown, isFinite?: (y: Vector) => boolean): Promise<Vector | Interruption>;
   /** `A' x`, counted as a product like any other. */
   adjointMatvec(x: Vector, state: () => unknown): Promise<Vector | Interruption>;
   /** `A X` column by column, through `matmat` where the operator has it; columns before an interruption are kept. */
@@ -57,7 +60,7 @@ export function products(
     get left() {
       return matvecs - ledger.count;
     },
-    matvec: (x, state) => product(ledger, { operator: A, x, state }),
+    matvec: (x, state, isFinite) => product(ledger, { operator: A, x, state, isFinite }),
     adjointMatvec: (x, state) => product(ledger, { operator: adjoint(A), x, state }),
     block: (X, state) => block(ledger, X, state),
     report(error) {
@@ -77,13 +80,23 @@ interface Ledger {
 /** One product with A or its transpose. */
 async function product(
   ledger: Ledger,
-  { operator, x, state }: { readonly operator: LinearOperator; readonly x: Vector; readonly state: () => unknown },
+  {
+    operator,
+    x,
+    state,
+    isFinite,
+  }: {
+    readonly operator: LinearOperator;
+    readonly x: Vector;
+    readonly state: () => unknown;
+    readonly isFinite?: ((y: Vector) => boolean) | undefined;
+  },
 ): Promise<Vector | Interruption> {
   const { signal } = ledger;
   const y = await guarded(ledger, { width: 1, state, work: () => operator.matvec(x, signal ? { signal } : {}) });
   if (y !== undefined && isInterruption(y)) return y;
   // Algorithms write over products. An operator that returns its argument, as an identity may, would have them write over that.
-  return checked(ledger, operator, { y: y === x ? y.slice() : y, count: ledger.count });
+  return checked(ledger, operator, { y: y === x ? y.slice() : y, count: ledger.count, isFinite });
 }
 
 async function block(ledger: Ledger, X: Matrix, state: () => unknown) {
@@ -135,12 +148,16 @@ async function guarded<T>(
 function checked(
   { name }: Ledger,
   A: LinearOperator,
-  { y, count }: { readonly y: Vector; readonly count: number },
+  {
+    y,
+    count,
+    isFinite = isFiniteVector,
+  }: { readonly y: Vector; readonly count: number; readonly isFinite?: ((y: Vector) => boolean) | undefined },
 ): Vector | Interruption {
   if (y?.length !== A.shape[0]) {
     const message = `${name} expected products of ${A.shape[0]} entries as the operator's shape says, got ${y?.length}; correct its shape or matvec`;
     throw new CurvatureError("shape", message);
   }
-  if (isFiniteVector(y)) return toPrecision(y, precision(A));
+  if (isFinite(y)) return toPrecision(y, precision(A));
   return { status: "nonfinite", happened: `product ${count} of ${name} has entries that are infinite or NaN` };
 }
