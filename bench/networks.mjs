@@ -174,18 +174,18 @@ const WIDTH = 64;
 const HEADS = 4;
 const POSITIONS = 50;
 const FEATURES = 16;
-const BLOCKS = 2;
 
 /**
- * Transformer that classifies sequences: 2 pre-norm blocks of width 64 with 4 heads, GELU and LayerNorm, sequences of 50
+ * Transformer that classifies sequences: pre-norm blocks of width 64 with 4 heads, GELU and LayerNorm, sequences of 50
  * positions with 16 features, mean over positions before the last layer.
  *
+ * @param {number} [blocks]
  * @returns {Model}
  */
-export function transformer() {
+export function transformer(blocks = 2) {
   const weights = new Weights(3);
   weights.linear("embed", FEATURES, WIDTH);
-  for (let block = 0; block < BLOCKS; block++) {
+  for (let block = 0; block < blocks; block++) {
     for (const norm of ["norm1", "norm2"]) weights.normalization(`${block}.${norm}`, WIDTH);
     for (const name of ["query", "key", "value", "out"]) weights.linear(`${block}.${name}`, WIDTH, WIDTH);
     weights.linear(`${block}.up`, WIDTH, 4 * WIDTH);
@@ -203,7 +203,7 @@ export function transformer() {
     inputs: { x: { dims: [POSITIONS, FEATURES] } },
     apply(p, { x }) {
       let y = add(linear(p, "embed", x), position);
-      for (let block = 0; block < BLOCKS; block++) {
+      for (let block = 0; block < blocks; block++) {
         y = add(y, attention(p, `${block}`, layerNorm(p, `${block}.norm1`, y)));
         const hidden = gelu(linear(p, `${block}.up`, layerNorm(p, `${block}.norm2`, y)));
         y = add(y, linear(p, `${block}.down`, hidden));
