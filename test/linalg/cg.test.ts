@@ -354,7 +354,8 @@ describe("cg and rounding", () => {
       const shares = claims.slice(1).map((claim, i) => claim / claims[i]!);
       expect(shares.at(-1)).toBeGreaterThan(0.9);
       expect(Math.max(0, ...shares.slice(0, -1))).toBeLessThanOrEqual(0.9);
-      expect(next.value.residualNorm).toBe(Math.min(...claims));
+      // The least of them, or less where a step between two of them had its residual computed from x.
+      expect(next.value.residualNorm).toBeLessThanOrEqual(Math.min(...claims));
     }
   });
 
