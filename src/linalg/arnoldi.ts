@@ -1,9 +1,8 @@
-import { CurvatureError } from "../errors/index.ts";
-import { column, type Matrix, type Precision, toPrecision, type Vector, zeros } from "../tensors/index.ts";
+import { column, type Matrix, type Vector, zeros } from "../tensors/index.ts";
 import { growingBasis, leadingColumns, normalized, orthogonalize, randomDirection, withColumn } from "./basis.ts";
-import { checkCount, checkSeed, checkSquare, checkState, checkVector, epsilon, precision } from "./checks.ts";
+import { checkCount, checkSeed, checkSquare, checkState, precision } from "./checks.ts";
 import { drive } from "./drive.ts";
-import { appended } from "./lanczos.ts";
+import { appended, isExhausted, startVector } from "./lanczos.ts";
 import type { LinearOperator, RunOptions } from "./operator.ts";
 import { type Interruption, isInterruption, products } from "./products.ts";
 import { type Outcome, outcome } from "./result.ts";
@@ -94,20 +93,8 @@ export async function* arnoldiSteps(
 
 async function initialState(A: LinearOperator, { start, seed }: ArnoldiOptions): Promise<ArnoldiState> {
   const n = A.shape[1];
-  const dtype = precision(A);
-  if (start) checkVector(NAME, start, { what: "start", length: n });
-  if (start && norm(start) === 0) {
-    const message = `${NAME} expects a start vector other than zero; leave it out for a random one`;
-    throw new CurvatureError("argument", message);
-  }
-  const q = start
-    ? toPrecision(normalized(Float64Array.from(start)), dtype)
-    : await randomDirection(emptyBasis(n, dtype), { seed: seed!, path: 0, dtype, arithmetic: hostArithmetic });
+  const q = await startVector(A, { name: NAME, ...(start && { start }), ...(seed !== undefined && { seed }) });
   return { method: NAME, columns: n, matvecs: 0, basis: { rows: n, columns: 1, data: q }, hessenberg: [] };
-}
-
-function emptyBasis(rows: number, dtype: Precision): Matrix {
-  return { rows, columns: 0, data: zeros(0, dtype) };
 }
 
 /** One more column of H, and one more basis vector unless nothing is left. */
@@ -122,7 +109,7 @@ async function extended(
   const { vector, coefficients, norm: left } = await orthogonalize(w, basis, arithmetic);
   const matvecs = state.matvecs + 1;
   const scale = state.hessenberg.reduce((so, each) => Math.max(so, norm(each)), Math.hypot(norm(coefficients), left));
-  const exhausted = matvecs === state.columns || left <= 16 * epsilon(dtype) * scale;
+  const exhausted = matvecs === state.columns || isExhausted(left, { scale, dtype });
   const hessenberg = [...state.hessenberg, appended(coefficients, exhausted ? 0 : left)];
   const next = { ...state, matvecs, hessenberg };
   if (!exhausted) return { ...next, basis: withColumn(basis, normalized(vector)) };

@@ -61,6 +61,17 @@ export interface LanczosStep {
   readonly next: Vector;
 }
 
+/** Takes the terms of the two newest basis vectors from `w = A newest`, which it changes: `w - beta before - alpha newest`. Gives alpha. */
+export function withoutKnownTerms(
+  w: Vector,
+  { newest, before, beta }: { readonly newest: Vector; readonly before: Vector | undefined; readonly beta: number },
+): number {
+  if (before) axpy(-beta, before, w);
+  const alpha = dot(newest, w);
+  axpy(-alpha, newest, w);
+  return alpha;
+}
+
 /**
  * One step of the three-term recurrence `A q_j = beta_(j-1) q_(j-1) + alpha_j q_j + beta_j q_(j+1)` with full reorthogonalization. The two
  * known terms go first, so that the norm test of the full pass sees rounding only. Changes `w = A q_j`.
@@ -71,9 +82,8 @@ export async function lanczosStep(
 ): Promise<LanczosStep> {
   const { rows, columns, data } = basis;
   const newest = data.subarray(rows * (columns - 1));
-  if (beta !== 0) axpy(-beta, data.subarray(rows * (columns - 2), rows * (columns - 1)), w);
-  const alpha = dot(newest, w);
-  axpy(-alpha, newest, w);
+  const before = beta === 0 ? undefined : data.subarray(rows * (columns - 2), rows * (columns - 1));
+  const alpha = withoutKnownTerms(w, { newest, before, beta });
   const { vector, coefficients, norm: left } = await orthogonalize(w, basis, arithmetic);
   return { alpha: alpha + coefficients[columns - 1]!, beta: left, next: vector };
 }

@@ -3,7 +3,7 @@ import { checkSquare, epsilon, precision } from "./checks.ts";
 import { drive } from "./drive.ts";
 import { solverSteps } from "./linearSolver.ts";
 import type { LinearOperator } from "./operator.ts";
-import { isInterruption, type Products, products } from "./products.ts";
+import { isInterruption, type Products, preconditionerProducts } from "./products.ts";
 import {
   type Ending,
   isEnding,
@@ -57,8 +57,7 @@ export async function* bicgstabSteps(
 ): AsyncGenerator<BicgstabState, SolverResult, void> {
   const { preconditioner: M, signal } = options;
   if (M) checkSquare(`${NAME} (preconditioner)`, M);
-  const title = "the preconditioner of bicgstab";
-  const inverse = M && products(M, { ...(signal ? { signal } : {}), name: title, matvecs: Number.POSITIVE_INFINITY });
+  const inverse = preconditionerProducts(M, { name: NAME, signal });
   return yield* solverSteps(methodWith(inverse), { A, b, options });
 }
 

@@ -11,10 +11,10 @@ import {
 } from "./checks.ts";
 import { drive } from "./drive.ts";
 import type { LinearOperator, RunOptions } from "./operator.ts";
-import { type Interruption, isInterruption, type Products, products } from "./products.ts";
+import { type Interruption, isInterruption, type Products, preconditionerProducts, products } from "./products.ts";
 import { type Outcome, outcome } from "./result.ts";
 import { type SpareVectors, spareVectors } from "./spareVectors.ts";
-import { axpy, combination, dot, innerProducts, isFiniteVector, norm, scaled } from "./vector.ts";
+import { combination, dot, innerProducts, isFiniteVector, norm, scaled } from "./vector.ts";
 
 /** Options of conjugate gradients. */
 export interface CgOptions extends RunOptions {
@@ -158,13 +158,11 @@ function prepared(A: LinearOperator, b: Vector, options: CgOptions): Omit<Run, "
     checkVector(`${NAME} (preconditioner)`, b, { what: "b", length: M.shape[1] });
   }
   const used = options.state?.matvecs ?? 0;
-  const signal = options.signal ? { signal: options.signal } : {};
   return {
     A,
     b: toPrecision(b, precision(A)),
     run: products(A, { ...options, name: NAME, matvecs, used }),
-    preconditioner:
-      M && products(M, { ...signal, name: "the preconditioner of cg", matvecs: Number.POSITIVE_INFINITY }),
+    preconditioner: preconditionerProducts(M, { name: NAME, signal: options.signal }),
     tolerance,
     target: tolerance * norm(b),
     unreachable: (epsilon(precision(A)) / 8) * norm(b),
@@ -298,10 +296,9 @@ async function nextDirection(
   return { direction: combination([1, z], [rz / state.search.rz, state.search.direction], { dtype, into }), rz };
 }
 
+/** `b - A x`, written over the product. */
 function difference(b: Vector, Ax: Vector): Vector {
-  const result = b.slice();
-  axpy(-1, Ax, result);
-  return result;
+  return combination([1, b], [-1, Ax], { dtype: b instanceof Float32Array ? "float32" : "float64", into: Ax });
 }
 
 /** The result: the x of smallest residual, and that residual computed from it where a product is left for it. */

@@ -46,17 +46,11 @@ export async function* cglsSteps(
   b: Vector,
   options: CglsOptions = {},
 ): AsyncGenerator<CglsState, LeastSquaresResult, void> {
-  return yield* leastSquaresSteps(methodWith, { name: NAME, A, b, options });
+  return yield* leastSquaresSteps(recurrenceWith, { name: NAME, A, b, options });
 }
 
-function methodWith(inverse: Products | undefined): Method<CglsRecurrence> {
+function recurrenceWith(inverse: Products | undefined): Pick<Method<CglsRecurrence>, "start" | "step"> {
   return {
-    name: NAME,
-    stepProducts: 2,
-    startProducts: 1,
-    leastSquares: true,
-    isOnSquare: true,
-    preconditioner: inverse,
     async start(residual, { A, run, current }) {
       const s = await run.adjointMatvec(residual, current);
       if (isInterruption(s)) return s;

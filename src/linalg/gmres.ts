@@ -5,7 +5,7 @@ import { drive } from "./drive.ts";
 import { appended } from "./lanczos.ts";
 import { solverSteps } from "./linearSolver.ts";
 import type { LinearOperator } from "./operator.ts";
-import { isInterruption, products } from "./products.ts";
+import { isInterruption, preconditionerProducts } from "./products.ts";
 import type { Advance, Ending, Method, SolverOptions, SolverResult, SolverState } from "./solverMethod.ts";
 import { axpy, hostArithmetic, multiply, norm, scaled } from "./vector.ts";
 
@@ -64,8 +64,7 @@ function methodOf(
   restart: number,
   { preconditioner: M, signal }: { preconditioner: LinearOperator | undefined; signal: AbortSignal | undefined },
 ): Method<GmresRecurrence> {
-  const title = "the preconditioner of gmres";
-  const inverse = M && products(M, { ...(signal ? { signal } : {}), name: title, matvecs: Number.POSITIVE_INFINITY });
+  const inverse = preconditionerProducts(M, { name: NAME, signal });
   return {
     name: NAME,
     stepProducts: 1,

@@ -136,7 +136,11 @@ export async function* tridiagonalization(
   return { state };
 }
 
-async function initialState(A: LinearOperator, { name, start, seed }: Tridiagonalization): Promise<LanczosState> {
+/** Unit vector along the start of a Krylov space, or along a random direction where none is given. */
+export async function startVector(
+  A: LinearOperator,
+  { name, start, seed }: { readonly name: string } & Pick<LanczosOptions, "start" | "seed">,
+): Promise<Vector> {
   const n = A.shape[1];
   const dtype = precision(A);
   const none: Matrix = { rows: n, columns: 0, data: new Float64Array(0) };
@@ -147,9 +151,13 @@ async function initialState(A: LinearOperator, { name, start, seed }: Tridiagona
       `${name} expects a start vector other than zero; leave it out for a random one`,
     );
   }
-  const q = start
-    ? toPrecision(normalized(Float64Array.from(start)), dtype)
-    : await randomDirection(none, { seed: seed!, path: 0, dtype, arithmetic: hostArithmetic });
+  if (start) return toPrecision(normalized(Float64Array.from(start)), dtype);
+  return randomDirection(none, { seed: seed!, path: 0, dtype, arithmetic: hostArithmetic });
+}
+
+async function initialState(A: LinearOperator, options: Tridiagonalization): Promise<LanczosState> {
+  const n = A.shape[1];
+  const q = await startVector(A, options);
   const empty = new Float64Array(0);
   return {
     method: "lanczos",

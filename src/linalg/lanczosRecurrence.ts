@@ -1,10 +1,10 @@
 import type { Vector } from "../tensors/index.ts";
-import { normalized } from "./basis.ts";
+import { normalized, withoutKnownTerms } from "./basis.ts";
 import { checkState, precision } from "./checks.ts";
 import { appended, isExhausted } from "./lanczos.ts";
 import type { LinearOperator } from "./operator.ts";
 import { type Interruption, isInterruption, type Products } from "./products.ts";
-import { axpy, dot, maxAbs, norm } from "./vector.ts";
+import { maxAbs, norm } from "./vector.ts";
 
 /** The recurrence after `matvecs` steps: plain data, from which it can go on. */
 export interface LanczosRecurrenceState {
@@ -74,9 +74,8 @@ export async function* lanczosRecurrence(
 
 function advanced(A: LinearOperator, state: LanczosRecurrenceState, w: Vector): LanczosRecurrenceState {
   const { newest, before } = state;
-  if (before) axpy(-state.beta[state.matvecs - 1]!, before, w);
-  const alpha = appended(state.alpha, dot(newest, w));
-  axpy(-alpha[state.matvecs]!, newest, w);
+  const known = { newest, before, beta: state.beta[state.matvecs - 1] ?? 0 };
+  const alpha = appended(state.alpha, withoutKnownTerms(w, known));
   const length = norm(w);
   const scale = Math.max(maxAbs(alpha), maxAbs(state.beta));
   const exhausted = state.matvecs + 1 === state.columns || isExhausted(length, { scale, dtype: precision(A) });

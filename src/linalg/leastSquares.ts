@@ -4,7 +4,7 @@ import { adjoint } from "./adjoint.ts";
 import { checkDeclaredSymmetric, checkNonnegative, checkOperator, checkVector, precision } from "./checks.ts";
 import { solverRun } from "./linearSolver.ts";
 import type { LinearOperator } from "./operator.ts";
-import { type Products, products } from "./products.ts";
+import { type Products, preconditionerProducts } from "./products.ts";
 import type { Ending, Method, SolverOptions, SolverResult, SolverState } from "./solverMethod.ts";
 import { hasAdjoint } from "./structure.ts";
 import { axpy, combination, dot, norm } from "./vector.ts";
@@ -42,9 +42,12 @@ interface LeastSquaresSystem<R> {
   readonly options: LeastSquaresOptions<SolverState<R>>;
 }
 
+/** Methods on `A' A` in disguise: a product with A and one with its transpose a step, one of the latter to start. */
+const TRAITS = { stepProducts: 2, startProducts: 1, leastSquares: true, isOnSquare: true } as const;
+
 /** The run of a method on `A x = b` or, with damping, on `[A; sqrt(damping) I] x = [b; 0]`, which has the minimizer wanted. */
 export async function* leastSquaresSteps<R extends object>(
-  methodWith: (preconditioner: Products | undefined) => Method<R>,
+  recurrenceWith: (preconditioner: Products | undefined) => Pick<Method<R>, "start" | "step">,
   { name, A, b, options }: LeastSquaresSystem<R>,
 ): AsyncGenerator<SolverState<R>, LeastSquaresResult, void> {
   const { damping = 0, preconditioner: M, signal } = options;
@@ -52,9 +55,8 @@ export async function* leastSquaresSteps<R extends object>(
   checkVector(name, b, { what: "b", length: A.shape[0], as: "rows" });
   checkNonnegative(name, "damping", damping);
   if (M) checkPreconditioner(name, M, A);
-  const title = `the preconditioner of ${name}`;
-  const inverse = M && products(M, { ...(signal ? { signal } : {}), name: title, matvecs: Number.POSITIVE_INFINITY });
-  const method = methodWith(inverse);
+  const inverse = preconditionerProducts(M, { name, signal });
+  const method = { ...TRAITS, ...recurrenceWith(inverse), name, preconditioner: inverse };
   if (damping === 0) return (yield* solverRun(method, { A, b, options })).result;
   const [rows, columns] = A.shape;
   const below = zeros(rows + columns, precision(A));

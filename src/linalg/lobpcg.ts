@@ -13,7 +13,7 @@ import {
   residualScale,
 } from "./lobpcgIteration.ts";
 import type { LinearOperator, RunOptions } from "./operator.ts";
-import { type Interruption, isInterruption, products } from "./products.ts";
+import { type Interruption, isInterruption, preconditionerProducts, products } from "./products.ts";
 import { type Outcome, outcome } from "./result.ts";
 import { axpy, hostArithmetic, maxAbs, norm } from "./vector.ts";
 
@@ -115,7 +115,6 @@ function planned(A: LinearOperator, options: LobpcgOptions): LobpcgPlan {
 
 /** Products with B and the preconditioner, which no budget limits. */
 function companions(A: LinearOperator, { B, preconditioner: M, signal }: LobpcgOptions) {
-  const unlimited = { ...(signal ? { signal } : {}), matvecs: Number.POSITIVE_INFINITY };
   for (const [what, operator] of [
     ["B", B],
     ["preconditioner", M],
@@ -127,8 +126,9 @@ function companions(A: LinearOperator, { B, preconditioner: M, signal }: LobpcgO
     throw new CurvatureError("shape", message);
   }
   return {
-    metric: B && products(B, { ...unlimited, name: `B of ${NAME}` }),
-    preconditioner: M && products(M, { ...unlimited, name: `the preconditioner of ${NAME}` }),
+    metric:
+      B && products(B, { ...(signal ? { signal } : {}), name: `B of ${NAME}`, matvecs: Number.POSITIVE_INFINITY }),
+    preconditioner: preconditionerProducts(M, { name: NAME, signal }),
   };
 }
 

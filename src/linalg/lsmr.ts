@@ -59,17 +59,11 @@ export async function* lsmrSteps(
   b: Vector,
   options: LsmrOptions = {},
 ): AsyncGenerator<LsmrState, LeastSquaresResult, void> {
-  return yield* leastSquaresSteps(methodWith, { name: NAME, A, b, options });
+  return yield* leastSquaresSteps(recurrenceWith, { name: NAME, A, b, options });
 }
 
-function methodWith(inverse: Products | undefined): Method<LsmrRecurrence> {
+function recurrenceWith(inverse: Products | undefined): Pick<Method<LsmrRecurrence>, "start" | "step"> {
   return {
-    name: NAME,
-    stepProducts: 2,
-    startProducts: 1,
-    leastSquares: true,
-    isOnSquare: true,
-    preconditioner: inverse,
     async start(residual, { A, run, current }) {
       const beta = norm(residual);
       const u = scaled(1 / beta, residual);

@@ -3,7 +3,7 @@ import { checkDeclaredSymmetric, epsilon, precision } from "./checks.ts";
 import { drive } from "./drive.ts";
 import { solverSteps } from "./linearSolver.ts";
 import type { LinearOperator } from "./operator.ts";
-import { isInterruption, type Products, products } from "./products.ts";
+import { isInterruption, type Products, preconditionerProducts } from "./products.ts";
 import {
   type Advance,
   type Ending,
@@ -68,9 +68,7 @@ export async function* minresSteps(
   checkDeclaredSymmetric(NAME, A);
   const M = options.preconditioner;
   if (M) checkDeclaredSymmetric(`${NAME} (preconditioner)`, M);
-  const signal = options.signal ? { signal: options.signal } : {};
-  const inverse =
-    M && products(M, { ...signal, name: "the preconditioner of minres", matvecs: Number.POSITIVE_INFINITY });
+  const inverse = preconditionerProducts(M, { name: NAME, signal: options.signal });
   return yield* solverSteps(methodWith(inverse), { A, b, options });
 }
 

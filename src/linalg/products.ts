@@ -70,6 +70,15 @@ export function products(
   };
 }
 
+/** Products with a preconditioner of the function `name`, which no budget bounds; none without one. */
+export function preconditionerProducts(
+  M: LinearOperator | undefined,
+  { name, signal }: { readonly name: string; readonly signal?: AbortSignal | undefined },
+): Products | undefined {
+  const title = `the preconditioner of ${name}`;
+  return M && products(M, { ...(signal ? { signal } : {}), name: title, matvecs: Number.POSITIVE_INFINITY });
+}
+
 interface Ledger {
   readonly A: LinearOperator;
   readonly name: string;

@@ -4,7 +4,7 @@ import { checkSquare } from "./checks.ts";
 import { drive } from "./drive.ts";
 import { solverSteps } from "./linearSolver.ts";
 import type { LinearOperator } from "./operator.ts";
-import { isInterruption, products } from "./products.ts";
+import { isInterruption, preconditionerProducts } from "./products.ts";
 import type { Method, SolverOptions, SolverResult, SolverState } from "./solverMethod.ts";
 import { axpy, norm } from "./vector.ts";
 
@@ -55,8 +55,7 @@ export async function* richardsonSteps(
     throw new CurvatureError("argument", `${message}; 1 over the largest eigenvalue always converges`);
   }
   if (M) checkSquare(`${NAME} (preconditioner)`, M);
-  const title = "the preconditioner of richardson";
-  const inverse = M && products(M, { ...(signal ? { signal } : {}), name: title, matvecs: Number.POSITIVE_INFINITY });
+  const inverse = preconditionerProducts(M, { name: NAME, signal });
   const method: Method<RichardsonRecurrence> = {
     name: NAME,
     stepProducts: 1,

@@ -1,15 +1,12 @@
 import { freemem } from "node:os";
 import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { type Dtype, dtypeOf, type Tensor, type TensorData } from "../tensors/index.ts";
-import { keepLargeBlocks, LARGE_BYTES } from "./largeBlocks.ts";
+import { noticeBlock } from "./largeBlocks.ts";
 import type { OpenSession, SessionOptions } from "./session.ts";
 
 type OrtOptions = InferenceSession.SessionOptions;
 
 const LEVELS = { none: "disabled", basic: "basic", all: "all" } as const;
-
-/** Whether the allocator has been told to keep large blocks. */
-let told = false;
 
 /** onnxruntime-node on the CPU. */
 export const openSession: OpenSession = async (bytes, options) => {
@@ -24,10 +21,6 @@ export const openSession: OpenSession = async (bytes, options) => {
       const results = await session.run(inputs, fetches as string[]);
       const outputs: Record<string, Tensor> = {};
       for (const name of fetches) outputs[name] = fromEngine(results[name] as OrtTensor);
-      if (!told && [...Object.values(feeds), ...Object.values(outputs)].some(isLarge)) {
-        told = true;
-        await keepLargeBlocks();
-      }
       return outputs;
     },
     release: () => session.release(),
@@ -47,17 +40,15 @@ function engineOptions({ optimization, threads }: SessionOptions): OrtOptions {
   };
 }
 
-/** Whether the numbers stand in a large block, of which they may be a part, as a column of a matrix is. */
-function isLarge({ data }: Tensor): boolean {
-  return ArrayBuffer.isView(data) && data.buffer.byteLength >= LARGE_BYTES;
-}
-
 function toEngine(tensor: Tensor): OrtTensor {
+  noticeBlock(tensor.data);
   return new OrtTensor(dtypeOf(tensor) as "float32", tensor.data as Float32Array, tensor.dims);
 }
 
 function fromEngine(tensor: OrtTensor): Tensor {
-  return { data: tensor.data as TensorData, dims: tensor.dims, dtype: tensor.type as Dtype };
+  const data = tensor.data as TensorData;
+  noticeBlock(data);
+  return { data, dims: tensor.dims, dtype: tensor.type as Dtype };
 }
 
 /** Bytes of memory that are free on this machine. */

@@ -2,6 +2,7 @@ import { type FileNode, subgraphContents } from "../../onnx/index.ts";
 import type { ModelOutput } from "../model.ts";
 import { freshName, takenNames } from "./inlineSubgraph.ts";
 import type { PreparedModel } from "./preparedModel.ts";
+import { producersOf } from "./reach.ts";
 
 const ACTIVATIONS: ReadonlySet<string> = new Set(["Softmax", "LogSoftmax", "Sigmoid"]);
 
@@ -39,7 +40,7 @@ function trace(
   nodes: readonly FileNode[],
   from: string,
 ): { readonly node: FileNode | undefined; readonly name: string; readonly path: readonly FileNode[] } {
-  const producers = new Map(nodes.flatMap((node) => node.outputs.map((name) => [name, node] as const)));
+  const producers = producersOf(nodes);
   const path: FileNode[] = [];
   let name = from;
   for (let node = producers.get(name); node !== undefined; node = producers.get(name)) {

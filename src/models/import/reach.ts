@@ -2,6 +2,11 @@ import type { FileNode } from "../../onnx/index.ts";
 import { isDiscrete } from "./discrete.ts";
 import { readBy } from "./sortNodes.ts";
 
+/** The node that computes each value, by the value's name. */
+export function producersOf(nodes: readonly FileNode[]): ReadonlyMap<string, FileNode> {
+  return new Map(nodes.flatMap((node) => node.outputs.map((name) => [name, node] as const)));
+}
+
 /** Nodes that the outputs need, in order. */
 export function neededNodes(nodes: readonly FileNode[], outputs: readonly string[]): FileNode[] {
   const needed = new Set(outputs);

@@ -2,7 +2,7 @@ import { type FileNode, subgraphContents } from "../../onnx/index.ts";
 import { sizeOf } from "../../tensors/index.ts";
 import { splitConstants } from "./prepare.ts";
 import type { PreparedModel } from "./preparedModel.ts";
-import { reachedValues } from "./reach.ts";
+import { producersOf, reachedValues } from "./reach.ts";
 import { describe, readBy } from "./sortNodes.ts";
 
 /** Operators that know the sizes of their operand only. */
@@ -43,7 +43,7 @@ export function innerTensors(node: FileNode): number {
 }
 
 function decidedBy(model: PreparedModel, node: FileNode): Pick<Undecided, "inputs" | "sizes"> {
-  const producers = producersOf(model);
+  const producers = producersOf(model.nodes);
   const inputs = new Set<string>();
   const sizes = new Set<string>();
   const seen = new Set<string>();
@@ -123,7 +123,7 @@ function isSetting(model: PreparedModel, name: string): boolean {
 
 /** The number with which a condition compares an input, if it is that simple. */
 async function comparedWith(model: PreparedModel, { inputs }: FileNode, input: string): Promise<number | undefined> {
-  const producers = producersOf(model);
+  const producers = producersOf(model.nodes);
   let node = producers.get(inputs[0]);
   while (node !== undefined && HANDED_ON.has(node.op)) node = producers.get(node.inputs[0]);
   if (node?.op !== "Equal" || !node.inputs.includes(input)) return undefined;
@@ -134,17 +134,13 @@ async function comparedWith(model: PreparedModel, { inputs }: FileNode, input: s
 
 /** Advice to take an output before the node: a value that the network computes and its branches use. */
 function otherOutput(model: PreparedModel, node: FileNode): string {
-  const producers = producersOf(model);
+  const producers = producersOf(model.nodes);
   const computed = [...node.captures, ...node.inputs].filter((name) => producers.has(name));
   const isProbability = (name: string) => ["Sigmoid", "Softmax"].includes(producers.get(name)!.op);
   const found = computed.find(isProbability) ?? computed.find((name) => node.captures.includes(name));
   const exported = "export the model without data-dependent control flow";
   if (found === undefined) return exported;
   return `choose an output before it, as "${found}" (output: ${JSON.stringify(found)}, or --output ${found}), or ${exported}`;
-}
-
-function producersOf({ nodes }: PreparedModel): ReadonlyMap<string, FileNode> {
-  return new Map(nodes.flatMap((node) => node.outputs.map((name) => [name, node] as const)));
 }
 
 function capitalized(text: string): string {

@@ -4,6 +4,7 @@ import { dtypeOf, type Tensor } from "../../tensors/index.ts";
 import { freshName, identityNode, inlineSubgraph, inOrder, plainNode, takenNames } from "./inlineSubgraph.ts";
 import { splitConstants } from "./prepare.ts";
 import type { PreparedModel, StoredConstant } from "./preparedModel.ts";
+import { producersOf } from "./reach.ts";
 import { describe } from "./sortNodes.ts";
 
 /** Rounds beyond which a loop is not written out. */
@@ -227,7 +228,7 @@ function trueTensor(): Tensor {
 /** Whether the condition for another round is the one that the round was given, or always true. */
 function handsOnCondition({ body, shared, constants }: Unrolling): Promise<boolean> | boolean {
   const given = body.inputs[1]?.name;
-  const producers = new Map(body.nodes.flatMap((node) => node.outputs.map((name) => [name, node] as const)));
+  const producers = producersOf(body.nodes);
   let name = body.outputs[0]?.name;
   for (let node = producers.get(name); node?.op === "Identity" && node.domain === ""; node = producers.get(name)) {
     [name] = node.inputs;
