@@ -46,6 +46,12 @@ export interface LinearOperator {
   matvec(x: Vector, options?: RunOptions): Promise<Vector>;
   /** `A X` for the K columns of X at once; counts as K matvecs. */
   matmat?(X: Matrix, options?: RunOptions): Promise<Matrix>;
+  /**
+   * `x' A x` for each of the K columns x of X, [K], without `A X`: for a square operator that has these for less than its
+   * products (`J' M J` by the tangent `J x` alone). The same numbers as by products, to rounding; counts as K matvecs;
+   * never keeps or changes `X`. Absent where it would only be the products and an inner product.
+   */
+  quadraticForms?(X: Matrix, options?: RunOptions): Promise<Float64Array>;
   /** The transpose. Required unless `symmetric`. */
   adjoint?(): LinearOperator;
   readonly arithmetic?: Arithmetic;
