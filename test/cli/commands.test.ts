@@ -336,6 +336,16 @@ describe("as a process", () => {
     expect(readFileSync("dist/cli/main.js", "utf8")).toMatch(/^#!\/usr\/bin\/env node\n/);
   });
 
+  test("a reader that closes early changes neither the exit code nor what stands on standard error", async () => {
+    const started = [start("--help"), start("inspect", MODEL), start("inspect", MODEL, "--json")];
+    for (const { child } of started) child.stdout.destroy();
+    expect(await Promise.all(started.map(({ ended }) => ended))).toEqual([0, 0, 0]);
+    expect(started.map(({ text }) => text)).toEqual(started.map(() => ({ stdout: "", stderr: "" })));
+    const [failed, misused] = [start("inspect", "none.onnx"), start("report", "--nope")];
+    for (const { child } of [failed, misused]) for (const stream of [child.stdout, child.stderr]) stream.destroy();
+    expect([await failed.ended, await misused.ended]).toEqual([1, 2]);
+  });
+
   test("the first program of README.md runs on the built package", async () => {
     const { text, ended } = node("examples/digits/first.mjs");
     expect([await ended, text.stderr]).toEqual([0, ""]);
