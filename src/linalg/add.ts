@@ -4,12 +4,14 @@ import { adjoint } from "./adjoint.ts";
 import { checkOperator } from "./checks.ts";
 import { matmat } from "./matmat.ts";
 import type { LinearOperator } from "./operator.ts";
+import { quadraticForms } from "./quadraticForms.ts";
 import { checkInput, exactTrace, hasAdjoint, sharedArithmetic, widestPrecision } from "./structure.ts";
 import { combination } from "./vector.ts";
 
 /**
  * Sum `A + B` `[m, n]`; a product costs one with each. Symmetric, and positive semidefinite, where both are; the diagonal and the trace
- * are known where both know theirs. Results are float64 where one of the terms is.
+ * are known where both know theirs. Quadratic forms are those of the terms, by products of one that has none. Results are float64 where
+ * one of the terms is.
  *
  * @throws CurvatureError "shape" where the shapes differ
  */
@@ -36,6 +38,12 @@ export function add(A: LinearOperator, B: LinearOperator): LinearOperator {
       const [AX, BX] = [await matmat(A, X, options), await matmat(B, X, options)];
       return { ...AX, data: combination([1, AX.data], [1, BX.data], { dtype }) };
     },
+    ...((A.quadraticForms || B.quadraticForms) && {
+      async quadraticForms(X, options) {
+        const [a, b] = [await quadraticForms(A, X, options), await quadraticForms(B, X, options)];
+        return a.map((form, k) => form + b[k]!);
+      },
+    }),
     ...(hasAdjoint(A) && hasAdjoint(B) && { adjoint: () => add(adjoint(A), adjoint(B)) }),
     ...sharedArithmetic([A, B], { length: shape[0], dtype }),
     ...(A.diagonal &&

@@ -1,14 +1,16 @@
+import { column } from "../tensors/index.ts";
 import { adjoint } from "./adjoint.ts";
 import { checkSquare, precision } from "./checks.ts";
 import { matmat } from "./matmat.ts";
 import type { LinearOperator } from "./operator.ts";
+import { quadraticForms } from "./quadraticForms.ts";
 import { checkInput, checkScalar, exactTrace, hasAdjoint, sharedArithmetic } from "./structure.ts";
-import { combination } from "./vector.ts";
+import { combination, dot } from "./vector.ts";
 
 /**
  * Damped operator `A + damping I` `[n, n]`; a product costs one with A. Symmetric where A is; positive semidefinite where A is and the
  * damping, which may have either sign, is not negative. What A knows exactly passes on: diagonal and trace (n times the damping more),
- * inverse and determinant (their damping increased).
+ * inverse and determinant (their damping increased); so do its quadratic forms, `damping ||x||^2` more.
  *
  * @throws CurvatureError "shape" where A is not square, "argument" where the damping is not finite
  */
@@ -34,6 +36,12 @@ export function damped(A: LinearOperator, damping: number): LinearOperator {
       const AX = await matmat(A, X, options);
       return { ...AX, data: combination([1, AX.data], [damping, X.data], { dtype }) };
     },
+    ...(A.quadraticForms && {
+      async quadraticForms(X, options) {
+        const forms = await quadraticForms(A, X, options);
+        return forms.map((form, k) => form + damping * dot(column(X, k), column(X, k)));
+      },
+    }),
     ...(hasAdjoint(A) && { adjoint: () => damped(adjoint(A), damping) }),
     ...sharedArithmetic([A], { length: shape[0], dtype }),
     ...(A.diagonal && { diagonal: async () => (await A.diagonal!()).map((value) => value + damping) }),

@@ -15,7 +15,8 @@ const NAME = "hutchPlusPlus";
  * times `k = floor(matvecs / 3)` test vectors, and Hutchinson's estimate of the rest,
  * `tr A = tr Q' A Q + E[v' (I - Q Q') A (I - Q Q') v]`. For positive semidefinite A the relative error falls like 1 / matvecs, that of
  * `hutchinsonTrace` like its square root. Unbiased, and its probes are independent, so its interval means what it says; `xtrace` is more
- * accurate for the same number of products. Exact from `matvecs >= n` on. `tolerance` may end the last third early.
+ * accurate for the same number of products. Exact from `matvecs >= n` on. `tolerance` may end the last third early. Where the operator has
+ * `quadraticForms`, two thirds of the products are these.
  *
  * @throws CurvatureError "argument" or "shape" for options or operators it cannot take; whatever the operator throws, with `state`
  */

@@ -2,7 +2,7 @@ import { checkSquare } from "./checks.ts";
 import type { Certainty } from "./confidence.ts";
 import { drive } from "./drive.ts";
 import type { LinearOperator } from "./operator.ts";
-import { estimateOf, type HutchinsonOptions, type ProbeRun, probeSteps } from "./probeSteps.ts";
+import { estimateOf, type HutchinsonOptions, type ProbeRun, probeSteps, squaredFrobeniusOf } from "./probeSteps.ts";
 import type { DiagonalBlock, HutchinsonState } from "./probeSums.ts";
 import type { Estimate, Outcome } from "./result.ts";
 
@@ -62,7 +62,7 @@ export async function* hutchinsonSteps(
   const blocks = options.blocks ?? [];
   const run = yield* probeSteps(A, { ...options, blocks, name, watch: "trace", entries: "diagonal" });
   const { state, certainty, exact, outcome } = run;
-  const squaredFrobenius = estimateOf(state.squaredFrobenius, state.deflated.squaredFrobenius, state);
+  const squaredFrobenius = squaredFrobeniusOf(state);
   return {
     trace: estimateOf(state.trace, state.deflated.trace, state),
     squaredFrobenius,

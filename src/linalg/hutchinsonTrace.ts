@@ -16,8 +16,9 @@ export interface TraceEstimate extends Outcome {
 
 /**
  * Estimated trace `tr A = E[v' A v]` of a square matrix (Hutchinson, 1990). With random signs the variance of one probe is
- * `2 (||A||_F^2 - sum of A_ii^2)` for symmetric A. One product a probe; exact from `matvecs >= n` on. An operator that knows its trace has
- * `A.trace()`, which costs no product and is not called here.
+ * `2 (||A||_F^2 - sum of A_ii^2)` for symmetric A. One product a probe, or one quadratic form where the operator has `quadraticForms`, which
+ * counts as much and costs less; exact from `matvecs >= n` on. An operator that knows its trace has `A.trace()`, which costs no product and
+ * is not called here.
  *
  * @throws CurvatureError "argument" or "shape" for options or operators it cannot take; whatever the operator throws, with `state`
  */

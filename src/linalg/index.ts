@@ -62,7 +62,12 @@ export {
   eigshNearSteps,
 } from "./eigshNear.ts";
 export { explainSolver, type SolverChoice, type SolverName } from "./explainSolver.ts";
-export { type FunctionOperatorOptions, functionOperator, type ProductFunction } from "./functionOperator.ts";
+export {
+  type FormFunction,
+  type FunctionOperatorOptions,
+  functionOperator,
+  type ProductFunction,
+} from "./functionOperator.ts";
 export { gaussRadau } from "./gaussRadau.ts";
 export { type GmresOptions, type GmresState, gmres, gmresSteps } from "./gmres.ts";
 export { type EntriesEstimate, hutchinsonDiagonal } from "./hutchinsonDiagonal.ts";
@@ -138,6 +143,7 @@ export type { HutchinsonOptions } from "./probeSteps.ts";
 export type { DeflatedSums, DiagonalBlock, HutchinsonState } from "./probeSums.ts";
 export type { ProbeDistribution } from "./probes.ts";
 export type { PsdSketchOptions, PsdSketchState } from "./psdSketch.ts";
+export { quadraticForms } from "./quadraticForms.ts";
 export { type RandomizedSvd, type RandomizedSvdOptions, randomizedSvd, randomizedSvdSteps } from "./randomizedSvd.ts";
 export type { RangeBasis } from "./rangeBasis.ts";
 export type { RecordedState } from "./recorded.ts";

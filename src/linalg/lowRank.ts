@@ -4,7 +4,13 @@ import { eigh, qr } from "./dense/index.ts";
 import { checkFinite, checkMatrix } from "./dense/matrixChecks.ts";
 import { once } from "./once.ts";
 import type { LinearOperator } from "./operator.ts";
-import { quadraticDiagonal, type SpectralForm, spectralInverse, spectralLogdet } from "./spectralForm.ts";
+import {
+  quadraticDiagonal,
+  type SpectralForm,
+  spectralInverse,
+  spectralLogdet,
+  weightedSquares,
+} from "./spectralForm.ts";
 import { checkInput, checkInputs, sum } from "./structure.ts";
 import { multiply, transposedProduct } from "./vector.ts";
 
@@ -13,7 +19,7 @@ import { multiply, transposedProduct } from "./vector.ts";
  * costs 2 (m + n) k operations. The factors are kept, and must not change.
  *
  * Without V, `U diag(s) U'` is symmetric, positive semidefinite where no weight is negative, and has inverse (for a damping that makes
- * it regular) and determinant. U need not be orthonormal: these two take its QR decomposition and the eigendecomposition of
+ * it regular), determinant, and quadratic forms at half the cost of products. U need not be orthonormal: these two take its QR decomposition and the eigendecomposition of
  * `R diag(s) R'`, at most `[k, k]`, when first asked for.
  *
  * @param options.V default U
@@ -54,7 +60,13 @@ export function lowRank(U: Matrix, s: Vector, { V = U }: { readonly V?: Matrix }
       diagonal: async () => toPrecision(quadraticDiagonal(U, weights, { V }), dtype),
       trace: async () => sum(quadraticDiagonal(U, weights, { V })),
     }),
-    ...(symmetric && symmetricStructure(U, weights, { dtype, psd })),
+    ...(symmetric && {
+      async quadraticForms(X: Matrix) {
+        checkInputs("a low-rank operator", X, shape);
+        return weightedSquares(U, weights, X);
+      },
+      ...symmetricStructure(U, weights, { dtype, psd }),
+    }),
   };
 }
 

@@ -15,10 +15,13 @@ import {
   type Sampling,
   shuffled,
   withDeflated,
+  withDeflatedForms,
+  withoutNorms,
+  withSampledForms,
   withSamples,
 } from "./probeSums.ts";
 import { checkDistribution, type ProbeDistribution } from "./probes.ts";
-import { type Interruption, products, usualBlockSize } from "./products.ts";
+import { type Interruption, type Products, products, usualBlockSize } from "./products.ts";
 import { type Estimate, type Outcome, outcome } from "./result.ts";
 import { meanOf, type SampleSums } from "./sampleMean.ts";
 import { hostArithmetic } from "./vector.ts";
@@ -81,53 +84,100 @@ export interface ProbeRun {
 interface Context {
   readonly setup: ProbeSetup;
   readonly sampling: Sampling;
+  /** Whether the run goes by the operator's quadratic forms instead of products. */
+  readonly byForms: boolean;
   readonly order: readonly number[] | undefined;
   /** Probes that the budget allows. */
   readonly most: number;
   readonly rule: ReturnType<typeof sequentialRule> | undefined;
 }
 
-/** The run behind every quantity of this kind: deflation basis first, then probes, each product a sample. */
+/**
+ * The run behind every quantity of this kind: deflation basis first, then probes, each product a sample. Of a run for the trace alone each
+ * is a quadratic form where the operator has these: `tr A = sum q' A q + E[w' A w]` for columns q of the basis Q and `w = (I - Q Q') v`,
+ * whether A is symmetric or not.
+ */
 export async function* probeSteps(
   A: LinearOperator,
   setup: ProbeSetup,
 ): AsyncGenerator<HutchinsonState, ProbeRun, void> {
   checkSetup(A, setup);
-  const {
-    spent = 0,
-    blockSize = usualBlockSize(A.shape[1]),
-    enclosing = (current: HutchinsonState) => current,
-  } = setup;
-  let state = setup.state ?? initialState(A, setup);
-  checkSaved(A, state, setup);
-  const context = contextOf(A, state, setup);
-  const { deflation } = context.sampling;
-  const deflated = deflation?.columns ?? 0;
-  const run = products(A, { ...setup, matvecs: spent + deflated + context.most, used: spent + state.matvecs });
+  const { spent = 0, blockSize = usualBlockSize(A.shape[1]), enclosing = (current) => current } = setup;
+  const saved = setup.state ?? initialState(A, setup);
+  checkSaved(A, saved, setup);
+  const context = contextOf(A, saved, setup);
+  const { rule, most } = context;
+  const deflated = context.sampling.deflation?.columns ?? 0;
+  const run = products(A, { ...setup, matvecs: spent + deflated + most, used: spent + saved.matvecs });
+  const block: BlockMaker = { run, context, enclosing };
+  let state = context.byForms ? withoutNorms(saved) : saved;
   while (state.deflated.columns < deflated) {
-    const start = state.deflated.columns;
-    const block = columnRange(deflation!, { start, count: Math.min(blockSize, deflated - start) });
-    const current = state;
-    const made = await run.block(block, () => enclosing(current));
-    state = await withDeflated(state, { products: made.columns, sampling: context.sampling });
+    const made = await deflatedBlock(state, Math.min(blockSize, deflated - state.deflated.columns), block);
+    state = made.state;
     if (made.interruption) return finish(state, context, made.interruption);
     run.report();
     yield state;
   }
   let V: Matrix | undefined;
-  while (state.probes < context.most && !isKnown(state, context)) {
-    const untilLook = context.rule?.untilLook(state.probes) ?? Number.POSITIVE_INFINITY;
-    const count = Math.min(blockSize, context.most - state.probes, untilLook);
+  while (state.probes < most && !isKnown(state, context)) {
+    const untilLook = rule?.untilLook(state.probes) ?? Number.POSITIVE_INFINITY;
+    const count = Math.min(blockSize, most - state.probes, untilLook);
     V = probeBlock(state, { count, dtype: precision(A), order: context.order, before: V });
-    const W = await projectedProbes(V, context.sampling);
-    const current = state;
-    const made = await run.block(W, () => enclosing(current));
-    state = await withSamples(state, { V, W, products: made.columns, sampling: context.sampling });
+    const made = await sampledBlock(state, V, block);
+    state = made.state;
     if (made.interruption) return finish(state, context, made.interruption);
-    run.report(context.rule && relativeError(state, setup.watch));
+    run.report(rule && relativeError(state, setup.watch));
     yield state;
   }
   return finish(state, context);
+}
+
+/** What a run multiplies its blocks with. */
+interface BlockMaker {
+  readonly run: Products;
+  readonly context: Context;
+  readonly enclosing: (state: HutchinsonState) => unknown;
+}
+
+/** The state after a block of products or forms, as many of them as there are before an interruption. */
+interface BlockMade {
+  readonly state: HutchinsonState;
+  readonly interruption?: Interruption;
+}
+
+/** The next `count` columns of the deflation basis. */
+async function deflatedBlock(
+  state: HutchinsonState,
+  count: number,
+  { run, context: { sampling, byForms }, enclosing }: BlockMaker,
+): Promise<BlockMade> {
+  const Q = columnRange(sampling.deflation!, { start: state.deflated.columns, count });
+  if (byForms) {
+    const { values, ...rest } = await run.forms(Q, () => enclosing(state));
+    return { state: withDeflatedForms(state, values), ...rest };
+  }
+  const { columns, ...rest } = await run.block(Q, () => enclosing(state));
+  return { state: await withDeflated(state, { products: columns, sampling }), ...rest };
+}
+
+/** The probes V. */
+async function sampledBlock(
+  state: HutchinsonState,
+  V: Matrix,
+  { run, context: { sampling, byForms }, enclosing }: BlockMaker,
+): Promise<BlockMade> {
+  const W = await projectedProbes(V, sampling);
+  if (byForms) {
+    const { values, ...rest } = await run.forms(W, () => enclosing(state));
+    return { state: withSampledForms(state, values), ...rest };
+  }
+  const { columns, ...rest } = await run.block(W, () => enclosing(state));
+  return { state: await withSamples(state, { V, W, products: columns, sampling }), ...rest };
+}
+
+/** Whether the trace is all that is asked for. */
+function isTraceAlone({ watch, entries, blocks }: Pick<ProbeSetup, "watch" | "entries" | "blocks">): boolean {
+  return watch === "trace" && entries === "none" && blocks.length === 0;
 }
 
 function checkSetup(
@@ -158,21 +208,31 @@ function checkSetup(
 }
 
 function initialState(A: LinearOperator, setup: ProbeSetup): HutchinsonState {
-  const { seed, distribution = "signs", matvecs, spent = 0, entries, blocks } = setup;
+  const { seed, distribution = "signs", matvecs, spent = 0, blocks } = setup;
   const columns = A.shape[1];
-  const rows = { none: 0, diagonal: columns, rowNorms: A.shape[0] }[entries];
   const unitVectors = matvecs - spent >= columns;
-  return initialSums({ columns, seed, distribution, unitVectors }, { blocks: blocks.length, entries: rows });
+  const sums = { blocks: blocks.length, entries: entryCount(A, setup), norms: true };
+  return initialSums({ columns, seed, distribution, unitVectors }, sums);
+}
+
+/** Number of entries that are summed one by one. */
+function entryCount(A: LinearOperator, { entries }: ProbeSetup): number {
+  return { none: 0, diagonal: A.shape[1], rowNorms: A.shape[0] }[entries];
 }
 
 function checkSaved(A: LinearOperator, state: HutchinsonState, setup: ProbeSetup): void {
   const { name, seed, distribution = "signs" } = setup;
   checkState(name, state, { method: "hutchinson", columns: A.shape[1], seed });
-  if (state.distribution === distribution && state.blocks.length === setup.blocks.length) return;
-  throw new CurvatureError(
-    "argument",
-    `${name} expects the distribution and blocks that its state was made with; pass the same`,
-  );
+  if (state.distribution !== distribution || state.blocks.length !== setup.blocks.length) {
+    const message = `${name} expects the distribution and blocks that its state was made with; pass the same`;
+    throw new CurvatureError("argument", message);
+  }
+  const lacksNorms = !isTraceAlone(setup) && !state.squaredFrobenius;
+  if (lacksNorms || state.entries.sum.length < entryCount(A, setup)) {
+    const got = lacksNorms ? "a run by quadratic forms, which tell the trace alone" : "a run without sums for entries";
+    const message = `${name} expects a state with sums of all that it estimates, got one of ${got}`;
+    throw new CurvatureError("argument", `${message}; pass the state that the same call gave`);
+  }
 }
 
 function contextOf(A: LinearOperator, state: HutchinsonState, setup: ProbeSetup): Context {
@@ -185,6 +245,7 @@ function contextOf(A: LinearOperator, state: HutchinsonState, setup: ProbeSetup)
   return {
     setup,
     sampling: { kind: entries, blocks, deflation, twoSided, arithmetic: A.arithmetic ?? hostArithmetic },
+    byForms: A.quadraticForms !== undefined && A.shape[0] === n && isTraceAlone(setup),
     order: unitVectors ? shuffled(n, setup.seed) : undefined,
     most,
     rule: tolerance === undefined || unitVectors ? undefined : sequentialRule({ confidence, most }),
@@ -202,11 +263,17 @@ export function estimateOf(sums: SampleSums, known: number, state: HutchinsonSta
   return { value: value + known, standardError };
 }
 
+/** Squared Frobenius norm from a state that has sums for it, as those of every run that asks for more than the trace. */
+export function squaredFrobeniusOf(state: HutchinsonState): Estimate {
+  return estimateOf(state.squaredFrobenius!, state.deflated.squaredFrobenius!, state);
+}
+
 /** Standard error over the size of the estimate that is watched; Infinity where nothing is known yet. */
 function relativeError(state: HutchinsonState, watch: Watched): number {
   if (state.probes < 2) return Number.POSITIVE_INFINITY;
   if (watch !== "entries") {
-    const { value, standardError } = estimateOf(state[watch], state.deflated[watch], state);
+    const { value, standardError } =
+      watch === "trace" ? estimateOf(state.trace, state.deflated.trace, state) : squaredFrobeniusOf(state);
     return standardError === 0 ? 0 : standardError / Math.abs(value);
   }
   const { sum, squares } = state.entries;

@@ -20,7 +20,7 @@ export type Entries = "none" | "diagonal" | "rowNorms";
 export interface DeflatedSums {
   readonly columns: number;
   readonly trace: number;
-  readonly squaredFrobenius: number;
+  readonly squaredFrobenius?: number;
   readonly blocks: readonly number[];
   readonly entries: Float64Array;
 }
@@ -38,7 +38,8 @@ export interface HutchinsonState {
   /** Number of probes so far. */
   readonly probes: number;
   readonly trace: SampleSums;
-  readonly squaredFrobenius: SampleSums;
+  /** Absent, here and in `deflated`, where the run goes by quadratic forms, which tell the trace alone. */
+  readonly squaredFrobenius?: SampleSums;
   readonly blocks: readonly SampleSums[];
   /** One entry a row; empty where nothing is asked for entry by entry. */
   readonly entries: { readonly sum: Float64Array; readonly squares: Float64Array };
@@ -55,10 +56,10 @@ export interface Sampling {
   readonly arithmetic: Arithmetic;
 }
 
-/** State before the first product. */
+/** State before the first product; with `norms` it has sums for the squared Frobenius norm. */
 export function initialSums(
   setup: Pick<HutchinsonState, "columns" | "seed" | "distribution" | "unitVectors">,
-  { blocks, entries }: { readonly blocks: number; readonly entries: number },
+  { blocks, entries, norms }: { readonly blocks: number; readonly entries: number; readonly norms: boolean },
 ): HutchinsonState {
   return {
     method: "hutchinson",
@@ -66,13 +67,13 @@ export function initialSums(
     matvecs: 0,
     probes: 0,
     trace: noSamples,
-    squaredFrobenius: noSamples,
+    ...(norms && { squaredFrobenius: noSamples }),
     blocks: Array.from({ length: blocks }, () => noSamples),
     entries: { sum: new Float64Array(entries), squares: new Float64Array(entries) },
     deflated: {
       columns: 0,
       trace: 0,
-      squaredFrobenius: 0,
+      ...(norms && { squaredFrobenius: 0 }),
       blocks: new Array<number>(blocks).fill(0),
       entries: new Float64Array(entries),
     },
@@ -138,7 +139,7 @@ export async function withSamples(
     const [v, w] = [column(V, k), column(W, k)];
     // Of a matrix that is not square only norms are asked for.
     const { xx, xy } = y.length === v.length ? innerProducts(y, w) : { xx: dot(y, y), xy: 0 };
-    squaredFrobenius = addSample(squaredFrobenius, xx, count);
+    squaredFrobenius &&= addSample(squaredFrobenius, xx, count);
     if (y.length === v.length) trace = addSample(trace, xy, count);
     const entrywise = kind === "diagonal" || blocks.length > 0;
     const z = entrywise && twoSided ? await projectedOut(y, deflation, arithmetic) : y;
@@ -151,10 +152,31 @@ export async function withSamples(
     matvecs: state.matvecs + done,
     probes: state.probes + done,
     trace,
-    squaredFrobenius,
+    ...(squaredFrobenius && { squaredFrobenius }),
     blocks: sums,
     entries,
   };
+}
+
+/** The state without the sums for the norm, from which a run by quadratic forms goes on. */
+export function withoutNorms(state: HutchinsonState): HutchinsonState {
+  const { squaredFrobenius: _sampled, ...rest } = state;
+  const { squaredFrobenius: _exact, ...deflated } = state.deflated;
+  return { ...rest, deflated };
+}
+
+/** The state without norms, with one more sample for each quadratic form `w' A w`, `w = (I - P) v`. */
+export function withSampledForms(state: HutchinsonState, forms: Float64Array): HutchinsonState {
+  const trace = forms.reduce((sums, form, k) => addSample(sums, form, state.probes + k), state.trace);
+  return { ...state, matvecs: state.matvecs + forms.length, probes: state.probes + forms.length, trace };
+}
+
+/** The state without norms, with the exact parts `q' A q` of more columns q of the deflation basis. */
+export function withDeflatedForms(state: HutchinsonState, forms: Float64Array): HutchinsonState {
+  const { deflated } = state;
+  const trace = forms.reduce((sum, form) => sum + form, deflated.trace);
+  const columns = deflated.columns + forms.length;
+  return { ...state, matvecs: state.matvecs + forms.length, deflated: { ...deflated, columns, trace } };
 }
 
 /**
@@ -174,7 +196,7 @@ export async function withDeflated(
   let { columns, trace, squaredFrobenius, blocks: sums } = state.deflated;
   for (const y of products) {
     const q = column(deflation!, columns++);
-    squaredFrobenius += dot(y, y);
+    if (squaredFrobenius !== undefined) squaredFrobenius += dot(y, y);
     if (y.length === q.length) trace += dot(q, y);
     const rest = twoSided ? await projectedOut(y, deflation, arithmetic) : undefined;
     const z = rest ? y.map((value, i) => value + rest[i]!) : y;
@@ -182,7 +204,8 @@ export async function withDeflated(
     if (kind === "rowNorms") for (let i = 0; i < y.length; i++) entries[i] = entries[i]! + y[i]! * y[i]!;
     if (kind === "diagonal") for (let i = 0; i < z.length; i++) entries[i] = entries[i]! + q[i]! * z[i]!;
   }
-  const deflated = { columns, trace, squaredFrobenius, blocks: sums, entries };
+  const norms = squaredFrobenius === undefined ? {} : { squaredFrobenius };
+  const deflated = { columns, trace, ...norms, blocks: sums, entries };
   return { ...state, matvecs: state.matvecs + products.length, deflated };
 }
 

@@ -3,6 +3,7 @@ import { column, type Matrix, toPrecision, type Vector } from "../tensors/index.
 import { adjoint } from "./adjoint.ts";
 import { precision } from "./checks.ts";
 import type { LinearOperator, RunOptions } from "./operator.ts";
+import { checkedForms } from "./quadraticForms.ts";
 import { isFiniteVector } from "./vector.ts";
 
 /** Why an algorithm has to stop with what it has. */
@@ -29,6 +30,11 @@ export interface Products {
     X: Matrix,
     state: () => unknown,
   ): Promise<{ readonly columns: readonly Vector[]; readonly interruption?: Interruption }>;
+  /** `x' A x` of each column x of X by the operator's own `quadraticForms`, counted as products; those before an interruption are kept. */
+  forms(
+    X: Matrix,
+    state: () => unknown,
+  ): Promise<{ readonly values: Float64Array; readonly interruption?: Interruption }>;
   /** Tells the caller's `onProgress` how many products are done. */
   report(error?: number): void;
 }
@@ -63,6 +69,7 @@ export function products(
     matvec: (x, state, isFinite) => product(ledger, { operator: A, x, state, isFinite }),
     adjointMatvec: (x, state) => product(ledger, { operator: adjoint(A), x, state }),
     block: (X, state) => block(ledger, X, state),
+    forms: (X, state) => forms(ledger, X, state),
     report(error) {
       const total = Number.isFinite(matvecs) ? { total: matvecs } : {};
       onProgress?.({ stage: name, done: ledger.count, ...total, ...(error === undefined ? {} : { error }) });
@@ -127,10 +134,27 @@ async function block(ledger: Ledger, X: Matrix, state: () => unknown) {
   return { columns };
 }
 
+async function forms(ledger: Ledger, X: Matrix, state: () => unknown) {
+  const { A, name, signal } = ledger;
+  const work = () => A.quadraticForms!(X, signal ? { signal } : {});
+  const made = await guarded(ledger, { width: X.columns, state, work, what: "quadratic form" });
+  if ("status" in made) return { values: new Float64Array(0), interruption: made };
+  const values = checkedForms(name, made, X.columns);
+  const at = values.findIndex((value) => !Number.isFinite(value));
+  if (at < 0) return { values };
+  const happened = `quadratic form ${ledger.count - X.columns + at + 1} of ${name} is infinite or NaN`;
+  return { values: values.subarray(0, at), interruption: { status: "nonfinite" as const, happened } };
+}
+
 /** Runs `work` for `width` products; whatever the operator throws becomes one error with its cause and a state to resume from. */
 async function guarded<T>(
   ledger: Ledger,
-  { width, state, work }: { width: number; state: () => unknown; work: () => Promise<T> },
+  {
+    width,
+    state,
+    work,
+    what = "product",
+  }: { width: number; state: () => unknown; work: () => Promise<T>; what?: "product" | "quadratic form" },
 ): Promise<T | Interruption> {
   const { name, signal } = ledger;
   const aborted = (): Interruption => ({
@@ -146,7 +170,7 @@ async function guarded<T>(
     if (signal?.aborted) return aborted();
     const code = cause instanceof CurvatureError ? cause.code : "runtime";
     const reason = cause instanceof Error ? cause.message : String(cause);
-    const message = `${name} expected product ${ledger.count + 1} of the operator, which failed: ${reason}`;
+    const message = `${name} expected ${what} ${ledger.count + 1} of the operator, which failed: ${reason}`;
     const from = state();
     const remedy = from === undefined ? "" : "; resume from error.state";
     throw new CurvatureError(code, message + remedy, { cause, state: from });

@@ -3,12 +3,13 @@ import { adjoint } from "./adjoint.ts";
 import { checkOperator, precision } from "./checks.ts";
 import { matmat } from "./matmat.ts";
 import type { LinearOperator } from "./operator.ts";
+import { quadraticForms } from "./quadraticForms.ts";
 import { checkInput, checkScalar, exactTrace, hasAdjoint, sharedArithmetic } from "./structure.ts";
 import { scaled } from "./vector.ts";
 
 /**
  * Multiple `factor A` `[m, n]`; a product costs one with A. Symmetric where A is; positive semidefinite where A is and the factor is not
- * negative. What A knows exactly is scaled, and for a positive factor c so are
+ * negative. What A knows exactly is scaled, its quadratic forms as well, and for a positive factor c so are
  *
  *     (c A + d I)^-1 = (A + d/c I)^-1 / c,    log det(c A + d I) = n log c + log det(A + d/c I).
  *
@@ -34,6 +35,9 @@ export function scale(A: LinearOperator, factor: number): LinearOperator {
       const AX = await matmat(A, X, options);
       return { ...AX, data: times(AX.data) };
     },
+    ...(A.quadraticForms && {
+      quadraticForms: async (X, options) => (await quadraticForms(A, X, options)).map((form) => factor * form),
+    }),
     ...(hasAdjoint(A) && { adjoint: () => scale(adjoint(A), factor) }),
     ...sharedArithmetic([A], { length: shape[0], dtype }),
     ...(A.diagonal && { diagonal: async () => times(await A.diagonal!()) }),

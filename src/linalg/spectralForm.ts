@@ -1,9 +1,9 @@
 import { CurvatureError } from "../errors/index.ts";
-import { type Matrix, type Precision, toPrecision, type Vector } from "../tensors/index.ts";
+import { column, type Matrix, type Precision, toPrecision, type Vector } from "../tensors/index.ts";
 import { once } from "./once.ts";
 import type { LinearOperator } from "./operator.ts";
 import { checkInput, checkInputs, checkScalar, sum } from "./structure.ts";
-import { maxAbs, multiply, transposedProduct } from "./vector.ts";
+import { dot, maxAbs, multiply, transposedProduct } from "./vector.ts";
 
 /** Symmetric matrix `W diag(w) W'` `[n, n]` by its p <= n eigenvectors W `[n, p]` with eigenvalues w `[p]`; zero on the rest of the space. */
 export interface SpectralForm {
@@ -54,6 +54,12 @@ export function spectralInverse(
     async matmat(X) {
       checkInputs(title, X, shape);
       return products(X);
+    },
+    async quadraticForms(X) {
+      checkInputs(title, X, shape);
+      const { weights, vectors } = await inverted();
+      const forms = weightedSquares(vectors, weights, X);
+      return rest === 0 ? forms : forms.map((form, k) => form + rest * dot(column(X, k), column(X, k)));
     },
     async diagonal() {
       const { weights, vectors } = await inverted();
@@ -109,6 +115,17 @@ export function quadraticDiagonal(W: Matrix, c: Vector, { V = W }: { readonly V?
     for (let i = 0; i < W.rows; i++) result[i] = result[i]! + c[k]! * W.data[start + i]! * V.data[start + i]!;
   }
   return result;
+}
+
+/** `x' W diag(c) W' x` for each of the columns x `[n, m]`: half the work of the products. */
+export function weightedSquares(W: Matrix, c: Vector, X: Matrix): Float64Array {
+  const { rows: p, data } = transposedProduct(W, X);
+  const forms = new Float64Array(X.columns);
+  for (let i = 0; i < data.length; i++) {
+    const k = Math.floor(i / p);
+    forms[k] = forms[k]! + c[i % p]! * data[i]! * data[i]!;
+  }
+  return forms;
 }
 
 /** Inverse of the eigenvalue, damped, that the vectors outside of W have; 0 where there are none. */

@@ -1,7 +1,7 @@
 import { type Interval, interval } from "./confidence.ts";
 import { drive } from "./drive.ts";
 import type { LinearOperator } from "./operator.ts";
-import { estimateOf, type HutchinsonOptions, probeSteps } from "./probeSteps.ts";
+import { type HutchinsonOptions, probeSteps, squaredFrobeniusOf } from "./probeSteps.ts";
 import type { Outcome } from "./result.ts";
 
 /** An estimated squared Frobenius norm. */
@@ -25,7 +25,7 @@ export async function squaredFrobeniusNorm(
 ): Promise<SquaredFrobeniusEstimate> {
   const setup = { ...options, name: "squaredFrobeniusNorm", watch: "squaredFrobenius", blocks: [] } as const;
   const { state, certainty, outcome } = await drive(probeSteps(A, { ...setup, entries: "none" }));
-  const estimate = estimateOf(state.squaredFrobenius, state.deflated.squaredFrobenius, state);
+  const estimate = squaredFrobeniusOf(state);
   const { value: squaredNorm, standardError } = estimate;
   return { squaredNorm, standardError, interval: interval(estimate, certainty), ...outcome };
 }

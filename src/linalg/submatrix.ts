@@ -4,6 +4,7 @@ import { adjoint } from "./adjoint.ts";
 import { checkOperator, precision } from "./checks.ts";
 import { matmat } from "./matmat.ts";
 import type { LinearOperator } from "./operator.ts";
+import { quadraticForms } from "./quadraticForms.ts";
 import { checkInput, checkInputs, hasAdjoint, sum } from "./structure.ts";
 
 /** Positions in a vector, from 0. */
@@ -12,7 +13,7 @@ export type Indices = ArrayLike<number>;
 /**
  * Submatrix `A[rows, columns]` of an operator A, of the shape of the two index lists; a product costs one with A. Indices may come in any
  * order and repeatedly. With the same list on both sides, given once or twice, the submatrix is symmetric, and positive semidefinite,
- * where A is, and knows its diagonal where A does.
+ * where A is, and knows its diagonal and quadratic forms where A does.
  *
  * @param indices one list for rows and columns, or one for each, where a missing one stands for all
  * @throws CurvatureError "argument" where a list is empty or an index is out of range
@@ -47,6 +48,13 @@ export function submatrix(
       }
       return { rows: rows.length, columns: Y.columns, data };
     },
+    ...(principal &&
+      A.quadraticForms && {
+        async quadraticForms(X, options) {
+          checkInputs("a submatrix", X, shape);
+          return quadraticForms(A, scatter(X, { indices: columns, length: A.shape[1], dtype }), options);
+        },
+      }),
     ...(hasAdjoint(A) && { adjoint: () => submatrix(adjoint(A), { rows: columns, columns: rows }) }),
     ...(principal &&
       A.diagonal && {
