@@ -161,6 +161,17 @@ const rules: Readonly<Record<Algebra, readonly Row[]>> = {
         return { A: functionOperator({ shape, matvec: matrixFunction(M) }), M, of: ["oneWay"] };
       },
     },
+    {
+      leaf: true,
+      square: true,
+      rule(place) {
+        const M = random(place);
+        const [matvec, adjointProduct] = [matrixFunction(M), matrixFunction(transposed(M))];
+        const quadraticForm = (x: ArrayLike<number>) => matvec(x).reduce((so, y, i) => so + y * x[i]!, 0);
+        const shape = [place.rows, place.columns] as const;
+        return { A: functionOperator({ shape, matvec, adjoint: adjointProduct, quadraticForm }), M, of: ["forms"] };
+      },
+    },
   ],
   lowRank: [
     {
@@ -414,6 +425,11 @@ async function checkStructure({ A, M }: Expression): Promise<void> {
   if (A.symmetric) close(M.data, transposed(M).data, size);
   if (A.psd) expect((await eigh(M)).values[0]).toBeGreaterThan(-1e-10 * (1 + size));
   const diagonalEntries = Array.from({ length: Math.min(n, M.columns) }, (_, i) => M.data[i * n + i]!);
+  if (A.quadraticForms) {
+    const X = randomMatrix(n, 2, 3);
+    const forms = product(transposed(X), product(M, X)).data;
+    close(await A.quadraticForms(X), [forms[0]!, forms[3]!], 100 * size);
+  }
   if (A.diagonal) close(await A.diagonal(), diagonalEntries, size);
   if (A.trace) close([await A.trace()], [diagonalEntries.reduce((x, y) => x + y, 0)], size);
 }
@@ -519,4 +535,5 @@ test("random expressions cover every rule and many of them are symmetric", () =>
   expect(all.filter(({ A }) => A.symmetric).length).toBeGreaterThan(100);
   expect(all.filter(({ A }) => A.psd).length).toBeGreaterThan(30);
   expect(all.filter(({ A }) => A.inverse).length).toBeGreaterThan(30);
+  expect(all.filter(({ A }) => A.quadraticForms).length).toBeGreaterThan(50);
 });

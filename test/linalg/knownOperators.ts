@@ -83,6 +83,28 @@ export function counted(
   return { ...B, ...(matmat ? { matmat: together } : {}), count: () => count, calls: () => calls };
 }
 
+/** The operator with quadratic forms, in plain loops from its products, and counts of the forms that were asked for and of products. */
+export function formed(A: LinearOperator): LinearOperator & { readonly counts: { forms: number; products: number } } {
+  const counts = { forms: 0, products: 0 };
+  return {
+    ...A,
+    async matvec(x, options) {
+      counts.products++;
+      return A.matvec(x, options);
+    },
+    async quadraticForms(X, options) {
+      const forms = new Float64Array(X.columns);
+      for (let k = 0; k < X.columns; k++) {
+        const y = await A.matvec(column(X, k), options);
+        counts.forms++;
+        for (let i = 0; i < X.rows; i++) forms[k] = forms[k]! + X.data[k * X.rows + i]! * y[i]!;
+      }
+      return forms;
+    },
+    counts,
+  };
+}
+
 /** The operator that does something else at its k-th product (from 1). */
 export function failing(A: LinearOperator, k: number, fail: (y: Vector) => Vector): LinearOperator {
   let count = 0;
