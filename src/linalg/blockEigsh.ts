@@ -20,7 +20,7 @@ import type { LinearOperator } from "./operator.ts";
 import { type Interruption, isInterruption, type Products } from "./products.ts";
 import { type Outcome, outcome } from "./result.ts";
 import type { Which } from "./ritzPairs.ts";
-import { axpy, dot, hostArithmetic, multiply, norm } from "./vector.ts";
+import { axpy, dot, hostArithmetic, norm } from "./vector.ts";
 
 // Thick-restart block Lanczos for `A x = value x` and `A x = value B x`: the part that blockLanczos and eigshGeneralized share.
 
@@ -112,6 +112,7 @@ export async function* blockEigshSteps(
   const { A, name, run, k, dimension, blockSize } = problem;
   const n = A.shape[1];
   const room = { capacity: dimension + blockSize, dtype: precision(A) };
+  const arithmetic = A.arithmetic ?? hostArithmetic;
   const labels = { method: name, columns: n };
   if (saved) checkState(name, saved, labels);
   const started = saved ? resumedSpace(saved, room) : await startSpace(problem, room);
@@ -126,7 +127,11 @@ export async function* blockEigshSteps(
       const ritz = state.multiplied > 0 ? await blockRitz(state, problem.which) : undefined;
       const done = ritz && isConverged(ritz, problem);
       if (done || spans || run.left < k + open) return conclude(problem, state, { ritz });
-      if (full) state = { ...state, ...shrunk(state, ritz!, { count: keptColumns(problem, open), ...room }) };
+      if (full)
+        state = {
+          ...state,
+          ...(await shrunk(state, ritz!, { count: keptColumns(problem, open), arithmetic, ...room })),
+        };
     }
     const next = await step(problem, state);
     if ("status" in next) return conclude(problem, state, { interruption: next });
@@ -236,7 +241,8 @@ async function conclude(
     columns: count,
     data: Float64Array.from(order.flatMap((i) => Array.from(column(pairs.coordinates, i)))),
   };
-  const vectors = multiply(leadingColumns(state.basis, state.multiplied), S);
+  const arithmetic = A.arithmetic ?? hostArithmetic;
+  const vectors = await arithmetic.combine(leadingColumns(state.basis, state.multiplied), S);
   const residualNorms = Float64Array.from(order, (i) => pairs.residualNorms[i]!);
   const stopped = interruption ?? (await trueResiduals(problem, state, { values, vectors, residualNorms, S }));
   if (stopped)
@@ -255,7 +261,7 @@ function descending(values: Float64Array): number[] {
 
 /** Writes `||A v - value B v||`, in the norm of the inverse of B, over the estimates. */
 async function trueResiduals(
-  { run, inner }: BlockProblem,
+  { A, run, inner }: BlockProblem,
   state: BlockEigshState,
   found: {
     readonly values: Float64Array;
@@ -265,7 +271,11 @@ async function trueResiduals(
   },
 ): Promise<Interruption | undefined> {
   const made = await run.block(found.vectors, () => state);
-  const duals = inner && state.dual ? multiply(leadingColumns(state.dual, state.multiplied), found.S) : found.vectors;
+  const arithmetic = A.arithmetic ?? hostArithmetic;
+  const duals =
+    inner && state.dual
+      ? await arithmetic.combine(leadingColumns(state.dual, state.multiplied), found.S)
+      : found.vectors;
   for (const [i, w] of made.columns.entries()) {
     axpy(-found.values[i]!, column(duals, i), w);
     const u = inner ? await inner.solve(w, () => state) : w;

@@ -124,23 +124,28 @@ export async function grown(
 }
 
 /** The space of the `count` foremost Ritz vectors and the open columns. */
-export function shrunk(
+export async function shrunk(
   space: BlockSpace,
   ritz: BlockRitz,
-  { count, capacity, dtype }: { readonly count: number; readonly capacity: number; readonly dtype: Precision },
-): BlockSpace {
+  {
+    count,
+    capacity,
+    dtype,
+    arithmetic,
+  }: { readonly count: number; readonly capacity: number; readonly dtype: Precision; readonly arithmetic: Arithmetic },
+): Promise<BlockSpace> {
   const { multiplied } = space;
   const S = leadingColumns(ritz.coordinates, count);
-  const kept = (Q: Matrix) => {
-    let basis = growingBasis(multiply(leadingColumns(Q, multiplied), S), { capacity, dtype });
+  const kept = async (Q: Matrix) => {
+    let basis = growingBasis(await arithmetic.combine(leadingColumns(Q, multiplied), S), { capacity, dtype });
     for (let j = multiplied; j < Q.columns; j++) basis = withColumn(basis, column(Q, j));
     return basis;
   };
   const projected = new Float64Array(count * count);
   for (let i = 0; i < count; i++) projected[i * count + i] = ritz.values[i]!;
   return {
-    basis: kept(space.basis),
-    ...(space.dual ? { dual: kept(space.dual) } : {}),
+    basis: await kept(space.basis),
+    ...(space.dual ? { dual: await kept(space.dual) } : {}),
     multiplied: count,
     projected: { rows: count, columns: count, data: projected },
     coupling: multiply(space.coupling, S),

@@ -217,13 +217,13 @@ function isConverged(ritz: RitzVectors, { k, tolerance }: Plan): boolean {
 }
 
 /** The decomposition on an orthonormal basis of the foremost eigenvectors; `A Q W = Q W (W' H W) + q (W' c)'` since they span an invariant space. */
-async function restarted(state: EigsState, ritz: RitzVectors, { k, dimension, dtype }: Plan): Promise<EigsState> {
+async function restarted(state: EigsState, ritz: RitzVectors, { A, k, dimension, dtype }: Plan): Promise<EigsState> {
   const { basis, projected, coupling } = state;
   const m = coupling.length;
   const wanted = Math.min(k + Math.floor((dimension - k) / 2), dimension - 2);
   const count = whole(Math.max(wanted, 1), ritz);
   const { Q: W } = await qr(leadingColumns(ritz.coordinates, count));
-  const kept = multiply(leadingColumns(basis, m), W);
+  const kept = await (A.arithmetic ?? hostArithmetic).combine(leadingColumns(basis, m), W);
   const grown = growingBasis(kept, { capacity: dimension + 1, dtype });
   return {
     ...state,
@@ -238,7 +238,7 @@ async function conclude(
   plan: Plan,
   { ritz, interruption }: { readonly ritz?: RitzVectors | undefined; readonly interruption?: Interruption },
 ): Promise<EigsResult> {
-  const { run, k, tolerance } = plan;
+  const { A, run, k, tolerance } = plan;
   const m = state.coupling.length;
   const found = ritz ?? (m > 0 ? await ritzVectors(state, plan) : undefined);
   const count = found ? Math.min(whole(k, found), found.real.length) : 0;
@@ -248,7 +248,10 @@ async function conclude(
   };
   const residualNorms = found?.residualNorms.slice(0, count) ?? new Float64Array(0);
   const none = { rows: state.columns, columns: 0, data: zeros(0, plan.dtype) };
-  const parts = found ? multiply(leadingColumns(state.basis, m), leadingColumns(found.coordinates, count)) : none;
+  const arithmetic = A.arithmetic ?? hostArithmetic;
+  const parts = found
+    ? await arithmetic.combine(leadingColumns(state.basis, m), leadingColumns(found.coordinates, count))
+    : none;
   const vectors = complexColumns(parts, values.imaginary);
   const stopped = interruption ?? (await trueResiduals(state, plan, { parts, values, residualNorms }));
   const matvecs = run.used;

@@ -5,7 +5,7 @@ import { eigh } from "./dense/index.ts";
 import type { LinearOperator } from "./operator.ts";
 import { isInterruption, type Products } from "./products.ts";
 import type { Status } from "./result.ts";
-import { axpy, dot, hostArithmetic, maxAbs, multiply, norm, scal, scaled, transposedProduct } from "./vector.ts";
+import { axpy, dot, hostArithmetic, maxAbs, norm, scal, scaled, transposedProduct } from "./vector.ts";
 
 // One step of `lobpcg`: the trial space of vectors, last directions and preconditioned residuals, and the Rayleigh-Ritz method on it. In a
 // generalized problem "orthonormal" means in the inner product of B throughout.
@@ -170,13 +170,16 @@ async function minimized(
   const { S, BS } = space;
   const { values, vectors } = await eigh(transposedProduct(S, AS));
   const m = S.columns;
+  const dtype = precision(plan.A);
   const order = Array.from(values, (_, i) => (plan.sign === 1 ? i : m - 1 - i)).slice(0, plan.size);
   const foremost = order.map((i) => column(vectors, i));
   const Y = joined(m, foremost, "float64");
   const directions = await outerDirections(Y, state.ax.columns === 0 ? m : state.x.columns);
+  const arithmetic = plan.A.arithmetic ?? hostArithmetic;
+  const times = (Q: Matrix, C: Matrix) => (C.columns === 0 ? noColumns(Q.rows, dtype) : arithmetic.combine(Q, C));
   const metric = BS && {
-    x: multiply(BS, Y),
-    p: multiply(BS, directions),
+    x: await times(BS, Y),
+    p: await times(BS, directions),
     scale: Math.max(state.metric?.scale ?? 0, largestQuotient(BS, S)),
   };
   const size = BS ? largestQuotient(AS, S) : maxAbs(values);
@@ -184,10 +187,10 @@ async function minimized(
     ...state,
     matvecs: plan.run.used,
     steps: state.steps + 1,
-    x: multiply(S, Y),
-    ax: multiply(AS, Y),
-    p: multiply(S, directions),
-    ap: multiply(AS, directions),
+    x: await times(S, Y),
+    ax: await times(AS, Y),
+    p: await times(S, directions),
+    ap: await times(AS, directions),
     ...(metric ? { metric } : {}),
     values: Float64Array.from(order, (i) => values[i]!),
     scale: Math.max(state.scale, size),

@@ -5,10 +5,10 @@ import { growingBasis, leadingColumns, normalized, orthogonalize, randomDirectio
 import { checkCount, checkNonnegative, checkOperator, checkSeed, checkState, epsilon, precision } from "./checks.ts";
 import { svd } from "./dense/index.ts";
 import { drive } from "./drive.ts";
-import type { LinearOperator, RunOptions } from "./operator.ts";
+import type { Arithmetic, LinearOperator, RunOptions } from "./operator.ts";
 import { type Interruption, isInterruption, type Products, products } from "./products.ts";
 import { type Outcome, outcome } from "./result.ts";
-import { axpy, hostArithmetic, maxAbs, multiply, norm } from "./vector.ts";
+import { axpy, hostArithmetic, maxAbs, norm } from "./vector.ts";
 
 /** Options of `svds`. */
 export interface SvdsOptions extends RunOptions {
@@ -64,6 +64,8 @@ interface Plan {
   readonly tolerance: number;
   readonly dimension: number;
   readonly dtype: Precision;
+  /** What forms singular vectors: an operator's own is for square ones, whose vectors have one length. */
+  readonly arithmetic: Arithmetic;
 }
 
 /**
@@ -102,7 +104,7 @@ async function* tallSteps(A: LinearOperator, options: SvdsOptions): AsyncGenerat
       const triplets = steps > 0 ? await ritzTriplets(state, plan) : undefined;
       const done = triplets !== undefined && isConverged(triplets, plan);
       if (done || spans || short) return conclude(state, plan, { triplets });
-      if (full) state = restarted(state, triplets!, plan);
+      if (full) state = await restarted(state, triplets!, plan);
     }
     const next = await step(state, plan);
     if ("status" in next) return conclude(state, plan, { interruption: next });
@@ -132,7 +134,9 @@ function planned(A: LinearOperator, options: SvdsOptions): Plan {
   const { matvecs = 100 * dimension } = options;
   checkCount(NAME, "matvecs", matvecs);
   const run = products(A, { ...options, name: NAME, matvecs, used: options.state?.matvecs ?? 0 });
-  return { A, run, k, which, seed, tolerance, dimension: Math.min(dimension, smaller), dtype: precision(A) };
+  const { arithmetic = hostArithmetic } = A.shape[0] === A.shape[1] ? A : {};
+  const dtype = precision(A);
+  return { A, run, k, which, seed, tolerance, dimension: Math.min(dimension, smaller), dtype, arithmetic };
 }
 
 async function initialState({ A, seed, dtype }: Plan): Promise<SvdsState> {
@@ -219,11 +223,15 @@ function isConverged({ values, coupling, scale }: Triplets, { k, tolerance }: Pl
 }
 
 /** Bases of the foremost singular vectors, and the right vector that comes next. */
-function restarted(state: SvdsState, { values, X, Y }: Triplets, { k, dimension, dtype }: Plan): SvdsState {
+async function restarted(
+  state: SvdsState,
+  { values, X, Y }: Triplets,
+  { k, dimension, dtype, arithmetic }: Plan,
+): Promise<SvdsState> {
   const steps = state.left.columns;
   const count = Math.min(k + Math.floor((dimension - k) / 2), dimension - 1);
-  const right = multiply(leadingColumns(state.right, steps), leadingColumns(Y, count));
-  const left = multiply(state.left, leadingColumns(X, count));
+  const right = await arithmetic.combine(leadingColumns(state.right, steps), leadingColumns(Y, count));
+  const left = await arithmetic.combine(state.left, leadingColumns(X, count));
   const projected = new Float64Array(count * count);
   for (let i = 0; i < count; i++) projected[i * count + i] = values[i]!;
   const room = roomFor({ ...state, right, left }, dimension, dtype);
@@ -240,13 +248,15 @@ async function conclude(
   plan: Plan,
   { triplets, interruption }: { readonly triplets?: Triplets | undefined; readonly interruption?: Interruption },
 ): Promise<SvdsResult> {
-  const { run, k, tolerance, dtype } = plan;
+  const { run, k, tolerance, dtype, arithmetic } = plan;
   const steps = state.left.columns;
   const pairs = triplets ?? (steps > 0 ? await ritzTriplets(state, plan) : undefined);
   const count = Math.min(k, pairs?.values.length ?? 0);
   const none = (rows: number) => ({ rows, columns: 0, data: zeros(0, dtype) });
-  const U = pairs ? multiply(state.left, leadingColumns(pairs.X, count)) : none(state.left.rows);
-  const V = pairs ? multiply(leadingColumns(state.right, steps), leadingColumns(pairs.Y, count)) : none(state.columns);
+  const U = pairs ? await arithmetic.combine(state.left, leadingColumns(pairs.X, count)) : none(state.left.rows);
+  const V = pairs
+    ? await arithmetic.combine(leadingColumns(state.right, steps), leadingColumns(pairs.Y, count))
+    : none(state.columns);
   const values = pairs?.values.slice(0, count) ?? new Float64Array(0);
   const residualNorms = pairs?.coupling.slice(0, count).map(Math.abs) ?? new Float64Array(0);
   let stopped = interruption;
