@@ -2,8 +2,7 @@
 import { constant, functionModel, primitives, scalar } from "onnx-curvature";
 import { normalVector, uniformNumbers, uniformVector } from "./random.mjs";
 
-const { add, conv, div, gelu, matmul, maxPool, mean, mul, permute, relu, reshape, softmax, sqrt, square, sub, tanh } =
-  primitives;
+const { add, conv, gelu, matmul, maxPool, mean, mul, permute, relu, reshape, softmax, standardize, tanh } = primitives;
 
 /** @typedef {import("onnx-curvature").Value} Value */
 /** @typedef {import("onnx-curvature").Model} Model */
@@ -234,9 +233,5 @@ function attention(p, name, x) {
  * @param {Value} x
  */
 function layerNorm(p, name, x) {
-  const axis = x.shape.length - 1;
-  const keeping = (/** @type {Value} */ value) => reshape(mean(value, [axis]), [...x.shape.slice(0, axis), 1]);
-  const centered = sub(x, keeping(x));
-  const inverse = div(scalar(1), sqrt(add(keeping(square(centered)), scalar(1e-5))));
-  return add(mul(mul(centered, inverse), p[`${name}.weight`]), p[`${name}.bias`]);
+  return add(mul(standardize(x), p[`${name}.weight`]), p[`${name}.bias`]);
 }

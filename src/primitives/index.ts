@@ -34,6 +34,7 @@ export {
 } from "./select.ts";
 export { concat, pad, reverse, slice, sliceAll } from "./slice.ts";
 export { logSoftmax, maskedSoftmax, softmax } from "./softmax.ts";
+export { inverseDeviation, type StandardizeOptions, standardize } from "./standardize.ts";
 export {
   abs,
   composite,

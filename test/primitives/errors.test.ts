@@ -12,6 +12,7 @@ import {
   depthToSpace,
   fold,
   gather,
+  inverseDeviation,
   matmul,
   maxPool,
   pad,
@@ -24,6 +25,7 @@ import {
   slice,
   softmax,
   spaceToDepth,
+  standardize,
   unfold,
 } from "../../src/primitives/index.ts";
 
@@ -38,6 +40,14 @@ const refused: readonly (readonly [build: () => Value, message: string])[] = [
   [() => reduceSum(x(2, 3), [2]), "reduceSum: axis 2 is outside a tensor of rank 2"],
   [() => reduceMax(x(2, 3), [-3]), "reduceMax: axis -3 is outside a tensor of rank 2"],
   [() => softmax(x(2), 0.5), "softmax: axis 0.5 is outside a tensor of rank 1"],
+  [
+    () => standardize(x(2, 3), { trailing: 3 }),
+    "standardize: cannot average over the last 3 axes of [2, 3]; give a number of axes that it has",
+  ],
+  [
+    () => inverseDeviation(x(2), { trailing: 0 }),
+    "inverseDeviation: cannot average over the last 0 axes of [2]; give a number of axes that it has",
+  ],
   [() => reverse(x(2), [1]), "reverse: axis 1 is outside a tensor of rank 1"],
   [() => reshape(x(2, 3), [5]), "reshape: [2, 3] has not as many elements as [5]"],
   [() => permute(x(2, 3), [0, 0]), "permute: [0, 0] is no order of the axes of [2, 3]"],

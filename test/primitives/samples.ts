@@ -118,6 +118,42 @@ const softmax = (x: NdArray, axis: number): NdArray => {
   );
 };
 
+/** Mean and 1 / deviation of the elements along the last axes, then a function of them and each element. */
+const standardization = (
+  build: (x: Value, options?: primitives.StandardizeOptions) => Value,
+  f: (x: number, row: { readonly mean: number; readonly inverse: number }) => number,
+  keeps = true,
+): Sample => {
+  const reference = (x: NdArray, trailing: number, epsilon: number) => {
+    const axes = Array.from({ length: trailing }, (_, k) => x.shape.length - trailing + k);
+    const average = (y: NdArray) => reduce(y, axes, (elements) => sum(elements) / elements.length);
+    const row = (index: readonly number[]) => index.slice(0, x.shape.length - trailing);
+    const mean = average(x);
+    const variance = average(fill(x.shape, (i) => (at(x, i) - at(mean, row(i))) ** 2));
+    const shape = keeps ? x.shape : x.shape.map((dim, axis) => (axes.includes(axis) ? 1 : dim));
+    return fill(shape, (i) =>
+      f(at(x, i), { mean: at(mean, row(i)), inverse: 1 / Math.sqrt(at(variance, row(i)) + epsilon) }),
+    );
+  };
+  return [
+    of(
+      [real(3, 4)],
+      (x) => build(x),
+      (x) => reference(x, 1, 1e-5),
+    ),
+    of(
+      [real(2, 3, 2)],
+      (x) => build(x, { trailing: 2, epsilon: 0.1 }),
+      (x) => reference(x, 2, 0.1),
+    ),
+    of(
+      [real(2, 2, 5)],
+      (x) => build(x, { epsilon: 1e-3 }),
+      (x) => reference(x, 1, 1e-3),
+    ),
+  ];
+};
+
 const matrixProduct = (a: NdArray, b: NdArray): NdArray => {
   const rank = Math.max(a.shape.length, b.shape.length);
   const batch = Array.from({ length: rank - 2 }, (_, k) =>
@@ -469,6 +505,7 @@ export const samples: Samples = {
       ({ data }) => fill([5], ([place]) => data.lastIndexOf(place)),
     ),
   ],
+  inverseDeviation: standardization(p.inverseDeviation, (_, { inverse }) => inverse, false),
   less: comparison(p.less, (a, b) => a < b),
   lessOrEqual: comparison(p.lessOrEqual, (a, b) => a <= b),
   log: unary(p.log, Math.log, positive(2, 3)),
@@ -706,6 +743,7 @@ export const samples: Samples = {
   ],
   sqrt: unary(p.sqrt, Math.sqrt, positive(2, 3)),
   square: unary(p.square, (x) => x * x),
+  standardize: standardization(p.standardize, (x, { mean, inverse }) => (x - mean) * inverse),
   sub: binary(p.sub, (a, b) => a - b),
   sumTo: [
     of(

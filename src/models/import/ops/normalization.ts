@@ -6,6 +6,7 @@ import {
   div,
   gather,
   greater,
+  inverseDeviation,
   matmul,
   mean,
   mul,
@@ -17,6 +18,7 @@ import {
   scale,
   sqrt,
   square,
+  standardize,
   sub,
   where,
   withOnes,
@@ -187,15 +189,13 @@ function axesFrom(node: ImportedNode, x: Value): number[] {
   return x.shape.map((_, axis) => axis).slice(first);
 }
 
-/** (x - mean) / deviation, with the variance taken of what is centered already: no difference of large squares. */
+/** Mean 0 and variance 1 over some axes, the last ones; with the mean and 1 / deviation that were used. */
 function standardized(
   x: Value,
   { axes, epsilon }: { readonly axes: readonly number[]; readonly epsilon: number },
 ): { readonly normal: Value; readonly average: Value; readonly inverse: Value } {
-  const average = meanKeeping(x, axes);
-  const centered = sub(x, average);
-  const inverse = div(scalar(1), sqrt(add(meanKeeping(square(centered), axes), scalar(epsilon))));
-  return { normal: mul(centered, inverse), average, inverse };
+  const over = { trailing: axes.length, epsilon };
+  return { normal: standardize(x, over), average: meanKeeping(x, axes), inverse: inverseDeviation(x, over) };
 }
 
 function meanKeeping(x: Value, axes: readonly number[]): Value {

@@ -1,0 +1,157 @@
+import { CurvatureError } from "../errors/index.ts";
+import { apply, type Lowering, type Primitive, type Shape, scalar, type Value } from "../graph/index.ts";
+import { formatDims } from "../tensors/index.ts";
+import { add, div, mean, mul, neg, sub } from "./arithmetic.ts";
+import { broadcast, withOnes } from "./broadcast.ts";
+import { reshape } from "./movement.ts";
+import { sqrt, square } from "./unary.ts";
+
+/** What a tensor is standardized over. */
+export interface StandardizeOptions {
+  /** Number of axes, counted from the last, over which mean and variance are taken; default 1. */
+  readonly trailing?: number;
+  /** Added to the variance; default 1e-5. */
+  readonly epsilon?: number;
+}
+
+type StandardizeParams = Required<StandardizeOptions>;
+
+const standardizePrimitive: Primitive<StandardizeParams> = {
+  name: "standardize",
+  output([x], { trailing }) {
+    checkTrailing("standardize", x, trailing);
+    return { shape: x.shape, type: x.type };
+  },
+  jvp: (y, [dx]) =>
+    standardizeTangent(dx!, { standardized: y, inverse: inverseDeviation(y.inputs[0], y.params) }, y.params.trailing),
+  vectorize: ({ params }, [x]) => standardize(x, params),
+  // In float64 the kernel takes as long as the pieces, and its deviation is float32.
+  form: ({ inputs: [x], params }, precision) =>
+    precision === "float64" ? mul(centered(x, params.trailing), inverseDeviation(x, params)) : undefined,
+  lower: (node, context) => layerNormalization(node, context)[0],
+};
+
+/**
+ * (x - mean) / sqrt(variance + epsilon) over the last axes, the variance being the mean square of what is centered already: mean 0
+ * and variance 1 (LayerNorm without scale and shift; Ba, Kiros and Hinton, 2016).
+ *
+ * @throws CurvatureError "shape" if x has fewer axes than are averaged over
+ */
+export function standardize(x: Value, { trailing = 1, epsilon = 1e-5 }: StandardizeOptions = {}): Value {
+  return apply(standardizePrimitive, [x], { trailing, epsilon });
+}
+
+const inverseDeviationPrimitive: Primitive<StandardizeParams> = {
+  name: "inverseDeviation",
+  output([x], { trailing }) {
+    checkTrailing("inverseDeviation", x, trailing);
+    return { shape: withOnes(x.shape, lastAxes(x.shape, trailing)), type: x.type };
+  },
+  // With s = (mean(c^2) + epsilon)^(-1/2), c = x - mean(x), y = c s: ds = -s^3 mean(c dx) = -s^2 mean(y dx).
+  jvp(s, [dx]) {
+    const y = standardize(s.inputs[0], s.params);
+    return neg(mul(square(s), meanKeeping(mul(y, dx!), s.params.trailing)));
+  },
+  vectorize: ({ params }, [x]) => inverseDeviation(x, params),
+  form({ inputs: [x], params: { trailing, epsilon } }, precision) {
+    if (precision !== "float64") return undefined;
+    const variance = meanKeeping(square(centered(x, trailing)), trailing);
+    return div(scalar(1), sqrt(add(variance, scalar(epsilon))));
+  },
+  lower: (node, context) => layerNormalization(node, context)[2],
+};
+
+/**
+ * 1 / sqrt(variance + epsilon) over the last axes, which stay with size 1: the factor of `standardize`.
+ *
+ * @throws CurvatureError "shape" if x has fewer axes than are averaged over
+ */
+export function inverseDeviation(x: Value, { trailing = 1, epsilon = 1e-5 }: StandardizeOptions = {}): Value {
+  return apply(inverseDeviationPrimitive, [x], { trailing, epsilon });
+}
+
+/** Result, mean and 1 / deviation, by one node for a tensor. */
+function layerNormalization(
+  { inputs: [x], params: { trailing, epsilon } }: Value<StandardizeParams>,
+  context: Lowering,
+) {
+  const axes = lastAxes(x.shape, trailing);
+  const name = context.name(x);
+  const ones = context.node("Expand", [context.float(1), context.integers(axes.map((axis) => x.shape[axis]))]);
+  return context.nodes(`standardize ${name} ${trailing} ${epsilon}`, {
+    op: "LayerNormalization",
+    inputs: [name, ones],
+    attributes: { axis: { int: -trailing }, epsilon: { float: epsilon } },
+    outputs: 3,
+  });
+}
+
+interface TangentParams {
+  readonly trailing: number;
+}
+
+/*
+ * With y = standardize(x), s its factor and m = mean(y v): S = s (v - mean(v) - y m). For each row S is a symmetric matrix times v, so
+ * that it is its own transpose. In all three
+ *   dS = s (dv - mean(dv) - dy m - y mean(y dv + dy v)) + S ds / s.
+ */
+const tangentPrimitive: Primitive<TangentParams> = {
+  name: "standardizeTangent",
+  output: ([v]) => ({ shape: v.shape, type: v.type }),
+  jvp(node, [dv, dy, ds]) {
+    const { trailing } = node.params;
+    const [v, standardized, inverse] = node.inputs;
+    const moved =
+      dy === null ? dv && standardizeTangent(dv, { standardized, inverse }, trailing) : turned(node, dv, dy);
+    const stretched = ds && mul(node, div(ds, inverse));
+    return broadcast(moved && stretched ? add(moved, stretched) : (moved ?? stretched)!, v.shape);
+  },
+  transpose: ({ inputs: [, standardized, inverse], params: { trailing } }, c, [linear]) => [
+    linear ? standardizeTangent(c, { standardized, inverse }, trailing) : null,
+    null,
+    null,
+  ],
+  vectorize: ({ params: { trailing }, inputs: [v0] }, [v, standardized, inverse], [batched], size) =>
+    standardizeTangent(batched ? v : broadcast(v, [size, ...v0.shape]), { standardized, inverse }, trailing),
+  form({ inputs: [v, y, s], params: { trailing } }) {
+    const along = mul(y, meanKeeping(mul(y, v), trailing));
+    return mul(s, sub(sub(v, meanKeeping(v, trailing)), along));
+  },
+};
+
+/** dS without its part in ds. */
+function turned({ inputs: [v, y, s], params: { trailing } }: Value<TangentParams>, dv: Value | null, dy: Value): Value {
+  const along = [mul(dy, v), ...(dv ? [mul(y, dv)] : [])].map((product) => meanKeeping(product, trailing)).reduce(add);
+  const sheared = add(mul(dy, meanKeeping(mul(y, v), trailing)), mul(y, along));
+  return mul(s, dv ? sub(centered(dv, trailing), sheared) : neg(sheared));
+}
+
+/** Tangent of `standardize` for a tangent v of its operand. */
+function standardizeTangent(
+  v: Value,
+  { standardized, inverse }: { readonly standardized: Value; readonly inverse: Value },
+  trailing: number,
+): Value {
+  return apply(tangentPrimitive, [v, standardized, inverse], { trailing });
+}
+
+function centered(x: Value, trailing: number): Value {
+  return sub(x, meanKeeping(x, trailing));
+}
+
+function meanKeeping(x: Value, trailing: number): Value {
+  const axes = lastAxes(x.shape, trailing);
+  return reshape(mean(x, axes), withOnes(x.shape, axes));
+}
+
+function lastAxes(shape: Shape, trailing: number): number[] {
+  return shape.map((_, axis) => axis).slice(shape.length - trailing);
+}
+
+function checkTrailing(name: string, { shape }: Value, trailing: number): void {
+  if (trailing >= 1 && trailing <= shape.length) return;
+  throw new CurvatureError(
+    "shape",
+    `${name}: cannot average over the last ${trailing} axes of ${formatDims(shape)}; give a number of axes that it has`,
+  );
+}
