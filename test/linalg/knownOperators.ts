@@ -156,3 +156,8 @@ export async function trueResidual(A: LinearOperator, x: Vector, b: Vector): Pro
   const Ax = await A.matvec(x);
   return length(Array.from(b, (value, i) => value - Ax[i]!));
 }
+
+/** `||A v - value v||`, computed here. */
+export async function residualOf(A: LinearOperator, v: Vector, value: number): Promise<number> {
+  return length(Array.from(await A.matvec(v), (y, i) => y - value * v[i]!));
+}

@@ -50,6 +50,15 @@ export function diagonalMatrix(d: ArrayLike<number>): Matrix & { data: Float64Ar
   return { rows: n, columns: n, data };
 }
 
+export function identityMatrix(n: number): Matrix & { data: Float64Array } {
+  return diagonalMatrix(new Array(n).fill(1));
+}
+
+/** Relative difference of `V' V` from the identity. */
+export function departureFromOrthonormal(V: Matrix): number {
+  return relativeDifference(product(transposed(V), V).data, identityMatrix(V.columns).data);
+}
+
 /** Largest absolute difference over the largest absolute entry of `b`. */
 export function relativeDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
   if (a.length !== b.length) return Number.POSITIVE_INFINITY;
