@@ -6,23 +6,24 @@ export function topologicalOrder(
   stop: Pick<ReadonlySet<Value>, "has"> = new Set<Value>(),
 ): Value[] {
   const order: Value[] = [];
-  const state = new Map<Value, "open" | "done">();
-  // An explicit stack, since networks are deeper than JavaScript's.
-  const stack: Value[] = [...outputs].reverse();
-  while (stack.length > 0) {
-    const value = stack[stack.length - 1];
-    const seen = state.get(value);
-    if (seen !== undefined) {
-      stack.pop();
-      if (seen === "open") {
-        state.set(value, "done");
-        order.push(value);
-      }
-      continue;
+  const seen = new Set<Value>();
+  // Values that are being looked into, and how many of their inputs have been: a stack, since networks are deeper than JavaScript's.
+  const path: Value[] = [];
+  const visited: number[] = [];
+  const enter = (value: Value): void => {
+    const before = seen.size;
+    if (seen.add(value).size === before) return;
+    if (value.inputs.length === 0 || stop.has(value)) order.push(value);
+    else visited[path.push(value) - 1] = 0;
+  };
+  for (const output of outputs) {
+    enter(output);
+    while (path.length > 0) {
+      const last = path.length - 1;
+      const { inputs } = path[last];
+      if (visited[last] < inputs.length) enter(inputs[visited[last]++]);
+      else order.push(path.pop()!);
     }
-    state.set(value, "open");
-    if (stop.has(value)) continue;
-    for (let i = value.inputs.length - 1; i >= 0; i--) if (!state.has(value.inputs[i])) stack.push(value.inputs[i]);
   }
   return order;
 }
@@ -30,6 +31,12 @@ export function topologicalOrder(
 /** The values of `order` (topological) that depend on one of `roots`, roots included. */
 export function dependents(order: readonly Value[], roots: Iterable<Value>): Set<Value> {
   const found = new Set(roots);
-  for (const value of order) if (!found.has(value) && value.inputs.some((input) => found.has(input))) found.add(value);
+  for (const value of order) {
+    for (const input of value.inputs) {
+      if (!found.has(input)) continue;
+      found.add(value);
+      break;
+    }
+  }
   return found;
 }

@@ -4,7 +4,8 @@ import type { Shape } from "./primitive.ts";
 
 /** Whether two shapes agree. */
 export function sameShape(a: Shape, b: Shape): boolean {
-  return a.length === b.length && a.every((dim, axis) => dim === b[axis]);
+  for (let axis = 0; axis < a.length; axis++) if (a[axis] !== b[axis]) return false;
+  return a.length === b.length;
 }
 
 /**
@@ -13,21 +14,24 @@ export function sameShape(a: Shape, b: Shape): boolean {
  * @throws CurvatureError "shape"
  */
 export function broadcastShapes(operation: string, shapes: readonly Shape[]): Shape {
-  const rank = Math.max(...shapes.map((shape) => shape.length));
-  return Array.from({ length: rank }, (_, axis) => {
-    let size = 1;
-    for (const shape of shapes) {
-      const dim = shape[axis - rank + shape.length] ?? 1;
-      if (dim !== 1 && size !== 1 && dim !== size) {
+  let rank = 0;
+  for (const { length } of shapes) rank = Math.max(rank, length);
+  const result = new Array<number>(rank).fill(1);
+  for (const shape of shapes) {
+    const first = rank - shape.length;
+    for (let axis = first; axis < rank; axis++) {
+      const dim = shape[axis - first];
+      if (dim === 1) continue;
+      if (result[axis] !== 1 && result[axis] !== dim) {
         throw new CurvatureError(
           "shape",
           `${operation}: shapes ${shapes.map((s) => formatDims(s)).join(" and ")} do not broadcast`,
         );
       }
-      if (dim !== 1) size = dim;
+      result[axis] = dim;
     }
-    return size;
-  });
+  }
+  return result;
 }
 
 /**

@@ -61,8 +61,8 @@ function encodeText(text: string): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(text);
 }
 
-/** 2^63, the float64 nearest to INT64_MAX, means INT64_MAX. */
-function toInt64(name: string, value: number): bigint {
+/** An integer attribute as it is written: 2^63, the float64 nearest to INT64_MAX, means INT64_MAX. Throws "argument" beyond 64 bits. */
+export function toInt64(name: string, value: number): bigint {
   if (value === 2 ** 63) return 2n ** 63n - 1n;
   if (Number.isInteger(value) && Math.abs(value) <= 2 ** 63) return BigInt(value);
   throw new CurvatureError("argument", `Attribute "${name}" must be an integer of 64 bits, but is ${value}.`);

@@ -1,19 +1,17 @@
 import { clearField, create, toBinary } from "@bufbuild/protobuf";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { CurvatureError } from "../errors/index.ts";
-import { toAttributeProto } from "./attributeProto.ts";
 import { elementTypeCode } from "./elementType.ts";
 import {
   GraphProtoSchema,
   ModelProtoSchema,
-  type NodeProto,
-  NodeProtoSchema,
   TensorProtoSchema,
   type ValueInfoProto,
   ValueInfoProtoSchema,
 } from "./generated/onnx_pb.ts";
-import type { Initializer, ModelDescription, OnnxNode, ValueInfo } from "./model.ts";
+import type { Initializer, ModelDescription, ValueInfo } from "./model.ts";
 import { toTensorProto } from "./tensorProto.ts";
+import { writeNode } from "./writeNode.ts";
 
 /** Protobuf's limit on the bytes of a message, 2^31 - 1. */
 const largestMessage = 2 ** 31 - 1;
@@ -46,14 +44,23 @@ function irVersionFor(opset: number): number {
 }
 
 function graphChunks({ name, nodes, inputs, outputs, initializers }: ModelDescription["graph"]): Uint8Array[] {
-  const graph = create(GraphProtoSchema, {
+  const { node, initializer } = GraphProtoSchema.field;
+  const writer = new BinaryWriter();
+  for (const each of nodes) {
+    writer.tag(node.number, WireType.LengthDelimited).fork();
+    writeNode(writer, each);
+    writer.join();
+  }
+  const rest = create(GraphProtoSchema, {
     name,
-    node: nodes.map(toNodeProto),
     input: inputs.map(toValueInfoProto),
     output: outputs.map(toValueInfoProto),
   });
-  const number = GraphProtoSchema.field.initializer.number;
-  return [toBinary(GraphProtoSchema, graph), ...initializers.flatMap((each) => field(number, tensorChunks(each)))];
+  return [
+    writer.finish(),
+    toBinary(GraphProtoSchema, rest),
+    ...initializers.flatMap((each) => field(initializer.number, tensorChunks(each))),
+  ];
 }
 
 /** A serialized TensorProto in pieces, its data being a view on the tensor's array: protobuf fields may come in any order. */
@@ -88,17 +95,6 @@ function join(chunks: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
     offset += chunk.byteLength;
   }
   return bytes;
-}
-
-function toNodeProto({ op, domain = "", name = "", inputs, outputs, attributes }: OnnxNode): NodeProto {
-  return create(NodeProtoSchema, {
-    opType: op,
-    domain,
-    name,
-    input: [...inputs],
-    output: [...outputs],
-    attribute: Object.entries(attributes).map(([key, value]) => toAttributeProto(key, value)),
-  });
 }
 
 function toValueInfoProto({ name, dtype, dims }: ValueInfo): ValueInfoProto {

@@ -1,5 +1,5 @@
 import { CurvatureError } from "../errors/index.ts";
-import { isCarried, isInput, shareCommonSubexpressions, topologicalOrder, type Value } from "../graph/index.ts";
+import { isCarried, isInput, topologicalOrder, type Value } from "../graph/index.ts";
 import { type ValueInfo, writeModel } from "../onnx/index.ts";
 import type { Dtype, Precision, Tensor } from "../tensors/index.ts";
 import { withForms } from "./forms.ts";
@@ -38,7 +38,7 @@ export interface LoweredGraph {
  */
 export function lower({ inputs, outputs }: NamedGraph, options: LowerOptions): LoweredGraph {
   const { precision, portable = false, initializers = {}, metadata = {} } = options;
-  const results = shareCommonSubexpressions(withForms(Object.values(outputs), precision));
+  const results = withForms(Object.values(outputs), precision);
   const order = topologicalOrder(results);
   const { "": opset, ...domains } = operatorSets(order, portable);
   const uses = countUses(order, results);
@@ -89,8 +89,9 @@ function checkNames(order: readonly Value[], { inputs, outputs }: NamedGraph): v
 
 function countUses(order: readonly Value[], outputs: readonly Value[]): ReadonlyMap<Value, number> {
   const uses = new Map<Value, number>();
-  for (const value of [...order.flatMap(({ inputs }) => inputs), ...outputs])
-    uses.set(value, (uses.get(value) ?? 0) + 1);
+  const count = (value: Value) => void uses.set(value, (uses.get(value) ?? 0) + 1);
+  for (const { inputs } of order) inputs.forEach(count);
+  outputs.forEach(count);
   return uses;
 }
 

@@ -57,7 +57,11 @@ export function graphWriter(options: Pick<Lowering, "precision" | "opset" | "por
     },
     alias,
     constant,
-    integers: (values) => constant({ data: BigInt64Array.from(values, BigInt), dims: [values.length] }),
+    integers(values) {
+      // Shapes and axes recur all over a graph, as a key without the tensor that has it.
+      const known = values.length > 64 ? undefined : constants.get(`BigInt64Array[${values.length}]${values}`);
+      return known ?? constant({ data: BigInt64Array.from(values, BigInt), dims: [values.length] });
+    },
     float: (value) => constant({ data: Float64Array.of(value), dims: [] }),
     finish: (outputs) => finished(nodes, outputs, names),
   };
@@ -116,10 +120,10 @@ function renameOutputs(
     if (produced.has(source) && source.startsWith(PREFIX) && !renamed.has(source)) renamed.set(source, name);
     else copies.push({ op: "Identity", inputs: [source], outputs: [name], attributes: {} });
   }
-  const rename = (name: string) => renamed.get(name) ?? name;
-  return [...nodes, ...copies].map((node) => ({
-    ...node,
-    inputs: node.inputs.map(rename),
-    outputs: node.outputs.map((name) => (copies.includes(node) ? name : rename(name))),
-  }));
+  const rename = (names: readonly string[]) =>
+    names.some((name) => renamed.has(name)) ? names.map((name) => renamed.get(name) ?? name) : names;
+  return [
+    ...nodes.map((node) => ({ ...node, inputs: rename(node.inputs), outputs: rename(node.outputs) })),
+    ...copies.map((node) => ({ ...node, inputs: rename(node.inputs) })),
+  ];
 }
