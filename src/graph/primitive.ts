@@ -66,10 +66,15 @@ export interface Primitive<P = unknown> {
   /** Emits ONNX nodes that compute the value and returns the name of the result. Needed where `form` gives nothing. */
   lower?(node: Value<P>, context: Lowering): string;
   /**
-   * Emits this value plus another one in a single operation, where there is one for these shapes (a matrix product with a
-   * bias); undefined where there is not.
+   * Emits this value plus another one, their sum times `factor` (default 1), in a single operation, where there is one for these
+   * shapes (a matrix product with a bias); undefined where there is not.
    */
-  lowerSum?(node: Value<P>, addend: Addend, context: Lowering): string | undefined;
+  lowerSum?(node: Value<P>, addend: Addend, context: Lowering, factor?: number): string | undefined;
+  /**
+   * Emits this value times a number in a single operation, where there is one for these shapes (a matrix product); undefined
+   * where there is not.
+   */
+  lowerScaled?(node: Value<P>, factor: number, context: Lowering): string | undefined;
   /** Parameters as they are printed; default: as JSON. */
   format?(params: P): string;
   /** String that is equal for parameters that mean the same; default: as JSON. */

@@ -1,4 +1,13 @@
-import { type Addend, apply, type Lowering, type Primitive, sameShape, scalar, type Value } from "../graph/index.ts";
+import {
+  type Addend,
+  apply,
+  type Lowering,
+  normalizeAxis,
+  type Primitive,
+  sameShape,
+  scalar,
+  type Value,
+} from "../graph/index.ts";
 import { sizeOf } from "../tensors/index.ts";
 import { broadcast, filled, reduceSum, sumTo } from "./broadcast.ts";
 import { elementwise, withoutBroadcasts } from "./elementwise.ts";
@@ -30,11 +39,14 @@ const addPrimitive: Primitive<Nothing> = {
     if (b.uniform === 0) return broadcast(a, shape);
     if (a === b && a.type === "float") return scale(a, 2);
     const bare = withoutBroadcasts(inputs, shape);
-    return bare ? add(bare[0], bare[1]) : (sumInside(a, b) ?? sumInside(b, a));
+    return bare
+      ? add(bare[0], bare[1])
+      : (rowsTogether(a, b) ?? rowsTogether(b, a) ?? sumInside(a, b) ?? sumInside(b, a));
   },
   jvp: (node, [da, db]) => (da && db ? broadcast(add(da, db), node.shape) : expanded((da ?? db)!, node)),
   transpose: ({ inputs: [a, b] }, c, [la, lb]) => [la ? sumTo(c, a.shape) : null, lb ? sumTo(c, b.shape) : null],
   lowerSum: lowerNestedSum,
+  lowerScaled: (node, factor, context) => lowerAsSum(node, context, factor),
   lower: (node, context) =>
     lowerAsSum(node, context) ??
     context.node(
@@ -57,24 +69,35 @@ function sumInside(reshaped: Value, addend: Value): Value | undefined {
   return sameShape(addend.shape, shape) ? reshape(add(matrix, reshape(addend, matrix.shape)), shape) : undefined;
 }
 
-/** The sum as one operation with an operand that is read nowhere else, where that operand knows how. */
-function lowerAsSum(node: Value, context: Lowering): string | undefined {
+/** (x + r) + s for rows of numbers r and s, which every row of x gets, as x + (r + s). */
+function rowsTogether(sum: Value, row: Value): Value | undefined {
+  const inner = reshapedFrom(sum) ?? sum;
+  if (inner.primitive !== (addPrimitive as Primitive) || row.shape.length !== 1) return undefined;
+  const [a, b] = inner.inputs;
+  const [x, first] = sameShape(b.shape, row.shape) ? [a, b] : [b, a];
+  const columns = (value: Value) => value.shape[value.shape.length - 1];
+  if (!sameShape(first.shape, row.shape) || !sameShape(x.shape, inner.shape) || x.shape.length < 2) return undefined;
+  return columns(sum) === columns(inner) ? reshape(add(x, add(first, row)), sum.shape) : undefined;
+}
+
+/** The sum, times a number, as one operation with an operand that is read nowhere else, where that operand knows how. */
+function lowerAsSum(node: Value, context: Lowering, factor = 1): string | undefined {
   for (const [i, operand] of node.inputs.entries()) {
     const addend = node.inputs[1 - i];
     if (context.uses(operand) !== 1 || !sameShape(operand.shape, node.shape)) continue;
-    const name = operand.primitive.lowerSum?.(operand, written(addend, context), context);
+    const name = operand.primitive.lowerSum?.(operand, written(addend, context), context, factor);
     if (name !== undefined) return name;
   }
   return undefined;
 }
 
-/** (a + b) + c as a + (b + c), where both a and b can take in a sum. */
-function lowerNestedSum({ inputs, shape }: Value, addend: Addend, context: Lowering): string | undefined {
+/** (a + b) + c as a + (b + c), where both a and b can take in a sum; times a number. */
+function lowerNestedSum({ inputs, shape }: Value, addend: Addend, context: Lowering, factor = 1): string | undefined {
   const [a, b] = inputs;
   if (![a, b].every((x) => context.uses(x) === 1 && sameShape(x.shape, shape))) return undefined;
   if (a.primitive.lowerSum === undefined) return undefined;
   const inner = b.primitive.lowerSum?.(b, addend, context);
-  return inner && a.primitive.lowerSum(a, { name: inner, shape }, context);
+  return inner && a.primitive.lowerSum(a, { name: inner, shape }, context, factor);
 }
 
 function written(value: Value, context: Lowering): Addend {
@@ -151,8 +174,16 @@ const mulPrimitive: Primitive<Nothing> = {
     la ? sumTo(mul(c, b), a.shape) : null,
     lb ? sumTo(mul(a, c), b.shape) : null,
   ],
-  lower: ({ inputs: [a, b] }, context) => context.node("Mul", [context.name(a), context.name(b)]),
+  lower: ({ inputs: [a, b] }, context) =>
+    lowerScaled(a, b, context) ?? lowerScaled(b, a, context) ?? context.node("Mul", [context.name(a), context.name(b)]),
 };
+
+/** x times a number as one operation with x, if x is read nowhere else and knows how. */
+function lowerScaled(x: Value, { uniform, shape }: Value, context: Lowering): string | undefined {
+  const isNumber = uniform !== undefined && sizeOf(shape) === 1 && shape.length <= x.shape.length;
+  if (!isNumber || x.type !== "float" || context.uses(x) !== 1) return undefined;
+  return x.primitive.lowerScaled?.(x, uniform, context);
+}
 
 /** a b, elementwise with broadcasting. */
 export function mul(a: Value, b: Value): Value {
@@ -195,8 +226,25 @@ export function scale(x: Value, factor: number): Value {
 
 /** Mean over some axes, which are removed; over all axes by default. Negative axes count from the end. */
 export function mean(x: Value, axes: readonly number[] = x.shape.map((_, axis) => axis)): Value {
-  const sum = reduceSum(x, axes);
+  const removed = axes.map((axis) => normalizeAxis("mean", axis, x.shape.length));
+  const apart = meanApart(x, removed);
+  if (apart !== undefined) return apart;
+  const sum = reduceSum(x, removed);
   return scale(sum, sizeOf(sum.shape) / sizeOf(x.shape));
+}
+
+/** The mean of x g as mean(x) g, of x + g as mean(x) + g, for g that is the same along the axes: less is multiplied and added. */
+function meanApart({ primitive, inputs, shape }: Value, axes: readonly number[]): Value | undefined {
+  const combine =
+    primitive === (mulPrimitive as Primitive) ? mul : primitive === (addPrimitive as Primitive) ? add : undefined;
+  if (combine === undefined) return undefined;
+  const aligned = ({ shape: own }: Value) => [...new Array<number>(shape.length - own.length).fill(1), ...own];
+  const isSame = (x: Value) => axes.every((axis) => aligned(x)[axis] === 1);
+  const [a, b] = inputs;
+  const [x, same] = isSame(b) ? [a, b] : [b, a];
+  if (!isSame(same) || !sameShape(x.shape, shape)) return undefined;
+  const left = aligned(same).filter((_, axis) => !axes.includes(axis));
+  return combine(mean(x, axes), reshape(same, left));
 }
 
 /** The primitives behind these functions, for passes that rearrange sums and products. */

@@ -1,5 +1,6 @@
-import { scalar, type Value } from "../graph/index.ts";
+import { apply, type Primitive, scalar, type Value } from "../graph/index.ts";
 import { add, div, mul, neg, scale, sub } from "./arithmetic.ts";
+import { elementwise } from "./elementwise.ts";
 import { minimum } from "./extrema.ts";
 import { pow } from "./power.ts";
 import { greater, less, where } from "./select.ts";
@@ -46,30 +47,45 @@ export const erf: (x: Value) => Value = unary("erf", {
   derivative: (x) => scale(exp(neg(square(x))), 2 / Math.sqrt(Math.PI)),
 });
 
-/** Density of the standard normal distribution, e^(c - (x / sqrt 2)^2): the quotient is the one that Phi takes, the constant no factor. */
-const normalDensity = composite("normalDensity", {
-  form: (x) => exp(sub(scalar(-0.5 * Math.log(2 * Math.PI)), square(scale(x, Math.SQRT1_2)))),
+/** x / sqrt 2, in which the normal distribution is an error function. */
+const halved = (x: Value): Value => scale(x, Math.SQRT1_2);
+
+/** 2 / sqrt(pi) e^(-x^2 / 2), erf' at x / sqrt 2; the constant is no factor. */
+const bell = composite("bell", {
+  form: (x) => exp(sub(scalar(Math.log(2 / Math.sqrt(Math.PI))), square(halved(x)))),
   derivative: (x, y) => neg(mul(x, y)),
 });
 
-/** Distribution function Phi of the standard normal distribution. */
-const normalDistribution = composite("normalDistribution", {
-  form: (x) => add(scale(erf(scale(x, Math.SQRT1_2)), 0.5), scalar(0.5)),
-  derivative: normalDensity,
+/** 1 + erf(x / sqrt 2): twice the normal distribution function. */
+const doubledDistribution = composite("doubledDistribution", {
+  form: (x) => add(erf(halved(x)), scalar(1)),
+  derivative: (x) => scale(bell(x), Math.SQRT1_2),
 });
 
-/** x Phi(x), with its derivative Phi(x) + x Phi'(x) as one factor: products of the rule for x times Phi would each be written out. */
-const exactGelu = composite("gelu", {
-  form: (x) => mul(x, normalDistribution(x)),
-  derivative: (x) => add(normalDistribution(x), mul(x, normalDensity(x))),
+/** 2 (x Phi(x))' = 2 Phi(x) + 2 x Phi'(x), which is 1 + erf(u) + u erf'(u) at u = x / sqrt 2; derivative sqrt 2 erf'(u) (1 - u^2). */
+const geluSlope = composite("geluSlope", {
+  form: (x) => add(doubledDistribution(x), mul(halved(x), bell(x))),
+  derivative: (x) => scale(mul(bell(x), sub(scalar(1), square(halved(x)))), Math.SQRT2),
 });
+
+/**
+ * x Phi(x) = u (1 + erf(u)) / sqrt 2 at u = x / sqrt 2. All factors that are numbers stand at one end of a product, where a matrix
+ * product before or behind it can take them in, and the derivative is one factor: products of the rule for x times Phi would each be
+ * written out.
+ */
+const exactGelu: Primitive<Record<string, never>> = {
+  name: "gelu",
+  ...elementwise("gelu", ([x]) => gelu(x)),
+  jvp: ({ inputs: [x] }, [dx]) => scale(mul(dx!, geluSlope(x)), 0.5),
+  form: ({ inputs: [x] }) => scale(mul(halved(x), doubledDistribution(x)), Math.SQRT1_2),
+};
 
 /**
  * Gaussian error linear unit x Phi(x) (Hendrycks and Gimpel, 2016), by the error function, or by its approximation
  * x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))).
  */
 export function gelu(x: Value, { approximate = "none" }: { readonly approximate?: "none" | "tanh" } = {}): Value {
-  if (approximate === "none") return exactGelu(x);
+  if (approximate === "none") return apply(exactGelu, [x], {});
   const bounded = tanh(scale(add(x, scale(pow(x, 3), 0.044715)), Math.sqrt(2 / Math.PI)));
   return mul(scale(x, 0.5), add(scalar(1), bounded));
 }

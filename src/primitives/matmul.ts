@@ -1,9 +1,9 @@
 import { CurvatureError } from "../errors/index.ts";
-import { apply, broadcastShapes, type Primitive, type Shape, type Value } from "../graph/index.ts";
-import { formatDims } from "../tensors/index.ts";
-import { add } from "./arithmetic.ts";
+import { apply, broadcastShapes, type Lowering, type Primitive, type Shape, type Value } from "../graph/index.ts";
+import { formatDims, sizeOf } from "../tensors/index.ts";
+import { add, arithmeticPrimitives, mul, scale } from "./arithmetic.ts";
 import { broadcast, sumTo, zeros } from "./broadcast.ts";
-import { reshape } from "./movement.ts";
+import { reshape, reshapedFrom } from "./movement.ts";
 import { writtenTranspose } from "./writtenTranspose.ts";
 
 /** Which operands are transposed (their last two axes) before the product. */
@@ -34,7 +34,8 @@ const matmulPrimitive: Primitive<MatmulParams> = {
     const batch = broadcastShapes("matmul", [a.shape.slice(0, -2), b.shape.slice(0, -2)]);
     return { shape: [...batch, m, n], type: a.type };
   },
-  simplify: ([a, b], _, { shape }) => (a.uniform === 0 || b.uniform === 0 ? zeros(shape) : undefined),
+  simplify: ([a, b], params, { shape }) =>
+    a.uniform === 0 || b.uniform === 0 ? zeros(shape) : withoutNumbers(a, b, params),
   jvp({ inputs: [a, b], params, shape }, [da, db]) {
     const left = da && matmul(da, b, params);
     const right = db && matmul(a, db, params);
@@ -85,16 +86,29 @@ const matmulPrimitive: Primitive<MatmulParams> = {
     ]);
   },
   // A product of matrices plus a row, a column or a matrix is one Gemm.
-  lowerSum({ inputs: [a, b], params: { transposeA, transposeB } }, addend, context) {
-    if (a.shape.length !== 2 || b.shape.length !== 2 || addend.shape.length > 2) return undefined;
-    return context.node("Gemm", [context.name(a), context.name(b), addend.name], {
-      transA: { int: Number(transposeA) },
-      transB: { int: Number(transposeB) },
-    });
+  lowerSum(node, addend, context, factor = 1) {
+    return addend.shape.length > 2 ? undefined : lowerGemm(node, { factor, addend: addend.name }, context);
   },
+  lowerScaled: (node, factor, context) => lowerGemm(node, { factor }, context),
   format: ({ transposeA, transposeB }) =>
     [transposeA ? "transposeA" : "", transposeB ? "transposeB" : ""].filter(Boolean).join(", "),
 };
+
+/** factor (A B + addend) of matrices, where the factor is exact in float32, as which nodes keep it. */
+function lowerGemm(
+  { inputs: [a, b], params: { transposeA, transposeB } }: Value<MatmulParams>,
+  { factor, addend }: { readonly factor: number; readonly addend?: string },
+  context: Lowering,
+): string | undefined {
+  const inexact = context.precision === "float64" && Math.fround(factor) !== factor;
+  if (a.shape.length !== 2 || b.shape.length !== 2 || inexact) return undefined;
+  const operands = [context.name(a), context.name(b), ...(addend === undefined ? [] : [addend])];
+  return context.node("Gemm", operands, {
+    transA: { int: Number(transposeA) },
+    transB: { int: Number(transposeB) },
+    ...(factor !== 1 && { alpha: { float: factor }, beta: { float: factor } }),
+  });
+}
 
 function matrixShape({ shape }: Value, transposed: boolean): readonly [number, number] {
   if (shape.length < 2)
@@ -109,10 +123,15 @@ function swapped(rank: number): number[] {
 
 /**
  * Matrix products of the last two axes, `[..., m, k] [..., k, n] -> [..., m, n]`; leading axes broadcast. Where one right
- * matrix serves a whole batch, the batch is folded into the rows: one large product instead of many small ones.
+ * matrix serves a whole batch, the batch is folded into the rows: one large product instead of many small ones. Numbers by which
+ * the columns of many rows are multiplied, and those then added to them (scale and shift of LayerNorm), multiply the matrix instead.
  */
 export function matmul(a: Value, b: Value, { transposeA = false, transposeB = false }: MatmulOptions = {}): Value {
   const rank = a.shape.length;
+  if (b.shape.length === 2 && !transposeA) {
+    const scaled = scaledColumns(a, b.shape[transposeB ? 0 : 1]);
+    if (scaled !== undefined) return productOfScaled(scaled, b, transposeB);
+  }
   if (b.shape.length === 2 && rank > 2 && !transposeA) {
     const rows = a.shape.slice(0, -1);
     const flat = reshape(a, [rows.reduce((product, dim) => product * dim, 1), a.shape[rank - 1]]);
@@ -130,10 +149,82 @@ export function matmul(a: Value, b: Value, { transposeA = false, transposeB = fa
   );
 }
 
+/** The product of operands that are multiplied by numbers, these moved to the smallest of operands and product; undefined where they are there. */
+function withoutNumbers(a: Value, b: Value, options: MatmulOptions): Value | undefined {
+  const [p, q] = [timesNumber(a), timesNumber(b)];
+  if (p === undefined && q === undefined) return undefined;
+  const factor = (p?.factor ?? 1) * (q?.factor ?? 1);
+  const [x, y] = [p?.x ?? a, q?.x ?? b];
+  const product = matmul(x, y, options);
+  const [left, right, result] = [x, y, product].map(({ shape }) => sizeOf(shape));
+  if (result <= Math.min(left, right)) return scale(product, factor);
+  if (left < right) return q && matmul(scale(x, factor), y, options);
+  return p && matmul(x, scale(y, factor), options);
+}
+
+/** A value as another one times a number. */
+function timesNumber(value: Value): { readonly x: Value; readonly factor: number } | undefined {
+  const { primitive, inputs } = reshapedFrom(value) ?? value;
+  if (primitive !== arithmeticPrimitives.mul || value.type !== "float") return undefined;
+  const isNumber = ({ uniform, shape }: Value) => uniform !== undefined && sizeOf(shape) === 1;
+  const [x, number] = isNumber(inputs[1]) ? inputs : [inputs[1], inputs[0]];
+  return isNumber(number) && sizeOf(x.shape) === sizeOf(value.shape)
+    ? { x: reshape(x, value.shape), factor: number.uniform! }
+    : undefined;
+}
+
+/** Rows a column of the matrix from which on it is the matrix that is multiplied: the passes over it are then few of those over the rows. */
+const WORTH_SCALING = 4;
+
+/** An operand as x times a number a column plus another. */
+interface ScaledColumns {
+  readonly x: Value;
+  readonly gain: Value;
+  readonly shift: Value | undefined;
+}
+
+function scaledColumns(a: Value, columns: number): ScaledColumns | undefined {
+  const { shape } = a;
+  const k = shape[shape.length - 1];
+  if (shape.length < 2 || sizeOf(shape) < WORTH_SCALING * k * columns) return undefined;
+  const shifted = withRow(reshapedFrom(a) ?? a, arithmeticPrimitives.add, k);
+  const scaled = withRow(shifted?.x ?? reshapedFrom(a) ?? a, arithmeticPrimitives.mul, k);
+  return scaled && { x: reshape(scaled.x, shape), gain: scaled.row, shift: shifted?.row };
+}
+
+/** The operands of a sum or product of a tensor and a row of k numbers. */
+function withRow(
+  { primitive, inputs, shape }: Value,
+  operation: Primitive,
+  k: number,
+): { readonly x: Value; readonly row: Value } | undefined {
+  if (primitive !== operation || shape[shape.length - 1] !== k) return undefined;
+  const isRow = (x: Value) => x.shape[x.shape.length - 1] === k && sizeOf(x.shape) === k;
+  const [a, b] = inputs;
+  const [x, row] = isRow(b) ? [a, b] : [b, a];
+  return isRow(row) && sizeOf(x.shape) === sizeOf(shape) ? { x, row: reshape(row, [k]) } : undefined;
+}
+
+/** (x g + s) B as x (g B) + s B. */
+function productOfScaled({ x, gain, shift }: ScaledColumns, b: Value, transposeB: boolean): Value {
+  const [k] = gain.shape;
+  const product = matmul(x, mul(transposeB ? gain : reshape(gain, [k, 1]), b), { transposeB });
+  if (shift === undefined) return product;
+  const row = matmul(reshape(shift, [1, k]), b, { transposeB });
+  return add(product, reshape(row, product.shape.slice(-1)));
+}
+
 /** An operand that is itself the transpose of a matrix enters as that matrix with the flag turned. */
 function withoutTranspose(x: Value, transposed: boolean): { readonly value: Value; readonly transposed: boolean } {
   const axes = (x.params as { readonly axes?: readonly number[] }).axes;
   const isTranspose =
     x.primitive.name === "permute" && axes !== undefined && axes.join() === swapped(axes.length).join();
   return isTranspose ? { value: x.inputs[0], transposed: !transposed } : { value: x, transposed };
+}
+
+/** A and B of a product `A B'`, if the value is one. */
+export function rightTransposed({ primitive, inputs, params }: Value): readonly [Value, Value] | undefined {
+  if (primitive !== (matmulPrimitive as Primitive)) return undefined;
+  const { transposeA, transposeB } = params as MatmulParams;
+  return transposeB && !transposeA ? [inputs[0], inputs[1]] : undefined;
 }

@@ -32,6 +32,11 @@ const reshapePrimitive: Primitive<ReshapeParams> = {
       [context.name(x), context.integers(shape)],
       shape.includes(0) ? { allowzero: { int: 1 } } : {},
     ),
+  lowerScaled({ inputs: [x], shape }, factor, context) {
+    if (context.uses(x) !== 1 || shape.includes(0)) return undefined;
+    const scaled = x.primitive.lowerScaled?.(x, factor, context);
+    return scaled && context.node("Reshape", [scaled, context.integers(shape)]);
+  },
   format: ({ shape }) => formatDims(shape),
 };
 
