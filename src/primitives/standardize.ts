@@ -1,9 +1,8 @@
 import { CurvatureError } from "../errors/index.ts";
 import { apply, type Lowering, type Primitive, type Shape, scalar, type Value } from "../graph/index.ts";
-import { formatDims } from "../tensors/index.ts";
-import { add, div, mean, mul, neg, sub } from "./arithmetic.ts";
-import { broadcast, withOnes } from "./broadcast.ts";
-import { reshape } from "./movement.ts";
+import { formatDims, sizeOf } from "../tensors/index.ts";
+import { add, div, mul, neg, scale, sub } from "./arithmetic.ts";
+import { broadcast, reduceSumKeeping, withOnes } from "./broadcast.ts";
 import { sqrt, square } from "./unary.ts";
 
 /** What a tensor is standardized over. */
@@ -140,8 +139,8 @@ function centered(x: Value, trailing: number): Value {
 }
 
 function meanKeeping(x: Value, trailing: number): Value {
-  const axes = lastAxes(x.shape, trailing);
-  return reshape(mean(x, axes), withOnes(x.shape, axes));
+  const sum = reduceSumKeeping(x, lastAxes(x.shape, trailing));
+  return scale(sum, sizeOf(sum.shape) / sizeOf(x.shape));
 }
 
 function lastAxes(shape: Shape, trailing: number): number[] {
