@@ -46,6 +46,23 @@ export function toTensorProto(
   tensor: Tensor,
   { storedAs }: { readonly storedAs?: StoredAs | undefined } = {},
 ): TensorProto {
+  const rawData = toRawData(name, tensor, { storedAs });
+  const proto = create(TensorProtoSchema, { name, dims: tensor.dims.map(BigInt) });
+  proto.dataType = elementTypeCode(storedAs ?? dtypeOf(tensor));
+  if (rawData !== undefined) proto.rawData = rawData;
+  else proto.stringData = (tensor.data as readonly string[]).map((text) => new TextEncoder().encode(text));
+  return proto;
+}
+
+/**
+ * The elements of a tensor as `rawData`: a view on its array, not a copy, unless `storedAs` asks for sixteen bits; undefined for
+ * strings. Throws "argument" as `toTensorProto` does.
+ */
+export function toRawData(
+  name: string,
+  tensor: Tensor,
+  { storedAs }: { readonly storedAs?: StoredAs | undefined } = {},
+): Uint8Array<ArrayBuffer> | undefined {
   const { data, dims } = tensor;
   if (data.length !== sizeOf(dims)) {
     throw new CurvatureError(
@@ -53,15 +70,9 @@ export function toTensorProto(
       `Tensor "${name}" of dimensions ${formatDims(dims)} needs ${sizeOf(dims)} elements, but has ${data.length}.`,
     );
   }
-  const proto = create(TensorProtoSchema, { name, dims: dims.map(BigInt) });
-  proto.dataType = elementTypeCode(storedAs ?? dtypeOf(tensor));
-  if (!ArrayBuffer.isView(data)) {
-    proto.stringData = data.map((text) => new TextEncoder().encode(text));
-    return proto;
-  }
+  if (!ArrayBuffer.isView(data)) return undefined;
   const stored = storedAs === undefined ? data : encodeSixteenBits(name, tensor, storedAs);
-  proto.rawData = new Uint8Array(stored.buffer as ArrayBuffer, stored.byteOffset, stored.byteLength);
-  return proto;
+  return new Uint8Array(stored.buffer as ArrayBuffer, stored.byteOffset, stored.byteLength);
 }
 
 function encodeSixteenBits(name: string, { data }: Tensor, storedAs: StoredAs): Uint16Array {

@@ -1,17 +1,20 @@
-import { clearField, create, toBinary } from "@bufbuild/protobuf";
+import { toBinary } from "@bufbuild/protobuf";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { CurvatureError } from "../errors/index.ts";
+import { dtypeOf } from "../tensors/index.ts";
 import { elementTypeCode } from "./elementType.ts";
 import {
   GraphProtoSchema,
   ModelProtoSchema,
+  OperatorSetIdProtoSchema,
+  StringStringEntryProtoSchema,
   TensorProtoSchema,
-  type ValueInfoProto,
-  ValueInfoProtoSchema,
 } from "./generated/onnx_pb.ts";
-import type { Initializer, ModelDescription, ValueInfo } from "./model.ts";
-import { toTensorProto } from "./tensorProto.ts";
+import type { Initializer, ModelDescription } from "./model.ts";
+import { toRawData, toTensorProto } from "./tensorProto.ts";
+import { writeIntegers, writeMessage, writeText } from "./writeFields.ts";
 import { writeNode } from "./writeNode.ts";
+import { writeValueInfo } from "./writeValueInfo.ts";
 
 /** Protobuf's limit on the bytes of a message, 2^31 - 1. */
 const largestMessage = 2 ** 31 - 1;
@@ -22,16 +25,26 @@ const largestMessage = 2 ** 31 - 1;
  */
 export function writeModel(description: ModelDescription): Uint8Array<ArrayBuffer> {
   const { opsets, graph, functions = [], metadata = {}, producer } = description;
-  const model = create(ModelProtoSchema, {
-    irVersion: BigInt(description.irVersion ?? irVersionFor(opsets[""] ?? 0)),
-    producerName: producer,
-    opsetImport: Object.entries(opsets).map(([domain, version]) => ({ domain, version: BigInt(version) })),
-    metadataProps: Object.entries(metadata).map(([key, value]) => ({ key, value })),
-  });
+  const fields = ModelProtoSchema.field;
+  const writer = new BinaryWriter();
+  writeIntegers(writer, fields.irVersion.number, [description.irVersion ?? irVersionFor(opsets[""] ?? 0)]);
+  writeText(writer, fields.producerName.number, producer);
+  for (const [domain, version] of Object.entries(opsets)) {
+    writeMessage(writer, fields.opsetImport.number, () => {
+      writeText(writer, OperatorSetIdProtoSchema.field.domain.number, domain);
+      writeIntegers(writer, OperatorSetIdProtoSchema.field.version.number, [version]);
+    });
+  }
+  for (const [key, value] of Object.entries(metadata)) {
+    writeMessage(writer, fields.metadataProps.number, () => {
+      writeText(writer, StringStringEntryProtoSchema.field.key.number, key);
+      writeText(writer, StringStringEntryProtoSchema.field.value.number, value);
+    });
+  }
   const chunks = [
-    toBinary(ModelProtoSchema, model),
-    ...functions.flatMap((bytes) => field(ModelProtoSchema.field.functions.number, [bytes])),
-    ...field(ModelProtoSchema.field.graph.number, graphChunks(graph)),
+    writer.finish(),
+    ...functions.flatMap((bytes) => field(fields.functions.number, [bytes])),
+    ...field(fields.graph.number, graphChunks(graph)),
   ];
   return join(chunks);
 }
@@ -44,32 +57,25 @@ function irVersionFor(opset: number): number {
 }
 
 function graphChunks({ name, nodes, inputs, outputs, initializers }: ModelDescription["graph"]): Uint8Array[] {
-  const { node, initializer } = GraphProtoSchema.field;
+  const fields = GraphProtoSchema.field;
   const writer = new BinaryWriter();
-  for (const each of nodes) {
-    writer.tag(node.number, WireType.LengthDelimited).fork();
-    writeNode(writer, each);
-    writer.join();
-  }
-  const rest = create(GraphProtoSchema, {
-    name,
-    input: inputs.map(toValueInfoProto),
-    output: outputs.map(toValueInfoProto),
-  });
-  return [
-    writer.finish(),
-    toBinary(GraphProtoSchema, rest),
-    ...initializers.flatMap((each) => field(initializer.number, tensorChunks(each))),
-  ];
+  for (const node of nodes) writeMessage(writer, fields.node.number, () => writeNode(writer, node));
+  writeText(writer, fields.name.number, name);
+  for (const info of inputs) writeMessage(writer, fields.input.number, () => writeValueInfo(writer, info));
+  for (const info of outputs) writeMessage(writer, fields.output.number, () => writeValueInfo(writer, info));
+  return [writer.finish(), ...initializers.flatMap((each) => field(fields.initializer.number, tensorChunks(each)))];
 }
 
 /** A serialized TensorProto in pieces, its data being a view on the tensor's array: protobuf fields may come in any order. */
 function tensorChunks({ name, tensor, storedAs }: Initializer): Uint8Array[] {
-  const proto = toTensorProto(name, tensor, { storedAs });
-  const { rawData } = proto;
-  if (proto.stringData.length > 0) return [toBinary(TensorProtoSchema, proto)];
-  clearField(proto, TensorProtoSchema.field.rawData);
-  return [toBinary(TensorProtoSchema, proto), ...field(TensorProtoSchema.field.rawData.number, [rawData])];
+  const fields = TensorProtoSchema.field;
+  const rawData = toRawData(name, tensor, { storedAs });
+  if (rawData === undefined) return [toBinary(TensorProtoSchema, toTensorProto(name, tensor))];
+  const writer = new BinaryWriter();
+  writeIntegers(writer, fields.dims.number, tensor.dims);
+  writeIntegers(writer, fields.dataType.number, [elementTypeCode(storedAs ?? dtypeOf(tensor))]);
+  writeText(writer, fields.name.number, name);
+  return [writer.finish(), ...field(fields.rawData.number, [rawData])];
 }
 
 /** A field of length-delimited content: its tag and length, then the content. */
@@ -95,18 +101,4 @@ function join(chunks: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
     offset += chunk.byteLength;
   }
   return bytes;
-}
-
-function toValueInfoProto({ name, dtype, dims }: ValueInfo): ValueInfoProto {
-  if (dtype === null) return create(ValueInfoProtoSchema, { name });
-  const dim = dims?.map((size) => ({ value: dimensionOf(size) }));
-  const shape = dim === undefined ? {} : { shape: { dim } };
-  const value = { elemType: elementTypeCode(dtype), ...shape };
-  return create(ValueInfoProtoSchema, { name, type: { value: { case: "tensorType", value } } });
-}
-
-function dimensionOf(size: number | string | null) {
-  if (size === null) return { case: undefined };
-  if (typeof size === "string") return { case: "dimParam" as const, value: size };
-  return { case: "dimValue" as const, value: BigInt(size) };
 }
