@@ -2,7 +2,7 @@ import { vjp } from "../autodiff/index.ts";
 import { scalar, type Value } from "../graph/index.ts";
 import type { LinearOperator } from "../linalg/operator.ts";
 import { mul, reduceSum, reduceSumKeeping } from "../primitives/index.ts";
-import { outputProduct, weighted } from "./outputProduct.ts";
+import { throughOutputs, weighted } from "./outputProduct.ts";
 import { parameterProduct } from "./parameterProduct.ts";
 import type { BatchGraph, Risk } from "./risk.ts";
 
@@ -15,14 +15,13 @@ export function empiricalFisher(risk: Risk): LinearOperator {
   return parameterProduct(risk, {
     key: "empirical fisher",
     psd: true,
-    product: (batch, v) =>
-      outputProduct(batch, v, {
-        matrix(terms, u) {
-          const g = termGradients(terms);
-          return weighted(terms, mul(g, reduceSumKeeping(mul(g, u), [1])));
-        },
-        factor: risk.scale,
-      }),
+    ...throughOutputs({
+      matrix(terms, u) {
+        const g = termGradients(terms);
+        return weighted(terms, mul(g, reduceSumKeeping(mul(g, u), [1])));
+      },
+      factor: risk.scale,
+    }),
   });
 }
 

@@ -139,7 +139,7 @@ const BUILDERS: { readonly [product in ExportedProduct]: (request: BuildRequest)
   ggnvp({ batch, names }) {
     const v = vectors(batch, names);
     const matrix: OutputMatrix = (terms, u) => weighted(terms, lossHessian(terms, u));
-    const product = outputProduct(batch, Object.values(v), { matrix, factor: 1 });
+    const product = outputProduct(batch, { v: Object.values(v), matrix, factor: 1 });
     const parts = product.map((part) => reduced(batch, part));
     return { inputs: v, outputs: prefixed("product", names, parts) };
   },

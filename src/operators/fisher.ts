@@ -4,7 +4,7 @@ import { input, scalar, type Value } from "../graph/index.ts";
 import type { LinearOperator } from "../linalg/operator.ts";
 import type { Likelihood } from "../losses/index.ts";
 import { broadcast, mul, reduceSum, reduceSumKeeping, reshape, scale } from "../primitives/index.ts";
-import { outputProduct, weighted } from "./outputProduct.ts";
+import { throughOutputs, weighted } from "./outputProduct.ts";
 import { parameterProduct } from "./parameterProduct.ts";
 import type { BatchGraph, Risk } from "./risk.ts";
 import { sampledLabels } from "./sampledLabels.ts";
@@ -59,8 +59,7 @@ function exactFisher(risk: Risk, key: string, moment: (f: Value, u: Value) => Va
   return parameterProduct(risk, {
     key,
     psd: true,
-    product: (batch, v) =>
-      outputProduct(batch, v, { matrix: (terms, u) => weighted(terms, moment(terms.f, u)), factor: risk.scale }),
+    ...throughOutputs({ matrix: (terms, u) => weighted(terms, moment(terms.f, u)), factor: risk.scale }),
   });
 }
 
@@ -87,11 +86,11 @@ function sampledFisher(risk: Risk, sampling: Sampling): LinearOperator {
       feed: ({ index }) => ({ labels: drawn.of(index) }),
       inputs: ({ f }) => ({ labels: labelInput(likelihood, { terms: f.shape[0], outputs: f.shape[1], labels }) }),
     },
-    product: (batch, v, constants) =>
-      outputProduct(batch, v, {
-        matrix: (terms, u) => weighted(terms, sampledMoment(terms, { u, drawnLabels: constants.labels, sampling })),
-        factor: risk.scale,
-      }),
+    ...throughOutputs({
+      matrix: (terms, u, constants) =>
+        weighted(terms, sampledMoment(terms, { u, drawnLabels: constants.labels, sampling })),
+      factor: risk.scale,
+    }),
   });
 }
 

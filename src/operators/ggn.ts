@@ -2,7 +2,7 @@ import { jvp, vjp } from "../autodiff/index.ts";
 import { scalar, type Value } from "../graph/index.ts";
 import type { LinearOperator } from "../linalg/operator.ts";
 import { reduceSum, zeros } from "../primitives/index.ts";
-import { outputProduct, weighted } from "./outputProduct.ts";
+import { throughOutputs, weighted } from "./outputProduct.ts";
 import { parameterProduct } from "./parameterProduct.ts";
 import type { BatchGraph, Risk } from "./risk.ts";
 
@@ -15,8 +15,7 @@ export function ggn(risk: Risk): LinearOperator {
   return parameterProduct(risk, {
     key: "ggn",
     psd: risk.lossFunction.convex,
-    product: (batch, v) =>
-      outputProduct(batch, v, { matrix: (terms, u) => weighted(terms, lossHessian(terms, u)), factor: risk.scale }),
+    ...throughOutputs({ matrix: (terms, u) => weighted(terms, lossHessian(terms, u)), factor: risk.scale }),
   });
 }
 

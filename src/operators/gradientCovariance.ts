@@ -1,8 +1,9 @@
 import type { LinearOperator, RunOptions } from "../linalg/operator.ts";
+import { axpy, dot } from "../linalg/vector.ts";
 import { broadcast, mul, reduceSumKeeping, reshape } from "../primitives/index.ts";
 import { column, type Matrix, toPrecision, type Vector } from "../tensors/index.ts";
 import { termGradients } from "./empiricalFisher.ts";
-import { type OutputMatrix, outputProduct, weighted } from "./outputProduct.ts";
+import { type OutputMatrix, throughOutputs, weighted } from "./outputProduct.ts";
 import { parameterProduct } from "./parameterProduct.ts";
 import type { Risk } from "./risk.ts";
 
@@ -37,6 +38,11 @@ export function gradientCovariance(risk: Risk): LinearOperator {
       for (let k = 0; k < X.columns; k++) subtractMean(column(result, k), { g, x: column(X, k) });
       return { rows: size, columns: X.columns, data: toPrecision(result.data, dtype) };
     },
+    async quadraticForms(X, options = {}) {
+      const forms = await second.quadraticForms!(X, options);
+      const g = await gradient(options);
+      return forms.map((form, k) => form - dot(g, column(X, k)) ** 2);
+    },
   };
 }
 
@@ -55,13 +61,11 @@ function secondMoment(risk: Risk): LinearOperator {
   return parameterProduct(risk, {
     key: "row gradients",
     psd: true,
-    product: (batch, v) => outputProduct(batch, v, { matrix, factor: rows * scale * scale }),
+    ...throughOutputs({ matrix, factor: rows * scale * scale }),
   });
 }
 
 /** Subtracts g (g' x), in place. */
 function subtractMean(result: Vector, { g, x }: { readonly g: Vector; readonly x: Vector }): void {
-  let along = 0;
-  for (let i = 0; i < g.length; i++) along += g[i] * x[i];
-  for (let i = 0; i < g.length; i++) result[i] -= along * g[i];
+  axpy(-dot(g, x), g, result);
 }

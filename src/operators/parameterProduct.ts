@@ -7,17 +7,22 @@ import { allColumns } from "./productPrograms.ts";
 import type { Tensors } from "./residualCache.ts";
 import type { BatchGraph, BatchProduct, EvaluatedBatch, Risk } from "./risk.ts";
 
+/** A value of a batch for a vector v, one value a parameter. */
+type InVector<Result> = (
+  batch: BatchGraph,
+  v: readonly Value[],
+  constants: { readonly [name: string]: Value },
+) => Result;
+
 /** A symmetric matrix in the parameters that is a sum over batches. */
 export interface ParameterProductOptions {
   /** Tells it apart from the other matrices of a risk. */
   readonly key: string;
   readonly psd: boolean;
-  /** The batch's share of A v, one value a parameter, for one value a parameter of v. */
-  readonly product: (
-    batch: BatchGraph,
-    v: readonly Value[],
-    constants: { readonly [name: string]: Value },
-  ) => readonly Value[];
+  /** The batch's share of A v, one value a parameter. */
+  readonly product: InVector<readonly Value[]>;
+  /** The batch's share of v' A v, of shape []. */
+  readonly form: InVector<Value>;
   /** Further inputs of a batch, by name, that are the same in every product of this matrix. */
   readonly constants?: {
     /** Tells matrices with the same graph but other numbers here apart. */
@@ -35,47 +40,80 @@ export interface ParameterProductOptions {
  */
 export function parameterProduct(risk: Risk, options: ParameterProductOptions): LinearOperator {
   const { engine, parameters, size, dtype } = risk;
-  const { key, psd, constants } = options;
-  const product: BatchProduct = {
-    key,
-    ...(constants && { residualKey: `${key} ${constants.key}` }),
-    build: (batch) => buildProduct(risk, { batch, options }),
-  };
+  const { psd } = options;
+  const product = batchProduct(risk, options, {
+    key: options.key,
+    outputs: (...values) => ({ result: flattened(options.product(...values)) }),
+  });
+  const form = batchProduct(risk, options, {
+    key: `${options.key} form`,
+    outputs: (...values) => ({ form: options.form(...values) }),
+  });
+  const run = passes(risk, options);
 
-  const run = async (vectors: Tensors, columns: number, runOptions: RunOptions): Promise<Vector> => {
-    if (constants) await constants.prepare(runOptions);
+  const multiply = async (columns: Columns, runOptions: RunOptions): Promise<Vector> => {
     const sum = flatSum(dtype);
-    await engine.run(product, {
-      feed: (batch) => ({ ...vectors, ...constants?.feed(batch) }),
-      collect: ({ result }) => sum.add(result),
-      columns,
-      options: runOptions,
-    });
+    await run(product, columns, { collect: ({ result }) => sum.add(result), options: runOptions });
     return sum.result();
   };
   const matvec = async (x: Vector, runOptions: RunOptions = {}): Promise<Vector> => {
     checkLength(x, size);
-    return run(vectorFeeds(toPrecision(x, dtype), parameters), 1, runOptions);
+    return multiply({ count: 1, feeds: vectorFeeds(toPrecision(x, dtype), parameters) }, runOptions);
   };
   const matmat = async (X: Matrix, runOptions: RunOptions = {}): Promise<Matrix> => {
     checkColumns(X, size);
-    const chunkCount = Math.ceil(X.columns / (await engine.columnsAtOnce(product)));
-    const atOnce = Math.ceil(X.columns / Math.max(chunkCount, 1));
-    const given = toPrecision(X.data, dtype);
     let data: Vector | undefined;
-    for (let first = 0; first < X.columns; first += atOnce) {
-      const count = Math.min(atOnce, X.columns - first);
-      const part = given.subarray(first * size, (first + count) * size);
-      const feeds = count === 1 ? vectorFeeds(part, parameters) : { [allColumns]: { data: part, dims: [count, size] } };
-      const products = await run(feeds, count, runOptions);
-      if (count === X.columns) return { rows: size, columns: count, data: products };
+    for (const { first, ...columns } of chunks(risk, X, await engine.columnsAtOnce(product))) {
+      const products = await multiply(columns, runOptions);
+      if (columns.count === X.columns) return { rows: size, columns: X.columns, data: products };
       data ??= zeros(size * X.columns, dtype);
       data.set(products, first * size);
     }
     return { rows: size, columns: X.columns, data: data ?? zeros(0, dtype) };
   };
+  const quadraticForms = async (X: Matrix, runOptions: RunOptions = {}): Promise<Float64Array> => {
+    checkColumns(X, size);
+    const forms = new Float64Array(X.columns);
+    for (const { first, ...columns } of chunks(risk, X, await engine.columnsAtOnce(form))) {
+      const add = (shares: Vector) => shares.forEach((share, k) => void (forms[first + k] += share));
+      await run(form, columns, { collect: (outputs) => add(outputs.form.data as Vector), options: runOptions });
+    }
+    return forms;
+  };
+  const products = { matvec, matmat, quadraticForms };
   const { arithmetic } = engine;
-  return { shape: [size, size], dtype, symmetric: true, psd, matvec, matmat, ...(arithmetic && { arithmetic }) };
+  return { shape: [size, size], dtype, symmetric: true, psd, ...products, ...(arithmetic && { arithmetic }) };
+}
+
+/** Some columns of a matrix as an engine reads them. */
+interface Columns {
+  readonly count: number;
+  readonly feeds: Tensors;
+}
+
+/** The columns of X, at most `most` at once, in chunks of like size. */
+function* chunks({ parameters, size, dtype }: Risk, X: Matrix, most: number): Generator<Columns & { first: number }> {
+  const atOnce = Math.ceil(X.columns / Math.max(Math.ceil(X.columns / most), 1));
+  const given = toPrecision(X.data, dtype);
+  for (let first = 0; first < X.columns; first += atOnce) {
+    const count = Math.min(atOnce, X.columns - first);
+    const data = given.subarray(first * size, (first + count) * size);
+    const feeds = count === 1 ? vectorFeeds(data, parameters) : { [allColumns]: { data, dims: [count, size] } };
+    yield { first, count, feeds };
+  }
+}
+
+/** Passes over the data for some columns, with the constants of the matrix. */
+function passes({ engine }: Risk, { constants }: ParameterProductOptions) {
+  return async (
+    product: BatchProduct,
+    { count, feeds }: Columns,
+    { collect, options }: { readonly collect: (outputs: Tensors) => void; readonly options: RunOptions },
+  ): Promise<void> => {
+    if (constants) await constants.prepare(options);
+    const feed = (batch: EvaluatedBatch) => ({ ...feeds, ...constants?.feed(batch) });
+    await engine.run(product, { feed, collect, columns: count, options });
+  };
 }
 
 function checkColumns({ rows, columns, data }: Matrix, size: number): void {
@@ -86,15 +124,22 @@ function checkColumns({ rows, columns, data }: Matrix, size: number): void {
   );
 }
 
-function buildProduct(
+function batchProduct(
   risk: Risk,
-  { batch, options }: { readonly batch: BatchGraph; readonly options: ParameterProductOptions },
-) {
-  const v = risk.parameters.map(({ name, dims }) => input(vectorName(name), dims));
-  const constants = options.constants?.inputs(batch) ?? {};
+  { constants: further }: ParameterProductOptions,
+  { key, outputs }: { readonly key: string; readonly outputs: InVector<{ readonly [name: string]: Value }> },
+): BatchProduct {
   return {
-    vectors: Object.fromEntries(risk.parameters.map(({ name }, i) => [vectorName(name), v[i]])),
-    constants,
-    outputs: { result: flattened(options.product(batch, v, constants)) },
+    key,
+    ...(further && { residualKey: `${key} ${further.key}` }),
+    build(batch) {
+      const v = risk.parameters.map(({ name, dims }) => input(vectorName(name), dims));
+      const constants = further?.inputs(batch) ?? {};
+      return {
+        vectors: Object.fromEntries(risk.parameters.map(({ name }, i) => [vectorName(name), v[i]])),
+        constants,
+        outputs: outputs(batch, v, constants),
+      };
+    },
   };
 }

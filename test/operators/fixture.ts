@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { expect } from "vitest";
 import { arrays, type Data, loadData } from "../../src/data/index.ts";
+import type { LinearOperator } from "../../src/linalg/index.ts";
 import { bceWithLogits, crossEntropy, type Loss, meanSquaredError, type Reduction } from "../../src/losses/index.ts";
 import { type FileModel, loadModel } from "../../src/models/index.ts";
 import { empiricalRisk, type Risk } from "../../src/operators/index.ts";
@@ -190,6 +191,16 @@ export function expectVector(
   stored.values?.forEach((x, i) => {
     expectNear(actual[i], x, limit * largest(actual));
   });
+}
+
+/** Expects the quadratic form v' A v, which is computed without the product, to be the one of the stored product. */
+export async function expectForm(
+  A: LinearOperator,
+  stored: StoredVector,
+  { v, limit = LIMIT }: { readonly v: Vector; readonly limit?: number },
+): Promise<void> {
+  const [form] = await A.quadraticForms!({ rows: v.length, columns: 1, data: v });
+  expectNear(form, stored.dot_v, stored.norm * norm(v) * limit);
 }
 
 /** Expects a diagonal to be the stored one. */

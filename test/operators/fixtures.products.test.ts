@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { empiricalFisher, ggn, hessian } from "../../src/operators/index.ts";
-import { expectNear, expectVector, type Fixture, LIMIT, type LossName, readFixture } from "./fixture.ts";
+import { expectForm, expectNear, expectVector, type Fixture, LIMIT, type LossName, readFixture } from "./fixture.ts";
 
 const models: Readonly<Record<string, { readonly cases: readonly string[]; readonly losses: readonly LossName[] }>> = {
   digits_mlp_op13: { cases: ["train", "train50"], losses: ["cross_entropy", "mse", "bce_with_logits"] },
@@ -28,8 +28,11 @@ describe.each(Object.entries(models))("%s", (name, { cases, losses }) => {
         expectNear(await risk.loss(), stored.mean.loss, stored.mean.loss * LIMIT);
         expectVector(await risk.gradient(), stored.mean.gradient, fixture);
         expectVector(await hessian(risk).matvec(fixture.v), stored.hessian.product_v, fixture);
+        await expectForm(hessian(risk), stored.hessian.product_v, fixture);
         expectVector(await ggn(risk).matvec(fixture.v), stored.ggn.product_v, fixture);
+        await expectForm(ggn(risk), stored.ggn.product_v, fixture);
         expectVector(await empiricalFisher(risk).matvec(fixture.v), stored.empirical_fisher.product_v, fixture);
+        await expectForm(empiricalFisher(risk), stored.empirical_fisher.product_v, fixture);
       } finally {
         await risk.dispose();
       }
@@ -54,8 +57,11 @@ describe.each(Object.entries(models))("%s", (name, { cases, losses }) => {
         expectNear(await risk.loss(), stored.mean.loss, stored.mean.loss * 1e-4);
         expectVector(await risk.gradient(), stored.mean.gradient, limits);
         expectVector(await hessian(risk).matvec(fixture.v), stored.hessian.product_v, limits);
+        await expectForm(hessian(risk), stored.hessian.product_v, limits);
         expectVector(await ggn(risk).matvec(fixture.v), stored.ggn.product_v, limits);
+        await expectForm(ggn(risk), stored.ggn.product_v, limits);
         expectVector(await empiricalFisher(risk).matvec(fixture.v), stored.empirical_fisher.product_v, limits);
+        await expectForm(empiricalFisher(risk), stored.empirical_fisher.product_v, limits);
       } finally {
         await risk.dispose();
       }
