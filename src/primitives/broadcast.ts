@@ -16,7 +16,7 @@ interface BroadcastParams {
   readonly shape: Shape;
 }
 
-const broadcastPrimitive: Primitive<BroadcastParams> = {
+const broadcastRules: Primitive<BroadcastParams> = {
   name: "broadcast",
   recompute: true,
   output([x], { shape }) {
@@ -30,7 +30,7 @@ const broadcastPrimitive: Primitive<BroadcastParams> = {
     if (sameShape(x.shape, shape)) return x;
     if (x.uniform !== undefined && x.type === "float" && x.shape.length > 0) return filled(shape, x.uniform);
     if (sizeOf(x.shape) === sizeOf(shape)) return reshape(x, shape);
-    return x.primitive === (broadcastPrimitive as Primitive) ? broadcast(x.inputs[0], shape) : undefined;
+    return x.primitive === broadcastPrimitive ? broadcast(x.inputs[0], shape) : undefined;
   },
   uniform: ([x]) => x.uniform,
   jvp: ({ shape }, [dx]) => broadcast(dx!, shape),
@@ -41,9 +41,12 @@ const broadcastPrimitive: Primitive<BroadcastParams> = {
   format: ({ shape }) => formatDims(shape),
 };
 
+/** The primitive behind `broadcast`, for passes that look through it. */
+export const broadcastPrimitive = broadcastRules as Primitive;
+
 /** x repeated along axes of size 1 and along new leading axes, by NumPy's rule (ONNX Expand, one-sided). */
 export function broadcast(x: Value, shape: Shape): Value {
-  return apply(broadcastPrimitive, [x], { shape });
+  return apply(broadcastRules, [x], { shape });
 }
 
 interface ReduceParams {

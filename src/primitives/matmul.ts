@@ -228,3 +228,16 @@ export function rightTransposed({ primitive, inputs, params }: Value): readonly 
   const { transposeA, transposeB } = params as MatmulParams;
   return transposeB && !transposeA ? [inputs[0], inputs[1]] : undefined;
 }
+
+/**
+ * A product of two matrices with its right one replaced, which `replace` is given with the axis that the columns of the product lie along;
+ * undefined for any other value.
+ */
+export function productWith(
+  { primitive, inputs: [a, b], params, shape }: Value,
+  replace: (right: Value, axis: number) => Value,
+): Value | undefined {
+  if (primitive !== (matmulPrimitive as Primitive) || shape.length !== 2 || b.shape.length !== 2) return undefined;
+  const options = params as MatmulParams;
+  return matmul(a, replace(b, options.transposeB ? 0 : 1), options);
+}

@@ -1,8 +1,10 @@
 import { CurvatureError } from "../errors/index.ts";
-import { apply, type Lowering, type Primitive, type Shape, scalar, type Value } from "../graph/index.ts";
+import { apply, type Lowering, type Primitive, type Shape, sameShape, scalar, type Value } from "../graph/index.ts";
 import { formatDims, sizeOf } from "../tensors/index.ts";
-import { add, div, mul, neg, scale, sub } from "./arithmetic.ts";
-import { broadcast, reduceSumKeeping, withOnes } from "./broadcast.ts";
+import { add, arithmeticPrimitives, div, mul, neg, scale, sub } from "./arithmetic.ts";
+import { broadcast, broadcastPrimitive, reduceSumKeeping, withOnes } from "./broadcast.ts";
+import { productWith } from "./matmul.ts";
+import { reshape, reshapedFrom } from "./movement.ts";
 import { sqrt, square } from "./unary.ts";
 
 /** What a tensor is standardized over. */
@@ -112,17 +114,22 @@ const tangentPrimitive: Primitive<TangentParams> = {
   ],
   vectorize: ({ params: { trailing }, inputs: [v0] }, [v, standardized, inverse], [batched], size) =>
     standardizeTangent(batched ? v : broadcast(v, [size, ...v0.shape]), { standardized, inverse }, trailing),
+  // mean(y v) is mean(y (v - mean(v))), as y has mean 0.
   form({ inputs: [v, y, s], params: { trailing } }) {
-    const along = mul(y, meanKeeping(mul(y, v), trailing));
-    return mul(s, sub(sub(v, meanKeeping(v, trailing)), along));
+    const w = center(v, trailing);
+    return mul(s, sub(w, mul(y, meanKeeping(mul(y, w), trailing))));
   },
 };
 
-/** dS without its part in ds. */
+/**
+ * dS without its part in ds. As y and dy have mean 0, v and dv count without their means only, and nothing reads them with these.
+ */
 function turned({ inputs: [v, y, s], params: { trailing } }: Value<TangentParams>, dv: Value | null, dy: Value): Value {
-  const along = [mul(dy, v), ...(dv ? [mul(y, dv)] : [])].map((product) => meanKeeping(product, trailing)).reduce(add);
-  const sheared = add(mul(dy, meanKeeping(mul(y, v), trailing)), mul(y, along));
-  return mul(s, dv ? sub(centered(dv, trailing), sheared) : neg(sheared));
+  const w = center(v, trailing);
+  const dw = dv && center(dv, trailing);
+  const along = [mul(dy, w), ...(dw ? [mul(y, dw)] : [])].map((product) => meanKeeping(product, trailing)).reduce(add);
+  const sheared = add(mul(dy, meanKeeping(mul(y, w), trailing)), mul(y, along));
+  return mul(s, dw ? sub(dw, sheared) : neg(sheared));
 }
 
 /** Tangent of `standardize` for a tangent v of its operand. */
@@ -134,12 +141,55 @@ function standardizeTangent(
   return apply(tangentPrimitive, [v, standardized, inverse], { trailing });
 }
 
+const centerPrimitive: Primitive<TangentParams> = {
+  name: "center",
+  output: ([x]) => ({ shape: x.shape, type: x.type }),
+  jvp: ({ params: { trailing } }, [dx]) => center(dx!, trailing),
+  transpose: ({ params: { trailing } }, c) => [center(c, trailing)],
+  vectorize: ({ params: { trailing } }, [x]) => center(x, trailing),
+  form: ({ inputs: [x], params: { trailing } }) => (trailing === 1 && centeredInside(x)) || centered(x, trailing),
+};
+
+/** x - mean(x) over the last axes, for values that nothing else reads. */
+function center(x: Value, trailing: number): Value {
+  return apply(centerPrimitive, [x], { trailing });
+}
+
+/** How many times larger than a matrix of a product, or than what is repeated, x has to be for the mean to be taken of the smaller one. */
+const WORTH_CENTERING = 4;
+
+/** x - mean(x) over the last axis where that is a mean of something smaller: A (B - mean(B)) for x = A B; undefined where it is not. */
+function centeredInside(x: Value): Value | undefined {
+  const last = (value: Value) => value.shape[value.shape.length - 1];
+  const isSmall = (value: Value) => WORTH_CENTERING * sizeOf(value.shape) <= sizeOf(x.shape);
+  const source = reshapedFrom(x);
+  if (source !== undefined) {
+    const inner = last(source) === last(x) ? centeredInside(source) : undefined;
+    return inner && reshape(inner, x.shape);
+  }
+  const [a, b] = x.inputs;
+  switch (x.primitive) {
+    case arithmeticPrimitives.add: {
+      const parts = [a, b].map((part) => (sameShape(part.shape, x.shape) ? centeredInside(part) : undefined));
+      return parts[0] && parts[1] && add(parts[0], parts[1]);
+    }
+    case broadcastPrimitive:
+      return last(a) === last(x) && isSmall(a) ? broadcast(centered(a, 1), x.shape) : undefined;
+    default:
+      return isSmall(b ?? x) ? productWith(x, (columns, axis) => sub(columns, meanOver(columns, [axis]))) : undefined;
+  }
+}
+
 function centered(x: Value, trailing: number): Value {
   return sub(x, meanKeeping(x, trailing));
 }
 
 function meanKeeping(x: Value, trailing: number): Value {
-  const sum = reduceSumKeeping(x, lastAxes(x.shape, trailing));
+  return meanOver(x, lastAxes(x.shape, trailing));
+}
+
+function meanOver(x: Value, axes: readonly number[]): Value {
+  const sum = reduceSumKeeping(x, axes);
   return scale(sum, sizeOf(sum.shape) / sizeOf(x.shape));
 }
 
