@@ -1,8 +1,9 @@
 import { openSession } from "#runtime";
 import { CurvatureError } from "../errors/index.ts";
+import { isInput, topologicalOrder } from "../graph/index.ts";
 import { dtypeOf, formatDims, type Precision, sizeOf, type Tensor } from "../tensors/index.ts";
 import { lower, type NamedGraph } from "./lower.ts";
-import type { Session } from "./session.ts";
+import type { Session, SessionOptions } from "./session.ts";
 import { inPrecision } from "./writer.ts";
 
 /** How a graph is to be compiled. */
@@ -31,7 +32,12 @@ export async function compile(graph: NamedGraph, { precision, threads }: Compile
   // The engine refuses a graph without outputs.
   if (Object.keys(graph.outputs).length === 0) return { run: async () => ({}), release: async () => {} };
   const { bytes, inputs } = lower(graph, { precision });
-  const session = await openChecked(bytes, { precision, ...(threads === undefined ? {} : { threads }) });
+  const session = await openChecked(bytes, {
+    // The higher fusions are partly missing and partly wrong in float64.
+    optimization: precision === "float64" ? "basic" : "all",
+    largestValue: largestValue(graph, precision),
+    ...(threads === undefined ? {} : { threads }),
+  });
   const outputs = Object.keys(graph.outputs);
   const values = graph.inputs;
   return {
@@ -48,14 +54,21 @@ export async function compile(graph: NamedGraph, { precision, threads }: Compile
   };
 }
 
-async function openChecked(bytes: Uint8Array, { precision, threads }: CompileOptions): Promise<Session> {
+async function openChecked(bytes: Uint8Array, options: SessionOptions): Promise<Session> {
   try {
-    // The higher fusions are partly missing and partly wrong in float64.
-    const optimization = precision === "float64" ? "basic" : "all";
-    return await openSession(bytes, { optimization, ...(threads === undefined ? {} : { threads }) });
+    return await openSession(bytes, options);
   } catch (cause) {
     throw engineError("refused a graph", cause);
   }
+}
+
+/** Bytes of the largest value that is computed. */
+function largestValue({ outputs }: NamedGraph, precision: Precision): number {
+  let entries = 0;
+  for (const value of topologicalOrder(Object.values(outputs))) {
+    if (!isInput(value)) entries = Math.max(entries, sizeOf(value.shape));
+  }
+  return entries * (precision === "float64" ? 8 : 4);
 }
 
 function checkedFeed(

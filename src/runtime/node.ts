@@ -1,7 +1,7 @@
 import { freemem } from "node:os";
 import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { type Dtype, dtypeOf, type Tensor, type TensorData } from "../tensors/index.ts";
-import { noticeBlock } from "./largeBlocks.ts";
+import { givesMemoryBack, keepLargeBlocks } from "./largeBlocks.ts";
 import type { OpenSession, SessionOptions } from "./session.ts";
 
 type OrtOptions = InferenceSession.SessionOptions;
@@ -27,12 +27,28 @@ export const openSession: OpenSession = async (bytes, options) => {
   };
 };
 
-function engineOptions({ optimization, threads }: SessionOptions): OrtOptions {
+/**
+ * Largest values of a run between which the process's allocator serves the engine better than its own arena: below, nothing is gained;
+ * above, so few blocks are in use that glibc cuts up what another size was freed from, and grows.
+ */
+const SHARED_BYTES = [2 ** 20, 2 ** 26] as const;
+/** A run holds some such values at once. Where they are more than this share of the free memory, it is given back as soon as it can be. */
+const SCARCE_SHARE = 1 / 16;
+
+/** Whether the engine keeps what a session has used to itself, for its next run. */
+function keepsArena(largestValue: number): boolean {
+  if (largestValue < SHARED_BYTES[0]) return true;
+  if (givesMemoryBack() || largestValue > SCARCE_SHARE * freemem()) return false;
+  return !keepLargeBlocks() || largestValue > SHARED_BYTES[1];
+}
+
+function engineOptions({ optimization, threads, largestValue = 0 }: SessionOptions): OrtOptions {
   return {
     executionProviders: ["cpu"],
     graphOptimizationLevel: LEVELS[optimization],
     // A memory pattern would hold the intermediates of two runs at once.
     enableMemPattern: false,
+    enableCpuMemArena: keepsArena(largestValue),
     logSeverityLevel: 4,
     ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
     // Threads that spin between products slow down whatever else runs, the other sessions of a risk included.
@@ -41,14 +57,11 @@ function engineOptions({ optimization, threads }: SessionOptions): OrtOptions {
 }
 
 function toEngine(tensor: Tensor): OrtTensor {
-  noticeBlock(tensor.data);
   return new OrtTensor(dtypeOf(tensor) as "float32", tensor.data as Float32Array, tensor.dims);
 }
 
 function fromEngine(tensor: OrtTensor): Tensor {
-  const data = tensor.data as TensorData;
-  noticeBlock(data);
-  return { data, dims: tensor.dims, dtype: tensor.type as Dtype };
+  return { data: tensor.data as TensorData, dims: tensor.dims, dtype: tensor.type as Dtype };
 }
 
 /** Bytes of memory that are free on this machine. */

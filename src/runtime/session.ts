@@ -18,6 +18,8 @@ export interface SessionOptions {
   readonly optimization: "none" | "basic" | "all";
   /** Threads within one operation; the engine's choice if absent. */
   readonly threads?: number;
+  /** Bytes of the largest value that a run computes, where known: tells the engine how to hold memory. */
+  readonly largestValue?: number;
 }
 
 /** An execution engine: ONNX bytes in, session out. */
