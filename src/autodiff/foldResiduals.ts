@@ -1,4 +1,4 @@
-import { apply, dependents, sameShape, topologicalOrder, type Value } from "../graph/index.ts";
+import { apply, countUses, dependents, sameShape, topologicalOrder, type Value } from "../graph/index.ts";
 import { add, arithmeticPrimitives, mul, neg, sub } from "../primitives/arithmetic.ts";
 import { reciprocal } from "../primitives/index.ts";
 
@@ -10,9 +10,7 @@ import { reciprocal } from "../primitives/index.ts";
 export function foldResiduals(outputs: readonly Value[], variables: readonly Value[]): Value[] {
   const order = topologicalOrder(outputs);
   const moving = dependents(order, variables);
-  const uses = new Map<Value, number>();
-  for (const value of [...order.flatMap(({ inputs }) => inputs), ...outputs])
-    uses.set(value, (uses.get(value) ?? 0) + 1);
+  const uses = countUses(order, outputs);
   const folded = new Map<Value, Value>();
   const isMoving = new Set(variables);
   const once = new Set<Value>();

@@ -6,6 +6,7 @@ import {
   substitute,
   topologicalOrder,
   type Value,
+  withInputs,
 } from "../graph/index.ts";
 
 /** A graph cut in two: what depends on the batch alone, and what each product computes from it. */
@@ -35,7 +36,8 @@ export function splitResiduals(outputs: readonly Value[], variables: readonly Va
   for (const output of outputs) keep(output);
   const kept = [...residuals];
   const inputs = kept.map((value, i) => input(`residual ${i}`, value.shape, value.type));
-  const replaced = substitute(outputs, new Map(kept.map((value, i) => [value, inputs[i]])));
+  // Less is known of an input than of what it stands for, so that nothing can be simplified.
+  const replaced = substitute(outputs, new Map(kept.map((value, i) => [value, inputs[i]])), withInputs);
   return { residuals: kept, inputs, outputs: replaced };
 }
 

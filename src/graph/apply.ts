@@ -16,6 +16,11 @@ export function apply<P>(primitive: Primitive<P>, inputs: readonly Value[], para
   return makeValue(primitive, inputs, params, output, uniform);
 }
 
+/** The application on other inputs of the same shapes and types, without looking for anything simpler. */
+export function withInputs(value: Value, inputs: readonly Value[]): Value {
+  return makeValue(value.primitive, inputs, value.params, value, value.uniform);
+}
+
 function makeValue<P>(
   primitive: Primitive<P>,
   inputs: readonly Value[],

@@ -1,8 +1,8 @@
-export { apply } from "./apply.ts";
+export { apply, withInputs } from "./apply.ts";
 export { carried, isCarried, type NodeSpec } from "./carried.ts";
 export { shareCommonSubexpressions } from "./commonSubexpressions.ts";
 export { constant, constantTensor, elementTypeOf, identityKey, input, integers, isInput, scalar } from "./leaves.ts";
-export { dependents, topologicalOrder } from "./order.ts";
+export { countUses, dependents, topologicalOrder } from "./order.ts";
 export type { Addend, Attributes, ElementType, LoweredNode, Lowering, Primitive, Shape, Value } from "./primitive.ts";
 export { printGraph } from "./print.ts";
 export { broadcastShapes, normalizeAxis, sameShape } from "./shape.ts";

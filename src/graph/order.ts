@@ -40,3 +40,11 @@ export function dependents(order: readonly Value[], roots: Iterable<Value>): Set
   }
   return found;
 }
+
+/** In how many places each value of `order` is read: operands of the others, and outputs. */
+export function countUses(order: readonly Value[], outputs: readonly Value[]): ReadonlyMap<Value, number> {
+  const uses = new Map<Value, number>();
+  for (const { inputs } of order) for (const input of inputs) uses.set(input, (uses.get(input) ?? 0) + 1);
+  for (const output of outputs) uses.set(output, (uses.get(output) ?? 0) + 1);
+  return uses;
+}

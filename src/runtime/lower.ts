@@ -1,5 +1,5 @@
 import { CurvatureError } from "../errors/index.ts";
-import { isCarried, isInput, topologicalOrder, type Value } from "../graph/index.ts";
+import { countUses, isCarried, isInput, topologicalOrder, type Value } from "../graph/index.ts";
 import { type ValueInfo, writeModel } from "../onnx/index.ts";
 import type { Dtype, Precision, Tensor } from "../tensors/index.ts";
 import { withForms } from "./forms.ts";
@@ -85,14 +85,6 @@ function checkNames(order: readonly Value[], { inputs, outputs }: NamedGraph): v
       );
     }
   }
-}
-
-function countUses(order: readonly Value[], outputs: readonly Value[]): ReadonlyMap<Value, number> {
-  const uses = new Map<Value, number>();
-  const count = (value: Value) => void uses.set(value, (uses.get(value) ?? 0) + 1);
-  for (const { inputs } of order) inputs.forEach(count);
-  outputs.forEach(count);
-  return uses;
 }
 
 /** Versions of the operator sets a graph needs. */

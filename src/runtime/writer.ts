@@ -26,7 +26,8 @@ export function graphWriter(options: Pick<Lowering, "precision" | "opset" | "por
   const fresh = () => `${PREFIX}${count++}`;
 
   const emit = ({ op, domain = "", inputs, attributes, outputs }: LoweredNode): string[] => {
-    const results = Array.from({ length: outputs }, fresh);
+    const results = [fresh()];
+    while (results.length < outputs) results.push(fresh());
     nodes.push({ op, domain, inputs, outputs: results, attributes });
     return results;
   };
@@ -63,19 +64,13 @@ export function graphWriter(options: Pick<Lowering, "precision" | "opset" | "por
       return known ?? constant({ data: BigInt64Array.from(values, BigInt), dims: [values.length] });
     },
     float: (value) => constant({ data: Float64Array.of(value), dims: [] }),
-    finish: (outputs) => finished(nodes, outputs, names),
+    finish(outputs) {
+      const sources = outputs.map(([name, value]): readonly [string, string] => [name, names.get(value)!]);
+      const needed = new Set(aliases);
+      for (const [, source] of sources) needed.add(source);
+      return renameOutputs(neededNodes(nodes, needed), sources);
+    },
   };
-}
-
-/** The nodes that outputs need, with results under the outputs' names. */
-function finished(
-  nodes: readonly OnnxNode[],
-  outputs: readonly (readonly [name: string, value: Value])[],
-  names: ReadonlyMap<Value, string>,
-): readonly OnnxNode[] {
-  const sources = outputs.map(([name, value]): readonly [string, string] => [name, names.get(value)!]);
-  const results = sources.map(([, source]) => source);
-  return renameOutputs(withoutDeadNodes(nodes, results), sources);
 }
 
 /** The tensor with floats in the graph's precision; other types as they are. */
@@ -91,11 +86,14 @@ function constantKey({ data, dims, dtype }: Tensor): string | undefined {
   return `${dtype ?? data.constructor.name}[${dims}]${elements}`;
 }
 
-/** The nodes that results are computed from: an operation that took in another one leaves that one unread. */
-function withoutDeadNodes(nodes: readonly OnnxNode[], results: readonly string[]): readonly OnnxNode[] {
-  const needed = new Set([...results, ...namesInSubgraphs(nodes)]);
+/**
+ * The nodes that the names in `needed` are computed from, which are added to it: an operation that took in another one leaves that one
+ * unread.
+ */
+function neededNodes(nodes: readonly OnnxNode[], needed: Set<string>): OnnxNode[] {
   const kept: OnnxNode[] = [];
-  for (const node of [...nodes].reverse()) {
+  for (let i = nodes.length - 1; i >= 0; i--) {
+    const node = nodes[i];
     if (!node.outputs.some((name) => needed.has(name))) continue;
     for (const name of node.inputs) needed.add(name);
     kept.push(node);
@@ -103,17 +101,13 @@ function withoutDeadNodes(nodes: readonly OnnxNode[], results: readonly string[]
   return kept.reverse();
 }
 
-/** Names that were given to values for subgraphs, which may read them. */
-function namesInSubgraphs(nodes: readonly OnnxNode[]): string[] {
-  return nodes.flatMap(({ outputs }) => outputs.filter((name) => !name.startsWith(PREFIX)));
-}
-
 /** Nodes whose results are graph outputs write them under the outputs' names; other outputs get an Identity. */
 function renameOutputs(
   nodes: readonly OnnxNode[],
   outputs: readonly (readonly [name: string, source: string])[],
 ): readonly OnnxNode[] {
-  const produced = new Set(nodes.flatMap((node) => node.outputs));
+  const produced = new Set<string>();
+  for (const node of nodes) for (const name of node.outputs) produced.add(name);
   const renamed = new Map<string, string>();
   const copies: OnnxNode[] = [];
   for (const [name, source] of outputs) {
@@ -122,8 +116,12 @@ function renameOutputs(
   }
   const rename = (names: readonly string[]) =>
     names.some((name) => renamed.has(name)) ? names.map((name) => renamed.get(name) ?? name) : names;
-  return [
-    ...nodes.map((node) => ({ ...node, inputs: rename(node.inputs), outputs: rename(node.outputs) })),
-    ...copies.map((node) => ({ ...node, inputs: rename(node.inputs) })),
-  ];
+  const results: OnnxNode[] = [];
+  for (const node of nodes) {
+    const inputs = rename(node.inputs);
+    const own = rename(node.outputs);
+    results.push(inputs === node.inputs && own === node.outputs ? node : { ...node, inputs, outputs: own });
+  }
+  for (const node of copies) results.push({ ...node, inputs: rename(node.inputs) });
+  return results;
 }

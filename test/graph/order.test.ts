@@ -1,12 +1,14 @@
 import { describe, expect, test } from "vitest";
 import { jvp, vjp } from "../../src/autodiff/index.ts";
 import {
+  constant,
   dependents,
   input,
   shareCommonSubexpressions,
   substitute,
   topologicalOrder,
   type Value,
+  withInputs,
 } from "../../src/graph/index.ts";
 import { add, exp, mul, sin, sub } from "../../src/primitives/index.ts";
 
@@ -76,6 +78,15 @@ describe("substitute", () => {
     expect(replaced.inputs[1]).toBe(kept);
     expect(substitute([kept], new Map([[x, z]]))).toEqual([kept]);
     expect(substitute([x], new Map([[x, z]]))).toEqual([z]);
+  });
+
+  test("simplifies what replacements make simpler, unless another way to rebuild is given", () => {
+    const replacements = new Map([[x, constant({ data: Float64Array.of(1, 1), dims: [2] })]]);
+    const output = mul(exp(y), x);
+    expect(substitute([output], replacements)).toEqual([output.inputs[0]]);
+    const [kept] = substitute([output], replacements, withInputs);
+    expect(kept).toMatchObject({ primitive: output.primitive, shape: [2], type: "float" });
+    expect(kept.inputs).toEqual([output.inputs[0], replacements.get(x)]);
   });
 
   test("does not look behind a replaced value", () => {
