@@ -14,7 +14,7 @@ import type { LinearOperator, RunOptions } from "./operator.ts";
 import { type Interruption, isInterruption, type Products, preconditionerProducts, products } from "./products.ts";
 import { type Outcome, outcome } from "./result.ts";
 import { type SpareVectors, spareVectors } from "./spareVectors.ts";
-import { combination, dot, innerProducts, isFiniteVector, norm, scaled } from "./vector.ts";
+import { combination, combinationWithNorm, dot, innerProducts, isFiniteVector, norm, scaled } from "./vector.ts";
 
 /** Options of conjugate gradients. */
 export interface CgOptions extends RunOptions {
@@ -212,8 +212,8 @@ async function verified(state: CgState, { b, run }: Run): Promise<CgState | Endi
   if (run.left < 1) return { status: "budget" };
   const Ax = await run.matvec(state.x, () => state);
   if (isInterruption(Ax)) return Ax;
-  const residual = difference(b, Ax);
-  return claimed({ ...state, matvecs: run.used, residual, residualNorm: norm(residual), isTrue: true });
+  const { vector: residual, norm: residualNorm } = difference(b, Ax);
+  return claimed({ ...state, matvecs: run.used, residual, residualNorm, isTrue: true });
 }
 
 /** One step along the next conjugate direction. */
@@ -235,14 +235,14 @@ async function step(state: CgState, context: Run): Promise<CgState | Ending> {
   const dtype = precision(A);
   const x = combination([1, state.x], [alpha, p], { dtype, into: spares?.take(p.length, dtype) });
   const steps = state.steps + 1;
-  const recurrence = combination([1, state.residual], [-alpha, Ap], { dtype, into: Ap });
+  const recurrence = combinationWithNorm([1, state.residual], [-alpha, Ap], { dtype, into: Ap });
   const moved = { ...state, matvecs: run.used, steps, x, search, scale };
   if (steps % recompute !== 0 || run.left <= 1) return withResidual(moved, recurrence);
   const Ax = await run.matvec(x, () => state);
   if (isInterruption(Ax)) return Ax;
   const replaced = { ...withResidual(moved, difference(b, Ax), { isTrue: true }), matvecs: run.used };
   // A recurrence that has lost touch with x has claimed more than there is: start again.
-  return isRefined(norm(recurrence), { last: replaced.residualNorm }) ? claimed(replaced) : replaced;
+  return isRefined(recurrence.norm, { last: replaced.residualNorm }) ? claimed(replaced) : replaced;
 }
 
 /** `A p` with `p' p`, `p' A p` and `||A p||^2`, which also tell whether it is finite. */
@@ -257,9 +257,12 @@ async function productWithSums(p: Vector, state: CgState, run: Products) {
 }
 
 /** The state after a step with its residual, as the recurrence has it or computed from x. */
-function withResidual(state: CgState, residual: Vector, { isTrue = false } = {}): CgState {
+function withResidual(
+  state: CgState,
+  { vector: residual, norm: residualNorm }: ReturnType<typeof difference>,
+  { isTrue = false } = {},
+): CgState {
   const { x, steps } = state;
-  const residualNorm = norm(residual);
   // A recurrence that has claimed too much before does not outdo a residual computed from x.
   const falls = residualNorm < state.best.residualNorm && (isTrue || !hasClaimed(state.claimed));
   const best = falls ? { x, residualNorm, isTrue, step: steps } : state.best;
@@ -283,7 +286,7 @@ async function nextDirection(
   const r = state.residual;
   const z = preconditioner ? await preconditioner.matvec(r, () => state) : r;
   if (isInterruption(z)) return z;
-  const rz = dot(r, z);
+  const rz = preconditioner ? dot(r, z) : state.residualNorm ** 2;
   if (rz <= 0) {
     return {
       status: "breakdown",
@@ -296,9 +299,9 @@ async function nextDirection(
   return { direction: combination([1, z], [rz / state.search.rz, state.search.direction], { dtype, into }), rz };
 }
 
-/** `b - A x`, written over the product. */
-function difference(b: Vector, Ax: Vector): Vector {
-  return combination([1, b], [-1, Ax], { dtype: b instanceof Float32Array ? "float32" : "float64", into: Ax });
+/** `b - A x`, written over the product, and its norm. */
+function difference(b: Vector, Ax: Vector): { readonly vector: Vector; readonly norm: number } {
+  return combinationWithNorm([1, b], [-1, Ax], { dtype: b instanceof Float32Array ? "float32" : "float64", into: Ax });
 }
 
 /** The result: the x of smallest residual, and that residual computed from it where a product is left for it. */
@@ -308,7 +311,7 @@ async function conclude(state: CgState, { b, run, tolerance, target }: Run, endi
   if (!isTrue && !isInterrupted(ending) && run.left > 0) {
     const Ax = await run.matvec(x, () => state);
     if (isInterruption(Ax)) final = Ax;
-    else [residualNorm, isTrue] = [norm(difference(b, Ax)), true];
+    else [residualNorm, isTrue] = [difference(b, Ax).norm, true];
   }
   const isBetter = isTrue ? state.best.residualNorm < residualNorm : hasClaimed(state.claimed);
   if (state.best.isTrue && isBetter) ({ x, residualNorm, isTrue } = state.best);

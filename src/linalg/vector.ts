@@ -35,7 +35,11 @@ export function innerProducts(x: Vector, y: Vector): { readonly xx: number; read
 
 /** Euclidean norm; entries whose squares overflow or underflow are handled by scaling with the largest one. */
 export function norm(x: Vector): number {
-  const squared = dot(x, x);
+  return normFromSquared(dot(x, x), x);
+}
+
+/** Euclidean norm of x, whose square is known unless it overflows or underflows. */
+function normFromSquared(squared: number, x: Vector): number {
   if (squared > 1e-280 && squared < Number.POSITIVE_INFINITY) return Math.sqrt(squared);
   const largest = maxAbs(x);
   if (largest === 0 || !Number.isFinite(largest)) return largest;
@@ -119,6 +123,22 @@ export function combination(
   if (long) long.combination(alpha, x, beta, y, result);
   else for (let i = 0; i < x.length; i++) result[i] = alpha * x[i]! + beta * y[i]!;
   return result;
+}
+
+/** `combination` together with the norm of its result, in one pass. */
+export function combinationWithNorm(
+  [alpha, x]: readonly [number, Vector],
+  [beta, y]: readonly [number, Vector],
+  { dtype, into }: { readonly dtype: Precision; readonly into?: Vector | undefined },
+): { readonly vector: Vector; readonly norm: number } {
+  const long = longLoops(x.length);
+  if (!long) {
+    const vector = combination([alpha, x], [beta, y], { dtype, into });
+    return { vector, norm: norm(vector) };
+  }
+  const vector = into ?? zeros(x.length, dtype);
+  const squared = long.combinationSquared(alpha, x, beta, y, vector);
+  return { vector, norm: normFromSquared(squared, vector) };
 }
 
 /** `Q S` for long Q `[n, k]` and small S `[k, m]`, as a new matrix `[n, m]` of Q's precision. */

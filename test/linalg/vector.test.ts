@@ -3,6 +3,7 @@ import {
   addCompensated,
   axpy,
   combination,
+  combinationWithNorm,
   dot,
   hostArithmetic,
   innerProducts,
@@ -66,6 +67,9 @@ describe("loops over long vectors", () => {
     const [into, scaledX] = [y.slice(), x.slice()];
     expect(combination([0.3, x], [-1.7, into], { dtype, into })).toBe(into);
     expect(relativeDifference(into, combined)).toBeLessThan(limit);
+    const measured = combinationWithNorm([0.3, x], [-1.7, y], { dtype });
+    expect(measured.vector).toEqual(into);
+    expect(Math.abs(measured.norm / norm(into) - 1)).toBeLessThan(limit);
     axpy(-2.5, x, into);
     expect(
       relativeDifference(
@@ -138,6 +142,14 @@ test("axpy, scal, scaled and combination", () => {
   scal(0.5, y);
   expect(y).toEqual(Float64Array.of(6, 12, 18));
   expect(scaled(-1, Float32Array.of(1, 2))).toEqual(Float32Array.of(-1, -2));
+});
+
+test.each([3, 600])("the norm of a combination whose square overflows or underflows is right, %i entries", (n) => {
+  for (const size of [1e200, 1e-200]) {
+    const x = new Float64Array(n).fill(size);
+    const { norm: found } = combinationWithNorm([2, x], [1, x], { dtype: "float64" });
+    expect(Math.abs(found / (3 * size * Math.sqrt(n)) - 1)).toBeLessThan(1e-14);
+  }
 });
 
 test("an engine without WebAssembly computes the same with loops of JavaScript", async () => {

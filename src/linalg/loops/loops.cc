@@ -71,6 +71,12 @@ template <typename T> static void combination(int n, T a, const T* x, T b, const
   for (; i < n; i++) out[i] = a * x[i] + b * y[i];
 }
 
+// The same, and out' out.
+template <typename T> static double combinationSquared(int n, T a, const T* x, T b, const T* y, T* out) {
+  combination(n, a, x, b, y, out);
+  return dot(n, out, out);
+}
+
 // y += a x
 template <typename T> static void axpy(int n, T a, const T* x, T* y) {
   typedef typename Register<T>::type R;
@@ -177,6 +183,10 @@ template <typename T> static void accumulate(int n, int columns, const T* q, con
   void innerProducts##KIND(int n, const T* x, const T* y, double* sums) { innerProducts(n, x, y, sums); }                   \
   EXPORT("combination" #KIND)                                                                                               \
   void combination##KIND(int n, double a, const T* x, double b, const T* y, T* out) { combination<T>(n, a, x, b, y, out); } \
+  EXPORT("combinationSquared" #KIND)                                                                                        \
+  double combinationSquared##KIND(int n, double a, const T* x, double b, const T* y, T* out) {                              \
+    return combinationSquared<T>(n, a, x, b, y, out);                                                                       \
+  }                                                                                                                         \
   EXPORT("axpy" #KIND) void axpy##KIND(int n, double a, const T* x, T* y) { axpy<T>(n, a, x, y); }                          \
   EXPORT("addCompensated" #KIND) void addCompensated##KIND(int n, const T* x, T* s, T* r) { addCompensated(n, x, s, r); }       \
   EXPORT("scal" #KIND) void scal##KIND(int n, double a, T* x) { scal<T>(n, a, x); }                                         \

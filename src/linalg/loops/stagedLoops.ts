@@ -9,6 +9,7 @@ interface Kernels {
   dot(n: number, x: number, y: number): number;
   innerProducts(n: number, x: number, y: number, sums: number): void;
   combination(n: number, a: number, x: number, b: number, y: number, out: number): void;
+  combinationSquared(n: number, a: number, x: number, b: number, y: number, out: number): number;
   axpy(n: number, a: number, x: number, y: number): void;
   addCompensated(n: number, x: number, sum: number, rest: number): void;
   scal(n: number, a: number, x: number): void;
@@ -21,6 +22,7 @@ const NAMES = [
   "dot",
   "innerProducts",
   "combination",
+  "combinationSquared",
   "axpy",
   "addCompensated",
   "scal",
@@ -46,6 +48,8 @@ export interface StagedLoops {
   innerProducts(x: Vector, y: Vector): { readonly xx: number; readonly xy: number; readonly yy: number };
   /** `out = a x + b y`, in the precision of all three where they agree; `out` may be x or y. */
   combination(a: number, x: Vector, b: number, y: Vector, out: Vector): void;
+  /** `combination`, and `out' out`. */
+  combinationSquared(a: number, x: Vector, b: number, y: Vector, out: Vector): number;
   axpy(a: number, x: Vector, y: Vector): void;
   addCompensated(x: Vector, sum: Vector, rest: Vector): void;
   scal(a: number, x: Vector): void;
@@ -123,6 +127,17 @@ function loopsOf(exports: Exports): StagedLoops {
         combination(count, a, at[0]!, b, at[1]!, at[2]!);
         take(buffers[2]!, out, start, count);
       });
+    },
+    combinationSquared(a, x, b, y, out) {
+      const { at, buffers, combinationSquared } = scaledLaneOf([a, b], x, y, out);
+      let sum = 0;
+      inBlocks(x.length, (start, count) => {
+        put(buffers[0]!, x, start, count);
+        put(buffers[1]!, y, start, count);
+        sum += combinationSquared(count, a, at[0]!, b, at[1]!, at[2]!);
+        take(buffers[2]!, out, start, count);
+      });
+      return sum;
     },
     axpy(a, x, y) {
       // float32 added to float64: a copy that converts takes longer than the loop that reads both.
