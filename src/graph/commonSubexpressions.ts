@@ -39,7 +39,9 @@ export function shareCommonSubexpressions(
   };
   const share = (roots: readonly Value[]): number[] => {
     for (const value of topologicalOrder(roots, numbers)) {
-      if (!numbers.has(value)) numbers.set(value, numberOf(value));
+      if (numbers.has(value)) continue;
+      const number = numberOf(value);
+      if (values[number] !== value) numbers.set(value, number);
     }
     return roots.map((root) => numbers.get(root)!);
   };
