@@ -5,7 +5,7 @@ import type { RunOptions } from "../linalg/operator.ts";
 import type { Loss, TermLayout } from "../losses/index.ts";
 import { type Model, matches, type Pattern } from "../models/index.ts";
 import { type Precision, sizeOf, type Tensor, toPrecision, type Vector, zeros } from "../tensors/index.ts";
-import { checkLength, flatSum } from "./flatVectors.ts";
+import { checkLength } from "./flatVectors.ts";
 import { gradientProduct, lossProduct } from "./lossAndGradient.ts";
 import type { Risk, RiskParameter } from "./risk.ts";
 import { type BoundData, bindData } from "./riskData.ts";
@@ -179,11 +179,7 @@ function assemble(parts: Assembly): Risk {
     notices: noticesOf(model, { loss, outputs }),
     engine,
     loss: (options) => sumLoss(engine, { scale, options }),
-    async gradient(options = {}) {
-      const sum = flatSum(dtype);
-      await engine.run(gradientProduct(scale), { collect: ({ result }) => sum.add(result), options });
-      return sum.result();
-    },
+    gradient: (options = {}) => engine.sum(gradientProduct(scale), { options }),
     theta() {
       const theta = zeros(size, dtype);
       for (let i = 0; i < chosen.length; i++)

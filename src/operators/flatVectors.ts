@@ -1,36 +1,44 @@
 import { CurvatureError } from "../errors/index.ts";
-import type { Value } from "../graph/index.ts";
 import { addCompensated } from "../linalg/vector.ts";
-import { concat, reshape } from "../primitives/index.ts";
-import { type Precision, sizeOf, type Tensor, toPrecision, type Vector, zeros } from "../tensors/index.ts";
+import { type Precision, type Tensor, toPrecision, type Vector, zeros } from "../tensors/index.ts";
+import type { FlatPart } from "./flatOutput.ts";
 import type { RiskParameter } from "./risk.ts";
 
-/** Values one after the other as one flat value, each row-major. */
-export function flattened(values: readonly Value[]): Value {
-  return concat(
-    values.map((value) => reshape(value, [sizeOf(value.shape)])),
-    0,
-  );
+/** A sum of flat vectors. */
+export interface FlatSum {
+  /** Adds a vector that comes in parts, which together are all of it. */
+  add(parts: readonly FlatPart[]): void;
+  result(): Vector;
 }
 
 /**
- * A sum of flat vectors, as accurate as one in twice their precision: the first one becomes the sum, and what rounding takes from
+ * A sum of vectors of this length, as accurate as one in twice their precision: the first one becomes the sum, and what rounding takes from
  * it is kept beside it, which needs no third array where the sum is rounded at the end.
  */
-export function flatSum(dtype: Precision): { add(part: Tensor): void; result(): Vector } {
+export function flatSum(length: number, dtype: Precision): FlatSum {
   let sum: Vector | undefined;
   let rest: Vector | undefined;
   return {
-    add({ data }) {
-      const part = data as Vector;
-      if (sum === undefined) sum = part;
-      else {
-        rest ??= zeros(part.length, dtype);
-        addCompensated(part, { sum, rest });
+    add(parts) {
+      if (sum === undefined) {
+        sum = joinedParts(parts, length, dtype);
+        return;
+      }
+      rest ??= zeros(length, dtype);
+      for (const { offset, entries } of parts) {
+        const range = [offset, offset + entries.length] as const;
+        addCompensated(entries, { sum: sum.subarray(...range), rest: rest.subarray(...range) });
       }
     },
     result: () => toPrecision(sum!, dtype),
   };
+}
+
+function joinedParts(parts: readonly FlatPart[], length: number, dtype: Precision): Vector {
+  if (parts.length === 1) return parts[0].entries;
+  const vector = zeros(length, dtype);
+  for (const { offset, entries } of parts) vector.set(entries, offset);
+  return vector;
 }
 
 /**

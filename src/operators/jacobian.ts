@@ -4,7 +4,7 @@ import { input } from "../graph/index.ts";
 import type { LinearOperator, RunOptions } from "../linalg/operator.ts";
 import { zeros as zeroValue } from "../primitives/index.ts";
 import { toPrecision, type Vector, zeros } from "../tensors/index.ts";
-import { checkLength, flatSum, flattened, vectorFeeds, vectorName } from "./flatVectors.ts";
+import { checkLength, vectorFeeds, vectorName } from "./flatVectors.ts";
 import type { BatchProduct, Risk } from "./risk.ts";
 import { rowsOf } from "./rowProduct.ts";
 
@@ -64,7 +64,7 @@ function adjointProduct({ engine, dtype, rows }: Risk, perRow: number): LinearOp
     key: "jacobian adjoint",
     build({ output, parameters }) {
       const u = input("u", output.shape);
-      return { vectors: { u }, outputs: { result: flattened(vjp([output], parameters, [u])) } };
+      return { vectors: { u }, flat: vjp([output], parameters, [u]) };
     },
   };
   return async (u: Vector, options: RunOptions = {}): Promise<Vector> => {
@@ -73,12 +73,6 @@ function adjointProduct({ engine, dtype, rows }: Risk, perRow: number): LinearOp
       throw new CurvatureError("shape", `the Jacobian has ${length} rows, got a vector of ${u.length}`);
     }
     const vector = toPrecision(u, dtype);
-    const sum = flatSum(dtype);
-    await engine.run(product, {
-      feed: (batch) => ({ u: rowsOf(vector, { ...batch, size: perRow }) }),
-      collect: ({ result }) => sum.add(result),
-      options,
-    });
-    return sum.result();
+    return engine.sum(product, { feed: (batch) => ({ u: rowsOf(vector, { ...batch, size: perRow }) }), options });
   };
 }

@@ -1,7 +1,6 @@
 import { vjp } from "../autodiff/index.ts";
 import { scalar, type Value } from "../graph/index.ts";
 import { mul, reduceSum, scale } from "../primitives/index.ts";
-import { flattened } from "./flatVectors.ts";
 import type { BatchGraph, BatchProduct } from "./risk.ts";
 
 /** Sum over the terms of a batch of w_t l(f_t, y_t), times a factor. */
@@ -16,13 +15,10 @@ export const lossProduct: BatchProduct = {
   build: (batch) => ({ outputs: { loss: summedLoss(batch) } }),
 };
 
-/** The flat gradient of the loss of a batch times a factor, as output `result`. */
+/** The flat gradient of the loss of a batch times a factor. */
 export function gradientProduct(factor: number): BatchProduct {
   return {
     key: "gradient",
-    build(batch) {
-      const gradient = vjp([summedLoss(batch, factor)], batch.parameters, [scalar(1)]);
-      return { outputs: { result: flattened(gradient) } };
-    },
+    build: (batch) => ({ flat: vjp([summedLoss(batch, factor)], batch.parameters, [scalar(1)]) }),
   };
 }

@@ -2,10 +2,10 @@ import { CurvatureError } from "../errors/index.ts";
 import { input, type Value } from "../graph/index.ts";
 import type { LinearOperator, RunOptions } from "../linalg/operator.ts";
 import { type Matrix, toPrecision, type Vector, zeros } from "../tensors/index.ts";
-import { checkLength, flatSum, flattened, vectorFeeds, vectorName } from "./flatVectors.ts";
+import { checkLength, vectorFeeds, vectorName } from "./flatVectors.ts";
 import { allColumns } from "./productPrograms.ts";
 import type { Tensors } from "./residualCache.ts";
-import type { BatchGraph, BatchProduct, EvaluatedBatch, Risk } from "./risk.ts";
+import type { BatchGraph, BatchProduct, BuiltProduct, EvaluatedBatch, PassOptions, Risk } from "./risk.ts";
 
 /** A value of a batch for a vector v, one value a parameter. */
 type InVector<Result> = (
@@ -39,50 +39,69 @@ export interface ParameterProductOptions {
  * batch alone and are computed in chunks that fit the memory set aside for them.
  */
 export function parameterProduct(risk: Risk, options: ParameterProductOptions): LinearOperator {
+  const { size, dtype } = risk;
+  const { arithmetic } = risk.engine;
+  return {
+    shape: [size, size],
+    dtype,
+    symmetric: true,
+    psd: options.psd,
+    ...products(risk, options),
+    quadraticForms: quadraticForms(risk, options),
+    ...(arithmetic && { arithmetic }),
+  };
+}
+
+function products(risk: Risk, options: ParameterProductOptions): Pick<LinearOperator, "matvec" | "matmat"> {
   const { engine, parameters, size, dtype } = risk;
-  const { psd } = options;
   const product = batchProduct(risk, options, {
     key: options.key,
-    outputs: (...values) => ({ result: flattened(options.product(...values)) }),
+    results: (...values) => ({ flat: options.product(...values) }),
   });
-  const form = batchProduct(risk, options, {
-    key: `${options.key} form`,
-    outputs: (...values) => ({ form: options.form(...values) }),
-  });
-  const run = passes(risk, options);
-
   const multiply = async (columns: Columns, runOptions: RunOptions): Promise<Vector> => {
-    const sum = flatSum(dtype);
-    await run(product, columns, { collect: ({ result }) => sum.add(result), options: runOptions });
-    return sum.result();
+    if (options.constants) await options.constants.prepare(runOptions);
+    return engine.sum(product, passOf(columns, options, runOptions));
   };
-  const matvec = async (x: Vector, runOptions: RunOptions = {}): Promise<Vector> => {
-    checkLength(x, size);
-    return multiply({ count: 1, feeds: vectorFeeds(toPrecision(x, dtype), parameters) }, runOptions);
+  return {
+    async matvec(x, runOptions = {}) {
+      checkLength(x, size);
+      return multiply({ count: 1, feeds: vectorFeeds(toPrecision(x, dtype), parameters) }, runOptions);
+    },
+    async matmat(X, runOptions = {}) {
+      checkColumns(X, size);
+      let data: Vector | undefined;
+      for (const { first, ...columns } of chunks(risk, X, await engine.columnsAtOnce(product))) {
+        const part = await multiply(columns, runOptions);
+        if (columns.count === X.columns) return { rows: size, columns: X.columns, data: part };
+        data ??= zeros(size * X.columns, dtype);
+        data.set(part, first * size);
+      }
+      return { rows: size, columns: X.columns, data: data ?? zeros(0, dtype) };
+    },
   };
-  const matmat = async (X: Matrix, runOptions: RunOptions = {}): Promise<Matrix> => {
+}
+
+function quadraticForms(risk: Risk, options: ParameterProductOptions): NonNullable<LinearOperator["quadraticForms"]> {
+  const { engine, size } = risk;
+  const product = batchProduct(risk, options, {
+    key: `${options.key} form`,
+    results: (...values) => ({ outputs: { form: options.form(...values) } }),
+  });
+  return async (X, runOptions = {}) => {
     checkColumns(X, size);
-    let data: Vector | undefined;
-    for (const { first, ...columns } of chunks(risk, X, await engine.columnsAtOnce(product))) {
-      const products = await multiply(columns, runOptions);
-      if (columns.count === X.columns) return { rows: size, columns: X.columns, data: products };
-      data ??= zeros(size * X.columns, dtype);
-      data.set(products, first * size);
-    }
-    return { rows: size, columns: X.columns, data: data ?? zeros(0, dtype) };
-  };
-  const quadraticForms = async (X: Matrix, runOptions: RunOptions = {}): Promise<Float64Array> => {
-    checkColumns(X, size);
+    if (options.constants) await options.constants.prepare(runOptions);
     const forms = new Float64Array(X.columns);
-    for (const { first, ...columns } of chunks(risk, X, await engine.columnsAtOnce(form))) {
+    for (const { first, ...columns } of chunks(risk, X, await engine.columnsAtOnce(product))) {
       const add = (shares: Vector) => shares.forEach((share, k) => void (forms[first + k] += share));
-      await run(form, columns, { collect: (outputs) => add(outputs.form.data as Vector), options: runOptions });
+      const collect = ({ form }: Tensors) => add(form.data as Vector);
+      await engine.run(product, { ...passOf(columns, options, runOptions), collect });
     }
     return forms;
   };
-  const products = { matvec, matmat, quadraticForms };
-  const { arithmetic } = engine;
-  return { shape: [size, size], dtype, symmetric: true, psd, ...products, ...(arithmetic && { arithmetic }) };
+}
+
+function passOf({ count, feeds }: Columns, { constants }: ParameterProductOptions, options: RunOptions): PassOptions {
+  return { feed: (batch) => ({ ...feeds, ...constants?.feed(batch) }), columns: count, options };
 }
 
 /** Some columns of a matrix as an engine reads them. */
@@ -103,19 +122,6 @@ function* chunks({ parameters, size, dtype }: Risk, X: Matrix, most: number): Ge
   }
 }
 
-/** Passes over the data for some columns, with the constants of the matrix. */
-function passes({ engine }: Risk, { constants }: ParameterProductOptions) {
-  return async (
-    product: BatchProduct,
-    { count, feeds }: Columns,
-    { collect, options }: { readonly collect: (outputs: Tensors) => void; readonly options: RunOptions },
-  ): Promise<void> => {
-    if (constants) await constants.prepare(options);
-    const feed = (batch: EvaluatedBatch) => ({ ...feeds, ...constants?.feed(batch) });
-    await engine.run(product, { feed, collect, columns: count, options });
-  };
-}
-
 function checkColumns({ rows, columns, data }: Matrix, size: number): void {
   if (rows === size && data.length === rows * columns) return;
   throw new CurvatureError(
@@ -127,7 +133,7 @@ function checkColumns({ rows, columns, data }: Matrix, size: number): void {
 function batchProduct(
   risk: Risk,
   { constants: further }: ParameterProductOptions,
-  { key, outputs }: { readonly key: string; readonly outputs: InVector<{ readonly [name: string]: Value }> },
+  { key, results }: { readonly key: string; readonly results: InVector<Pick<BuiltProduct, "flat" | "outputs">> },
 ): BatchProduct {
   return {
     key,
@@ -138,7 +144,7 @@ function batchProduct(
       return {
         vectors: Object.fromEntries(risk.parameters.map(({ name }, i) => [vectorName(name), v[i]])),
         constants,
-        outputs: outputs(batch, v, constants),
+        ...results(batch, v, constants),
       };
     },
   };

@@ -4,13 +4,16 @@ import { reshape, slice } from "../primitives/index.ts";
 import { compile, type NamedGraph, type Program, withForms } from "../runtime/index.ts";
 import { type Precision, sizeOf } from "../tensors/index.ts";
 import type { FedBatchGraph } from "./batchGraph.ts";
+import { type FlatOutput, flatOutput } from "./flatOutput.ts";
 import type { BatchProduct } from "./risk.ts";
 
 /** Compiled forms of one product for one batch shape; each is compiled when first needed. */
 export interface ProductPrograms {
   /** Bytes of the residuals of one batch; undefined where the product has no vectors or needs none. */
   readonly residualBytes: number | undefined;
-  /** Bytes of all values that depend on the vectors, for one column. */
+  /** How the programs give the product's flat vector, where it has one. */
+  readonly flat: FlatOutput | undefined;
+  /** Bytes of all values that depend on the vectors, and of the flat vector, for one column. */
   readonly movingBytes: number;
   /** Everything in one graph. */
   whole(): Promise<Program>;
@@ -38,15 +41,24 @@ export function productPrograms(
     readonly precision: Precision;
     readonly threads?: number;
     readonly columns: number;
+    /** Whether there are further batches, whose flat vectors are added. */
+    readonly isTerm: boolean;
   },
 ): ProductPrograms {
-  const { batch, parameterNames, precision, columns, threads } = request;
+  const { batch, parameterNames, precision, columns, threads, isTerm } = request;
   const built = product.build(batch);
   const vectors = Object.entries(built.vectors ?? {});
   const shared = { ...batchInputs(batch, parameterNames), ...built.constants };
-  const names = Object.keys(built.outputs);
+  const { outputs: named = {}, flat: parts = [] } = built;
+  const names = Object.keys(named);
+  const flat =
+    built.flat &&
+    flatOutput(
+      parts.map(({ shape }) => shape),
+      { columns, isTerm },
+    );
   const variables = vectors.map(([, value]) => value);
-  const roots = prepared(Object.values(built.outputs), { variables, precision });
+  const roots = prepared([...Object.values(named), ...parts], { variables, precision });
   // Split before columns are put side by side: residuals are kept for any number of columns.
   const split = vectors.length === 0 ? undefined : splitResiduals(roots, variables);
   const residualNames = split?.residuals.map((_, i) => `residual ${i}`) ?? [];
@@ -61,12 +73,16 @@ export function productPrograms(
     const { outputs, inputs } = withColumns(values, vectors, columns);
     return {
       inputs: { ...shared, ...inputs, ...kept },
-      outputs: Object.fromEntries(names.map((name, i) => [name, outputs[i]])),
+      outputs: {
+        ...Object.fromEntries(names.map((name, i) => [name, outputs[i]])),
+        ...flat?.outputs(outputs.slice(names.length)),
+      },
     };
   };
   return {
     residualBytes: split === undefined || split.residuals.length === 0 ? undefined : size(split.residuals),
-    movingBytes: size(dependents(topologicalOrder(roots), variables)),
+    flat,
+    movingBytes: size(dependents(topologicalOrder(roots), variables)) + size(parts),
     whole: () => program("whole", () => graph(roots, {})),
     residual: () => program("residual", () => ({ inputs: shared, outputs: zip(split?.residuals) })),
     linear: () => program("linear", () => graph(split?.outputs ?? roots, zip(split?.inputs))),

@@ -75,12 +75,19 @@ export interface BatchProduct {
   readonly key: string;
   /** Tells residuals apart that depend on constants besides the batch; default: `key`. */
   readonly residualKey?: string;
-  /** Further inputs, which change from call to call, and named outputs. Vectors are linear: what depends on the batch alone is kept. */
-  build(batch: BatchGraph): {
-    readonly vectors?: { readonly [name: string]: Value };
-    readonly constants?: { readonly [name: string]: Value };
-    readonly outputs: { readonly [name: string]: Value };
-  };
+  build(batch: BatchGraph): BuiltProduct;
+}
+
+/** A quantity on one batch, as values. */
+export interface BuiltProduct {
+  /** Further inputs, which change from call to call. What does not depend on them is kept. */
+  readonly vectors?: { readonly [name: string]: Value };
+  /** Further inputs that belong to the batch. */
+  readonly constants?: { readonly [name: string]: Value };
+  /** What `RiskEngine.run` gives. */
+  readonly outputs?: { readonly [name: string]: Value };
+  /** What `RiskEngine.sum` sums over the batches, one value a parameter. */
+  readonly flat?: readonly Value[];
 }
 
 /** A batch while it is evaluated. */
@@ -90,25 +97,36 @@ export interface EvaluatedBatch {
   readonly rows: number;
 }
 
+/** What a pass over the data is given. */
+export interface PassOptions {
+  /** Vectors and constants for a batch. */
+  readonly feed?: (
+    batch: EvaluatedBatch,
+  ) => { readonly [name: string]: Tensor } | Promise<{ readonly [name: string]: Tensor }>;
+  /** Columns of the vectors that are computed at once; 1 by default. Vectors and outputs then have a leading axis of that size. */
+  readonly columns?: number;
+  readonly options?: RunOptions;
+}
+
 /** Evaluates products over the data set. */
 export interface RiskEngine {
   /**
-   * Runs a product on every batch in order. `feed` gives vectors and constants for a batch, `collect` gets its outputs.
+   * Runs a product on every batch in order; `collect` gets the outputs of each.
    *
    * @throws CurvatureError "aborted" when the signal fires, "argument" once the risk is disposed of
    */
   run(
     product: BatchProduct,
-    call: {
-      readonly feed?: (
-        batch: EvaluatedBatch,
-      ) => { readonly [name: string]: Tensor } | Promise<{ readonly [name: string]: Tensor }>;
+    call: PassOptions & {
       readonly collect: (outputs: { readonly [name: string]: Tensor }, batch: EvaluatedBatch) => void;
-      /** Columns of the vectors that are computed at once; 1 by default. Vectors and outputs then have a leading axis of that size. */
-      readonly columns?: number;
-      readonly options?: RunOptions;
     },
   ): Promise<void>;
+  /**
+   * The sum over batches of a product's flat vector, [size], column after column; as accurate as in twice its precision.
+   *
+   * @throws as `run`
+   */
+  sum(product: BatchProduct, call: PassOptions): Promise<Vector>;
   /** Arithmetic on bases of parameter vectors, where the engine has a faster one than loops. */
   readonly arithmetic?: Arithmetic;
   /** Largest number of columns at once whose intermediate values fit the memory set aside for them. */

@@ -7,9 +7,11 @@ import type { Precision, Tensor } from "../tensors/index.ts";
 import { toPrecision } from "../tensors/index.ts";
 import { type BatchShape, batchGraph, type FedBatchGraph } from "./batchGraph.ts";
 import { engineArithmetic } from "./engineArithmetic.ts";
+import type { FlatPart } from "./flatOutput.ts";
+import { flatSum } from "./flatVectors.ts";
 import { feedName, type ProductPrograms, productPrograms } from "./productPrograms.ts";
 import { type ResidualCache, residualCache, type Tensors } from "./residualCache.ts";
-import type { BatchProduct, EvaluatedBatch, RiskEngine } from "./risk.ts";
+import type { BatchProduct, EvaluatedBatch, PassOptions, RiskEngine } from "./risk.ts";
 import type { BoundBatch, BoundData } from "./riskData.ts";
 
 /** What an engine works on. */
@@ -50,35 +52,47 @@ export function riskEngine(settings: EngineSettings): OwnedEngine {
   const cache = residualCache(settings.cache);
   const queue = makeQueue();
   const parameterFeeds = feedsOfParameters(settings);
-  const basis = engineArithmetic(entriesOf(settings), settings);
+  const size = entriesOf(settings);
+  const basis = engineArithmetic(size, settings);
   let released = false;
 
-  const evaluate = async (product: BatchProduct, batch: BoundBatch, call: BatchCall): Promise<Tensors> => {
+  const evaluate = async (product: BatchProduct, batch: BoundBatch, call: BatchCall): Promise<Evaluation> => {
     const programs = await compiled.programs(product, batch.shape, call.columns);
     const feeds = { ...parameterFeeds, ...batchFeeds(batch), ...call.given };
     const key = product.residualKey ?? product.key;
     const residuals = await residualsOf(programs, { cache, product: key, index: call.index, feeds });
-    if (residuals === undefined) return (await programs.whole()).run(feeds);
-    return (await programs.linear()).run({ ...feeds, ...residuals });
+    const program = await (residuals === undefined ? programs.whole() : programs.linear());
+    const outputs = await program.run(residuals === undefined ? feeds : { ...feeds, ...residuals });
+    return { outputs, parts: programs.flat?.parts(outputs) ?? [] };
   };
+  const pass = (
+    product: BatchProduct,
+    { feed, columns = 1, options = {} }: PassOptions,
+    collect: (evaluation: Evaluation, batch: EvaluatedBatch) => void,
+  ): Promise<void> =>
+    queue(async () => {
+      if (released) throw new CurvatureError("argument", "this risk has been disposed of; make a new one");
+      const { data } = bound;
+      let index = 0;
+      report(options, { done: 0, total: data.rows });
+      for await (const batch of data.batches()) {
+        throwIfAborted(options.signal);
+        const where: EvaluatedBatch = { index, start: batch.start, rows: batch.rows };
+        const given = (await feed?.(where)) ?? {};
+        collect(await evaluate(product, bound.bind(batch), { index, columns, given }), where);
+        index++;
+        report(options, { done: batch.start + batch.rows, total: data.rows });
+      }
+    });
   return {
     graph: compiled.graph,
     ...(basis.arithmetic && { arithmetic: basis.arithmetic }),
-    run: (product, { feed, collect, columns = 1, options = {} }) =>
-      queue(async () => {
-        if (released) throw new CurvatureError("argument", "this risk has been disposed of; make a new one");
-        const { data } = bound;
-        let index = 0;
-        report(options, { done: 0, total: data.rows });
-        for await (const batch of data.batches()) {
-          throwIfAborted(options.signal);
-          const where: EvaluatedBatch = { index, start: batch.start, rows: batch.rows };
-          const given = (await feed?.(where)) ?? {};
-          collect(await evaluate(product, bound.bind(batch), { index, columns, given }), where);
-          index++;
-          report(options, { done: batch.start + batch.rows, total: data.rows });
-        }
-      }),
+    run: (product, { collect, ...call }) => pass(product, call, ({ outputs }, batch) => collect(outputs, batch)),
+    async sum(product, call) {
+      const sum = flatSum(size * (call.columns ?? 1), settings.precision);
+      await pass(product, call, ({ parts }) => sum.add(parts));
+      return sum.result();
+    },
     async columnsAtOnce(product) {
       for await (const batch of bound.data.batches()) {
         const { movingBytes } = await compiled.programs(product, bound.bind(batch).shape, 1);
@@ -99,7 +113,8 @@ export function riskEngine(settings: EngineSettings): OwnedEngine {
 
 /** Graphs by batch shape, and programs by product, shape and number of columns; each is made once. */
 function compiledProducts(settings: EngineSettings) {
-  const { model, precision, threads } = settings;
+  const { model, precision, threads, bound } = settings;
+  const isTerm = bound.data.rows > bound.data.batchSize;
   const graphs = new Map<string, Promise<FedBatchGraph>>();
   const made = new Map<string, ProductPrograms>();
   const parameterNames = model.parameters.map(({ name }) => name);
@@ -113,7 +128,7 @@ function compiledProducts(settings: EngineSettings) {
       if (known !== undefined) return known;
       const batch = await graph(shape);
       const engine = { precision, ...(threads !== undefined && { threads }) };
-      const programs = productPrograms(product, { batch, parameterNames, columns, ...engine });
+      const programs = productPrograms(product, { batch, parameterNames, columns, isTerm, ...engine });
       made.set(key, programs);
       return programs;
     },
@@ -158,6 +173,12 @@ interface BatchCall {
   readonly index: number;
   readonly columns: number;
   readonly given: Tensors;
+}
+
+/** What a batch gave: the outputs of the program, and in these the flat vector. */
+interface Evaluation {
+  readonly outputs: Tensors;
+  readonly parts: readonly FlatPart[];
 }
 
 function batchFeeds({ inputs, targets, weights }: BoundBatch): Tensors {

@@ -13,7 +13,7 @@ export { type ClipBounds, clip, hardSigmoid, maximum, minimum, reduceMax, reduce
 export { gather, scatterAdd } from "./gather.ts";
 export { acos, acosh, asin, asinh, atan, atanh, cosh, sinh } from "./inverseFunctions.ts";
 export { type MatmulOptions, matmul } from "./matmul.ts";
-export { inverseOrder, moveAxis, permute, reshape, swapLastAxes } from "./movement.ts";
+export { inverseOrder, moveAxis, permute, reshape, reshapedFrom, swapLastAxes } from "./movement.ts";
 export { lastWriters, topIndices } from "./order.ts";
 export { averagePool, maxPool, type PoolOptions } from "./pool.ts";
 export { pow, power } from "./power.ts";
