@@ -43,9 +43,11 @@ export function productPrograms(
     readonly columns: number;
     /** Whether there are further batches, whose flat vectors are added. */
     readonly isTerm: boolean;
+    /** Whether this is the last batch, and smaller than the others. */
+    readonly isRest: boolean;
   },
 ): ProductPrograms {
-  const { batch, parameterNames, precision, columns, threads, isTerm } = request;
+  const { batch, parameterNames, precision, columns, threads, isTerm, isRest } = request;
   const built = product.build(batch);
   const vectors = Object.entries(built.vectors ?? {});
   const shared = { ...batchInputs(batch, parameterNames), ...built.constants };
@@ -62,8 +64,9 @@ export function productPrograms(
   // Split before columns are put side by side: residuals are kept for any number of columns.
   const split = vectors.length === 0 ? undefined : splitResiduals(roots, variables);
   const residualNames = split?.residuals.map((_, i) => `residual ${i}`) ?? [];
-  const program = lazily((graph: NamedGraph) =>
-    compile(graph, { precision, ...(threads !== undefined && { threads }) }),
+  const engine = { precision, ...(threads !== undefined && { threads }) };
+  const program = lazily((graph: NamedGraph, isRepeated: boolean) =>
+    compile(graph, { ...engine, optimized: isRepeated && !isRest }),
   );
   const zip = (values: readonly Value[] = []) => Object.fromEntries(residualNames.map((name, i) => [name, values[i]]));
   const bytes = precision === "float64" ? 8 : 4;
@@ -84,7 +87,8 @@ export function productPrograms(
     flat,
     movingBytes: size(dependents(topologicalOrder(roots), variables)) + size(parts),
     whole: () => program("whole", () => graph(roots, {})),
-    residual: () => program("residual", () => ({ inputs: shared, outputs: zip(split?.residuals) })),
+    // Once a batch.
+    residual: () => program("residual", () => ({ inputs: shared, outputs: zip(split?.residuals) }), false),
     linear: () => program("linear", () => graph(split?.outputs ?? roots, zip(split?.inputs))),
     release: program.release,
   };
@@ -98,7 +102,7 @@ function prepared(
   outputs: readonly Value[],
   { variables, precision }: { readonly variables: readonly Value[]; readonly precision: Precision },
 ): Value[] {
-  const shared = shareCommonSubexpressions(withForms(outputs, precision));
+  const shared = withForms(outputs, precision);
   return variables.length === 0 ? shared : shareCommonSubexpressions(foldResiduals(shared, variables));
 }
 
@@ -140,12 +144,12 @@ function elementBytes(type: string, floatBytes: number): number {
 }
 
 /** Compiles a graph once by name; a failed compilation is forgotten. */
-function lazily(make: (graph: NamedGraph) => Promise<Program>) {
+function lazily(make: (graph: NamedGraph, isRepeated: boolean) => Promise<Program>) {
   const made = new Map<string, Promise<Program>>();
-  const get = (name: string, graph: () => NamedGraph): Promise<Program> => {
+  const get = (name: string, graph: () => NamedGraph, isRepeated = true): Promise<Program> => {
     let program = made.get(name);
     if (program === undefined) {
-      program = make(graph());
+      program = make(graph(), isRepeated);
       made.set(name, program);
       program.catch(() => made.delete(name));
     }

@@ -128,7 +128,8 @@ function compiledProducts(settings: EngineSettings) {
       if (known !== undefined) return known;
       const batch = await graph(shape);
       const engine = { precision, ...(threads !== undefined && { threads }) };
-      const programs = productPrograms(product, { batch, parameterNames, columns, isTerm, ...engine });
+      const isRest = isTerm && shape.rows < bound.data.batchSize;
+      const programs = productPrograms(product, { batch, parameterNames, columns, isTerm, isRest, ...engine });
       made.set(key, programs);
       return programs;
     },

@@ -11,6 +11,11 @@ export interface CompileOptions {
   readonly precision: Precision;
   /** Threads within one operation; the engine's choice if absent. */
   readonly threads?: number;
+  /**
+   * Whether the program runs often enough to be worth the engine's optimizations, true by default: they take up to four times as long as
+   * all else about opening it, and gain some percent of a run.
+   */
+  readonly optimized?: boolean;
 }
 
 /** A graph ready to run. Holds memory of the execution engine until it is released. */
@@ -28,13 +33,14 @@ export interface Program {
  *
  * @throws CurvatureError "runtime" where the engine refuses the graph
  */
-export async function compile(graph: NamedGraph, { precision, threads }: CompileOptions): Promise<Program> {
+export async function compile(graph: NamedGraph, options: CompileOptions): Promise<Program> {
+  const { precision, threads, optimized = true } = options;
   // The engine refuses a graph without outputs.
   if (Object.keys(graph.outputs).length === 0) return { run: async () => ({}), release: async () => {} };
   const { bytes, inputs } = lower(graph, { precision });
   const session = await openChecked(bytes, {
     // The higher fusions are partly missing and partly wrong in float64.
-    optimization: precision === "float64" ? "basic" : "all",
+    optimization: !optimized ? "none" : precision === "float64" ? "basic" : "all",
     largestValue: largestValue(graph, precision),
     ...(threads === undefined ? {} : { threads }),
   });
