@@ -1,3 +1,4 @@
+import { unwrittenVector } from "#runtime";
 import { CurvatureError } from "../errors/index.ts";
 import { addCompensated } from "../linalg/vector.ts";
 import { type Precision, type Tensor, toPrecision, type Vector, zeros } from "../tensors/index.ts";
@@ -36,7 +37,7 @@ export function flatSum(length: number, dtype: Precision): FlatSum {
 
 function joinedParts(parts: readonly FlatPart[], length: number, dtype: Precision): Vector {
   if (parts.length === 1) return parts[0].entries;
-  const vector = zeros(length, dtype);
+  const vector = unwrittenVector(length, dtype);
   for (const { offset, entries } of parts) vector.set(entries, offset);
   return vector;
 }

@@ -1,3 +1,4 @@
+import { unwrittenVector } from "#runtime";
 import { CurvatureError } from "../errors/index.ts";
 import { input, type Value } from "../graph/index.ts";
 import type { LinearOperator, RunOptions } from "../linalg/operator.ts";
@@ -73,7 +74,7 @@ function products(risk: Risk, options: ParameterProductOptions): Pick<LinearOper
       for (const { first, ...columns } of chunks(risk, X, await engine.columnsAtOnce(product))) {
         const part = await multiply(columns, runOptions);
         if (columns.count === X.columns) return { rows: size, columns: X.columns, data: part };
-        data ??= zeros(size * X.columns, dtype);
+        data ??= unwrittenVector(size * X.columns, dtype);
         data.set(part, first * size);
       }
       return { rows: size, columns: X.columns, data: data ?? zeros(0, dtype) };

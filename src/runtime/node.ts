@@ -1,6 +1,15 @@
+import { constants } from "node:buffer";
 import { freemem } from "node:os";
 import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
-import { type Dtype, dtypeOf, type Tensor, type TensorData } from "../tensors/index.ts";
+import {
+  type Dtype,
+  dtypeOf,
+  type Precision,
+  type Tensor,
+  type TensorData,
+  type Vector,
+  zeros,
+} from "../tensors/index.ts";
 import { givesMemoryBack, keepLargeBlocks } from "./largeBlocks.ts";
 import type { OpenSession, SessionOptions } from "./session.ts";
 
@@ -62,6 +71,17 @@ function toEngine(tensor: Tensor): OrtTensor {
 
 function fromEngine(tensor: OrtTensor): Tensor {
   return { data: tensor.data as TensorData, dims: tensor.dims, dtype: tensor.type as Dtype };
+}
+
+/** Bytes from which on clearing a vector takes a time worth saving. */
+const CLEARED_BYTES = 2 ** 16;
+
+/** A vector of any content, all of which is to be written. */
+export function unwrittenVector(length: number, dtype: Precision): Vector {
+  const bytes = length * (dtype === "float64" ? 8 : 4);
+  if (bytes < CLEARED_BYTES || bytes > constants.MAX_LENGTH) return zeros(length, dtype);
+  const { buffer } = Buffer.allocUnsafeSlow(bytes);
+  return dtype === "float64" ? new Float64Array(buffer) : new Float32Array(buffer);
 }
 
 /** Bytes of memory that are free on this machine. */
