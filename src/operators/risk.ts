@@ -75,6 +75,7 @@ export interface BatchProduct {
   readonly key: string;
   /** Tells residuals apart that depend on constants besides the batch; default: `key`. */
   readonly residualKey?: string;
+  /** The quantity on a batch of one shape; called once for each. */
   build(batch: BatchGraph): BuiltProduct;
 }
 
