@@ -6,7 +6,7 @@ import { appended, isExhausted, startVector } from "./lanczos.ts";
 import type { LinearOperator, RunOptions } from "./operator.ts";
 import { type Interruption, isInterruption, products } from "./products.ts";
 import { type Outcome, outcome } from "./result.ts";
-import { hostArithmetic, norm, scaled } from "./vector.ts";
+import { arithmeticOf, norm, scaled } from "./vector.ts";
 
 /** Options of the Arnoldi process. */
 export interface ArnoldiOptions extends RunOptions {
@@ -104,7 +104,7 @@ async function extended(
   { w, breakdown, seed }: { w: Vector; breakdown: "stop" | "continue"; seed: number | undefined },
 ): Promise<ArnoldiState> {
   const dtype = precision(A);
-  const arithmetic = A.arithmetic ?? hostArithmetic;
+  const arithmetic = arithmeticOf(A);
   const { basis } = state;
   const { vector, coefficients, norm: left } = await orthogonalize(w, basis, arithmetic);
   const matvecs = state.matvecs + 1;

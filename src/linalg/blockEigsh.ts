@@ -20,7 +20,7 @@ import type { LinearOperator } from "./operator.ts";
 import { type Interruption, isInterruption, type Products } from "./products.ts";
 import { type Outcome, outcome } from "./result.ts";
 import type { Which } from "./ritzPairs.ts";
-import { axpy, dot, hostArithmetic, norm } from "./vector.ts";
+import { arithmeticOf, axpy, dot, norm } from "./vector.ts";
 
 // Thick-restart block Lanczos for `A x = value x` and `A x = value B x`: the part that blockLanczos and eigshGeneralized share.
 
@@ -112,7 +112,7 @@ export async function* blockEigshSteps(
   const { A, name, run, k, dimension, blockSize } = problem;
   const n = A.shape[1];
   const room = { capacity: dimension + blockSize, dtype: precision(A) };
-  const arithmetic = A.arithmetic ?? hostArithmetic;
+  const arithmetic = arithmeticOf(A);
   const labels = { method: name, columns: n };
   if (saved) checkState(name, saved, labels);
   const started = saved ? resumedSpace(saved, room) : await startSpace(problem, room);
@@ -172,7 +172,7 @@ async function freshPair(
   space: BlockSpace,
   path: string,
 ): Promise<DualPair | Interruption> {
-  const arithmetic = A.arithmetic ?? hostArithmetic;
+  const arithmetic = arithmeticOf(A);
   const plain = inner ? { ...space.basis, columns: 0, data: space.basis.data.subarray(0, 0) } : space.basis;
   const vector = await randomDirection(plain, { seed, path, dtype: precision(A), arithmetic });
   if (!inner) return { vector };
@@ -204,7 +204,7 @@ async function step(problem: BlockProblem, state: BlockEigshState): Promise<Bloc
   };
   // What a solver leaves is no direction of A: a remainder below the tolerance counts as exhausted.
   const rounding = Math.max(16 * epsilon(precision(A)), inner ? problem.tolerance / 10 : 0);
-  const tools = { arithmetic: A.arithmetic ?? hostArithmetic, rounding, fresh };
+  const tools = { arithmetic: arithmeticOf(A), rounding, fresh };
   const next = await grown(state, pairs, tools);
   return interruption ?? { ...next, method: state.method, columns: state.columns, matvecs: run.used };
 }
@@ -241,7 +241,7 @@ async function conclude(
     columns: count,
     data: Float64Array.from(order.flatMap((i) => Array.from(column(pairs.coordinates, i)))),
   };
-  const arithmetic = A.arithmetic ?? hostArithmetic;
+  const arithmetic = arithmeticOf(A);
   const vectors = await arithmetic.combine(leadingColumns(state.basis, state.multiplied), S);
   const residualNorms = Float64Array.from(order, (i) => pairs.residualNorms[i]!);
   const stopped = interruption ?? (await trueResiduals(problem, state, { values, vectors, residualNorms, S }));
@@ -271,7 +271,7 @@ async function trueResiduals(
   },
 ): Promise<Interruption | undefined> {
   const made = await run.block(found.vectors, () => state);
-  const arithmetic = A.arithmetic ?? hostArithmetic;
+  const arithmetic = arithmeticOf(A);
   const duals =
     inner && state.dual
       ? await arithmetic.combine(leadingColumns(state.dual, state.multiplied), found.S)

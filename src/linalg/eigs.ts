@@ -7,7 +7,7 @@ import { drive } from "./drive.ts";
 import type { LinearOperator, RunOptions } from "./operator.ts";
 import { type Interruption, isInterruption, type Products, products } from "./products.ts";
 import { type Outcome, outcome } from "./result.ts";
-import { axpy, dot, hostArithmetic, maxAbs, multiply, norm, transposedProduct } from "./vector.ts";
+import { arithmeticOf, axpy, dot, hostArithmetic, maxAbs, multiply, norm, transposedProduct } from "./vector.ts";
 
 /** Which eigenvalues of a matrix that is not symmetric: largest modulus, largest or smallest real part, or largest |imaginary part|. */
 export type WhichComplex = "magnitude" | "largestReal" | "smallestReal" | "largestImaginary";
@@ -141,7 +141,7 @@ async function step(state: EigsState, plan: Plan): Promise<EigsState | Interrupt
   const { A, run, seed, dtype } = plan;
   const { basis, projected, coupling } = state;
   const m = coupling.length;
-  const arithmetic = A.arithmetic ?? hostArithmetic;
+  const arithmetic = arithmeticOf(A);
   const w = await run.matvec(column(basis, m), () => state);
   if (isInterruption(w)) return w;
   const { vector, coefficients, norm: left } = await orthogonalize(w, basis, arithmetic);
@@ -223,7 +223,7 @@ async function restarted(state: EigsState, ritz: RitzVectors, { A, k, dimension,
   const wanted = Math.min(k + Math.floor((dimension - k) / 2), dimension - 2);
   const count = whole(Math.max(wanted, 1), ritz);
   const { Q: W } = await qr(leadingColumns(ritz.coordinates, count));
-  const kept = await (A.arithmetic ?? hostArithmetic).combine(leadingColumns(basis, m), W);
+  const kept = await arithmeticOf(A).combine(leadingColumns(basis, m), W);
   const grown = growingBasis(kept, { capacity: dimension + 1, dtype });
   return {
     ...state,
@@ -248,7 +248,7 @@ async function conclude(
   };
   const residualNorms = found?.residualNorms.slice(0, count) ?? new Float64Array(0);
   const none = { rows: state.columns, columns: 0, data: zeros(0, plan.dtype) };
-  const arithmetic = A.arithmetic ?? hostArithmetic;
+  const arithmetic = arithmeticOf(A);
   const parts = found
     ? await arithmetic.combine(leadingColumns(state.basis, m), leadingColumns(found.coordinates, count))
     : none;

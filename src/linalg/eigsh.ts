@@ -8,7 +8,7 @@ import type { LinearOperator, RunOptions } from "./operator.ts";
 import { type Interruption, isInterruption, type Products, products } from "./products.ts";
 import { type Outcome, outcome } from "./result.ts";
 import { projectedColumns, type RitzPairs, ritzPairs, type Which } from "./ritzPairs.ts";
-import { axpy, hostArithmetic, maxAbs, norm } from "./vector.ts";
+import { arithmeticOf, axpy, hostArithmetic, maxAbs, norm } from "./vector.ts";
 
 /** Options of `eigsh`. */
 export interface EigshOptions extends RunOptions {
@@ -180,7 +180,7 @@ async function step(
   const newest = state.basis.data.subarray(state.columns * size);
   const w = await run.matvec(newest, () => state);
   if (isInterruption(w)) return w;
-  const arithmetic = A.arithmetic ?? hostArithmetic;
+  const arithmetic = arithmeticOf(A);
   const { basis } = state;
   const made = await lanczosStep(w, { basis, beta: state.beta[state.beta.length - 1] ?? 0, arithmetic });
   const alpha = appended(state.alpha, made.alpha);
@@ -199,7 +199,7 @@ function freshDirection(
   basis: Matrix,
   { plan, path }: { plan: Plan; path: string | number },
 ): Promise<Vector> {
-  const arithmetic = A.arithmetic ?? hostArithmetic;
+  const arithmetic = arithmeticOf(A);
   return randomDirection(basis, { seed: plan.seed, path, dtype: precision(A), arithmetic });
 }
 
@@ -247,7 +247,7 @@ async function restarted(
   const unconverged = pairs.residualNorms.findIndex((r) => r > target(pairs, plan));
   const count = fresh && unconverged >= 0 ? Math.min(most, unconverged) : most;
   const dtype = precision(A);
-  const arithmetic = A.arithmetic ?? hostArithmetic;
+  const arithmetic = arithmeticOf(A);
   const kept = await arithmetic.combine(leadingColumns(state.basis, size), leadingColumns(pairs.coordinates, count));
   const basis = growingBasis(kept, { capacity: dimension + 1, dtype });
   const direction = fresh
@@ -284,10 +284,7 @@ async function conclude(
   const vectors =
     count === 0
       ? { rows: state.columns, columns: 0, data: zeros(0, precision(A)) }
-      : await (A.arithmetic ?? hostArithmetic).combine(
-          leadingColumns(state.basis, size),
-          leadingColumns(pairs.coordinates, count),
-        );
+      : await arithmeticOf(A).combine(leadingColumns(state.basis, size), leadingColumns(pairs.coordinates, count));
   const residualNorms = pairs.residualNorms.slice(0, count);
   if (interruption) {
     const ending = outcome(interruption.status, { happened: interruption.happened, matvecs: run.used });

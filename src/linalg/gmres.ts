@@ -7,7 +7,7 @@ import { solverSteps } from "./linearSolver.ts";
 import type { LinearOperator } from "./operator.ts";
 import { isInterruption, preconditionerProducts } from "./products.ts";
 import type { Advance, Ending, Method, SolverOptions, SolverResult, SolverState } from "./solverMethod.ts";
-import { axpy, hostArithmetic, multiply, norm, scaled } from "./vector.ts";
+import { arithmeticOf, axpy, multiply, norm, scaled } from "./vector.ts";
 
 /** Options of `gmres`. */
 export interface GmresOptions extends SolverOptions<GmresState> {
@@ -89,7 +89,7 @@ function methodOf(
       if (isInterruption(z)) return z;
       const w = await run.matvec(toPrecision(z, precision(A)), current);
       if (isInterruption(w)) return w;
-      const { vector, coefficients, norm: left } = await orthogonalize(w, was.basis, A.arithmetic ?? hostArithmetic);
+      const { vector, coefficients, norm: left } = await orthogonalize(w, was.basis, arithmeticOf(A));
       const added = was.preconditioned ? { preconditioned: withColumn(was.preconditioned, z) } : {};
       return extended(x, { ...was, ...added }, { vector, coefficients, left, rounding: 16 * epsilon(precision(A)) });
     },

@@ -14,7 +14,7 @@ import { drive } from "./drive.ts";
 import type { LinearOperator, RunOptions } from "./operator.ts";
 import { type Interruption, isInterruption, type Products, products } from "./products.ts";
 import { type Outcome, outcome } from "./result.ts";
-import { hostArithmetic, maxAbs, norm } from "./vector.ts";
+import { arithmeticOf, hostArithmetic, maxAbs, norm } from "./vector.ts";
 
 /** Options of the Lanczos process. */
 export interface LanczosOptions extends RunOptions {
@@ -117,7 +117,7 @@ export async function* tridiagonalization(
 ): AsyncGenerator<LanczosState, { readonly state: LanczosState; readonly interruption?: Interruption }, void> {
   const { name, matvecs, enclosing = (state: LanczosState) => state } = options;
   const n = A.shape[1];
-  const arithmetic = A.arithmetic ?? hostArithmetic;
+  const arithmetic = arithmeticOf(A);
   let state = options.state ?? (await initialState(A, options));
   checkState(name, state, { method: "lanczos", columns: n });
   const capacity = Math.min(matvecs, n) + 1;
@@ -183,7 +183,7 @@ async function extended(
   if (matvecs < state.columns) {
     if (!exhausted) basis = withColumn(basis, normalized(step.next));
     else if (breakdown === "continue") {
-      const arithmetic = A.arithmetic ?? hostArithmetic;
+      const arithmetic = arithmeticOf(A);
       basis = withColumn(
         basis,
         await randomDirection(basis, { seed: seed!, path: matvecs, dtype: precision(A), arithmetic }),

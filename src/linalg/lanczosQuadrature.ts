@@ -14,7 +14,7 @@ import type { LinearOperator, RunOptions } from "./operator.ts";
 import { checkDistribution, isRotationInvariant, type ProbeDistribution, probe } from "./probes.ts";
 import { type Interruption, type Products, products } from "./products.ts";
 import { type Outcome, outcome } from "./result.ts";
-import { hostArithmetic } from "./vector.ts";
+import { arithmeticOf } from "./vector.ts";
 
 /** Options of stochastic Lanczos quadrature. */
 export interface LanczosQuadratureOptions extends RunOptions {
@@ -268,7 +268,7 @@ function checkEigenpairs(
 
 /** `(I - Q Q') A`, which on the complement of eigenvectors Q equals A, and keeps rounding from bringing them back. */
 function withoutBasis(A: LinearOperator, basis: Matrix): LinearOperator {
-  const arithmetic = A.arithmetic ?? hostArithmetic;
+  const arithmetic = arithmeticOf(A);
   return {
     shape: A.shape,
     dtype: A.dtype,
@@ -284,7 +284,7 @@ async function startOf(A: LinearOperator, { quadrature }: LanczosQuadratureState
   const { seed, distribution, deflation } = plan;
   const dtype = precision(A);
   const v = probe(A.shape[1], { distribution, stream: stream(seed, "probe", quadrature.length), dtype });
-  return projectedOut(v, deflation?.vectors, A.arithmetic ?? hostArithmetic);
+  return projectedOut(v, deflation?.vectors, arithmeticOf(A));
 }
 
 interface ProbeRun {

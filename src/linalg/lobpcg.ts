@@ -15,7 +15,7 @@ import {
 import type { LinearOperator, RunOptions } from "./operator.ts";
 import { type Interruption, isInterruption, preconditionerProducts, products } from "./products.ts";
 import { type Outcome, outcome } from "./result.ts";
-import { axpy, hostArithmetic, maxAbs, norm } from "./vector.ts";
+import { arithmeticOf, axpy, maxAbs, norm } from "./vector.ts";
 
 /** Options of `lobpcg`. */
 export interface LobpcgOptions extends RunOptions {
@@ -137,7 +137,7 @@ async function initialState({ A, size, seed }: LobpcgPlan): Promise<LobpcgState>
   const dtype = precision(A);
   const none = noColumns(n, dtype);
   let x = growingBasis(none, { capacity: size, dtype });
-  const arithmetic = A.arithmetic ?? hostArithmetic;
+  const arithmetic = arithmeticOf(A);
   for (let j = 0; j < size; j++) x = withColumn(x, await randomDirection(x, { seed, path: j, dtype, arithmetic }));
   const values = new Float64Array(size);
   const residualNorms = new Float64Array(size).fill(Number.POSITIVE_INFINITY);

@@ -5,7 +5,7 @@ import { eigh } from "./dense/index.ts";
 import type { LinearOperator } from "./operator.ts";
 import { isInterruption, type Products } from "./products.ts";
 import type { Status } from "./result.ts";
-import { axpy, dot, hostArithmetic, maxAbs, norm, scal, scaled, transposedProduct } from "./vector.ts";
+import { arithmeticOf, axpy, dot, hostArithmetic, maxAbs, norm, scal, scaled, transposedProduct } from "./vector.ts";
 
 // One step of `lobpcg`: the trial space of vectors, last directions and preconditioned residuals, and the Rayleigh-Ritz method on it. In a
 // generalized problem "orthonormal" means in the inner product of B throughout.
@@ -115,7 +115,7 @@ async function extendedBy(
   { plan, state }: { readonly plan: LobpcgPlan; readonly state: LobpcgState },
 ): Promise<TrialSpace | LobpcgEnding> {
   const dtype = precision(plan.A);
-  const arithmetic = plan.A.arithmetic ?? hostArithmetic;
+  const arithmetic = arithmeticOf(plan.A);
   if (!space.BS || !plan.metric) {
     const found = await orthogonalize(direction, space.S, arithmetic);
     if (found.norm <= 1e3 * epsilon(dtype)) return space;
@@ -175,7 +175,7 @@ async function minimized(
   const foremost = order.map((i) => column(vectors, i));
   const Y = joined(m, foremost, "float64");
   const directions = await outerDirections(Y, state.ax.columns === 0 ? m : state.x.columns);
-  const arithmetic = plan.A.arithmetic ?? hostArithmetic;
+  const arithmetic = arithmeticOf(plan.A);
   const times = (Q: Matrix, C: Matrix) => (C.columns === 0 ? noColumns(Q.rows, dtype) : arithmetic.combine(Q, C));
   const metric = BS && {
     x: await times(BS, Y),

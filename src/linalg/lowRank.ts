@@ -18,9 +18,9 @@ import { multiply, transposedProduct } from "./vector.ts";
  * Low-rank operator `U diag(s) V'` `[m, n]` from factors U `[m, k]` and V `[n, k]` and weights s `[k]`, in the precision of U; a product
  * costs 2 (m + n) k operations. The factors are kept, and must not change.
  *
- * Without V, `U diag(s) U'` is symmetric, positive semidefinite where no weight is negative, and has inverse (for a damping that makes
- * it regular), determinant, and quadratic forms at half the cost of products. U need not be orthonormal: these two take its QR decomposition and the eigendecomposition of
- * `R diag(s) R'`, at most `[k, k]`, when first asked for.
+ * Without V, `U diag(s) U'` is symmetric, positive semidefinite where no weight is negative, and has quadratic forms at half the cost of
+ * products, and inverse (for a damping that makes it regular) and determinant. U need not be orthonormal: the last two take its QR
+ * decomposition and the eigendecomposition of `R diag(s) R'`, at most `[k, k]`, when first asked for.
  *
  * @param options.V default U
  * @throws CurvatureError "shape" where a factor is empty or the numbers of columns and weights differ, "numeric" where an entry is not finite

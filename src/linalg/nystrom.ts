@@ -13,7 +13,7 @@ import type { Interruption } from "./products.ts";
 import { emptyRange, withRange } from "./rangeBasis.ts";
 import { matrixOf, type RecordedState, recorder } from "./recorded.ts";
 import { type Outcome, outcome } from "./result.ts";
-import { dot, hostArithmetic, maxAbs, multiply, transposedProduct } from "./vector.ts";
+import { arithmeticOf, dot, hostArithmetic, maxAbs, multiply, transposedProduct } from "./vector.ts";
 
 /** Options of the randomized low-rank approximations. */
 export interface LowRankOptions extends RunOptions {
@@ -161,8 +161,7 @@ export async function orthogonalRange(
 ): Promise<{ readonly basis: Matrix; readonly R: Matrix }> {
   const dtype = Y.data instanceof Float64Array ? "float64" : "float32";
   const scale = Math.sqrt(dot(Y.data, Y.data));
-  const arithmetic =
-    Y.rows === A.shape[0] && dtype === precision(A) ? (A.arithmetic ?? hostArithmetic) : hostArithmetic;
+  const arithmetic = Y.rows === A.shape[0] && dtype === precision(A) ? arithmeticOf(A) : hostArithmetic;
   let range = emptyRange(Y.rows, { capacity: Y.columns, dtype });
   for (let k = 0; k < Y.columns; k++) {
     range = await withRange(range, column(Y, k).slice(), { arithmetic, dtype, scale });

@@ -24,7 +24,7 @@ import { checkDistribution, type ProbeDistribution } from "./probes.ts";
 import { type Interruption, type Products, products, usualBlockSize } from "./products.ts";
 import { type Estimate, type Outcome, outcome } from "./result.ts";
 import { meanOf, type SampleSums } from "./sampleMean.ts";
-import { hostArithmetic } from "./vector.ts";
+import { arithmeticOf } from "./vector.ts";
 
 /** Options of everything that averages over probes. */
 export interface HutchinsonOptions extends RunOptions {
@@ -211,7 +211,7 @@ function initialState(A: LinearOperator, setup: ProbeSetup): HutchinsonState {
   const { seed, distribution = "signs", matvecs, spent = 0, blocks } = setup;
   const columns = A.shape[1];
   const unitVectors = matvecs - spent >= columns;
-  const sums = { blocks: blocks.length, entries: entryCount(A, setup), norms: true };
+  const sums = { blocks: blocks.length, entries: entryCount(A, setup) };
   return initialSums({ columns, seed, distribution, unitVectors }, sums);
 }
 
@@ -244,7 +244,7 @@ function contextOf(A: LinearOperator, state: HutchinsonState, setup: ProbeSetup)
   const twoSided = A.symmetric && entries !== "rowNorms";
   return {
     setup,
-    sampling: { kind: entries, blocks, deflation, twoSided, arithmetic: A.arithmetic ?? hostArithmetic },
+    sampling: { kind: entries, blocks, deflation, twoSided, arithmetic: arithmeticOf(A) },
     byForms: A.quadraticForms !== undefined && A.shape[0] === n && isTraceAlone(setup),
     order: unitVectors ? shuffled(n, setup.seed) : undefined,
     most,

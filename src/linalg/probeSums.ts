@@ -56,10 +56,10 @@ export interface Sampling {
   readonly arithmetic: Arithmetic;
 }
 
-/** State before the first product; with `norms` it has sums for the squared Frobenius norm. */
+/** State before the first product. */
 export function initialSums(
   setup: Pick<HutchinsonState, "columns" | "seed" | "distribution" | "unitVectors">,
-  { blocks, entries, norms }: { readonly blocks: number; readonly entries: number; readonly norms: boolean },
+  { blocks, entries }: { readonly blocks: number; readonly entries: number },
 ): HutchinsonState {
   return {
     method: "hutchinson",
@@ -67,13 +67,13 @@ export function initialSums(
     matvecs: 0,
     probes: 0,
     trace: noSamples,
-    ...(norms && { squaredFrobenius: noSamples }),
+    squaredFrobenius: noSamples,
     blocks: Array.from({ length: blocks }, () => noSamples),
     entries: { sum: new Float64Array(entries), squares: new Float64Array(entries) },
     deflated: {
       columns: 0,
       trace: 0,
-      ...(norms && { squaredFrobenius: 0 }),
+      squaredFrobenius: 0,
       blocks: new Array<number>(blocks).fill(0),
       entries: new Float64Array(entries),
     },

@@ -11,7 +11,7 @@ import type { HutchinsonState } from "./probeSums.ts";
 import { checkDistribution, type ProbeDistribution, probe } from "./probes.ts";
 import { type Interruption, products, usualBlockSize } from "./products.ts";
 import { columnScale, emptyRange, type RangeBasis, resumedRange, withRange } from "./rangeBasis.ts";
-import { dot, hostArithmetic } from "./vector.ts";
+import { arithmeticOf, dot } from "./vector.ts";
 
 /** Options of the estimators that work with a sketch `A Omega` of the matrix. */
 export interface SketchOptions extends RunOptions {
@@ -183,7 +183,7 @@ async function withSketched(
   state: SketchState,
   { Omega, products: made }: { readonly Omega: Matrix; readonly products: readonly Vector[] },
 ): Promise<SketchState> {
-  const arithmetic = A.arithmetic ?? hostArithmetic;
+  const arithmetic = arithmeticOf(A);
   const samples = [...state.samples];
   let { range } = state;
   for (const [k, y] of made.entries()) {

@@ -193,3 +193,8 @@ export const hostArithmetic: Arithmetic = {
   },
   combine: async (Q, S) => multiply(Q, S),
 };
+
+/** The arithmetic that an operator brings for bases of its vectors, else the loops of this file. */
+export function arithmeticOf({ arithmetic = hostArithmetic }: { readonly arithmetic?: Arithmetic }): Arithmetic {
+  return arithmetic;
+}
