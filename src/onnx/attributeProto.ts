@@ -10,14 +10,11 @@ import {
 import { isPacked } from "./packedIntegers.ts";
 import { fromTensorProto, tensorHeader, toTensorProto } from "./tensorProto.ts";
 
-/** AttributeProto of a named attribute. Throws "argument" for integers beyond 64 bits or with a fraction. */
-export function toAttributeProto(name: string, value: AttributeValue): AttributeProto {
+/** AttributeProto of a named attribute other than integers, which `writeNode` writes itself. */
+export function toAttributeProto(name: string, value: Exclude<AttributeValue, IntegerValue>): AttributeProto {
   if ("opaque" in value) return fromBinary(AttributeProtoSchema, value.opaque);
   const proto = create(AttributeProtoSchema, { name });
-  if ("int" in value) {
-    proto.type = AttributeType.INT;
-    proto.i = toInt64(name, value.int);
-  } else if ("float" in value) {
+  if ("float" in value) {
     proto.type = AttributeType.FLOAT;
     proto.f = Math.fround(value.float);
   } else if ("string" in value) {
@@ -33,16 +30,16 @@ export function toAttributeProto(name: string, value: AttributeValue): Attribute
   return proto;
 }
 
+/** One integer or several. */
+export type IntegerValue = Extract<AttributeValue, { int: unknown } | { ints: unknown }>;
+
 type ListValue = Extract<
   AttributeValue,
-  { ints: unknown } | { floats: unknown } | { strings: unknown } | { tensors: unknown } | { graphs: unknown }
+  { floats: unknown } | { strings: unknown } | { tensors: unknown } | { graphs: unknown }
 >;
 
 function fillList(proto: AttributeProto, value: ListValue): void {
-  if ("ints" in value) {
-    proto.type = AttributeType.INTS;
-    proto.ints = value.ints.map((int) => toInt64(proto.name, int));
-  } else if ("floats" in value) {
+  if ("floats" in value) {
     proto.type = AttributeType.FLOATS;
     proto.floats = value.floats.map(Math.fround);
   } else if ("strings" in value) {

@@ -1,7 +1,7 @@
 import { toBinary } from "@bufbuild/protobuf";
 import type { BinaryWriter } from "@bufbuild/protobuf/wire";
 import type { AttributeValue } from "../tensors/index.ts";
-import { toAttributeProto, toInt64 } from "./attributeProto.ts";
+import { type IntegerValue, toAttributeProto, toInt64 } from "./attributeProto.ts";
 import {
   AttributeProtoSchema,
   AttributeProto_AttributeType as AttributeType,
@@ -13,7 +13,7 @@ import { writeIntegers, writeMessage, writeText } from "./writeFields.ts";
 const fields = NodeProtoSchema.field;
 const attributeFields = AttributeProtoSchema.field;
 
-/** Writes the fields of a NodeProto. Throws "argument" as `toAttributeProto` does. */
+/** Writes the fields of a NodeProto. Throws "argument" as `toInt64` does. */
 export function writeNode(writer: BinaryWriter, node: OnnxNode): void {
   const { op, domain = "", name = "", inputs, outputs, attributes } = node;
   for (const input of inputs) writeText(writer, fields.input.number, input);
@@ -27,17 +27,17 @@ export function writeNode(writer: BinaryWriter, node: OnnxNode): void {
 }
 
 function writeAttribute(writer: BinaryWriter, name: string, value: AttributeValue): void {
-  if (!("int" in value || "ints" in value)) {
-    writer.raw(toBinary(AttributeProtoSchema, toAttributeProto(name, value)));
-    return;
-  }
-  const { number } = "int" in value ? attributeFields.i : attributeFields.ints;
-  const given = "int" in value ? [value.int] : value.ints;
+  if ("int" in value || "ints" in value) writeIntegerAttribute(writer, name, value);
+  else writer.raw(toBinary(AttributeProtoSchema, toAttributeProto(name, value)));
+}
+
+function writeIntegerAttribute(writer: BinaryWriter, name: string, value: IntegerValue): void {
+  const [field, type, given] =
+    "int" in value
+      ? ([attributeFields.i, AttributeType.INT, [value.int]] as const)
+      : ([attributeFields.ints, AttributeType.INTS, value.ints] as const);
+  const integers = given.map((int) => toInt64(name, int));
   writeText(writer, attributeFields.name.number, name);
-  writeIntegers(
-    writer,
-    number,
-    given.map((int) => toInt64(name, int)),
-  );
-  writeIntegers(writer, attributeFields.type.number, ["int" in value ? AttributeType.INT : AttributeType.INTS]);
+  writeIntegers(writer, field.number, integers);
+  writeIntegers(writer, attributeFields.type.number, [type]);
 }

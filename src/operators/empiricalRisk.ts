@@ -5,7 +5,7 @@ import type { RunOptions } from "../linalg/operator.ts";
 import type { Loss, TermLayout } from "../losses/index.ts";
 import { type Model, matches, type Pattern } from "../models/index.ts";
 import { type Precision, sizeOf, type Tensor, toPrecision, type Vector, zeros } from "../tensors/index.ts";
-import { checkLength } from "./flatVectors.ts";
+import { checkLength, flatRanges } from "./flatVectors.ts";
 import { gradientProduct, lossProduct } from "./lossAndGradient.ts";
 import type { Risk, RiskParameter } from "./risk.ts";
 import { type BoundData, bindData } from "./riskData.ts";
@@ -140,12 +140,10 @@ async function firstGraph(engine: OwnedEngine, bound: BoundData) {
 }
 
 function placeParameters(model: Model, chosen: readonly number[]): RiskParameter[] {
-  let offset = 0;
-  return chosen.map((index) => {
-    const { data, ...parameter } = model.parameters[index];
-    const placed = { ...parameter, offset, size: data.length };
-    offset += data.length;
-    return placed;
+  const ranges = flatRanges(chosen.map((index) => model.parameters[index].dims));
+  return chosen.map((index, i) => {
+    const { data: _, ...parameter } = model.parameters[index];
+    return { ...parameter, ...ranges[i] };
   });
 }
 

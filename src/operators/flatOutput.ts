@@ -1,6 +1,7 @@
 import type { Value } from "../graph/index.ts";
 import { concat, reshape, reshapedFrom } from "../primitives/index.ts";
 import { sizeOf, type Vector } from "../tensors/index.ts";
+import { type FlatPart, type FlatRange, flatRanges } from "./flatVectors.ts";
 import type { Tensors } from "./residualCache.ts";
 
 // A flat vector of all parameters' entries is one output of a program, its parts side by side. Where it is one term of a sum over batches, putting
@@ -10,12 +11,6 @@ import type { Tensors } from "./residualCache.ts";
 /** Entries from which on a vector is put together from several outputs, and from which on a part is one. */
 const LARGE = 2 ** 18;
 const LONG = 2 ** 14;
-
-/** Entries of a flat vector from `offset` on. */
-export interface FlatPart {
-  readonly offset: number;
-  readonly entries: Vector;
-}
 
 /** A flat vector of values, one after the other and row-major each, as outputs of a program. */
 export interface FlatOutput {
@@ -33,24 +28,9 @@ export function flatOutput(
   shapes: readonly (readonly number[])[],
   { columns, isTerm }: { readonly columns: number; readonly isTerm: boolean },
 ): FlatOutput {
-  const ranges = placed(shapes);
+  const ranges = flatRanges(shapes).map((range, index) => ({ ...range, index }));
   const size = ranges.reduce((sum, range) => sum + range.size, 0);
   return columns === 1 && isTerm && size >= LARGE ? separateOutputs(ranges) : joinedOutput(columns);
-}
-
-interface Range {
-  readonly index: number;
-  readonly offset: number;
-  readonly size: number;
-}
-
-function placed(shapes: readonly (readonly number[])[]): Range[] {
-  let offset = 0;
-  return shapes.map((shape, index) => {
-    const range = { index, offset, size: sizeOf(shape) };
-    offset += range.size;
-    return range;
-  });
 }
 
 const ALL = "all parts";
@@ -64,7 +44,7 @@ function joinedOutput(columns: number): FlatOutput {
   };
 }
 
-function separateOutputs(ranges: readonly Range[]): FlatOutput {
+function separateOutputs(ranges: readonly (FlatRange & { readonly index: number })[]): FlatOutput {
   const long = ranges.filter(({ size }) => size >= LONG);
   const short = ranges.filter(({ size }) => size < LONG);
   return {
@@ -87,16 +67,9 @@ function separateOutputs(ranges: readonly Range[]): FlatOutput {
 }
 
 function sideBySide(values: readonly Value[], columns: number): Value {
-  const size = (value: Value) => sizeOf(value.shape) / columns;
-  if (columns > 1)
-    return concat(
-      values.map((value) => reshape(value, [columns, size(value)])),
-      1,
-    );
-  return concat(
-    values.map((value) => reshape(value, [size(value)])),
-    0,
-  );
+  const leading = columns === 1 ? [] : [columns];
+  const rows = values.map((value) => reshape(value, [...leading, sizeOf(value.shape) / columns]));
+  return concat(rows, leading.length);
 }
 
 /** A value with the same entries in the same order that is no reshape. */

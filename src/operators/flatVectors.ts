@@ -1,9 +1,30 @@
 import { unwrittenVector } from "#runtime";
 import { CurvatureError } from "../errors/index.ts";
 import { addCompensated } from "../linalg/vector.ts";
-import { type Precision, type Tensor, toPrecision, type Vector, zeros } from "../tensors/index.ts";
-import type { FlatPart } from "./flatOutput.ts";
+import { type Precision, sizeOf, type Tensor, toPrecision, type Vector, zeros } from "../tensors/index.ts";
 import type { RiskParameter } from "./risk.ts";
+
+/** Place of a value's entries in a flat vector. */
+export interface FlatRange {
+  readonly offset: number;
+  readonly size: number;
+}
+
+/** The places of values of these shapes, one after the other. */
+export function flatRanges(shapes: readonly (readonly number[])[]): FlatRange[] {
+  let offset = 0;
+  return shapes.map((shape) => {
+    const range = { offset, size: sizeOf(shape) };
+    offset += range.size;
+    return range;
+  });
+}
+
+/** Entries of a flat vector from `offset` on. */
+export interface FlatPart {
+  readonly offset: number;
+  readonly entries: Vector;
+}
 
 /** A sum of flat vectors. */
 export interface FlatSum {

@@ -5,6 +5,7 @@ import { compile, type NamedGraph, type Program, withForms } from "../runtime/in
 import { type Precision, sizeOf } from "../tensors/index.ts";
 import type { FedBatchGraph } from "./batchGraph.ts";
 import { type FlatOutput, flatOutput } from "./flatOutput.ts";
+import { flatRanges } from "./flatVectors.ts";
 import type { BatchProduct } from "./risk.ts";
 
 /** Compiled forms of one product for one batch shape; each is compiled when first needed. */
@@ -126,14 +127,11 @@ function withColumns(
 ): { readonly outputs: readonly Value[]; readonly inputs: { readonly [name: string]: Value } } {
   if (columns === 1) return { outputs, inputs: Object.fromEntries(vectors) };
   const variables = vectors.map(([, value]) => value);
-  const total = variables.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
-  const all = input(allColumns, [columns, total]);
-  let start = 0;
-  const replacements = variables.map(({ shape }) => {
-    const limit = start + sizeOf(shape);
-    const part = reshape(slice(all, { axis: 1, start, limit }), [columns, ...shape]);
-    start = limit;
-    return part;
+  const ranges = flatRanges(variables.map(({ shape }) => shape));
+  const all = input(allColumns, [columns, ranges.reduce((sum, { size }) => sum + size, 0)]);
+  const replacements = variables.map(({ shape }, i) => {
+    const { offset, size } = ranges[i];
+    return reshape(slice(all, { axis: 1, start: offset, limit: offset + size }), [columns, ...shape]);
   });
   return { outputs: vectorize(outputs, variables, { replacements, size: columns }), inputs: { [allColumns]: all } };
 }

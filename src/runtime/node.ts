@@ -47,7 +47,7 @@ const SCARCE_SHARE = 1 / 16;
 /** Whether the engine keeps what a session has used to itself, for its next run. */
 function keepsArena(largestValue: number): boolean {
   if (largestValue < SHARED_BYTES[0]) return true;
-  if (givesMemoryBack() || largestValue > SCARCE_SHARE * freemem()) return false;
+  if (givesMemoryBack() || largestValue > SCARCE_SHARE * freeMemory()) return false;
   return !keepLargeBlocks() || largestValue > SHARED_BYTES[1];
 }
 

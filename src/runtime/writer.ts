@@ -60,8 +60,10 @@ export function graphWriter(options: Pick<Lowering, "precision" | "opset" | "por
     constant,
     integers(values) {
       // Shapes and axes recur all over a graph, as a key without the tensor that has it.
-      const known = values.length > 64 ? undefined : constants.get(`BigInt64Array[${values.length}]${values}`);
-      return known ?? constant({ data: BigInt64Array.from(values, BigInt), dims: [values.length] });
+      const key = elementKey("BigInt64Array", [values.length], values);
+      return (
+        (key && constants.get(key)) ?? constant({ data: BigInt64Array.from(values, BigInt), dims: [values.length] })
+      );
     },
     float: (value) => constant({ data: Float64Array.of(value), dims: [] }),
     finish(outputs) {
@@ -81,9 +83,13 @@ export function inPrecision(tensor: Tensor, precision: Precision): Tensor {
 }
 
 function constantKey({ data, dims, dtype }: Tensor): string | undefined {
-  if (data.length > 64) return undefined;
-  const elements = Array.from(data as ArrayLike<unknown>, (x) => (Object.is(x, -0) ? "-0" : String(x)));
-  return `${dtype ?? data.constructor.name}[${dims}]${elements}`;
+  return elementKey(dtype ?? data.constructor.name, dims, data as ArrayLike<unknown>);
+}
+
+/** Key of a constant by its elements, where they are few. */
+function elementKey(type: string, dims: readonly number[], elements: ArrayLike<unknown>): string | undefined {
+  if (elements.length > 64) return undefined;
+  return `${type}[${dims}]${Array.from(elements, (x) => (Object.is(x, -0) ? "-0" : String(x)))}`;
 }
 
 /**
