@@ -12,6 +12,7 @@ export {
   type ReportedMatrix,
   version,
 } from "./applications/index.ts";
+export { jvp, linearize, transpose, vectorize, vjp } from "./autodiff/index.ts";
 export {
   type ArraysOptions,
   type AsyncDataOptions,
@@ -97,8 +98,13 @@ export {
   type SuggestedLoss,
 } from "./models/index.ts";
 export {
+  type BatchConstants,
   type BatchGraph,
+  type BatchOutputs,
   type BatchProduct,
+  type BuiltProduct,
+  type CurvatureDefinition,
+  curvatureMatrix,
   type EmpiricalRiskOptions,
   type EvaluatedBatch,
   type ExportedModel,
@@ -109,17 +115,22 @@ export {
   exportProduct,
   type FisherOptions,
   fisher,
+  type GradientCovarianceOptions,
   ggn,
   gradientCovariance,
+  gradientSecondMoment,
   hessian,
   type InputOptions,
   inputGradient,
   inputHessian,
   inputJacobian,
   jacobian,
+  type PassOptions,
   type Risk,
   type RiskEngine,
   type RiskParameter,
+  type Shard,
+  type Tensors,
 } from "./operators/index.ts";
 export * as primitives from "./primitives/index.ts";
 export type { Stream } from "./random/index.ts";

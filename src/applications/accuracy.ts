@@ -13,7 +13,6 @@ export async function accuracy(risk: Risk, options: RunOptions = {}): Promise<nu
   let [right, counted, classes] = [0, 0, true];
   await risk.engine.run(
     {
-      key: "accuracy",
       build: ({ f, y, loss }) => {
         const bounds = loss.labels?.(layout, { dims: y.shape, integer: y.type !== "float" });
         classes &&= bounds !== undefined;

@@ -58,6 +58,7 @@ export async function batchGraph({ model, loss, outputs, chosen, shape }: BatchG
     y,
     targets,
     rowWeights,
+    scale: input("scale", []),
     weights: termWeights(loss.termWeights?.(y), { rowWeights, rows: shape.rows, positions: layout.positions }),
     loss,
     layout,

@@ -2,9 +2,18 @@ import { vjp } from "../autodiff/index.ts";
 import { scalar, type Value } from "../graph/index.ts";
 import type { LinearOperator } from "../linalg/operator.ts";
 import { mul, reduceSum, reduceSumKeeping } from "../primitives/index.ts";
+import { type CurvatureDefinition, curvatureMatrix } from "./curvatureMatrix.ts";
 import { throughOutputs, weighted } from "./outputProduct.ts";
-import { parameterProduct } from "./parameterProduct.ts";
 import type { BatchGraph, Risk } from "./risk.ts";
+
+const definition: CurvatureDefinition = {
+  name: "empirical Fisher matrix",
+  psd: true,
+  ...throughOutputs((terms, u) => {
+    const g = termGradients(terms);
+    return weighted(terms, mul(g, reduceSumKeeping(mul(g, u), [1])));
+  }),
+};
 
 /**
  * Empirical Fisher matrix c sum_t w_t J_t' g_t g_t' J_t, with g_t the gradient in the outputs of the term's unweighted loss
@@ -12,17 +21,7 @@ import type { BatchGraph, Risk } from "./risk.ts";
  * perfect fit (Kunstner, Balles and Hennig, 2019). A product is one pass over the data, about one and a half gradients.
  */
 export function empiricalFisher(risk: Risk): LinearOperator {
-  return parameterProduct(risk, {
-    key: "empirical fisher",
-    psd: true,
-    ...throughOutputs({
-      matrix(terms, u) {
-        const g = termGradients(terms);
-        return weighted(terms, mul(g, reduceSumKeeping(mul(g, u), [1])));
-      },
-      factor: risk.scale,
-    }),
-  });
+  return curvatureMatrix(risk, definition);
 }
 
 /** Gradient of each term's unweighted loss in its outputs, [T, C]. */

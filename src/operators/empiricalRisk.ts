@@ -1,16 +1,14 @@
 import { freeMemory } from "#runtime";
-import { type Data, rebatch } from "../data/index.ts";
+import type { Data } from "../data/index.ts";
 import { CurvatureError } from "../errors/index.ts";
-import type { RunOptions } from "../linalg/operator.ts";
-import type { Loss, TermLayout } from "../losses/index.ts";
+import type { Loss } from "../losses/index.ts";
 import { type Model, matches, type Pattern } from "../models/index.ts";
-import { type Precision, sizeOf, type Tensor, toPrecision, type Vector, zeros } from "../tensors/index.ts";
-import { checkLength, flatRanges } from "./flatVectors.ts";
-import { gradientProduct, lossProduct } from "./lossAndGradient.ts";
-import type { Risk, RiskParameter } from "./risk.ts";
-import { type BoundData, bindData } from "./riskData.ts";
-import { type OwnedEngine, riskEngine } from "./riskEngine.ts";
-import { scanData } from "./scanData.ts";
+import type { Precision } from "../tensors/index.ts";
+import { attachData } from "./attachData.ts";
+import { flatRanges } from "./flatVectors.ts";
+import type { Risk, RiskParameter, Shard } from "./risk.ts";
+import { sharedEngine } from "./riskEngine.ts";
+import { type RiskFamily, riskView, shardOf } from "./riskView.ts";
 
 /** What an objective is made of. */
 export interface EmpiricalRiskOptions {
@@ -27,8 +25,8 @@ export interface EmpiricalRiskOptions {
   readonly cache?: number;
   /** Threads within one operation of ONNX Runtime; its own choice if absent. */
   readonly threads?: number;
-  /** What the sum over terms is divided by, instead of the loss's own denominator: for a shard of a larger data set. */
-  readonly denominator?: number;
+  /** Place of the data in a larger data set, of which they are a part; default: they are the whole. */
+  readonly shard?: Shard;
 }
 
 /** Share of the free memory that kept residuals may take. */
@@ -43,31 +41,23 @@ const CACHE_SHARE = 0.25;
  *   "unsupported" for operators without a rule, "nondeterministic" where data or model change between two evaluations
  */
 export async function empiricalRisk(options: EmpiricalRiskOptions): Promise<Risk> {
-  const { model, loss, dtype = "float32", cache = Math.floor(freeMemory() * CACHE_SHARE) } = options;
+  const { model, loss, threads, dtype = "float32", cache = Math.floor(freeMemory() * CACHE_SHARE) } = options;
   checkOptions(options);
   const chosen = chooseParameters(model, options.parameters);
   const outputs = chooseOutputs(model, { loss, output: options.output });
-  const data = fittedBatches(options.data, model);
-  let bound = bindData(data, { model, loss });
-  const { threads } = options;
   const settings = { model, loss, precision: dtype, outputs, chosen, cache, ...(threads !== undefined && { threads }) };
-  let engine = riskEngine({ ...settings, bound });
+  const engine = sharedEngine(settings);
   try {
-    let layout: TermLayout;
-    try {
-      layout = (await firstGraph(engine, bound)).layout;
-    } catch (error) {
-      if (model.fixedRows === undefined || !(error instanceof CurvatureError && error.code === "unsupported"))
-        throw error;
-      // Copies side by side are not to be had for some operator of the model: its rows go one by one.
-      bound = bindData(rebatch(data, model.fixedRows), { model, loss });
-      engine = riskEngine({ ...settings, bound });
-      layout = (await firstGraph(engine, bound)).layout;
-    }
-    const summed = await scanData(bound, { loss, layout });
-    const scale = 1 / (options.denominator ?? summed);
     const parameters = placeParameters(model, chosen);
-    const risk = assemble({ model, loss, dtype, engine, bound, layout, parameters, chosen, outputs, scale });
+    const family: RiskFamily = { model, loss, dtype, outputs, parameters, engine };
+    const attached = await attachData(family, options.data);
+    const shard = shardOf(attached, options.shard);
+    const view = riskView(family, { ...attached, shard, theta: engine.theta, isReleased: () => false });
+    const dispose = async () => {
+      await view.dispose();
+      await engine.release();
+    };
+    const risk: Risk = { ...view, dispose, [Symbol.asyncDispose]: dispose };
     await checkDeterminism(risk);
     return risk;
   } catch (error) {
@@ -76,7 +66,7 @@ export async function empiricalRisk(options: EmpiricalRiskOptions): Promise<Risk
   }
 }
 
-function checkOptions({ dtype = "float32", cache, threads, denominator }: EmpiricalRiskOptions): void {
+function checkOptions({ dtype = "float32", cache, threads }: EmpiricalRiskOptions): void {
   if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1)) {
     throw new CurvatureError("argument", `threads must be a positive integer, got ${threads}`);
   }
@@ -85,9 +75,6 @@ function checkOptions({ dtype = "float32", cache, threads, denominator }: Empiri
   }
   if (cache !== undefined && !(cache >= 0))
     throw new CurvatureError("argument", `cache must be a number of bytes, not negative; got ${cache}`);
-  if (denominator !== undefined && !(denominator > 0 && Number.isFinite(denominator))) {
-    throw new CurvatureError("argument", `denominator must be positive and finite, got ${denominator}`);
-  }
 }
 
 /** Indices of the parameters that are asked for. */
@@ -122,90 +109,12 @@ function chooseOutputs(
   return wanted;
 }
 
-/** Batches of a size that a model with a fixed number of rows can take. */
-function fittedBatches(data: Data, { fixedRows, name }: Model): Data {
-  if (fixedRows === undefined || fixedRows === 1) return data;
-  if (data.rows % fixedRows !== 0) {
-    throw new CurvatureError(
-      "data",
-      `${name} computes ${fixedRows} rows at once, which does not divide the ${data.rows} rows of ${data.description}; leave ${data.rows % fixedRows} rows out, or export it with a free batch axis`,
-    );
-  }
-  return rebatch(data, Math.max(Math.floor(data.batchSize / fixedRows), 1) * fixedRows);
-}
-
-async function firstGraph(engine: OwnedEngine, bound: BoundData) {
-  for await (const batch of bound.data.batches()) return engine.graph(bound.bind(batch).shape);
-  throw new CurvatureError("data", `${bound.data.description}: no batches; a loss needs at least one row`);
-}
-
 function placeParameters(model: Model, chosen: readonly number[]): RiskParameter[] {
   const ranges = flatRanges(chosen.map((index) => model.parameters[index].dims));
   return chosen.map((index, i) => {
     const { data: _, ...parameter } = model.parameters[index];
     return { ...parameter, ...ranges[i] };
   });
-}
-
-interface Assembly {
-  readonly model: Model;
-  readonly loss: Loss;
-  readonly dtype: Precision;
-  readonly engine: OwnedEngine;
-  readonly bound: BoundData;
-  readonly layout: TermLayout;
-  readonly parameters: readonly RiskParameter[];
-  readonly chosen: readonly number[];
-  readonly outputs: readonly string[];
-  readonly scale: number;
-}
-
-function assemble(parts: Assembly): Risk {
-  const { model, loss, dtype, engine, bound, layout, parameters, chosen, outputs, scale } = parts;
-  const size = parameters.reduce((sum, parameter) => sum + parameter.size, 0);
-  const dispose = () => engine.release();
-  return {
-    model,
-    lossFunction: loss,
-    data: bound.data,
-    dtype,
-    parameters,
-    size,
-    rows: bound.data.rows,
-    scale,
-    layout,
-    notices: noticesOf(model, { loss, outputs }),
-    engine,
-    loss: (options) => sumLoss(engine, { scale, options }),
-    gradient: (options = {}) => engine.sum(gradientProduct(scale), { options }),
-    theta() {
-      const theta = zeros(size, dtype);
-      for (let i = 0; i < chosen.length; i++)
-        theta.set(toPrecision(model.parameters[chosen[i]].data, dtype), parameters[i].offset);
-      return theta;
-    },
-    split(vector) {
-      checkLength(vector, size);
-      return Object.fromEntries(
-        parameters.map(({ name, dims, offset, size: own }) => [
-          name,
-          { data: vector.subarray(offset, offset + own), dims },
-        ]),
-      );
-    },
-    join: (tensors) => joinTensors(tensors, { parameters, size, dtype }),
-    dispose,
-    [Symbol.asyncDispose]: dispose,
-  };
-}
-
-async function sumLoss(
-  engine: OwnedEngine,
-  { scale, options = {} }: { readonly scale: number; readonly options: RunOptions | undefined },
-): Promise<number> {
-  let sum = 0;
-  await engine.run(lossProduct, { collect: ({ loss }) => void (sum += Number(loss.data[0])), options });
-  return scale * sum;
 }
 
 /** Two evaluations of the loss must agree to the last bit: nothing in the model may draw random numbers or keep a state. */
@@ -216,53 +125,4 @@ async function checkDeterminism(risk: Risk): Promise<void> {
     "nondeterministic",
     `${risk.model.name}: two evaluations of the loss on the same data gave ${first} and ${second}; export the model in evaluation mode`,
   );
-}
-
-function noticesOf(
-  model: Model,
-  { loss, outputs }: { readonly loss: Loss; readonly outputs: readonly string[] },
-): string[] {
-  const cuts = model.outputs.flatMap(({ name, activation }) => {
-    if (!outputs.includes(name) || activation === undefined || loss.cut.length === 0) return [];
-    if (loss.cut.includes(activation))
-      return [`Output "${name}" is taken before its final ${activation}, which the loss ${loss.name} contains itself.`];
-    return [
-      `Output "${name}" ends in ${activation}, which the loss ${loss.name} does not contain: it takes the results for logits. Choose a loss that fits, or an output before it.`,
-    ];
-  });
-  const rows =
-    model.fixedRows === undefined
-      ? []
-      : [
-          `The file computes ${model.fixedRows} row${model.fixedRows === 1 ? "" : "s"} at once; larger batches are computed as copies of it with the same weights.`,
-        ];
-  return [...model.notices, ...cuts, ...rows];
-}
-
-function joinTensors(
-  tensors: { readonly [name: string]: Tensor },
-  {
-    parameters,
-    size,
-    dtype,
-  }: { readonly parameters: readonly RiskParameter[]; readonly size: number; readonly dtype: Precision },
-): Vector {
-  const vector = zeros(size, dtype);
-  for (const [name, { data, dims }] of Object.entries(tensors)) {
-    const parameter = parameters.find((each) => each.name === name);
-    if (parameter === undefined) {
-      throw new CurvatureError(
-        "argument",
-        `no parameter is called "${name}"; the risk has ${parameters
-          .map((each) => each.name)
-          .slice(0, 10)
-          .join(", ")}`,
-      );
-    }
-    if (data.length !== parameter.size || sizeOf(dims) !== parameter.size) {
-      throw new CurvatureError("shape", `parameter "${name}" has ${parameter.size} entries, got ${data.length}`);
-    }
-    vector.set(data as Vector, parameter.offset);
-  }
-  return vector;
 }

@@ -3,14 +3,13 @@ import { CurvatureError } from "../errors/index.ts";
 import { input, scalar, type Value } from "../graph/index.ts";
 import type { Loss } from "../losses/index.ts";
 import { type Model, matches, type Pattern } from "../models/index.ts";
-import { div, reduceSum, scale, zeros } from "../primitives/index.ts";
+import { div, reduceSum, zeros } from "../primitives/index.ts";
 import { lower } from "../runtime/index.ts";
 import { formatDims, type Precision, sizeOf, type Tensor, toPrecision } from "../tensors/index.ts";
 import { batchGraph, type FedBatchGraph } from "./batchGraph.ts";
-import { vectorName } from "./flatVectors.ts";
 import { lossHessian } from "./ggn.ts";
-import { summedLoss } from "./lossAndGradient.ts";
-import { type OutputMatrix, outputProduct, weighted } from "./outputProduct.ts";
+import { scaledLoss } from "./lossAndGradient.ts";
+import { throughOutputs, weighted } from "./outputProduct.ts";
 
 /** A derivative that can be saved as an ONNX model. */
 export type ExportedProduct = "gradient" | "hvp" | "ggnvp" | "jvp" | "vjp";
@@ -106,7 +105,14 @@ async function graphOf(
     }),
   );
   const targets = options.targets === undefined ? {} : { targets: options.targets };
-  return batchGraph({ model, loss, outputs, chosen, shape: { rows, inputs, weighted: false, ...targets } });
+  const batch = await batchGraph({
+    model,
+    loss,
+    outputs,
+    chosen,
+    shape: { rows, inputs, weighted: false, ...targets },
+  });
+  return { ...batch, scale: ownScale(batch) };
 }
 
 interface Built {
@@ -122,7 +128,7 @@ interface BuildRequest {
 
 const BUILDERS: { readonly [product in ExportedProduct]: (request: BuildRequest) => Built } = {
   gradient({ batch, names }) {
-    const loss = reducedLoss(batch);
+    const loss = scaledLoss(batch);
     return {
       inputs: {},
       outputs: { loss, ...prefixed("gradient", names, vjp([loss], batch.parameters, [scalar(1)])) },
@@ -130,7 +136,7 @@ const BUILDERS: { readonly [product in ExportedProduct]: (request: BuildRequest)
   },
   hvp({ batch, names }) {
     const v = vectors(batch, names);
-    const gradient = vjp([reducedLoss(batch)], batch.parameters, [scalar(1)]);
+    const gradient = vjp([scaledLoss(batch)], batch.parameters, [scalar(1)]);
     const product = jvp(gradient, batch.parameters, Object.values(v)).map(
       (part, i) => part ?? zeros(batch.parameters[i].shape),
     );
@@ -138,10 +144,8 @@ const BUILDERS: { readonly [product in ExportedProduct]: (request: BuildRequest)
   },
   ggnvp({ batch, names }) {
     const v = vectors(batch, names);
-    const matrix: OutputMatrix = (terms, u) => weighted(terms, lossHessian(terms, u));
-    const product = outputProduct(batch, { v: Object.values(v), matrix, factor: 1 });
-    const parts = product.map((part) => reduced(batch, part));
-    return { inputs: v, outputs: prefixed("product", names, parts) };
+    const { product } = throughOutputs((terms, u) => weighted(terms, lossHessian(terms, u)));
+    return { inputs: v, outputs: prefixed("product", names, product(batch, Object.values(v))) };
   },
   jvp({ batch, names, output }) {
     const v = vectors(batch, names);
@@ -158,7 +162,7 @@ const BUILDERS: { readonly [product in ExportedProduct]: (request: BuildRequest)
 };
 
 function vectors({ parameters }: FedBatchGraph, names: readonly string[]): { readonly [name: string]: Value } {
-  return Object.fromEntries(names.map((name, i) => [vectorName(name), input(vectorName(name), parameters[i].shape)]));
+  return Object.fromEntries(names.map((name, i) => [`v.${name}`, input(`v.${name}`, parameters[i].shape)]));
 }
 
 function prefixed(
@@ -169,17 +173,13 @@ function prefixed(
   return Object.fromEntries(names.map((name, i) => [`${prefix}.${name}`, values[i]]));
 }
 
-function reducedLoss(batch: FedBatchGraph): Value {
-  return reduced(batch, summedLoss(batch));
-}
-
-/** A sum over terms divided by the denominator of this batch: the summed weight of its terms, or a number. */
-function reduced({ loss, y, layout, targets }: FedBatchGraph, sum: Value): Value {
-  if (loss.reduction === "sum") return sum;
+/** The factor c of this batch alone: one over the summed weight of its terms, or over their number. */
+function ownScale({ loss, y, layout, targets }: FedBatchGraph): Value {
+  if (loss.reduction === "sum") return scalar(1);
   const weights = loss.termWeights?.(y);
-  if (weights !== undefined) return div(sum, reduceSum(weights));
+  if (weights !== undefined) return div(scalar(1), reduceSum(weights));
   const empty = { data: new Float32Array(sizeOf(targets.shape)), dims: targets.shape };
-  return scale(sum, 1 / loss.denominator(empty, { layout }));
+  return scalar(1 / loss.denominator(empty, { layout }));
 }
 
 function checkNames(model: Model, inputs: readonly string[]): void {

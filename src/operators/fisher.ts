@@ -4,8 +4,13 @@ import { input, scalar, type Value } from "../graph/index.ts";
 import type { LinearOperator } from "../linalg/operator.ts";
 import type { Likelihood } from "../losses/index.ts";
 import { broadcast, mul, reduceSum, reduceSumKeeping, reshape, scale } from "../primitives/index.ts";
+import {
+  type CurvatureDefinition,
+  curvatureMatrix,
+  type DefinitionWithConstants,
+  matrixWithConstants,
+} from "./curvatureMatrix.ts";
 import { throughOutputs, weighted } from "./outputProduct.ts";
-import { parameterProduct } from "./parameterProduct.ts";
 import type { BatchGraph, Risk } from "./risk.ts";
 import { sampledLabels } from "./sampledLabels.ts";
 
@@ -14,6 +19,18 @@ export type FisherOptions =
   | { readonly type: 2 }
   | { readonly type: 1; readonly labels: "all" }
   | { readonly type: 1; readonly labels: number; readonly seed: number };
+
+const expected: CurvatureDefinition = {
+  name: "Fisher matrix, type 2",
+  psd: true,
+  ...throughOutputs((terms, u) => weighted(terms, terms.loss.likelihood!.expectedHessian(terms.f, u))),
+};
+
+const exact: CurvatureDefinition = {
+  name: "Fisher matrix, type 1",
+  psd: true,
+  ...throughOutputs((terms, u) => weighted(terms, terms.loss.likelihood!.scoreMoment!(terms.f, u))),
+};
 
 /**
  * Fisher information matrix of the model's own predictive distribution p(y | f), [size, size], positive semidefinite:
@@ -42,7 +59,7 @@ export function fisher(risk: Risk, options: FisherOptions): LinearOperator {
     const { type } = options as { readonly type: unknown };
     throw new CurvatureError("argument", `fisher: type must be 1 or 2, got ${JSON.stringify(type)}`);
   }
-  if (options.type === 2) return exactFisher(risk, "fisher 2", likelihood.expectedHessian);
+  if (options.type === 2) return curvatureMatrix(risk, expected);
   if (options.labels === "all") {
     if (likelihood.scoreMoment === undefined) {
       throw new CurvatureError(
@@ -50,48 +67,49 @@ export function fisher(risk: Risk, options: FisherOptions): LinearOperator {
         `the loss ${name} cannot sum over all labels; ask for a number of labels instead`,
       );
     }
-    return exactFisher(risk, "fisher 1", likelihood.scoreMoment);
+    return curvatureMatrix(risk, exact);
   }
-  return sampledFisher(risk, { likelihood, labels: options.labels, seed: options.seed });
+  return sampledFisher(risk, options as { readonly labels: number; readonly seed: number });
 }
 
-function exactFisher(risk: Risk, key: string, moment: (f: Value, u: Value) => Value): LinearOperator {
-  return parameterProduct(risk, {
-    key,
-    psd: true,
-    ...throughOutputs({ matrix: (terms, u) => weighted(terms, moment(terms.f, u)), factor: risk.scale }),
-  });
-}
-
-interface Sampling {
-  readonly likelihood: Likelihood;
-  readonly labels: number;
-  readonly seed: number;
-}
-
-function sampledFisher(risk: Risk, sampling: Sampling): LinearOperator {
-  const { likelihood, labels, seed } = sampling;
+function sampledFisher(
+  risk: Risk,
+  { labels, seed }: { readonly labels: number; readonly seed: number },
+): LinearOperator {
   if (!Number.isInteger(labels) || labels < 1) {
     throw new CurvatureError("argument", `fisher: labels must be "all" or a positive integer, got ${String(labels)}`);
   }
   if (!Number.isFinite(seed))
     throw new CurvatureError("argument", `fisher: sampled labels need a seed, a finite number; got ${String(seed)}`);
-  const drawn = sampledLabels(risk, sampling);
-  return parameterProduct(risk, {
-    key: `fisher 1 with ${labels} labels`,
+  const own = sampledOfRisk.get(risk) ?? new Map<string, LinearOperator>();
+  sampledOfRisk.set(risk, own);
+  const key = `${labels} ${seed}`;
+  const made =
+    own.get(key) ?? matrixWithConstants(risk, sampledDefinition(labels), sampledLabels(risk, { labels, seed }));
+  own.set(key, made);
+  return made;
+}
+
+/** Sampled Fisher matrices of a risk by number of labels and seed: each draws its labels once. */
+const sampledOfRisk = new WeakMap<Risk, Map<string, LinearOperator>>();
+
+const sampledDefinitions = new Map<number, DefinitionWithConstants>();
+
+function sampledDefinition(labels: number): DefinitionWithConstants {
+  const known = sampledDefinitions.get(labels);
+  if (known !== undefined) return known;
+  const definition: DefinitionWithConstants = {
+    name: "sampled Fisher matrix",
     psd: true,
-    constants: {
-      key: `seed ${seed}`,
-      prepare: drawn.prepare,
-      feed: ({ index }) => ({ labels: drawn.of(index) }),
-      inputs: ({ f }) => ({ labels: labelInput(likelihood, { terms: f.shape[0], outputs: f.shape[1], labels }) }),
-    },
-    ...throughOutputs({
-      matrix: (terms, u, constants) =>
-        weighted(terms, sampledMoment(terms, { u, drawnLabels: constants.labels, sampling })),
-      factor: risk.scale,
+    constants: ({ f, loss }) => ({
+      labels: labelInput(loss.likelihood!, { terms: f.shape[0], outputs: f.shape[1], labels }),
     }),
-  });
+    ...throughOutputs((terms, u, constants) =>
+      weighted(terms, sampledMoment(terms, { u, drawnLabels: constants.labels, labels })),
+    ),
+  };
+  sampledDefinitions.set(labels, definition);
+  return definition;
 }
 
 function labelInput(
@@ -104,10 +122,10 @@ function labelInput(
 
 /** 1/S sum_s g_s (g_s' u), with g_s the score at the s-th label of each term. Labels are [S T, ...], samples outermost. */
 function sampledMoment(
-  { f }: BatchGraph,
-  { u, drawnLabels, sampling }: { readonly u: Value; readonly drawnLabels: Value; readonly sampling: Sampling },
+  { f, loss }: BatchGraph,
+  { u, drawnLabels, labels }: { readonly u: Value; readonly drawnLabels: Value; readonly labels: number },
 ): Value {
-  const { likelihood, labels } = sampling;
+  const likelihood = loss.likelihood!;
   const [terms, outputs] = f.shape;
   const copies = reshape(broadcast(f, [labels, terms, outputs]), [labels * terms, outputs]);
   const [scores] = vjp([reduceSum(likelihood.negativeLogLikelihood(copies, drawnLabels))], [copies], [scalar(1)]);

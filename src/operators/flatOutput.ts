@@ -2,7 +2,7 @@ import type { Value } from "../graph/index.ts";
 import { concat, reshape, reshapedFrom } from "../primitives/index.ts";
 import { sizeOf, type Vector } from "../tensors/index.ts";
 import { type FlatPart, type FlatRange, flatRanges } from "./flatVectors.ts";
-import type { Tensors } from "./residualCache.ts";
+import type { Tensors } from "./risk.ts";
 
 // A flat vector of all parameters' entries is one output of a program, its parts side by side. Where it is one term of a sum over batches, putting
 // them side by side is a copy for nothing, of an array as large as the network: they can be added to the sum one by one. Then long parts

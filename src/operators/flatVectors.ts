@@ -74,17 +74,17 @@ export function checkLength(vector: Vector, size: number): void {
   }
 }
 
-/** The parts of a flat vector as feeds `v.<parameter>`, views. */
+/** The parts of a flat vector as feeds of the vectors that a matrix is multiplied with, views. */
 export function vectorFeeds(vector: Vector, parameters: readonly RiskParameter[]): { readonly [name: string]: Tensor } {
   return Object.fromEntries(
-    parameters.map(({ name, dims, offset, size }) => [
-      vectorName(name),
+    parameters.map(({ dims, offset, size }, i) => [
+      vectorName(i),
       { data: vector.subarray(offset, offset + size), dims },
     ]),
   );
 }
 
-/** Name of the input for a parameter's part of the vector that a matrix is multiplied with. */
-export function vectorName(parameter: string): string {
-  return `v.${parameter}`;
+/** Name of the part of the vector that belongs to a parameter, by the parameter's index in the risk. */
+export function vectorName(parameter: number): string {
+  return `v${parameter}`;
 }

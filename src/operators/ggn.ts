@@ -2,9 +2,13 @@ import { jvp, vjp } from "../autodiff/index.ts";
 import { scalar, type Value } from "../graph/index.ts";
 import type { LinearOperator } from "../linalg/operator.ts";
 import { reduceSum, zeros } from "../primitives/index.ts";
+import { type CurvatureDefinition, curvatureMatrix } from "./curvatureMatrix.ts";
 import { throughOutputs, weighted } from "./outputProduct.ts";
-import { parameterProduct } from "./parameterProduct.ts";
 import type { BatchGraph, Risk } from "./risk.ts";
+
+const product = throughOutputs((terms, u) => weighted(terms, lossHessian(terms, u)));
+const convex: CurvatureDefinition = { name: "generalized Gauss-Newton matrix", psd: true, ...product };
+const indefinite: CurvatureDefinition = { ...convex, psd: false };
 
 /**
  * Generalized Gauss-Newton matrix c sum_t w_t J_t' (d^2 l / df^2) J_t (Schraudolph, 2002): the Hessian of the risk without
@@ -12,11 +16,7 @@ import type { BatchGraph, Risk } from "./risk.ts";
  * one pass over the data, about one and a half gradients.
  */
 export function ggn(risk: Risk): LinearOperator {
-  return parameterProduct(risk, {
-    key: "ggn",
-    psd: risk.lossFunction.convex,
-    ...throughOutputs({ matrix: (terms, u) => weighted(terms, lossHessian(terms, u)), factor: risk.scale }),
-  });
+  return curvatureMatrix(risk, risk.lossFunction.convex ? convex : indefinite);
 }
 
 /** Second derivative of the loss as written in the outputs of each term, times u [T, C]. */

@@ -1,31 +1,43 @@
+import { CurvatureError } from "../errors/index.ts";
 import type { LinearOperator, RunOptions } from "../linalg/operator.ts";
 import { axpy, dot } from "../linalg/vector.ts";
-import { broadcast, mul, reduceSumKeeping, reshape } from "../primitives/index.ts";
 import { column, type Matrix, toPrecision, type Vector } from "../tensors/index.ts";
-import { termGradients } from "./empiricalFisher.ts";
-import { type OutputMatrix, throughOutputs, weighted } from "./outputProduct.ts";
-import { parameterProduct } from "./parameterProduct.ts";
+import { checkLength } from "./flatVectors.ts";
+import { gradientSecondMoment } from "./gradientSecondMoment.ts";
 import type { Risk } from "./risk.ts";
+
+/** Options of the covariance of row gradients. */
+export interface GradientCovarianceOptions {
+  /** Gradient of the risk of the whole data set, [size]; needed for a shard, which knows its own rows alone. */
+  readonly mean?: Vector | undefined;
+}
 
 /**
  * Covariance of the gradients of single rows, 1/N sum_n (g_n - g)(g_n - g)', [size, size]: what makes stochastic gradients
  * noisy. g_n is the gradient of row n's share of the risk times N, so that its mean over rows is the gradient g of the risk;
  * a sequence is one row. Positive semidefinite. A product is one pass over the data, about one and a half gradients; the
- * first also computes g.
+ * first also computes g. The operator of a shard is its share 1/N sum_n g_n g_n' - (n/N) g g' with n its own rows; the shares add up to the
+ * covariance.
+ *
+ * @throws CurvatureError "argument" for a shard without `mean`, "shape" for a mean of another length
  */
-export function gradientCovariance(risk: Risk): LinearOperator {
-  const { size, dtype } = risk;
-  const second = secondMoment(risk);
-  let mean: Promise<Vector> | undefined;
-  const gradient = (options: RunOptions) => {
-    mean ??= risk.gradient(options).catch((error: unknown) => {
-      mean = undefined;
-      throw error;
-    });
-    return mean;
-  };
+export function gradientCovariance(risk: Risk, { mean }: GradientCovarianceOptions = {}): LinearOperator {
+  const { size, dtype, rows, shard } = risk;
+  if (mean !== undefined) checkLength(mean, size);
+  if (mean === undefined && shard.rows !== rows) {
+    throw new CurvatureError(
+      "argument",
+      `gradientCovariance: these ${rows} rows are a shard of ${shard.rows}; pass { mean }, the gradient of the whole data set: the sum of the shards' gradients`,
+    );
+  }
+  const second = gradientSecondMoment(risk);
+  const share = rows / shard.rows;
+  const gradient = meanGradient(risk, mean);
+  const subtractMean = (result: Vector, { g, x }: { readonly g: Vector; readonly x: Vector }) =>
+    axpy(-share * dot(g, x), g, result);
   return {
     ...second,
+    psd: share === 1,
     async matvec(x, options = {}) {
       const result = Float64Array.from(await second.matvec(x, options));
       subtractMean(result, { g: await gradient(options), x });
@@ -41,31 +53,19 @@ export function gradientCovariance(risk: Risk): LinearOperator {
     async quadraticForms(X, options = {}) {
       const forms = await second.quadraticForms!(X, options);
       const g = await gradient(options);
-      return forms.map((form, k) => form - dot(g, column(X, k)) ** 2);
+      return forms.map((form, k) => form - share * dot(g, column(X, k)) ** 2);
     },
   };
 }
 
-/**
- * The mean of g_n g_n'. With g_n = N c J_n' s_n, s_n the weighted slopes of all terms of the row, it is
- * N c^2 sum J_n' s_n s_n' J_n.
- */
-function secondMoment(risk: Risk): LinearOperator {
-  const { rows, scale } = risk;
-  const matrix: OutputMatrix = (terms, u) => {
-    const slopes = weighted(terms, termGradients(terms));
-    const perRow = [terms.rows, slopes.shape[0] / terms.rows, slopes.shape[1]];
-    const along = reduceSumKeeping(reshape(mul(slopes, u), perRow), [1, 2]);
-    return mul(slopes, reshape(broadcast(along, perRow), slopes.shape));
+/** The given mean, or the gradient of the risk, computed once. */
+function meanGradient(risk: Risk, given: Vector | undefined): (options: RunOptions) => Promise<Vector> {
+  let mean: Promise<Vector> | undefined = given === undefined ? undefined : Promise.resolve(given.slice());
+  return (options) => {
+    mean ??= risk.gradient(options).catch((error: unknown) => {
+      mean = undefined;
+      throw error;
+    });
+    return mean;
   };
-  return parameterProduct(risk, {
-    key: "row gradients",
-    psd: true,
-    ...throughOutputs({ matrix, factor: rows * scale * scale }),
-  });
-}
-
-/** Subtracts g (g' x), in place. */
-function subtractMean(result: Vector, { g, x }: { readonly g: Vector; readonly x: Vector }): void {
-  axpy(-dot(g, x), g, result);
 }

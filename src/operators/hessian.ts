@@ -2,9 +2,23 @@ import { jvp, vjp } from "../autodiff/index.ts";
 import { scalar } from "../graph/index.ts";
 import type { LinearOperator } from "../linalg/operator.ts";
 import { zeros } from "../primitives/index.ts";
-import { summedLoss } from "./lossAndGradient.ts";
-import { parameterProduct } from "./parameterProduct.ts";
+import { type CurvatureDefinition, curvatureMatrix } from "./curvatureMatrix.ts";
+import { scaledLoss } from "./lossAndGradient.ts";
 import type { Risk } from "./risk.ts";
+
+const definition: CurvatureDefinition = {
+  name: "Hessian",
+  psd: false,
+  product(batch, v) {
+    const gradient = vjp([scaledLoss(batch)], batch.parameters, [scalar(1)]);
+    return jvp(gradient, batch.parameters, v).map((part, i) => part ?? zeros(batch.parameters[i].shape));
+  },
+  form(batch, v) {
+    const [slope] = jvp([scaledLoss(batch)], batch.parameters, v);
+    const [curvature] = slope === null ? [null] : jvp([slope], batch.parameters, v);
+    return curvature ?? scalar(0);
+  },
+};
 
 /**
  * Hessian, the exact second derivative of the risk L in its parameters, [size, size]. Symmetric, in general indefinite.
@@ -12,17 +26,5 @@ import type { Risk } from "./risk.ts";
  * less. A quadratic form v' H v is the second derivative of L along v, by two forward passes: about two thirds of a product.
  */
 export function hessian(risk: Risk): LinearOperator {
-  return parameterProduct(risk, {
-    key: "hessian",
-    psd: false,
-    product(batch, v) {
-      const gradient = vjp([summedLoss(batch, risk.scale)], batch.parameters, [scalar(1)]);
-      return jvp(gradient, batch.parameters, v).map((part, i) => part ?? zeros(batch.parameters[i].shape));
-    },
-    form(batch, v) {
-      const [slope] = jvp([summedLoss(batch, risk.scale)], batch.parameters, v);
-      const [curvature] = slope === null ? [null] : jvp([slope], batch.parameters, v);
-      return curvature ?? scalar(0);
-    },
-  });
+  return curvatureMatrix(risk, definition);
 }

@@ -1,10 +1,25 @@
+export { type CurvatureDefinition, curvatureMatrix } from "./curvatureMatrix.ts";
 export { empiricalFisher } from "./empiricalFisher.ts";
 export { type EmpiricalRiskOptions, empiricalRisk } from "./empiricalRisk.ts";
 export { type ExportedModel, type ExportedProduct, type ExportOptions, exportProduct } from "./exportProduct.ts";
 export { type FisherOptions, fisher } from "./fisher.ts";
 export { ggn } from "./ggn.ts";
-export { gradientCovariance } from "./gradientCovariance.ts";
+export { type GradientCovarianceOptions, gradientCovariance } from "./gradientCovariance.ts";
+export { gradientSecondMoment } from "./gradientSecondMoment.ts";
 export { hessian } from "./hessian.ts";
 export { type InputOptions, inputGradient, inputHessian, inputJacobian } from "./inputDerivatives.ts";
 export { jacobian } from "./jacobian.ts";
-export type { BatchGraph, BatchProduct, EvaluatedBatch, Risk, RiskEngine, RiskParameter } from "./risk.ts";
+export type {
+  BatchConstants,
+  BatchGraph,
+  BatchOutputs,
+  BatchProduct,
+  BuiltProduct,
+  EvaluatedBatch,
+  PassOptions,
+  Risk,
+  RiskEngine,
+  RiskParameter,
+  Shard,
+  Tensors,
+} from "./risk.ts";

@@ -4,7 +4,7 @@ import { input, scalar, type Value } from "../graph/index.ts";
 import type { LinearOperator, RunOptions } from "../linalg/operator.ts";
 import { zeros as zeroValue } from "../primitives/index.ts";
 import { sizeOf, type Tensor, type Vector, zeros } from "../tensors/index.ts";
-import { summedLoss } from "./lossAndGradient.ts";
+import { scaledLoss } from "./lossAndGradient.ts";
 import type { BatchGraph, BatchProduct, Risk } from "./risk.ts";
 import { rowProduct } from "./rowProduct.ts";
 
@@ -26,15 +26,8 @@ export async function inputGradient(
   const variable = chosenInput(risk, name);
   const perRow = sizeOf(variable.dims);
   const data = zeros(risk.rows * perRow, risk.dtype);
-  const product: BatchProduct = {
-    key: `input gradient ${variable.name}`,
-    build: (batch) => ({ outputs: { result: gradientIn(batch, batch.inputs[variable.name]) } }),
-  };
-  await risk.engine.run(product, {
-    collect: ({ result }, { start }) => {
-      const part = result.data as Vector;
-      for (let i = 0; i < part.length; i++) data[start * perRow + i] = risk.scale * part[i];
-    },
+  await risk.engine.run(gradientProduct(variable.name), {
+    collect: ({ result }, { start }) => data.set(result.data as Vector, start * perRow),
     options,
   });
   return { data, dims: [risk.rows, ...variable.dims] };
@@ -49,16 +42,8 @@ export async function inputGradient(
 export function inputHessian(risk: Risk, { input: name }: InputOptions = {}): LinearOperator {
   const variable = chosenInput(risk, name);
   const size = sizeOf(variable.dims);
-  const product: BatchProduct = {
-    key: `input hessian ${variable.name}`,
-    build(batch) {
-      const x = batch.inputs[variable.name];
-      const u = input("u", x.shape);
-      const [result] = jvp([gradientIn(batch, x)], [x], [u]);
-      return { vectors: { u }, outputs: { result: result ?? zeroValue(x.shape) } };
-    },
-  };
-  const matvec = rowProduct(risk, { product, sizes: [size, size], scale: risk.scale, name: "input Hessian" });
+  const product = hessianProduct(variable.name);
+  const matvec = rowProduct(risk, { product, sizes: [size, size], name: "input Hessian" });
   return { shape: [risk.rows * size, risk.rows * size], dtype: risk.dtype, symmetric: true, psd: false, matvec };
 }
 
@@ -73,40 +58,63 @@ export function inputJacobian(risk: Risk, { input: name }: InputOptions = {}): L
   const { rows, layout, dtype } = risk;
   const size = sizeOf(variable.dims);
   const outputs = layout.positions * layout.outputs;
-  const forward: BatchProduct = {
-    key: `input jacobian ${variable.name}`,
-    build({ inputs, output }) {
-      const x = inputs[variable.name];
-      const u = input("u", x.shape);
-      return { vectors: { u }, outputs: { result: jvp([output], [x], [u])[0] ?? zeroValue(output.shape) } };
-    },
-  };
-  const backward: BatchProduct = {
-    key: `input jacobian adjoint ${variable.name}`,
-    build({ inputs, output }) {
-      const u = input("u", output.shape);
-      return { vectors: { u }, outputs: { result: vjp([output], [inputs[variable.name]], [u])[0] } };
-    },
-  };
   const shared = { dtype, symmetric: false, psd: false } as const;
-  const called = { name: "input Jacobian", scale: 1 } as const;
+  const called = { name: "input Jacobian" } as const;
   const operator: LinearOperator = {
     ...shared,
     shape: [rows * outputs, rows * size],
-    matvec: rowProduct(risk, { ...called, product: forward, sizes: [size, outputs] }),
+    matvec: rowProduct(risk, { ...called, product: forwardProduct(variable.name), sizes: [size, outputs] }),
     adjoint: () => transposed,
   };
   const transposed: LinearOperator = {
     ...shared,
     shape: [rows * size, rows * outputs],
-    matvec: rowProduct(risk, { ...called, product: backward, sizes: [outputs, size] }),
+    matvec: rowProduct(risk, { ...called, product: backwardProduct(variable.name), sizes: [outputs, size] }),
     adjoint: () => operator,
   };
   return operator;
 }
 
+const gradientProduct = byInput((name) => ({
+  build: (batch) => ({ outputs: { result: gradientIn(batch, batch.inputs[name]) } }),
+}));
+
+const hessianProduct = byInput((name) => ({
+  build(batch) {
+    const x = batch.inputs[name];
+    const u = input("u", x.shape);
+    const [result] = jvp([gradientIn(batch, x)], [x], [u]);
+    return { vectors: { u }, outputs: { result: result ?? zeroValue(x.shape) } };
+  },
+}));
+
+const forwardProduct = byInput((name) => ({
+  build({ inputs, output }) {
+    const x = inputs[name];
+    const u = input("u", x.shape);
+    return { vectors: { u }, outputs: { result: jvp([output], [x], [u])[0] ?? zeroValue(output.shape) } };
+  },
+}));
+
+const backwardProduct = byInput((name) => ({
+  build({ inputs, output }) {
+    const u = input("u", output.shape);
+    return { vectors: { u }, outputs: { result: vjp([output], [inputs[name]], [u])[0] } };
+  },
+}));
+
+/** A product for each input that is asked for, made once, so that all risks of a family find its programs. */
+function byInput(make: (name: string) => BatchProduct): (name: string) => BatchProduct {
+  const made = new Map<string, BatchProduct>();
+  return (name) => {
+    const known = made.get(name) ?? make(name);
+    made.set(name, known);
+    return known;
+  };
+}
+
 function gradientIn(batch: BatchGraph, x: Value): Value {
-  return vjp([summedLoss(batch)], [x], [scalar(1)])[0];
+  return vjp([scaledLoss(batch)], [x], [scalar(1)])[0];
 }
 
 /** Name and sizes of one row of an input of floats. */

@@ -33,24 +33,31 @@ export function jacobian(risk: Risk): LinearOperator {
   return operator;
 }
 
+const forward: BatchProduct = {
+  build({ output, parameters }) {
+    const v = parameters.map(({ shape }, i) => input(vectorName(i), shape));
+    const [tangent] = jvp([output], parameters, v);
+    return {
+      vectors: Object.fromEntries(v.map((value, i) => [vectorName(i), value])),
+      outputs: { tangent: tangent ?? zeroValue(output.shape) },
+    };
+  },
+};
+
+const backward: BatchProduct = {
+  build({ output, parameters }) {
+    const u = input("u", output.shape);
+    return { vectors: { u }, flat: vjp([output], parameters, [u]) };
+  },
+};
+
 function forwardProduct(risk: Risk, perRow: number): LinearOperator["matvec"] {
   const { engine, parameters, size, dtype, rows } = risk;
-  const product: BatchProduct = {
-    key: "jacobian",
-    build({ output, parameters: values }) {
-      const v = parameters.map(({ name, dims }) => input(vectorName(name), dims));
-      const [tangent] = jvp([output], values, v);
-      return {
-        vectors: Object.fromEntries(parameters.map(({ name }, i) => [vectorName(name), v[i]])),
-        outputs: { tangent: tangent ?? zeroValue(output.shape) },
-      };
-    },
-  };
   return async (x: Vector, options: RunOptions = {}): Promise<Vector> => {
     checkLength(x, size);
     const vectors = vectorFeeds(toPrecision(x, dtype), parameters);
     const result = zeros(rows * perRow, dtype);
-    await engine.run(product, {
+    await engine.run(forward, {
       feed: () => vectors,
       collect: ({ tangent }, { start }) => result.set(tangent.data as Vector, start * perRow),
       options,
@@ -60,19 +67,12 @@ function forwardProduct(risk: Risk, perRow: number): LinearOperator["matvec"] {
 }
 
 function adjointProduct({ engine, dtype, rows }: Risk, perRow: number): LinearOperator["matvec"] {
-  const product: BatchProduct = {
-    key: "jacobian adjoint",
-    build({ output, parameters }) {
-      const u = input("u", output.shape);
-      return { vectors: { u }, flat: vjp([output], parameters, [u]) };
-    },
-  };
   return async (u: Vector, options: RunOptions = {}): Promise<Vector> => {
     const length = rows * perRow;
     if (u.length !== length) {
       throw new CurvatureError("shape", `the Jacobian has ${length} rows, got a vector of ${u.length}`);
     }
     const vector = toPrecision(u, dtype);
-    return engine.sum(product, { feed: (batch) => ({ u: rowsOf(vector, { ...batch, size: perRow }) }), options });
+    return engine.sum(backward, { feed: (batch) => ({ u: rowsOf(vector, { ...batch, size: perRow }) }), options });
   };
 }

@@ -1,24 +1,23 @@
-import type { Tensor } from "../tensors/index.ts";
+import type { Tensors } from "./risk.ts";
 
-/** Tensors by name. */
-export type Tensors = { readonly [name: string]: Tensor };
-
-/** Residuals of products by batch, within a budget of bytes. */
+/** Residuals of products by batch, within a budget of bytes. Keys are objects that stand for a product of a view. */
 export interface ResidualCache {
-  get(product: string, batch: number): Tensors | undefined;
+  get(product: object, batch: number): Tensors | undefined;
   /**
    * Whether residuals of this many bytes would be kept. Those of other products give way, those of the same product do not:
    * a pass over more batches than fit would otherwise always find the wrong ones.
    */
-  admits(product: string, bytes: number): boolean;
-  put(product: string, batch: number, residuals: Tensors): void;
+  admits(product: object, bytes: number): boolean;
+  put(product: object, batch: number, residuals: Tensors): void;
+  /** Forgets the residuals of these products. */
+  drop(products: Iterable<object>): void;
   clear(): void;
 }
 
 /** A cache that keeps at most `budget` bytes. */
 export function residualCache(budget: number): ResidualCache {
-  const products = new Map<string, Map<number, Tensors>>();
-  const sizes = new Map<string, number>();
+  const products = new Map<object, Map<number, Tensors>>();
+  const sizes = new Map<object, number>();
   const total = () => [...sizes.values()].reduce((sum, size) => sum + size, 0);
   return {
     get: (product, batch) => products.get(product)?.get(batch),
@@ -37,6 +36,12 @@ export function residualCache(budget: number): ResidualCache {
       products.delete(product);
       products.set(product, kept);
       sizes.set(product, (sizes.get(product) ?? 0) + bytes);
+    },
+    drop(dropped) {
+      for (const product of dropped) {
+        products.delete(product);
+        sizes.delete(product);
+      }
     },
     clear() {
       products.clear();

@@ -13,6 +13,19 @@ export interface RiskParameter extends Omit<Parameter, "data"> {
 }
 
 /**
+ * Part of a data set that is spread over several risks, on one machine or many. Every additive quantity (loss, gradient, products with all
+ * matrices, traces) summed over the shards is that of the whole data set.
+ */
+export interface Shard {
+  /** Denominator of the loss for the whole data set, positive: see the loss for what it counts. 1 for the reduction "sum". */
+  readonly denominator: number;
+  /** Rows of the whole data set. */
+  readonly rows: number;
+  /** Index in the whole data set of the first row here. Sampled labels are drawn by it. */
+  readonly firstRow: number;
+}
+
+/**
  * The objective L(theta) = c sum over loss terms of a model on a data set, as a function of the chosen parameters theta. It
  * owns compiled graphs and kept residuals: call `dispose` (or use `await using`) when done.
  */
@@ -27,8 +40,10 @@ export interface Risk {
   readonly size: number;
   /** Rows of the data set. */
   readonly rows: number;
-  /** What the sum over terms is multiplied with: 1 for "sum", 1 / denominator for "mean". */
+  /** Factor c of the sum over terms: 1 / shard.denominator. */
   readonly scale: number;
+  /** Place of these rows in the whole data set; the whole itself where no shard was given. */
+  readonly shard: Shard;
   /** How outputs are cut into loss terms. */
   readonly layout: TermLayout;
   /** What was done to model or data that a reader of results should know. */
@@ -43,7 +58,25 @@ export interface Risk {
   split(vector: Vector): { readonly [name: string]: Tensor };
   /** The flat vector of tensors by parameter name; parameters that are not given are zero. */
   join(tensors: { readonly [name: string]: Tensor }): Vector;
-  /** Frees compiled graphs and residuals. A pass over the data that still runs is finished first; later ones throw. */
+  /**
+   * The same objective at other parameters: shares the compiled graphs and the queue of this risk, keeps residuals of its own. Costs one copy
+   * of `theta` and no pass over the data. It ends with this risk, or alone by its own `dispose`. `model` keeps the weights of the file.
+   *
+   * @param theta [size], copied
+   * @throws CurvatureError "shape" for another length, "argument" for entries that are not finite
+   */
+  at(theta: Vector): Risk;
+  /**
+   * The same model, loss and parameters on other rows: a validation set, one row, another shard. Shares compiled graphs for batches of the
+   * same shape. Costs the checks of `empiricalRisk` on the new data. It ends with this risk, or alone by its own `dispose`.
+   *
+   * @throws CurvatureError "data" for rows that do not fit model or loss, "argument" for a shard that does not hold these rows
+   */
+  on(data: Data, options?: { readonly shard?: Shard }): Promise<Risk>;
+  /**
+   * Frees residuals and, for the risk that `empiricalRisk` made, the compiled graphs. A pass over the data that still runs is finished first;
+   * later ones throw, also those of risks made from this one by `at` and `on`.
+   */
   dispose(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
   /** For the curvature matrices: evaluates graphs batch by batch. */
@@ -65,48 +98,65 @@ export interface BatchGraph {
   readonly y: Value;
   /** Weight of each term, [T]; undefined if all are one. */
   readonly weights: Value | undefined;
+  /** Factor c of the sum over terms, of shape []. */
+  readonly scale: Value;
   readonly loss: Loss;
   readonly layout: TermLayout;
 }
 
-/** A quantity that is computed batch by batch. */
+/**
+ * A quantity that is computed batch by batch. The object itself is its identity: programs compiled for it serve every risk that shares them,
+ * so make it once and keep it.
+ */
 export interface BatchProduct {
-  /** Tells products of one risk apart: equal keys must mean equal graphs. */
-  readonly key: string;
-  /** Tells residuals apart that depend on constants besides the batch; default: `key`. */
-  readonly residualKey?: string;
-  /** The quantity on a batch of one shape; called once for each. */
+  /** The quantity on a batch of one shape; called once for each shape and number of columns. */
   build(batch: BatchGraph): BuiltProduct;
 }
 
 /** A quantity on one batch, as values. */
 export interface BuiltProduct {
-  /** Further inputs, which change from call to call. What does not depend on them is kept. */
+  /** Further inputs, which change from call to call. What does not depend on them is computed once and kept. */
   readonly vectors?: { readonly [name: string]: Value };
-  /** Further inputs that belong to the batch. */
+  /** Further inputs that belong to the batch, given by `PassOptions.constants`. */
   readonly constants?: { readonly [name: string]: Value };
-  /** What `RiskEngine.run` gives. */
+  /** Outputs by name, for `run`, `total` and `batches`. */
   readonly outputs?: { readonly [name: string]: Value };
-  /** What `RiskEngine.sum` sums over the batches, one value a parameter. */
+  /** One value a parameter, of its shape; `RiskEngine.sum` sums them over the batches as one flat vector. */
   readonly flat?: readonly Value[];
 }
 
 /** A batch while it is evaluated. */
 export interface EvaluatedBatch {
   readonly index: number;
+  /** Index of its first row in the data of the risk. */
   readonly start: number;
   readonly rows: number;
 }
 
-/** What a pass over the data is given. */
+/** Numbers of a product that belong to the batch. The object is their identity: residuals computed with others are kept apart. */
+export interface BatchConstants {
+  /** The numbers for a batch, by name. */
+  of(batch: EvaluatedBatch): Tensors;
+}
+
+/** Tensors by name. */
+export type Tensors = { readonly [name: string]: Tensor };
+
+/** Options of one pass over the data. */
 export interface PassOptions {
-  /** Vectors and constants for a batch. */
-  readonly feed?: (
-    batch: EvaluatedBatch,
-  ) => { readonly [name: string]: Tensor } | Promise<{ readonly [name: string]: Tensor }>;
-  /** Columns of the vectors that are computed at once; 1 by default. Vectors and outputs then have a leading axis of that size. */
+  /** The product's vectors for a batch. */
+  readonly feed?: (batch: EvaluatedBatch) => Tensors | Promise<Tensors>;
+  /** The product's constants. */
+  readonly constants?: BatchConstants;
+  /** Values of each vector that are computed at once, 1 by default. Vectors and outputs then have a leading axis of that size. */
   readonly columns?: number;
   readonly options?: RunOptions;
+}
+
+/** Outputs of a product on one batch. */
+export interface BatchOutputs {
+  readonly batch: EvaluatedBatch;
+  readonly outputs: Tensors;
 }
 
 /** Evaluates products over the data set. */
@@ -118,16 +168,27 @@ export interface RiskEngine {
    */
   run(
     product: BatchProduct,
-    call: PassOptions & {
-      readonly collect: (outputs: { readonly [name: string]: Tensor }, batch: EvaluatedBatch) => void;
-    },
+    call: PassOptions & { readonly collect: (outputs: Tensors, batch: EvaluatedBatch) => void },
   ): Promise<void>;
+  /**
+   * The outputs of a product batch by batch, each computed when it is asked for. Other products may run in between.
+   *
+   * @throws as `run`
+   */
+  batches(product: BatchProduct, call?: PassOptions): AsyncGenerator<BatchOutputs, void, void>;
+  /**
+   * The sums over batches of a product's outputs, which must be floats of a shape that is the same in every batch. Summed and returned in
+   * float64, with compensation where the outputs are float64.
+   *
+   * @throws as `run`; "shape" for outputs whose shape depends on the batch, "unsupported" for outputs that are not floats
+   */
+  total(product: BatchProduct, call?: PassOptions): Promise<Tensors>;
   /**
    * The sum over batches of a product's flat vector, [size], column after column; as accurate as in twice its precision.
    *
    * @throws as `run`
    */
-  sum(product: BatchProduct, call: PassOptions): Promise<Vector>;
+  sum(product: BatchProduct, call?: PassOptions): Promise<Vector>;
   /** Arithmetic on bases of parameter vectors, where the engine has a faster one than loops. */
   readonly arithmetic?: Arithmetic;
   /** Largest number of columns at once whose intermediate values fit the memory set aside for them. */

@@ -9,13 +9,12 @@ export interface RowProductOptions {
   readonly product: BatchProduct;
   /** Entries a row of the vector and of the result. */
   readonly sizes: readonly [input: number, output: number];
-  readonly scale: number;
   /** What the operator is called in messages. */
   readonly name: string;
 }
 
 /** The function u -> result over the whole data set, one pass. */
-export function rowProduct(risk: Risk, { product, sizes, scale, name }: RowProductOptions) {
+export function rowProduct(risk: Risk, { product, sizes, name }: RowProductOptions) {
   const { engine, rows, dtype } = risk;
   const [inputSize, outputSize] = sizes;
   return async (u: Vector, options: RunOptions = {}): Promise<Vector> => {
@@ -29,11 +28,7 @@ export function rowProduct(risk: Risk, { product, sizes, scale, name }: RowProdu
     const result = zeros(rows * outputSize, dtype);
     await engine.run(product, {
       feed: (batch) => ({ u: rowsOf(vector, { ...batch, size: inputSize }) }),
-      collect: ({ result: part }, { start }) => {
-        const values = part.data as Vector;
-        const offset = start * outputSize;
-        for (let i = 0; i < values.length; i++) result[offset + i] = scale * values[i];
-      },
+      collect: ({ result: part }, { start }) => result.set(part.data as Vector, start * outputSize),
       options,
     });
     return result;

@@ -2,29 +2,29 @@ import type { RunOptions } from "../linalg/operator.ts";
 import type { Likelihood } from "../losses/index.ts";
 import { stream } from "../random/index.ts";
 import type { Tensor, Vector } from "../tensors/index.ts";
+import type { PreparedConstants } from "./curvatureMatrix.ts";
 import type { BatchProduct, EvaluatedBatch, Risk } from "./risk.ts";
 
-/** Labels drawn from the model's predictive distribution, batch by batch. */
-export interface SampledLabels {
-  /** Draws them with one forward pass, the first time it is called. */
-  prepare(options: RunOptions): Promise<void>;
-  /** Labels of a batch: [S T] class indices or [S T, size] numbers, samples outermost. */
-  of(batch: number): Tensor;
-}
-
 /** The outputs of the terms, [T, C]. */
-const outputsProduct: BatchProduct = { key: "term outputs", build: ({ f }) => ({ outputs: { f } }) };
+const outputsProduct: BatchProduct = { build: ({ f }) => ({ outputs: { f } }) };
 
-/** Draws S labels for every term. The numbers drawn for a row depend on the seed and the row's index alone. */
+/**
+ * S labels for every term, drawn from the model's predictive distribution with one forward pass before the first product: constants `labels` of a
+ * batch, [S T] class indices or [S T, size] numbers, samples outermost. The numbers drawn for a row depend on the seed and the row's index in
+ * the whole data set alone.
+ */
 export function sampledLabels(
   risk: Risk,
-  { likelihood, labels, seed }: { readonly likelihood: Likelihood; readonly labels: number; readonly seed: number },
-): SampledLabels {
+  { labels, seed }: { readonly labels: number; readonly seed: number },
+): PreparedConstants {
+  const likelihood = risk.lossFunction.likelihood!;
+  const { firstRow } = risk.shard;
   const drawn = new Map<number, Tensor>();
   let ready: Promise<void> | undefined;
   const draw = (options: RunOptions) =>
     risk.engine.run(outputsProduct, {
-      collect: ({ f }, batch) => void drawn.set(batch.index, drawBatch(f, { batch, likelihood, labels, seed })),
+      collect: ({ f }, batch) =>
+        void drawn.set(batch.index, drawBatch(f, { batch, firstRow, likelihood, labels, seed })),
       options,
     });
   return {
@@ -35,7 +35,7 @@ export function sampledLabels(
       });
       return ready;
     },
-    of: (batch) => drawn.get(batch)!,
+    of: ({ index }) => ({ labels: drawn.get(index)! }),
   };
 }
 
@@ -43,19 +43,21 @@ function drawBatch(
   outputs: Tensor,
   request: {
     readonly batch: EvaluatedBatch;
+    /** Index of the risk's first row in the whole data set. */
+    readonly firstRow: number;
     readonly likelihood: Likelihood;
     readonly labels: number;
     readonly seed: number;
   },
 ): Tensor {
-  const { batch, likelihood, labels, seed } = request;
+  const { batch, firstRow, likelihood, labels, seed } = request;
   const [terms, size] = outputs.dims;
   const f = outputs.data as Vector;
   const positions = terms / batch.rows;
   const labelSize = likelihood.labelSize(size);
   const values = new Float64Array(labels * terms * labelSize);
   for (let row = 0; row < batch.rows; row++) {
-    const random = stream(seed, "labels", batch.start + row);
+    const random = stream(seed, "labels", firstRow + batch.start + row);
     for (let term = row * positions; term < (row + 1) * positions; term++) {
       for (let s = 0; s < labels; s++) {
         const at = (s * terms + term) * labelSize;

@@ -5,7 +5,7 @@ import type { Tensor } from "../tensors/index.ts";
 import type { BoundBatch, BoundData } from "./riskData.ts";
 
 /**
- * Checks all rows of a data set for a loss. Returns the loss's denominator for "mean", 1 for "sum".
+ * Checks all rows of a data set for a loss. Returns the loss's denominator for "mean" (0 where all terms are ignored), 1 for "sum".
  *
  * @throws CurvatureError "data" naming the first number that is not finite, label or target out of range, or weight below 0;
  *   "nondeterministic" where a second pass gives other data
@@ -34,14 +34,7 @@ export async function scanData(
     index++;
   }
   if (index !== fingerprints.length) throw changed(data, `${index} batches instead of ${fingerprints.length}`);
-  if (loss.reduction === "sum") return 1;
-  if (!(denominator > 0)) {
-    throw new CurvatureError(
-      "data",
-      `${data.description}: the terms of the loss have a total weight of ${denominator}, so their mean is not defined; check ignored labels and weights`,
-    );
-  }
-  return denominator;
+  return loss.reduction === "sum" ? 1 : denominator;
 }
 
 function changed(data: Data, what: string): CurvatureError {

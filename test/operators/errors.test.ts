@@ -41,7 +41,10 @@ test.each<[Partial<EmpiricalRiskOptions>, string]>([
   [{ cache: -1 }, "argument: cache must be a number of bytes, not negative; got -1"],
   [{ cache: Number.NaN }, "argument: cache must be a number of bytes, not negative; got NaN"],
   [{ threads: 0 }, "argument: threads must be a positive integer, got 0"],
-  [{ denominator: 0 }, "argument: denominator must be positive and finite, got 0"],
+  [
+    { shard: { denominator: 0, rows: 9, firstRow: 0 } },
+    "argument: shard.denominator must be positive and finite, got 0; it is that of the loss for the whole data set",
+  ],
   [
     { parameters: "third.*" },
     "argument: no parameter matches third.*; the model has first.weight, first.bias, second.weight, second.bias",

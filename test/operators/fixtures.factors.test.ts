@@ -171,7 +171,7 @@ function blocksOf(make: (row: number) => readonly number[]): Matrix[] {
 async function termOutputs(risk: Risk): Promise<Float64Array> {
   const result = new Float64Array(ROWS * CLASSES);
   await risk.engine.run(
-    { key: "outputs", build: ({ f }) => ({ outputs: { f } }) },
+    { build: ({ f }) => ({ outputs: { f } }) },
     { collect: ({ f }, { start }) => result.set(f.data as Float64Array, start * CLASSES) },
   );
   expect(result.some((x) => x !== 0)).toBe(true);

@@ -2,7 +2,6 @@ import { vjp } from "../../src/autodiff/index.ts";
 import { input } from "../../src/graph/index.ts";
 import { eigh } from "../../src/linalg/index.ts";
 import type { Risk } from "../../src/operators/index.ts";
-import { allColumns } from "../../src/operators/productPrograms.ts";
 import { concat, matmul, reshape } from "../../src/primitives/index.ts";
 import { compile } from "../../src/runtime/index.ts";
 import { column, type Matrix, type Vector } from "../../src/tensors/index.ts";
@@ -23,7 +22,6 @@ export async function jacobianRows(risk: Risk): Promise<JacobianRows> {
   const units = Float64Array.from({ length: classes ** 2 }, (_, i) => (i % (classes + 1) === 0 ? 1 : 0));
   await risk.engine.run(
     {
-      key: "rows of the Jacobian",
       build({ output, parameters }) {
         const u = input("u", output.shape);
         const parts = vjp([output], parameters, [u]).map((part) =>
@@ -34,7 +32,7 @@ export async function jacobianRows(risk: Risk): Promise<JacobianRows> {
     },
     {
       columns: classes,
-      feed: () => ({ [allColumns]: { data: units, dims: [classes, classes] } }),
+      feed: () => ({ u: { data: units, dims: [classes, 1, classes] } }),
       collect: ({ result }, { start }) => data.set(result.data as Float64Array, start * classes * size),
     },
   );

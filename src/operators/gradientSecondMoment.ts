@@ -1,0 +1,38 @@
+import { input } from "../graph/index.ts";
+import type { LinearOperator } from "../linalg/operator.ts";
+import { broadcast, mul, reduceSumKeeping, reshape } from "../primitives/index.ts";
+import { type DefinitionWithConstants, matrixWithConstants } from "./curvatureMatrix.ts";
+import { termGradients } from "./empiricalFisher.ts";
+import { throughOutputs, weighted } from "./outputProduct.ts";
+import type { Risk } from "./risk.ts";
+
+/** N c^2 sum_n J_n' s_n s_n' J_n, with s_n the weighted slopes of all terms of the row: the mean of g_n g_n' for g_n = N c J_n' s_n. */
+const definition: DefinitionWithConstants = {
+  name: "second moment of row gradients",
+  psd: true,
+  constants: () => ({ rows: input("rows", []) }),
+  ...throughOutputs((terms, u, { rows }) => {
+    const slopes = weighted(terms, termGradients(terms));
+    const perRow = [terms.rows, slopes.shape[0] / terms.rows, slopes.shape[1]];
+    const along = reduceSumKeeping(reshape(mul(slopes, u), perRow), [1, 2]);
+    const scaled = mul(slopes, mul(rows, terms.scale));
+    return mul(scaled, reshape(broadcast(along, perRow), slopes.shape));
+  }),
+};
+
+/**
+ * Second moment of the gradients of single rows, 1/N sum_n g_n g_n', [size, size]: the covariance before the mean is taken out. g_n is the
+ * gradient of row n's share of the risk times N, so that its mean over all N rows is the gradient of the risk; a sequence is one row. N counts
+ * the rows of the whole data set, so that second moments of shards add up. Positive semidefinite. A product is one pass over the data, about one
+ * and a half gradients.
+ */
+export function gradientSecondMoment(risk: Risk): LinearOperator {
+  const known = operators.get(risk);
+  if (known !== undefined) return known;
+  const rows = { data: Float64Array.of(risk.shard.rows), dims: [] };
+  const operator = matrixWithConstants(risk, definition, { prepare: async () => {}, of: () => ({ rows }) });
+  operators.set(risk, operator);
+  return operator;
+}
+
+const operators = new WeakMap<Risk, LinearOperator>();

@@ -1,0 +1,170 @@
+import { CurvatureError } from "../errors/index.ts";
+import type { Loss } from "../losses/index.ts";
+import type { Model } from "../models/index.ts";
+import { type Precision, sizeOf, type Tensor, type Vector, zeros } from "../tensors/index.ts";
+import { type AttachedData, attachData } from "./attachData.ts";
+import { checkLength } from "./flatVectors.ts";
+import { gradientProduct, lossProduct } from "./lossAndGradient.ts";
+import type { Risk, RiskParameter, Shard } from "./risk.ts";
+import type { SharedEngine } from "./riskEngine.ts";
+
+/** What a risk has in common with all that are made from it. */
+export interface RiskFamily {
+  readonly model: Model;
+  readonly loss: Loss;
+  readonly dtype: Precision;
+  readonly outputs: readonly string[];
+  readonly parameters: readonly RiskParameter[];
+  readonly engine: SharedEngine;
+}
+
+/** What belongs to one risk of a family. */
+export interface ViewOptions extends AttachedData {
+  readonly shard: Shard;
+  /** [size]; not to be changed afterwards. */
+  readonly theta: Vector;
+  /** Whether the risk that this one was made from has been disposed of. */
+  readonly isReleased: () => boolean;
+}
+
+/** A risk of a family: an objective on some rows at some parameters. */
+export function riskView(family: RiskFamily, view: ViewOptions): Risk {
+  const { model, loss, dtype, outputs, parameters } = family;
+  const { bound, layout, shard, theta } = view;
+  const size = theta.length;
+  const scale = 1 / shard.denominator;
+  const engine = family.engine.view({ bound, theta, scale, isReleased: view.isReleased });
+  const from = (changed: Partial<ViewOptions>) =>
+    riskView(family, { ...view, isReleased: engine.isReleased, ...changed });
+  const dispose = () => engine.release();
+  return {
+    model,
+    lossFunction: loss,
+    data: bound.data,
+    dtype,
+    parameters,
+    size,
+    rows: bound.data.rows,
+    scale,
+    shard,
+    layout,
+    notices: noticesOf(model, { loss, outputs }),
+    engine,
+    async loss(options = {}) {
+      const { loss: sum } = await engine.total(lossProduct, { options });
+      return scale * Number(sum.data[0]);
+    },
+    gradient: (options = {}) => engine.sum(gradientProduct, { options }),
+    theta: () => theta.slice(),
+    split(vector) {
+      checkLength(vector, size);
+      return Object.fromEntries(
+        parameters.map(({ name, dims, offset, size: own }) => [
+          name,
+          { data: vector.subarray(offset, offset + own), dims },
+        ]),
+      );
+    },
+    join: (tensors) => joinTensors(tensors, { parameters, size, dtype }),
+    at: (weights) => from({ theta: checkedCopy(weights, { parameters, size, dtype }) }),
+    async on(data, options = {}) {
+      const attached = await attachData(family, data);
+      return from({ ...attached, shard: shardOf(attached, options.shard) });
+    },
+    dispose,
+    [Symbol.asyncDispose]: dispose,
+  };
+}
+
+/**
+ * The given shard, or the rows as the whole data set.
+ *
+ * @throws CurvatureError "argument" for numbers out of range, "data" for rows without a shard whose terms are all ignored
+ */
+export function shardOf({ bound, denominator }: AttachedData, given: Shard | undefined): Shard {
+  const own = bound.data.rows;
+  if (given === undefined) {
+    if (denominator > 0) return { denominator, rows: own, firstRow: 0 };
+    throw new CurvatureError(
+      "data",
+      `${bound.data.description}: the terms of the loss have a total weight of ${denominator}, so their mean is not defined; check ignored labels and weights`,
+    );
+  }
+  if (!(given.denominator > 0 && Number.isFinite(given.denominator))) {
+    throw new CurvatureError(
+      "argument",
+      `shard.denominator must be positive and finite, got ${given.denominator}; it is that of the loss for the whole data set`,
+    );
+  }
+  const { rows, firstRow } = given;
+  const fits = Number.isInteger(rows) && Number.isInteger(firstRow) && firstRow >= 0 && firstRow + own <= rows;
+  if (!fits) {
+    throw new CurvatureError(
+      "argument",
+      `shard: ${own} rows from row ${firstRow} on do not lie within the ${rows} rows of the whole data set`,
+    );
+  }
+  return given;
+}
+
+interface Places {
+  readonly parameters: readonly RiskParameter[];
+  readonly size: number;
+  readonly dtype: Precision;
+}
+
+function checkedCopy(weights: Vector, { parameters, size, dtype }: Places): Vector {
+  checkLength(weights, size);
+  const copy = zeros(size, dtype);
+  copy.set(weights);
+  let index = 0;
+  while (index < size && Number.isFinite(copy[index])) index++;
+  if (index === size) return copy;
+  const parameter = parameters.find(({ offset, size: own }) => index < offset + own)!;
+  throw new CurvatureError(
+    "argument",
+    `theta: entry ${index - parameter.offset} of "${parameter.name}" is ${weights[index]}, which is not a finite number in ${dtype}`,
+  );
+}
+
+function noticesOf(
+  model: Model,
+  { loss, outputs }: { readonly loss: Loss; readonly outputs: readonly string[] },
+): string[] {
+  const cuts = model.outputs.flatMap(({ name, activation }) => {
+    if (!outputs.includes(name) || activation === undefined || loss.cut.length === 0) return [];
+    if (loss.cut.includes(activation))
+      return [`Output "${name}" is taken before its final ${activation}, which the loss ${loss.name} contains itself.`];
+    return [
+      `Output "${name}" ends in ${activation}, which the loss ${loss.name} does not contain: it takes the results for logits. Choose a loss that fits, or an output before it.`,
+    ];
+  });
+  const rows =
+    model.fixedRows === undefined
+      ? []
+      : [
+          `The file computes ${model.fixedRows} row${model.fixedRows === 1 ? "" : "s"} at once; larger batches are computed as copies of it with the same weights.`,
+        ];
+  return [...model.notices, ...cuts, ...rows];
+}
+
+function joinTensors(tensors: { readonly [name: string]: Tensor }, { parameters, size, dtype }: Places): Vector {
+  const vector = zeros(size, dtype);
+  for (const [name, { data, dims }] of Object.entries(tensors)) {
+    const parameter = parameters.find((each) => each.name === name);
+    if (parameter === undefined) {
+      throw new CurvatureError(
+        "argument",
+        `no parameter is called "${name}"; the risk has ${parameters
+          .map((each) => each.name)
+          .slice(0, 10)
+          .join(", ")}`,
+      );
+    }
+    if (data.length !== parameter.size || sizeOf(dims) !== parameter.size) {
+      throw new CurvatureError("shape", `parameter "${name}" has ${parameter.size} entries, got ${data.length}`);
+    }
+    vector.set(data as Vector, parameter.offset);
+  }
+  return vector;
+}
