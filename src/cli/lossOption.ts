@@ -1,9 +1,20 @@
 import { InvalidArgumentError, Option } from "commander";
-import { bceWithLogits, crossEntropy, gaussianNll, type Loss, meanSquaredError, poissonNll } from "../index.ts";
+import {
+  bceWithLogits,
+  type CrossEntropyOptions,
+  CurvatureError,
+  crossEntropy,
+  gaussianNll,
+  type Loss,
+  meanSquaredError,
+  poissonNll,
+} from "../index.ts";
+
+type ClassAxis = NonNullable<CrossEntropyOptions["classAxis"]>;
 
 /** A loss that the command line knows. */
 export interface LossChoice {
-  readonly make: (options: { readonly reduction: "mean" | "sum" }) => Loss;
+  readonly make: (options: { readonly reduction: "mean" | "sum"; readonly classAxis?: ClassAxis }) => Loss;
   /** What a column of labels is for it. */
   readonly targetType: "class" | "number";
 }
@@ -42,6 +53,14 @@ export function reductionOption(): Option {
     .default("mean");
 }
 
+/** `--class-axis second|last` */
+export function classAxisOption(): Option {
+  return new Option(
+    "--class-axis <place>",
+    "axis of the classes for crossEntropy: second for [n, c, ...], last for [n, t, c]; needed where the labels fit both",
+  ).choices(["second", "last"]);
+}
+
 /** `--dtype float32|float64` */
 export function dtypeOption(): Option {
   return new Option("--dtype <type>", "precision of all products").choices(["float32", "float64"]).default("float32");
@@ -51,8 +70,13 @@ export function dtypeOption(): Option {
 export function withOutputs(options: {
   readonly loss: LossChoice;
   readonly reduction: "mean" | "sum";
+  readonly classAxis?: ClassAxis;
   readonly output?: readonly string[];
 }): Loss {
-  const loss = options.loss.make({ reduction: options.reduction });
+  const { reduction, classAxis } = options;
+  const loss = options.loss.make({ reduction, ...(classAxis && { classAxis }) });
+  if (classAxis !== undefined && loss.name !== "crossEntropy") {
+    throw new CurvatureError("argument", `--class-axis is for crossEntropy; the loss ${loss.name} has no classes`);
+  }
   return options.output === undefined ? loss : { ...loss, outputNames: options.output };
 }

@@ -14,8 +14,9 @@ import {
   scale,
   where,
 } from "../primitives/index.ts";
-import { formatDims, sizeOf, type Tensor } from "../tensors/index.ts";
+import type { Tensor } from "../tensors/index.ts";
 import { categorical, isLabel, labelLogLoss } from "./categorical.ts";
+import { type ClassAxis, classAxisOf, labelShape } from "./classAxis.ts";
 import { checkedReduction, positionsOf } from "./layout.ts";
 import type { DenominatorFacts, Loss, Reduction, TargetShape, TermLayout } from "./loss.ts";
 
@@ -31,9 +32,9 @@ export interface CrossEntropyOptions {
   readonly ignoreIndex?: number;
   /**
    * Where the axis of classes is in outputs with more than two axes: "second" for [n, c, ...] (PyTorch's convention, pixels),
-   * "last" for [n, t, c] (tokens). By default what the shape of the targets tells, "second" if it fits both.
+   * "last" for [n, t, c] (tokens). By default the shape of the targets decides; where it fits both, the loss asks for this option.
    */
-  readonly classAxis?: "second" | "last";
+  readonly classAxis?: ClassAxis;
 }
 
 interface Settings {
@@ -66,6 +67,7 @@ export function crossEntropy(options: CrossEntropyOptions = {}): Loss {
     terms: (f, y) => (y.type === "float" ? probabilityTerms(f, y, settings) : labelTerms(f, y, settings)),
     termWeights: (y) => labelWeights(y, settings),
     denominator: (targets, facts) => summedWeight(targets, { ...facts, ...settings }),
+    labelDims: (output) => labelShape(output, classAxis),
     labels: ({ outputs }, { integer }) => (integer ? { classes: outputs, ignoreIndex } : undefined),
     targetRange: { from: 0, to: 1 },
     likelihood: categorical,
@@ -100,27 +102,7 @@ function classLayout(
   },
 ): TermLayout {
   const { targets, classAxis, classWeights } = facts;
-  if (output.length < 2) {
-    throw new CurvatureError(
-      "shape",
-      `crossEntropy: outputs need an axis of classes, [n, c] or more axes, got ${formatDims(output)}`,
-    );
-  }
-  const last = output.length - 1;
-  const without = (axis: number) => output.filter((_, i) => i !== axis);
-  const fits = (axis: number) => {
-    const expected = targets.integer ? without(axis) : output;
-    return sizeOf(targets.dims) === sizeOf(expected) && expected.every((dim, i) => dim === (targets.dims[i] ?? 1));
-  };
-  const candidates = classAxis === "second" ? [1] : classAxis === "last" ? [last] : [1, last];
-  const axis = candidates.find(fits);
-  if (axis === undefined) {
-    const shapes = [...new Set(candidates)].map((candidate) => formatDims(without(candidate))).join(" or ");
-    throw new CurvatureError(
-      "shape",
-      `crossEntropy: outputs of shape ${formatDims(output)} need class indices of shape ${shapes}, or probabilities of shape ${formatDims(output)}; got ${targets.integer ? "integers" : "floats"} of shape ${formatDims(targets.dims)}`,
-    );
-  }
+  const axis = classAxisOf(output, { targets, asked: classAxis });
   const outputs = output[axis];
   if (classWeights !== undefined && classWeights.length !== outputs) {
     throw new CurvatureError(

@@ -40,6 +40,12 @@ export interface Loss {
   termWeights?(y: Value): Value | undefined;
   /** Share of a batch in the denominator of "mean". */
   denominator(targets: Tensor, facts: DenominatorFacts): number;
+  /**
+   * Shape of class indices for an output of a shape, for a loss that takes them.
+   *
+   * @throws CurvatureError "shape" where the output can be read in two ways
+   */
+  labelDims?(output: readonly number[]): readonly number[];
   /** The class labels it accepts, where the targets are class indices. */
   labels?(layout: TermLayout, targets: TargetShape): LabelBounds | undefined;
   /** Whether integer targets are passed on as int64 rather than as floats; those of a loss with `labels` always are. */

@@ -7,7 +7,7 @@ export interface OnnxNode {
   readonly op: string;
   /** Operator set; "" (the default) is ai.onnx. */
   readonly domain?: string;
-  /** Name of the node, which may be anything and need not be unique. */
+  /** Name of the node, which may be anything; made unique when it is written. */
   readonly name?: string;
   /** Names of values; "" stands for an optional input that is absent. */
   readonly inputs: readonly string[];

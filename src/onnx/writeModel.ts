@@ -12,6 +12,7 @@ import {
 } from "./generated/onnx_pb.ts";
 import type { Initializer, ModelDescription } from "./model.ts";
 import { toRawData, toTensorProto } from "./tensorProto.ts";
+import { withUniqueNames } from "./uniqueNodeNames.ts";
 import { writeIntegers, writeMessage, writeText } from "./writeFields.ts";
 import { writeNode } from "./writeNode.ts";
 import { writeValueInfo } from "./writeValueInfo.ts";
@@ -20,7 +21,7 @@ import { writeValueInfo } from "./writeValueInfo.ts";
 const largestMessage = 2 ** 31 - 1;
 
 /**
- * Bytes of a .onnx file. The data of initializers are copied once, into the result. Throws "argument" where a tensor's
+ * Bytes of a .onnx file. Nodes whose names recur get names of their own (see `withUniqueNames`). The data of initializers are copied once, into the result. Throws "argument" where a tensor's
  * data do not fit its dimensions, "unsupported" beyond the 2 GiB of a protobuf message.
  */
 export function writeModel(description: ModelDescription): Uint8Array<ArrayBuffer> {
@@ -59,7 +60,7 @@ function irVersionFor(opset: number): number {
 function graphChunks({ name, nodes, inputs, outputs, initializers }: ModelDescription["graph"]): Uint8Array[] {
   const fields = GraphProtoSchema.field;
   const writer = new BinaryWriter();
-  for (const node of nodes) writeMessage(writer, fields.node.number, () => writeNode(writer, node));
+  for (const node of withUniqueNames(nodes)) writeMessage(writer, fields.node.number, () => writeNode(writer, node));
   writeText(writer, fields.name.number, name);
   for (const info of inputs) writeMessage(writer, fields.input.number, () => writeValueInfo(writer, info));
   for (const info of outputs) writeMessage(writer, fields.output.number, () => writeValueInfo(writer, info));

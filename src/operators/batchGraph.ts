@@ -67,10 +67,10 @@ export async function batchGraph({ model, loss, outputs, chosen, shape }: BatchG
 
 /** Class indices where the loss takes labels, else a label of its likelihood for the outputs of each term. */
 function usualTargets(
-  { labels, likelihood }: Loss,
+  { labelDims, likelihood }: Loss,
   { first, joined: all }: { readonly first: readonly number[]; readonly joined: readonly number[] },
 ): BatchShape["targets"] {
-  if (labels !== undefined) return { dims: first.filter((_, axis) => axis !== 1), integer: true };
+  if (labelDims !== undefined) return { dims: labelDims(first), integer: true };
   if (first.length === 1) return { dims: first, integer: false };
   const size = all[all.length - 1];
   return { dims: [...first.slice(0, -1), likelihood?.labelSize(size) ?? first[first.length - 1]], integer: false };

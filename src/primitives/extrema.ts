@@ -4,7 +4,7 @@ import { add, div, mul, scale } from "./arithmetic.ts";
 import { broadcast, filled, reduceSum, withOnes, zeros } from "./broadcast.ts";
 import { elementwise, withoutBroadcasts } from "./elementwise.ts";
 import { reshape } from "./movement.ts";
-import { and, equal, greater, greaterOrEqual, indicator, less, lessOrEqual, where } from "./select.ts";
+import { and, equal, greater, indicator, less, where } from "./select.ts";
 
 type Nothing = Record<string, never>;
 const NOTHING: Nothing = {};
@@ -71,8 +71,8 @@ const clipPrimitive: Primitive<ClipBounds> = {
     return filled(shape, Math.min(Math.max(x.uniform, low), high));
   },
   jvp({ inputs: [x], params: { low, high } }, [dx]) {
-    const above = low === undefined ? undefined : greaterOrEqual(x, scalar(low));
-    const below = high === undefined ? undefined : lessOrEqual(x, scalar(high));
+    const above = low === undefined ? undefined : greater(x, scalar(low));
+    const below = high === undefined ? undefined : less(x, scalar(high));
     return mul(dx!, indicator(above && below ? and(above, below) : (above ?? below)!));
   },
   lower({ inputs: [x], params: { low, high } }, context) {
@@ -81,12 +81,12 @@ const clipPrimitive: Primitive<ClipBounds> = {
   },
 };
 
-/** min(max(x, low), high), with derivative 1 between and at the bounds, else 0, as PyTorch's clamp. */
+/** min(max(x, low), high), with derivative 1 between the bounds, 0 at them and beyond, as PyTorch's clamp and hardtanh (2.15). */
 export function clip(x: Value, { low = -Infinity, high = Infinity }: ClipBounds): Value {
   return apply(clipPrimitive, [x], { ...(low > -Infinity && { low }), ...(high < Infinity && { high }) });
 }
 
-/** min(max(alpha x + beta, 0), 1); the defaults are those of ONNX. */
+/** min(max(alpha x + beta, 0), 1), with derivative 0 at both kinks as in PyTorch; the defaults are those of ONNX. */
 export function hardSigmoid(
   x: Value,
   { alpha = 0.2, beta = 0.5 }: { readonly alpha?: number; readonly beta?: number } = {},

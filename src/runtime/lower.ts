@@ -42,7 +42,8 @@ export function lower({ inputs, outputs }: NamedGraph, options: LowerOptions): L
   const order = topologicalOrder(results);
   const { "": opset, ...domains } = operatorSets(order, portable);
   const uses = countUses(order, results);
-  const writer = graphWriter({ precision, portable, opset, uses: (value) => uses.get(value) ?? 0 });
+  const reserved = new Set([...Object.keys(inputs), ...Object.keys(outputs), ...Object.keys(initializers)]);
+  const writer = graphWriter({ precision, portable, opset, uses: (value) => uses.get(value) ?? 0, reserved });
   checkNames(order, { inputs, outputs });
   const reached = new Set(order);
   const declared = Object.entries(inputs).filter(

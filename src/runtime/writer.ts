@@ -11,11 +11,16 @@ export interface GraphWriter extends Lowering {
   finish(outputs: readonly (readonly [name: string, value: Value])[]): readonly OnnxNode[];
 }
 
-/** Prefix of the names we invent; file names that begin so are not known to exist. */
+/** Prefix of the names we invent, but for those that inputs or outputs have already. */
 const PREFIX = "curvature/";
 
+interface WriterOptions extends Pick<Lowering, "precision" | "opset" | "portable" | "uses"> {
+  /** Names that values of the graph cannot have: those of its inputs and outputs. */
+  readonly reserved: ReadonlySet<string>;
+}
+
 /** Starts an empty graph. */
-export function graphWriter(options: Pick<Lowering, "precision" | "opset" | "portable" | "uses">): GraphWriter {
+export function graphWriter({ reserved, ...options }: WriterOptions): GraphWriter {
   const nodes: OnnxNode[] = [];
   const initializers: Initializer[] = [];
   const names = new Map<Value, string>();
@@ -23,7 +28,11 @@ export function graphWriter(options: Pick<Lowering, "precision" | "opset" | "por
   const shared = new Map<string, readonly string[]>();
   const aliases = new Set<string>();
   let count = 0;
-  const fresh = () => `${PREFIX}${count++}`;
+  const fresh = () => {
+    let name = `${PREFIX}${count++}`;
+    while (reserved.has(name)) name = `${PREFIX}${count++}`;
+    return name;
+  };
 
   const emit = ({ op, domain = "", inputs, attributes, outputs }: LoweredNode): string[] => {
     const results = [fresh()];

@@ -79,6 +79,22 @@ test.each([
     "shape: crossEntropy: outputs of shape [2, 4, 5] need class indices of shape [2, 5] or [2, 4], or probabilities of shape [2, 4, 5]; got floats of shape [2, 4]",
   ],
   [
+    () => crossEntropy().layout([6, 5, 5], indices([6, 5])),
+    'shape: crossEntropy: outputs of shape [6, 5, 5] with class indices of shape [6, 5] can be read in two ways, 5 classes along the second axis ([n, c, t]) or 5 along the last ([n, t, c]); say which with classAxis: "second" or "last" (--class-axis)',
+  ],
+  [
+    () => crossEntropy().layout([2, 3, 3, 3], indices([2, 3, 3])),
+    'shape: crossEntropy: outputs of shape [2, 3, 3, 3] with class indices of shape [2, 3, 3] can be read in two ways, 3 classes along the second axis ([n, c, ...]) or 3 along the last ([n, ..., c]); say which with classAxis: "second" or "last" (--class-axis)',
+  ],
+  [
+    () => crossEntropy().layout([2, 4, 5], numbers([2, 4, 5])),
+    'shape: crossEntropy: outputs of shape [2, 4, 5] with probabilities of shape [2, 4, 5] can be read in two ways, 4 classes along the second axis ([n, c, t]) or 5 along the last ([n, t, c]); say which with classAxis: "second" or "last" (--class-axis)',
+  ],
+  [
+    () => crossEntropy().labelDims!([2, 4, 5]),
+    'shape: crossEntropy: outputs of shape [2, 4, 5] can be read in two ways, 4 classes along the second axis ([n, c, t]) or 5 along the last ([n, t, c]); say which with classAxis: "second" or "last" (--class-axis), or give the shape of the targets',
+  ],
+  [
     () => crossEntropy({ classAxis: "last" }).layout([2, 4, 5], indices([2, 5])),
     "shape: crossEntropy: outputs of shape [2, 4, 5] need class indices of shape [2, 4], or probabilities of shape [2, 4, 5]; got integers of shape [2, 5]",
   ],
@@ -123,4 +139,16 @@ test("a custom loss has to return a number a term", () => {
   expect(messageOf(() => loss.terms(input("f", [5, 3]), input("y", [5, 3])))).toBe(
     "shape: total: terms must return one number a term, shape [5], got []",
   );
+});
+
+test.each([
+  [[2, 4, 5], indices([2, 5]), 1],
+  [[2, 4, 5], indices([2, 4]), 2],
+  [[2, 4, 1], indices([2, 1]), 1],
+  [[2, 4, 1], numbers([2, 4, 1]), 1],
+  [[2, 1, 4], numbers([2, 1, 4]), 2],
+  [[2, 1, 1], indices([2, 1]), 1],
+  [[2, 3, 4, 4], indices([2, 4, 4]), 1],
+])("the targets show the axis of classes in outputs %j", (output, targets, axis) => {
+  expect(crossEntropy().layout(output, targets).axis).toBe(axis);
 });

@@ -121,7 +121,7 @@ export const lossCases: Readonly<Record<string, LossCase>> = {
     reference: (f) => labelCrossEntropy(f, { dims: [2, 4, 4], axis: 2, labels: tokens }),
   },
   "cross-entropy, second axis where both would fit": {
-    loss: crossEntropy(),
+    loss: crossEntropy({ classAxis: "second" }),
     output: [2, 4, 4],
     targets: tokens,
     reference: (f) => labelCrossEntropy(f, { dims: [2, 4, 4], axis: 1, labels: tokens }),
@@ -140,7 +140,7 @@ export const lossCases: Readonly<Record<string, LossCase>> = {
       probabilityCrossEntropy(f, { dims: [5, 3], axis: 1, targets: soft, labelSmoothing: 0.2, classWeights }),
   },
   "cross-entropy of probabilities of pixels": {
-    loss: crossEntropy({ classWeights }),
+    loss: crossEntropy({ classWeights, classAxis: "second" }),
     output: [2, 3, 4],
     targets: softPixels,
     reference: (f) => probabilityCrossEntropy(f, { dims: [2, 3, 4], axis: 1, targets: softPixels, classWeights }),

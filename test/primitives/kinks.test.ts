@@ -4,6 +4,7 @@ import { scalar, type Value } from "../../src/graph/index.ts";
 import {
   abs,
   clip,
+  hardSigmoid,
   filled,
   isNaN,
   maskedSoftmax,
@@ -52,8 +53,16 @@ describe("derivatives where there is none, as PyTorch has them", () => {
     expect(await gradient((x) => maximum(x, zeros([])), [-1, 0, 1])).toEqual([[0, 0.5, 1]]);
   });
 
-  test("clip has derivative 1 at its bounds", async () => {
-    expect(await gradient((x) => clip(x, { low: 0, high: 6 }), [-1, 0, 3, 6, 7])).toEqual([[0, 1, 1, 1, 0]]);
+  test("clip has derivative 0 at its bounds, as PyTorch's clamp and relu6", async () => {
+    expect(await gradient((x) => clip(x, { low: 0, high: 6 }), [-1, 0, 3, 6, 7])).toEqual([[0, 0, 1, 0, 0]]);
+    expect(await gradient((x) => clip(x, { low: 0 }), [-1, 0, 3])).toEqual([[0, 0, 1]]);
+    expect(await gradient((x) => clip(x, { high: 6 }), [3, 6, 7])).toEqual([[1, 0, 0]]);
+  });
+
+  test("hardSigmoid has derivative 0 at both kinks", async () => {
+    expect(await gradient((x) => hardSigmoid(x, { alpha: 0.5, beta: 0.5 }), [-2, -1, 0, 1, 2])).toEqual([
+      [0, 0, 0.5, 0, 0],
+    ]);
   });
 
   test("reduceMax and reduceMin share among equals", async () => {

@@ -1,7 +1,14 @@
 import { Command, Option } from "commander";
 import { CurvatureError, type ExportedProduct, exportProduct, type FileModel } from "../../index.ts";
 import { checkExported } from "../checkExported.ts";
-import { dtypeOption, type LossChoice, lossOption, reductionOption, withOutputs } from "../lossOption.ts";
+import {
+  classAxisOption,
+  dtypeOption,
+  type LossChoice,
+  lossOption,
+  reductionOption,
+  withOutputs,
+} from "../lossOption.ts";
 import { type ModelOptions, openModel, withModelOptions } from "../modelOptions.ts";
 import { prepareFiles, writeWhole } from "../outputFiles.ts";
 import { namedShape, patternList, wholeNumber } from "../parsers.ts";
@@ -10,6 +17,7 @@ interface ExportCommandOptions extends ModelOptions {
   readonly product: ExportedProduct;
   readonly loss: LossChoice;
   readonly reduction: "mean" | "sum";
+  readonly classAxis?: "second" | "last";
   readonly batchSize: number;
   readonly out: string;
   readonly parameters?: readonly (string | RegExp)[];
@@ -37,7 +45,8 @@ export function exportCommand(): Command {
         .makeOptionMandatory(),
     )
     .addOption(lossOption())
-    .addOption(reductionOption());
+    .addOption(reductionOption())
+    .addOption(classAxisOption());
   return withModelOptions(command)
     .addOption(new Option("--batch-size <n>", "rows of its inputs").argParser(wholeNumber(1)).makeOptionMandatory())
     .addOption(new Option("--out <file>", "file to write").makeOptionMandatory())

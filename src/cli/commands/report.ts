@@ -12,7 +12,14 @@ import {
 } from "../../index.ts";
 import { renderHtml, renderJson, renderTable } from "../../report/index.ts";
 import { interruptible } from "../interruption.ts";
-import { dtypeOption, type LossChoice, lossOption, reductionOption, withOutputs } from "../lossOption.ts";
+import {
+  classAxisOption,
+  dtypeOption,
+  type LossChoice,
+  lossOption,
+  reductionOption,
+  withOutputs,
+} from "../lossOption.ts";
 import { type ModelOptions, openModel, withModelOptions } from "../modelOptions.ts";
 import { prepareFiles, writeWhole } from "../outputFiles.ts";
 import { matrixList, namedFile, patternList, positiveNumber, rowRange, wholeNumber } from "../parsers.ts";
@@ -27,6 +34,7 @@ interface ReportOptions extends ModelOptions {
   readonly rows?: readonly [from: number, to?: number];
   readonly loss: LossChoice;
   readonly reduction: "mean" | "sum";
+  readonly classAxis?: "second" | "last";
   readonly matrices?: readonly MatrixName[];
   readonly parameters?: readonly (string | RegExp)[];
   readonly batchSize?: number;
@@ -71,7 +79,8 @@ function addDataOptions(command: Command): void {
     .option("--scale <x>", "divide inputs by this number", positiveNumber)
     .option("--rows <a:b>", "use rows A to B - 1 only, counted from 0", rowRange)
     .addOption(lossOption())
-    .addOption(reductionOption());
+    .addOption(reductionOption())
+    .addOption(classAxisOption());
   withModelOptions(command);
 }
 

@@ -1,8 +1,8 @@
 import { type FileNode, subgraphContents } from "../../onnx/index.ts";
 import type { ModelOutput } from "../model.ts";
-import { freshName, takenNames } from "./inlineSubgraph.ts";
 import type { PreparedModel } from "./preparedModel.ts";
 import { producersOf } from "./reach.ts";
+import { freshName, takenNames } from "./valueNames.ts";
 
 const ACTIVATIONS: ReadonlySet<string> = new Set(["Softmax", "LogSoftmax", "Sigmoid"]);
 

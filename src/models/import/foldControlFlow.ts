@@ -1,7 +1,7 @@
 import { CurvatureError } from "../../errors/index.ts";
 import { type FileNode, subgraphContents } from "../../onnx/index.ts";
 import type { Tensor } from "../../tensors/index.ts";
-import { inlineSubgraph, inOrder, takenNames } from "./inlineSubgraph.ts";
+import { inlineSubgraph, inOrder } from "./inlineSubgraph.ts";
 import type { PreparedModel } from "./preparedModel.ts";
 import { staticTensors, valueShapes } from "./probe.ts";
 import { neededNodes, reachedValues } from "./reach.ts";
@@ -9,6 +9,7 @@ import { describe } from "./sortNodes.ts";
 import { staticValues } from "./statics.ts";
 import { innerTensors } from "./undecided.ts";
 import { unrollLoop, unrollScan } from "./unroll.ts";
+import { takenNames } from "./valueNames.ts";
 
 type Shapes = { readonly [name: string]: readonly number[] };
 

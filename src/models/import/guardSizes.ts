@@ -58,7 +58,8 @@ export function guardSizes(nodes: readonly OnnxNode[]): GuardedNodes {
 
 /** The error of a run that a guard has ended, naming the node; undefined for other errors. */
 export function sizeError(cause: unknown, file: string): CurvatureError | undefined {
-  const found = cause instanceof Error ? new RegExp(`${PREFIX}: (.*?)'? Status Message`).exec(cause.message) : null;
+  const found =
+    cause instanceof Error ? new RegExp(`${PREFIX}: (.*?)(?: \\(\\d+\\))?'? Status Message`).exec(cause.message) : null;
   if (found === null) return undefined;
   const what = `${file}: ${found[1]} asks for more than ${MOST_ELEMENTS} elements`;
   return new CurvatureError("model", `${what}; bind the sizes of the inputs, or export the model again`, { cause });

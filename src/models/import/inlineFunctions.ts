@@ -2,6 +2,7 @@ import { CurvatureError } from "../../errors/index.ts";
 import type { FileFunction, FileNode } from "../../onnx/index.ts";
 import type { AttributeValue } from "../../tensors/index.ts";
 import { describe } from "./sortNodes.ts";
+import { freshName } from "./valueNames.ts";
 
 /** Nodes without calls of local functions, as far as these can be written out. */
 export interface InlinedNodes {
@@ -25,9 +26,16 @@ export function inlineFunctions(
   {
     functions,
     opsets,
-  }: { readonly functions: readonly FileFunction[]; readonly opsets: Readonly<Record<string, number>> },
+    defined = [],
+  }: {
+    readonly functions: readonly FileFunction[];
+    readonly opsets: Readonly<Record<string, number>>;
+    /** Names of values that nodes do not define: inputs and initializers. */
+    readonly defined?: readonly string[];
+  },
 ): InlinedNodes {
   const byKey = new Map(functions.map((each) => [keyOf(each.domain, each.name, each.overload), each]));
+  const taken = new Set([...nodes.flatMap(({ inputs, outputs }) => [...inputs, ...outputs]), ...defined]);
   let count = 0;
   const expand = (node: FileNode, depth: number): FileNode[] => {
     const called = byKey.get(keyOf(node.domain, node.op, node.overload));
@@ -38,7 +46,9 @@ export function inlineFunctions(
         `${describe(node)} is a function that calls itself; the file is damaged, export it again`,
       );
     }
-    return bodyOf(node, called, `${node.name || node.op}_${count++}`).flatMap((inner) => expand(inner, depth + 1));
+    return bodyOf(node, called, { prefix: `${node.name || node.op}_${count++}`, taken }).flatMap((inner) =>
+      expand(inner, depth + 1),
+    );
   };
   const expanded = nodes.flatMap((node) => expand(node, 0));
   const remaining = expanded.some(({ domain, op, overload }) => byKey.has(keyOf(domain, op, overload)));
@@ -60,7 +70,11 @@ function hasGraph(value: AttributeValue): boolean {
 }
 
 /** The function's nodes with the call's names for inputs and outputs, its attributes, and names of their own for the rest. */
-function bodyOf(call: FileNode, { inputs, outputs, nodes, defaults }: FileFunction, prefix: string): FileNode[] {
+function bodyOf(
+  call: FileNode,
+  { inputs, outputs, nodes, defaults }: FileFunction,
+  { prefix, taken }: { readonly prefix: string; readonly taken: Set<string> },
+): FileNode[] {
   const names = new Map<string, string>([["", ""]]);
   inputs.forEach((name, i) => {
     names.set(name, call.inputs[i] ?? "");
@@ -74,7 +88,7 @@ function bodyOf(call: FileNode, { inputs, outputs, nodes, defaults }: FileFuncti
     else names.set(name, wanted);
   });
   const rename = (name: string) => {
-    if (!names.has(name)) names.set(name, `${prefix}/${name}`);
+    if (!names.has(name)) names.set(name, freshName(`${prefix}/${name}`, taken));
     return names.get(name)!;
   };
   const given = { ...defaults, ...call.attributes };

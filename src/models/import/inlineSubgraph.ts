@@ -4,6 +4,7 @@ import type { AttributeValue } from "../../tensors/index.ts";
 import { splitConstants } from "./prepare.ts";
 import type { PreparedModel, StoredConstant } from "./preparedModel.ts";
 import { sortNodes } from "./sortNodes.ts";
+import { freshName } from "./valueNames.ts";
 
 /** How a subgraph is written into the graph around it. */
 export interface InlineOptions {
@@ -15,16 +16,6 @@ export interface InlineOptions {
   readonly inputs?: ReadonlyMap<string, string>;
   /** Names that the subgraph's outputs are to have; an empty one is not needed. Without it they keep their own. */
   readonly outputs?: readonly string[];
-}
-
-/** Names of everything a model defines, with others that will be. */
-export function takenNames({ constants, nodes, inputs }: PreparedModel, others: readonly string[] = []): Set<string> {
-  return new Set([
-    ...constants.keys(),
-    ...inputs.map(({ name }) => name),
-    ...nodes.flatMap(({ outputs }) => outputs),
-    ...others,
-  ]);
 }
 
 /** What a subgraph adds to the graph around it. */
@@ -81,14 +72,6 @@ export function plainNode(
     attributes: {},
     ...node,
   };
-}
-
-/** A name that is not taken, and from now on is. */
-export function freshName(wanted: string, taken: Set<string>): string {
-  let name = wanted;
-  for (let count = 1; taken.has(name); count++) name = `${wanted}_${count}`;
-  taken.add(name);
-  return name;
 }
 
 function renamed(

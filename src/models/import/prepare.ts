@@ -26,7 +26,10 @@ export function prepare(contents: ModelContents, file: string): PreparedModel {
   const { graph, opsets, producer, metadata } = contents;
   checkGrowth(graph, file);
   checkInputs(graph, file);
-  const inlined = inlineFunctions(graph.nodes, contents);
+  const inlined = inlineFunctions(graph.nodes, {
+    ...contents,
+    defined: [...graph.inputs, ...graph.initializers].map(({ name }) => name),
+  });
   const { nodes, constants } = splitConstants({ ...graph, nodes: inlined.nodes });
   const known = [...graph.inputs.map(({ name }) => name), ...constants.keys()];
   const halves = graph.inputs.filter(({ dtype }) => dtype === "float16" || dtype === "bfloat16");

@@ -6,6 +6,7 @@ import { arrayTypes, type Dtype, formatDims, sizeOf, type Tensor } from "../../t
 import { MOST_ELEMENTS, sizeError } from "./guardSizes.ts";
 import type { PreparedModel } from "./preparedModel.ts";
 import { readBy } from "./sortNodes.ts";
+import { freshName, takenNames } from "./valueNames.ts";
 import { writePrepared } from "./writePrepared.ts";
 
 /** What one run of the model tells about its values for given input shapes. */
@@ -39,9 +40,7 @@ export async function probe(
   const wanted = new Set(dynamic.flatMap((node) => readBy(node)).filter((name) => statics.has(name)));
   const fetched = [...wanted].filter((name) => !model.constants.has(name));
   const measured = dynamic.flatMap((node) => node.outputs).filter((name) => name !== "");
-  const shapeNodes = measured.map(
-    (name, i): OnnxNode => ({ op: "Shape", inputs: [name], outputs: [`shape ${i}`], attributes: {} }),
-  );
+  const shapeNodes = shapesOf(model, measured);
   // Declared as outputs without being fetched: that is how the engine tells their types.
   const typed = measured.filter((name) => !reached.has(name));
   const untyped = (name: string): ValueInfo => ({ name, dtype: null, dims: null });
@@ -56,7 +55,7 @@ export async function probe(
     const stored = model.constants.get(name);
     constants.set(name, stored === undefined ? results[name] : await stored.load());
   }
-  const shapeOf = (i: number) => Array.from(results[`shape ${i}`].data as BigInt64Array, Number);
+  const shapeOf = (i: number) => Array.from(results[shapeNodes[i].outputs[0]].data as BigInt64Array, Number);
   const typeEntries = typed.map((name): [string, Dtype] => [name, types[name]]);
   return { constants, shapes: new Map(measured.map((name, i) => [name, shapeOf(i)])), types: new Map(typeEntries) };
 }
@@ -95,12 +94,23 @@ export async function valueShapes(
     names,
   }: { readonly shapes: { readonly [name: string]: readonly number[] }; readonly names: readonly string[] },
 ): Promise<ReadonlyMap<string, readonly number[]>> {
-  const extra = names.map(
-    (name, i): OnnxNode => ({ op: "Shape", inputs: [name], outputs: [`shape ${i}`], attributes: {} }),
-  );
+  const extra = shapesOf(model, names);
   const fetches = extra.map(({ outputs: [name] }): ValueInfo => ({ name, dtype: null, dims: null }));
   const { results } = await runOnce(model, { shapes, fetches, typed: [], extra });
-  return new Map(names.map((name, i) => [name, Array.from(results[`shape ${i}`].data as BigInt64Array, Number)]));
+  return new Map(
+    names.map((name, i) => [name, Array.from(results[extra[i].outputs[0]].data as BigInt64Array, Number)]),
+  );
+}
+
+/** Nodes that give the shapes of values, under names that the model has not. */
+function shapesOf(model: PreparedModel, names: readonly string[]): OnnxNode[] {
+  const taken = takenNames(model);
+  return names.map((name, i) => ({
+    op: "Shape",
+    inputs: [name],
+    outputs: [freshName(`shape ${i}`, taken)],
+    attributes: {},
+  }));
 }
 
 interface RunRequest {

@@ -1,11 +1,12 @@
 import { CurvatureError } from "../../errors/index.ts";
 import { type FileGraph, type FileNode, subgraphContents } from "../../onnx/index.ts";
 import { dtypeOf, type Tensor } from "../../tensors/index.ts";
-import { freshName, identityNode, inlineSubgraph, inOrder, plainNode, takenNames } from "./inlineSubgraph.ts";
+import { identityNode, inlineSubgraph, inOrder, plainNode } from "./inlineSubgraph.ts";
 import { splitConstants } from "./prepare.ts";
 import type { PreparedModel, StoredConstant } from "./preparedModel.ts";
 import { producersOf } from "./reach.ts";
 import { describe } from "./sortNodes.ts";
+import { freshName, takenNames } from "./valueNames.ts";
 
 /** Rounds beyond which a loop is not written out. */
 const MOST_ROUNDS = 10_000;

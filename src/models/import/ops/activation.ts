@@ -7,6 +7,7 @@ import {
   gelu,
   greater,
   hardSigmoid,
+  less,
   logSoftmax,
   maskedSoftmax,
   mul,
@@ -93,7 +94,7 @@ function exponentialUnit(
   return where(positive(x), scale(x, gamma), below);
 }
 
-/** max(0, min(1, alpha x + beta)); derivative alpha at both kinks, where PyTorch has 0. */
+/** max(0, min(1, alpha x + beta)); derivative 0 at both kinks, as in PyTorch. */
 export function HardSigmoid(node: ImportedNode): Value {
   return hardSigmoid(operand(node, 0), { alpha: float(node, "alpha", 0.2), beta: float(node, "beta", 0.5) });
 }
@@ -101,7 +102,9 @@ export function HardSigmoid(node: ImportedNode): Value {
 /** x max(0, min(1, x / 6 + 1/2)); derivatives -1/2 at -3 and 3/2 at 3, as in PyTorch. */
 export function HardSwish(node: ImportedNode): Value {
   const x = operand(node, 0);
-  return mul(x, hardSigmoid(x, { alpha: 1 / 6, beta: 0.5 }));
+  // Written with the middle piece closed: a clipped factor would have derivative 0 at -3 and 1 at 3.
+  const middle = mul(x, add(scale(x, 1 / 6), scalar(0.5)));
+  return where(greater(x, scalar(3)), x, where(less(x, scalar(-3)), scalar(0), middle));
 }
 
 /** x tanh(log(1 + e^x)). */

@@ -79,19 +79,19 @@ export function Mean(node: ImportedNode): Value {
   return scale(Sum(node), 1 / node.inputs.length);
 }
 
-/** Maximum of any number of tensors with broadcasting; two that are equal share the derivative, as in PyTorch. */
+/** Maximum of any number of tensors with broadcasting; two that are equal get half the derivative each, as in PyTorch. */
 export function Max(node: ImportedNode): Value {
   return node.inputs.map((_, i) => operand(node, i)).reduce(maximum);
 }
 
-/** Minimum of any number of tensors with broadcasting; two that are equal share the derivative, as in PyTorch. */
+/** Minimum of any number of tensors with broadcasting; two that are equal get half the derivative each, as in PyTorch. */
 export function Min(node: ImportedNode): Value {
   return node.inputs.map((_, i) => operand(node, i)).reduce(minimum);
 }
 
 /**
- * min(max(x, low), high), the bounds being attributes before opset 11. Derivative 1 between and at the bounds, as in
- * PyTorch's clamp; where x equals a bound that is no constant, they share it.
+ * min(max(x, low), high), the bounds being attributes before opset 11; derivative 0 at constant bounds, as of PyTorch's clamp,
+ * hardtanh and relu6. Where x equals a bound that depends on weights or data, they share it, as Max and Min do.
  */
 export function Clip(node: ImportedNode): Value {
   const x = operand(node, 0);
