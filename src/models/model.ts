@@ -1,5 +1,5 @@
 import type { Value } from "../graph/index.ts";
-import type { Dtype, Tensor } from "../tensors/index.ts";
+import type { Dtype, Precision, Tensor } from "../tensors/index.ts";
 
 /** A tensor of weights that can be differentiated. */
 export interface Parameter {
@@ -48,6 +48,8 @@ export interface GraphRequest {
   readonly outputs: readonly string[];
   /** Activations to cut off the outputs' ends, so that they are logits. */
   readonly cut?: readonly string[];
+  /** Precision in which what depends on constants alone is computed; default "float32", as the file has it. */
+  readonly precision?: Precision;
 }
 
 /** A differentiable model: named parameters, and a graph from parameters and inputs to outputs. */

@@ -3,7 +3,7 @@ import { input, type Value } from "../graph/index.ts";
 import { arrangeOutputs, arrangeTargets, type Loss } from "../losses/index.ts";
 import type { Model, ModelGraph } from "../models/index.ts";
 import { broadcast, concat, mul, reshape } from "../primitives/index.ts";
-import { formatDims } from "../tensors/index.ts";
+import { formatDims, type Precision } from "../tensors/index.ts";
 import type { BatchGraph } from "./risk.ts";
 
 /** Shapes of one batch, the axis of rows included. */
@@ -31,6 +31,8 @@ export interface BatchGraphRequest {
   readonly outputs: readonly string[];
   /** Indices of the differentiated parameters among the model's. */
   readonly chosen: readonly number[];
+  /** Precision in which the graph will be computed. */
+  readonly precision: Precision;
   /** Targets may be left to what the loss usually takes for the model's outputs. */
   readonly shape: Omit<BatchShape, "targets"> & Partial<Pick<BatchShape, "targets">>;
 }
@@ -40,8 +42,9 @@ export interface BatchGraphRequest {
  *
  * @throws CurvatureError "model" where the output's first axis is not the rows, "shape" where the loss does not fit
  */
-export async function batchGraph({ model, loss, outputs, chosen, shape }: BatchGraphRequest): Promise<FedBatchGraph> {
-  const graph = await model.graph({ shapes: shape.inputs, outputs, cut: loss.cut });
+export async function batchGraph(request: BatchGraphRequest): Promise<FedBatchGraph> {
+  const { model, loss, outputs, chosen, precision, shape } = request;
+  const graph = await model.graph({ shapes: shape.inputs, outputs, cut: loss.cut, precision });
   const output = joined(graph, outputs, { model, rows: shape.rows });
   const form = shape.targets ?? usualTargets(loss, { first: graph.outputs[outputs[0]].shape, joined: output.shape });
   const layout = loss.layout(output.shape, form);

@@ -89,7 +89,7 @@ async function graphOf(
   request: { readonly options: ExportOptions; readonly chosen: readonly number[]; readonly outputs: readonly string[] },
 ): Promise<FedBatchGraph> {
   const { options, chosen, outputs } = request;
-  const { loss, batchSize: rows } = options;
+  const { loss, batchSize: rows, dtype: precision = "float32" } = options;
   if (!Number.isInteger(rows) || rows < 1)
     throw new CurvatureError("argument", `batchSize must be a positive integer, got ${rows}`);
   const inputs = Object.fromEntries(
@@ -110,6 +110,7 @@ async function graphOf(
     loss,
     outputs,
     chosen,
+    precision,
     shape: { rows, inputs, weighted: false, ...targets },
   });
   return { ...batch, scale: ownScale(batch) };

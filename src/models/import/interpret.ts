@@ -1,18 +1,18 @@
 import { CurvatureError } from "../../errors/index.ts";
-import { constant, elementTypeOf, input, type Shape, sameShape, type Value } from "../../graph/index.ts";
+import { constant, elementTypeOf, input, type Shape, type Value } from "../../graph/index.ts";
 import type { FileNode } from "../../onnx/index.ts";
 import { permute } from "../../primitives/index.ts";
-import { type Dtype, formatDims, sizeOf } from "../../tensors/index.ts";
+import { type Dtype, sizeOf } from "../../tensors/index.ts";
 import type { GraphRequest, ModelGraph } from "../model.ts";
 import { type WithoutActivations, withoutActivations } from "./activation.ts";
-import { carry } from "./carry.ts";
 import type { ChosenParameter } from "./chooseParameters.ts";
 import { isShapedByData } from "./discrete.ts";
 import { foldControlFlow } from "./foldControlFlow.ts";
-import type { ImportedNode } from "./importedNode.ts";
+import { consumersOf, interpretNode, type WalkContext } from "./interpretNode.ts";
 import { ruleOf } from "./operators.ts";
+import { preciseConstants } from "./preciseConstants.ts";
 import type { PreparedModel } from "./preparedModel.ts";
-import { type Probe, probe } from "./probe.ts";
+import { probe } from "./probe.ts";
 import { neededNodes, reachedValues } from "./reach.ts";
 import { describe } from "./sortNodes.ts";
 import { staticValues } from "./statics.ts";
@@ -44,7 +44,8 @@ export async function interpret(what: Interpretation, request: GraphRequest): Pr
   await checkOperators(model, { nodes, reached });
   const statics = staticValues(nodes, { constants: model.constants.keys(), parameters: tensors });
   checkShapes(nodes, { statics, file: model.file });
-  const known = await probe(model, { shapes: request.shapes, statics, nodes, reached });
+  const precise = request.precision === "float64";
+  const known = await probe(model, { shapes: request.shapes, statics, nodes, reached, allStatics: precise });
   checkMeans(means, { shapes: known.shapes, file: model.file });
   const values = new Map<string, Value>();
   const inputs = modelInputs(model, request.shapes);
@@ -59,6 +60,10 @@ export async function interpret(what: Interpretation, request: GraphRequest): Pr
     values.set(copy.tensor, transposed ? permute(value, [1, 0]) : value);
   }
   for (const [name, tensor] of known.constants) values.set(name, constant(tensor));
+  if (precise) {
+    const exact = await preciseConstants(model, { nodes, statics, known });
+    for (const [name, tensor] of exact) values.set(name, constant(tensor));
+  }
   const context: WalkContext = { model, values, known, reached, consumers: consumersOf(nodes) };
   for (const node of nodes) {
     if (node.outputs.some((name) => name !== "" && !statics.has(name))) interpretNode(node, context);
@@ -70,63 +75,6 @@ function modelInputs(model: PreparedModel, shapes: GraphRequest["shapes"]): Mode
   return Object.fromEntries(
     model.inputs.map(({ name, dtype }) => [name, input(name, shapes[name], elementTypeOf(dtype as Dtype))]),
   );
-}
-
-interface WalkContext {
-  readonly model: PreparedModel;
-  readonly values: Map<string, Value>;
-  readonly known: Probe;
-  readonly reached: ReadonlySet<string>;
-  readonly consumers: ReadonlyMap<string, readonly string[]>;
-}
-
-function interpretNode(node: FileNode, context: WalkContext): void {
-  const { values, known, reached, model } = context;
-  const inputs = node.inputs.map((name) => (name === "" ? undefined : values.get(name)));
-  const shapes = node.outputs.map((name): Shape | undefined => (name === "" ? undefined : known.shapes.get(name)));
-  const differentiable = node.outputs.some((name) => reached.has(name));
-  const imported: ImportedNode = {
-    op: node.op,
-    domain: node.domain,
-    name: node.name,
-    opset: model.opsets[node.domain] ?? 1,
-    inputs,
-    outputShapes: shapes,
-    attributes: node.attributes,
-    consumers: context.consumers.get(node.outputs[0]) ?? [],
-  };
-  const results = applyRule(node, imported, differentiable) ?? carry(node, { ...imported, values, types: known.types });
-  node.outputs.forEach((name, i) => {
-    const value = results[i];
-    if (name === "" || value === undefined) return;
-    const shape = shapes[i];
-    if (shape !== undefined && !sameShape(shape, value.shape)) {
-      throw new CurvatureError(
-        "model",
-        `internal: ${describe(node)} has shape ${formatDims(shape)} in ONNX Runtime, but ${formatDims(value.shape)} by our rule`,
-      );
-    }
-    values.set(name, value);
-  });
-}
-
-/** Outputs by the operator's rule; undefined where the node is to be carried. */
-function applyRule(
-  node: FileNode,
-  imported: ImportedNode,
-  differentiable: boolean,
-): readonly (Value | undefined)[] | undefined {
-  const rule = ruleOf(node);
-  const onFloats = imported.inputs.some((value) => value?.type === "float");
-  if (rule === undefined || !(differentiable || onFloats)) return undefined;
-  try {
-    const result = rule(imported);
-    return Array.isArray(result) ? (result as readonly (Value | undefined)[]) : [result as Value];
-  } catch (error) {
-    const carriable = !differentiable && error instanceof CurvatureError && error.code === "unsupported";
-    if (carriable) return undefined;
-    throw error;
-  }
 }
 
 /** Operators without a rule that a parameter reaches, with their nodes. */
@@ -189,13 +137,6 @@ function checkMeans(
       `output "${output}" of ${file} is a mean over ${count} results of ${activation.operator}, so the loss does not find the logit that it needs; choose the output "${activation.before}", which has the logits before the mean, or feed inputs so short that there is one`,
     );
   }
-}
-
-function consumersOf(nodes: readonly FileNode[]): Map<string, string[]> {
-  const consumers = new Map<string, string[]>();
-  for (const node of nodes)
-    for (const name of node.inputs) consumers.set(name, [...(consumers.get(name) ?? []), node.op]);
-  return consumers;
 }
 
 function namedOutputs(

@@ -13,6 +13,7 @@ import { inlineFunctions } from "./inlineFunctions.ts";
 import type { PreparedModel, StoredConstant } from "./preparedModel.ts";
 import { isArrayType } from "./probe.ts";
 import { describe, sortNodes } from "./sortNodes.ts";
+import { freshName } from "./valueNames.ts";
 
 /** ONNX codes of element types that are computed in float32: float16, double, bfloat16. */
 const WIDENED: ReadonlySet<number> = new Set([10, 11, 16]);
@@ -65,12 +66,28 @@ export function splitConstants({ initializers, nodes }: Pick<FileGraph, "initial
     constants.set(name, { name, dims, dtype: wideType(dtype), origin: "initializer", load, ...packed });
   }
   const others: FileNode[] = [];
+  const taken = new Set([...constants.keys(), ...nodes.flatMap(({ inputs, outputs }) => [...inputs, ...outputs])]);
   for (const node of nodes) {
     const tensor = constantOf(node);
-    if (tensor === undefined) others.push(widened(node));
-    else constants.set(node.outputs[0], storedConstant(node.outputs[0], tensor));
+    const fill = doubleFill(node);
+    if (tensor !== undefined) constants.set(node.outputs[0], storedConstant(node.outputs[0], tensor));
+    else if (fill === undefined) others.push(widened(node));
+    else {
+      // The attribute would be rounded to float32 with the node's others; a constant of its own keeps its digits.
+      const name = freshName(`${node.outputs[0]}/value`, taken);
+      constants.set(name, storedConstant(name, fill));
+      others.push({ ...node, op: "Expand", inputs: [name, node.inputs[0]], attributes: {} });
+    }
   }
   return { constants, nodes: others };
+}
+
+/** The number of double precision that a ConstantOfShape repeats, if float32 does not hold it. */
+function doubleFill({ op, domain, attributes }: FileNode): Tensor | undefined {
+  const { value } = attributes;
+  if (op !== "ConstantOfShape" || domain !== "" || value === undefined || !("tensor" in value)) return undefined;
+  const { data } = value.tensor;
+  return data instanceof Float64Array && Math.fround(data[0]) !== data[0] ? { data, dims: [] } : undefined;
 }
 
 function wideType(dtype: string): Dtype {

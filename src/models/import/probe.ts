@@ -2,7 +2,7 @@ import { openSession } from "#runtime";
 import { CurvatureError } from "../../errors/index.ts";
 import type { FileNode, OnnxNode, ValueInfo } from "../../onnx/index.ts";
 import { engineError } from "../../runtime/index.ts";
-import { arrayTypes, type Dtype, formatDims, sizeOf, type Tensor } from "../../tensors/index.ts";
+import { arrayTypes, type Dtype, dtypeOf, formatDims, sizeOf, type Tensor } from "../../tensors/index.ts";
 import { MOST_ELEMENTS, sizeError } from "./guardSizes.ts";
 import type { PreparedModel } from "./preparedModel.ts";
 import { readBy } from "./sortNodes.ts";
@@ -13,9 +13,9 @@ import { writePrepared } from "./writePrepared.ts";
 export interface Probe {
   /** Tensors of static values that are read by nodes that are not static. */
   readonly constants: ReadonlyMap<string, Tensor>;
-  /** Shapes of the values that are not static. */
+  /** Shapes of the values that are not static, and of those in `constants`. */
   readonly shapes: ReadonlyMap<string, readonly number[]>;
-  /** Element types of the values that are neither static nor reached by a parameter. */
+  /** Element types of the values that are neither static nor reached by a parameter, and of those in `constants`. */
   readonly types: ReadonlyMap<string, Dtype>;
 }
 
@@ -32,12 +32,16 @@ export async function probe(
     readonly statics: ReadonlySet<string>;
     readonly reached: ReadonlySet<string>;
     readonly nodes: readonly FileNode[];
+    /** Whether all static values that a node reads are wanted, not only those that other than static nodes read. */
+    readonly allStatics?: boolean;
   },
 ): Promise<Probe> {
-  const { shapes, statics, nodes, reached } = request;
+  const { shapes, statics, nodes, reached, allStatics = false } = request;
   const isDynamic = (node: FileNode) => node.outputs.some((name) => name !== "" && !statics.has(name));
   const dynamic = nodes.filter(isDynamic);
-  const wanted = new Set(dynamic.flatMap((node) => readBy(node)).filter((name) => statics.has(name)));
+  const wanted = new Set(
+    (allStatics ? nodes : dynamic).flatMap((node) => readBy(node)).filter((name) => statics.has(name)),
+  );
   const fetched = [...wanted].filter((name) => !model.constants.has(name));
   const measured = dynamic.flatMap((node) => node.outputs).filter((name) => name !== "");
   const shapeNodes = shapesOf(model, measured);
@@ -56,8 +60,18 @@ export async function probe(
     constants.set(name, stored === undefined ? results[name] : await stored.load());
   }
   const shapeOf = (i: number) => Array.from(results[shapeNodes[i].outputs[0]].data as BigInt64Array, Number);
-  const typeEntries = typed.map((name): [string, Dtype] => [name, types[name]]);
-  return { constants, shapes: new Map(measured.map((name, i) => [name, shapeOf(i)])), types: new Map(typeEntries) };
+  const known = [...constants];
+  return {
+    constants,
+    shapes: new Map([
+      ...known.map(([name, { dims }]): [string, readonly number[]] => [name, dims]),
+      ...measured.map((name, i): [string, readonly number[]] => [name, shapeOf(i)]),
+    ]),
+    types: new Map([
+      ...known.map(([name, tensor]): [string, Dtype] => [name, dtypeOf(tensor)]),
+      ...typed.map((name): [string, Dtype] => [name, types[name]]),
+    ]),
+  };
 }
 
 /**
