@@ -21,7 +21,7 @@ export function inspectionText(found: ModelInspection): string {
     ),
     ...section(
       "outputs",
-      found.outputs.map(({ name, dims, activation }) => [name, shape(dims), cutText(activation)]),
+      found.outputs.map((output) => [output.name, shape(output.dims), cutText(output)]),
     ),
     ...section(
       "weights",
@@ -57,8 +57,10 @@ function noticesOf({ notices, fixedRows }: ModelInspection): readonly string[] {
   return [...notices, `The file computes ${fixedRows} row${fixedRows === 1 ? "" : "s"} at once.`];
 }
 
-function cutText(activation: string | undefined): string {
-  return activation === undefined ? "" : `ends in ${activation}, which is cut off where the loss contains it`;
+function cutText({ activation, written }: ModelInspection["outputs"][number]): string {
+  if (activation === undefined) return "";
+  const place = written === true ? " (written out in several operators)" : "";
+  return `ends in ${activation}${place}, which is cut off where the loss contains it`;
 }
 
 function listed(names: readonly string[]): string {

@@ -19,7 +19,7 @@ import { inInferenceMode } from "./import/trainingMode.ts";
 import { undecidedNotices } from "./import/undecided.ts";
 import { withOutputs } from "./import/withOutputs.ts";
 import { writePrepared } from "./import/writePrepared.ts";
-import type { GraphRequest, Model, ModelGraph, ModelInput } from "./model.ts";
+import type { GraphRequest, Model, ModelGraph, ModelInput, ModelOutput } from "./model.ts";
 
 /** How a file is to be read. */
 export interface LoadOptions {
@@ -70,6 +70,7 @@ export async function loadModel(source: string | URL | Uint8Array, options: Load
   const fixedRows = fixedRowsOf(inputs);
   const tensors = found.map(({ tensor }) => tensor);
   const undecided = await undecidedNotices(prepared, tensors);
+  const outputs = await Promise.all(prepared.outputs.map(({ name }) => outputOf(prepared, name)));
   let session: Promise<Session> | undefined;
   return {
     name: loaded.file,
@@ -80,10 +81,7 @@ export async function loadModel(source: string | URL | Uint8Array, options: Load
     tensors,
     prepared,
     inputs,
-    outputs: prepared.outputs.map(({ name }) => {
-      const activation = finalActivation(prepared, name)?.operator;
-      return activation === undefined ? { name } : { name, activation };
-    }),
+    outputs,
     ...(fixedRows === undefined ? {} : { fixedRows }),
     notices: [...prepared.notices, ...undecided, ...ties.map((tie) => tieNotice(tie, tying))],
     async graph(request) {
@@ -105,6 +103,12 @@ async function preparedAs(
   const read = await foldFixedGraphs(bindInputs(asFloatModel(file), bind));
   const wanted = output === undefined ? read : withOutputs(read, typeof output === "string" ? [output] : output);
   return inInferenceMode(wanted, trainingMode);
+}
+
+async function outputOf(model: PreparedModel, name: string): Promise<ModelOutput> {
+  const found = await finalActivation(model, name);
+  if (found === undefined) return { name };
+  return { name, activation: found.operator, ...(found.written && { written: true as const }) };
 }
 
 function tieNotice({ copy, original, transposed }: Tie, tying: "keep" | "restore"): string {

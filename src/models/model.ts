@@ -30,6 +30,8 @@ export interface ModelOutput {
   readonly name: string;
   /** Softmax, LogSoftmax or Sigmoid, where the output is one of something: what can be cut off to get logits. */
   readonly activation?: "Softmax" | "LogSoftmax" | "Sigmoid";
+  /** Present where the file has the activation written out in several operators. */
+  readonly written?: true;
 }
 
 /** A model as a graph of primitives for given input shapes. */

@@ -5,6 +5,7 @@ import type { Loss } from "../losses/index.ts";
 import { type Model, matches, type Pattern } from "../models/index.ts";
 import type { Precision } from "../tensors/index.ts";
 import { attachData } from "./attachData.ts";
+import { checkLogits } from "./checkLogits.ts";
 import { flatRanges } from "./flatVectors.ts";
 import type { Risk, RiskParameter, Shard } from "./risk.ts";
 import { sharedEngine } from "./riskEngine.ts";
@@ -25,6 +26,12 @@ export interface EmpiricalRiskOptions {
   readonly cache?: number;
   /** Threads within one operation of ONNX Runtime; its own choice if absent. */
   readonly threads?: number;
+  /**
+   * Takes outputs as the logits that the loss wants even where they are probabilities on the first batch; default false, which
+   * refuses them: outputs in [0, 1] that sum to 1 over the classes where the loss contains Softmax, or that are in [0, 1] where
+   * it contains Sigmoid, with the model's weights and with random ones.
+   */
+  readonly assumeLogits?: boolean;
   /** Place of the data in a larger data set, of which they are a part; default: they are the whole. */
   readonly shard?: Shard;
 }
@@ -38,6 +45,7 @@ const CACHE_SHARE = 0.25;
  * the loss twice.
  *
  * @throws CurvatureError "argument" for patterns that match no parameter, "data" for rows that do not fit model or loss,
+ *   "model" for outputs that are probabilities where the loss takes logits,
  *   "unsupported" for operators without a rule, "nondeterministic" where data or model change between two evaluations
  */
 export async function empiricalRisk(options: EmpiricalRiskOptions): Promise<Risk> {
@@ -51,6 +59,7 @@ export async function empiricalRisk(options: EmpiricalRiskOptions): Promise<Risk
     const parameters = placeParameters(model, chosen);
     const family: RiskFamily = { model, loss, dtype, outputs, parameters, engine };
     const attached = await attachData(family, options.data);
+    if (options.assumeLogits !== true) await checkLogits(family, attached.bound);
     const shard = shardOf(attached, options.shard);
     const view = riskView(family, { ...attached, shard, theta: engine.theta, isReleased: () => false });
     const dispose = async () => {

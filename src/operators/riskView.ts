@@ -131,10 +131,12 @@ function noticesOf(
   model: Model,
   { loss, outputs }: { readonly loss: Loss; readonly outputs: readonly string[] },
 ): string[] {
-  const cuts = model.outputs.flatMap(({ name, activation }) => {
+  const cuts = model.outputs.flatMap(({ name, activation, written }) => {
     if (!outputs.includes(name) || activation === undefined || loss.cut.length === 0) return [];
     if (loss.cut.includes(activation))
-      return [`Output "${name}" is taken before its final ${activation}, which the loss ${loss.name} contains itself.`];
+      return [
+        `Output "${name}" is taken before its final ${activation}, ${written === true ? "which the file has written out in several operators and" : "which"} the loss ${loss.name} contains itself.`,
+      ];
     return [
       `Output "${name}" ends in ${activation}, which the loss ${loss.name} does not contain: it takes the results for logits. Choose a loss that fits, or an output before it.`,
     ];

@@ -315,6 +315,21 @@ describe("forms of operators without a rule", () => {
       { outputShapes: [[1, 4, 4, 8]], attributes: { mode: { string: "spline" } } },
       'interpolates in mode "spline" with coordinates "half_pixel"',
     ],
+    ["DFT", { attributes: { inverse: { int: 1 }, onesided: { int: 1 } } }, "inverts one-sided frequencies"],
+    [
+      "DFT",
+      { inputs: [input("x", [1, 4099, 1])] },
+      "transforms a length of 4099, whose largest prime factor is more than 4096",
+    ],
+    ["STFT", { inputs: [input("x", [1, 8]), integers([2])] }, "has neither a window nor a length of frames"],
+    [
+      "STFT",
+      { inputs: [input("x", [1, 8]), integers([2]), input("window", [9])] },
+      "takes frames of 9 out of 8 samples",
+    ],
+    ["STFT", { inputs: [input("x", [1, 8, 2]), integers([2]), input("window", [4])] }, "transforms complex signals"],
+    ["AffineGrid", { inputs: [input("theta", [1, 2, 3])] }, "lacks the size of its grid"],
+    ["Col2Im", { inputs: [input("x", [1, 4, 4])] }, "lacks the shape of its image or blocks"],
     [
       "GridSample",
       { inputs: [x, x], attributes: { mode: { string: "spline" } } },

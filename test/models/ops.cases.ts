@@ -253,6 +253,22 @@ export const operatorCases: Readonly<Record<keyof typeof operators, readonly Ope
       operands: [images, float([3]), float([3]), float([3]), float([3], [0.5, 2])],
     },
   ],
+  AffineGrid: [
+    { title: "images", opset: 20, operands: [float([2, 2, 3]), integers([2, 3, 4, 5])] },
+    {
+      title: "images, aligned corners",
+      opset: 20,
+      attributes: { align_corners: int(1) },
+      operands: [float([2, 2, 3]), integers([2, 1, 3, 4])],
+    },
+    { title: "volumes", opset: 20, operands: [float([2, 3, 4]), integers([2, 1, 2, 3, 4])] },
+    {
+      title: "volumes, aligned corners",
+      opset: 20,
+      attributes: { align_corners: int(1) },
+      operands: [float([1, 3, 4]), integers([1, 2, 3, 2, 4])],
+    },
+  ],
   BiasGelu: [{ title: "com.microsoft", domain: "com.microsoft", operands: [float([2, 3, 4]), float([4])] }],
   Cast: [
     { title: "to float", attributes: { to: int(1) }, operands: [float([2, 3])] },
@@ -273,6 +289,27 @@ export const operatorCases: Readonly<Record<keyof typeof operators, readonly Ope
       operands: [float([3, 4])],
     },
     { title: "opset 9, upper bound only", opset: 9, attributes: { max: real(0.5) }, operands: [float([3, 4])] },
+  ],
+  Col2Im: [
+    { title: "images", opset: 18, operands: [float([2, 3 * 4, 9]), integers([4, 4]), integers([2, 2])] },
+    {
+      title: "images, dilations, pads, strides",
+      opset: 18,
+      attributes: { dilations: ints(1, 2), pads: ints(1, 0, 0, 2), strides: ints(2, 1) },
+      operands: [float([1, 2 * 6, 3 * 3]), integers([6, 5]), integers([2, 3])],
+    },
+    {
+      title: "signals",
+      opset: 18,
+      attributes: { pads: ints(1, 1), strides: ints(2) },
+      operands: [float([2, 3 * 3, 4]), integers([7]), integers([3])],
+    },
+    {
+      title: "volumes",
+      opset: 18,
+      attributes: { strides: ints(1, 2, 1) },
+      operands: [float([1, 2 * 8, 2 * 2 * 3]), integers([3, 4, 4]), integers([2, 2, 2])],
+    },
   ],
   Compress: [
     {
@@ -359,6 +396,31 @@ export const operatorCases: Readonly<Record<keyof typeof operators, readonly Ope
       operands: [float([2, 4]), integers([-1], [])],
     },
     { title: "of a vector", attributes: { exclusive: int(1) }, operands: [float([4]), integers([0], [])] },
+  ],
+  DFT: [
+    { title: "opset 17, real", operands: [float([2, 6, 1])] },
+    { title: "opset 17, complex, axis 2", attributes: { axis: int(2) }, operands: [float([2, 3, 5, 2])] },
+    {
+      title: "opset 17, real, one-sided, longer than the signal",
+      attributes: { onesided: int(1) },
+      operands: [float([2, 6, 1]), integers([9], [])],
+    },
+    { title: "opset 17, inverse", attributes: { inverse: int(1) }, operands: [float([2, 6, 2])] },
+    { title: "opset 20, the last axis of signals by default", opset: 20, operands: [float([2, 3, 4, 2])] },
+    {
+      title: "opset 20, axis as operand, shorter than the signal",
+      opset: 20,
+      attributes: { inverse: int(1) },
+      operands: [float([2, 6, 3, 2]), integers([4], []), integers([1], [])],
+    },
+    {
+      title: "opset 20, negative axis, one-sided",
+      opset: 20,
+      attributes: { onesided: int(1) },
+      operands: [float([2, 4, 3, 1]), null, integers([-3], [])],
+    },
+    { title: "by factors", operands: [float([1, 128, 1])] },
+    { title: "by factors, inverse", attributes: { inverse: int(1) }, operands: [float([1, 128, 2])] },
   ],
   DepthToSpace: [
     { title: "DCR", attributes: { blocksize: int(2) }, operands: [float([2, 8, 2, 3])] },
@@ -1086,6 +1148,14 @@ export const operatorCases: Readonly<Record<keyof typeof operators, readonly Ope
       opset: 7,
       attributes: { axes: ints(0, 2) },
       operands: [float([1, 3, 1, 2])],
+    },
+  ],
+  STFT: [
+    { title: "with a window", operands: [float([2, 20, 1]), integers([4], []), float([8])] },
+    {
+      title: "length of frames instead of a window, all frequencies",
+      attributes: { onesided: int(0) },
+      operands: [float([1, 15, 1]), integers([3], []), null, integers([6], [])],
     },
   ],
   Sub: binary(),

@@ -4,8 +4,8 @@ import { scalar, type Value } from "../../src/graph/index.ts";
 import {
   abs,
   clip,
-  hardSigmoid,
   filled,
+  hardSigmoid,
   isNaN,
   maskedSoftmax,
   maximum,

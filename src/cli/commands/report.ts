@@ -35,6 +35,7 @@ interface ReportOptions extends ModelOptions {
   readonly loss: LossChoice;
   readonly reduction: "mean" | "sum";
   readonly classAxis?: "second" | "last";
+  readonly assumeLogits?: true;
   readonly matrices?: readonly MatrixName[];
   readonly parameters?: readonly (string | RegExp)[];
   readonly batchSize?: number;
@@ -81,6 +82,7 @@ function addDataOptions(command: Command): void {
     .addOption(lossOption())
     .addOption(reductionOption())
     .addOption(classAxisOption());
+  command.option("--assume-logits", "take outputs as logits even where they are probabilities");
   withModelOptions(command);
 }
 
@@ -176,6 +178,7 @@ async function compute({
     loss,
     data,
     dtype,
+    assumeLogits: options.assumeLogits ?? false,
     ...(parameters === undefined ? {} : { parameters: [...parameters] }),
   });
   const display = progressDisplay();

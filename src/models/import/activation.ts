@@ -3,6 +3,7 @@ import type { ModelOutput } from "../model.ts";
 import type { PreparedModel } from "./preparedModel.ts";
 import { producersOf } from "./reach.ts";
 import { freshName, takenNames } from "./valueNames.ts";
+import { writtenActivation } from "./writtenActivation.ts";
 
 const ACTIVATIONS: ReadonlySet<string> = new Set(["Softmax", "LogSoftmax", "Sigmoid"]);
 
@@ -21,18 +22,30 @@ const PASSED: ReadonlySet<string> = new Set([
 export interface FinalActivation {
   readonly operator: NonNullable<ModelOutput["activation"]>;
   readonly before: string;
+  /** Present where several nodes compute the activation together. */
+  readonly written?: true;
   /** What stands between the activation and the output, in order: operators that pass numbers on, means, branches that do either. */
   readonly path: readonly FileNode[];
 }
 
 /**
- * The final Softmax, LogSoftmax or Sigmoid of an output, if that is how it is computed. A mean may follow, which passes on
+ * The final Softmax, LogSoftmax or Sigmoid of an output, if that is how it is computed, by one node or written out. A mean may follow, which passes on
  * where it is one of a single number, as of a recurrent network's output at one step.
  */
-export function finalActivation({ nodes }: Pick<PreparedModel, "nodes">, output: string): FinalActivation | undefined {
-  const { node, path } = trace(nodes, output);
-  if (node === undefined || node.domain !== "" || !ACTIVATIONS.has(node.op)) return undefined;
-  return { operator: node.op as FinalActivation["operator"], before: node.inputs[0], path };
+export async function finalActivation(
+  model: Pick<PreparedModel, "nodes" | "constants">,
+  output: string,
+): Promise<FinalActivation | undefined> {
+  const { node, path } = trace(model.nodes, output);
+  if (node === undefined || node.domain !== "") return undefined;
+  if (ACTIVATIONS.has(node.op)) {
+    const { axis } = node.attributes;
+    // Over rows, it is not one of classes.
+    if (axis !== undefined && "int" in axis && axis.int === 0) return undefined;
+    return { operator: node.op as FinalActivation["operator"], before: node.inputs[0], path };
+  }
+  const written = await writtenActivation(model, node);
+  return written && { ...written, path, written: true };
 }
 
 /** From a value back to the node whose numbers it has: undefined where that is none of these nodes. */
@@ -77,16 +90,17 @@ export interface WithoutActivations {
 }
 
 /** The model whose outputs are those before their final activations, of the kinds `cut`, moved as the activations' results are. */
-export function withoutActivations(
+export async function withoutActivations(
   model: PreparedModel,
   outputs: readonly string[],
   cut: readonly string[],
-): WithoutActivations {
+): Promise<WithoutActivations> {
   const taken = takenNames(model);
   const nodes = [...model.nodes];
   const means: WithoutActivations["means"][number][] = [];
-  const ends = outputs.map((output) => {
-    const activation = finalActivation(model, output);
+  const activations = await Promise.all(outputs.map((output) => finalActivation(model, output)));
+  const ends = outputs.map((output, i) => {
+    const activation = activations[i];
     if (activation === undefined || !cut.includes(activation.operator)) return output;
     if (activation.path.some(({ op }) => op === "If")) return output;
     return activation.path

@@ -38,7 +38,7 @@ export async function interpret(what: Interpretation, request: GraphRequest): Pr
   const { parameters, ties } = what;
   const tensors = new Set([...parameters, ...ties.map(({ copy }) => copy)].map(({ tensor }) => tensor));
   const folded = await foldControlFlow(what.model, { ...request, parameters: tensors });
-  const { model, ends, means } = withoutActivations(folded, request.outputs, request.cut ?? []);
+  const { model, ends, means } = await withoutActivations(folded, request.outputs, request.cut ?? []);
   const nodes = neededNodes(model.nodes, ends);
   const reached = reachedValues(nodes, tensors);
   await checkOperators(model, { nodes, reached });

@@ -15,6 +15,9 @@ import { isArrayType } from "./probe.ts";
 import { describe, sortNodes } from "./sortNodes.ts";
 import { freshName } from "./valueNames.ts";
 
+/** Attributes that hold the element type of a result. */
+const TYPES: ReadonlySet<string> = new Set(["to", "dtype", "output_datatype"]);
+
 /** ONNX codes of element types that are computed in float32: float16, double, bfloat16. */
 const WIDENED: ReadonlySet<number> = new Set([10, 11, 16]);
 
@@ -159,7 +162,7 @@ function checkGrowth({ nodes }: Pick<FileGraph, "nodes">, file: string): void {
 /** The node with half and double precision in its attributes turned to float32. */
 function widened(node: FileNode): FileNode {
   const entries = Object.entries(node.attributes).map(([name, value]): [string, AttributeValue] => {
-    if (name === "to" && "int" in value && WIDENED.has(value.int)) return [name, { int: 1 }];
+    if (TYPES.has(name) && "int" in value && WIDENED.has(value.int)) return [name, { int: 1 }];
     if ("tensor" in value) {
       const { tensor } = value;
       const double = tensor.data instanceof Float64Array;

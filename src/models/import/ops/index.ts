@@ -21,6 +21,7 @@ export {
   Tanh,
   ThresholdedRelu,
 } from "./activation.ts";
+export { AffineGrid } from "./affineGrid.ts";
 export {
   Abs,
   Acos,
@@ -63,8 +64,10 @@ export {
   Tan,
 } from "./arithmetic.ts";
 export { Attention, MultiHeadAttention, RotaryEmbedding } from "./attention.ts";
+export { Col2Im } from "./col2im.ts";
 export { Conv, ConvTranspose, FusedConv } from "./convolution.ts";
 export { Einsum } from "./einsum.ts";
+export { DFT, STFT } from "./fourier.ts";
 export { FusedGemm, FusedMatMul, Gemm, MatMul } from "./gemm.ts";
 export { GridSample } from "./gridSample.ts";
 export {
