@@ -8,6 +8,7 @@ export default defineConfig({
   resolve: {
     alias: [
       { find: /^#dense$/, replacement: source("linalg/dense/nodeKernels.ts") },
+      { find: /^#files$/, replacement: source("files/node.ts") },
       { find: /^#runtime$/, replacement: source("runtime/node.ts") },
       { find: /^onnx-curvature$/, replacement: source("index.ts") },
       { find: /^onnx-curvature\/linalg$/, replacement: source("linalg/index.ts") },

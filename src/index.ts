@@ -44,6 +44,7 @@ export {
   type WantedInput,
 } from "./data/index.ts";
 export { CurvatureError, type ErrorCode } from "./errors/index.ts";
+export type { ReadOptions } from "./files/index.ts";
 export {
   constant,
   type ElementType,

@@ -26,8 +26,9 @@ export async function csv(
   { label, targetType, scale, batchSize, ...options }: CsvOptions = {},
 ): Promise<Data> {
   const divisor = checkedScale(scale);
-  const { bytes, name } = await readSource(source);
-  const table = readTable(bytes, name, options);
+  const contents = await readSource(source, options);
+  const { name } = contents;
+  const table = readTable(contents, options);
   const { features, targets } = splitTable(table, {
     ...(label === undefined ? {} : { label }),
     ...(targetType === undefined ? {} : { targetType }),

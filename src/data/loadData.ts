@@ -122,7 +122,7 @@ async function loadOneFile(data: Source, options: LoadDataOptions): Promise<Load
   if (splitMember(data).member !== undefined) {
     return { inputs: { [onlyInput(options)]: await loadArray(data, options) } };
   }
-  const contents = await readSource(data);
+  const contents = await readSource(data, options);
   const { name } = contents;
   const format = formatOf(contents);
   if (format === "npz") return loadMembers(contents, options);
@@ -130,7 +130,7 @@ async function loadOneFile(data: Source, options: LoadDataOptions): Promise<Load
   if (format !== "csv")
     return { inputs: { [input]: { name, ...takeRange(decodeArray(contents), { name, options }) } } };
   const label = options.targets === undefined ? options.label : false;
-  const table = readTable(contents.bytes, name, options);
+  const table = readTable(contents, options);
   const { features, targets } = splitTable(table, { ...options, ...(label === undefined ? {} : { label }) });
   const total = options.rows === undefined ? { total: table.rows } : {};
   return {

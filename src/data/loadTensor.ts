@@ -1,8 +1,9 @@
 import { CurvatureError } from "../errors/index.ts";
+import { isZip } from "../files/index.ts";
 import type { Tensor } from "../tensors/index.ts";
 import { isIdx, readIdx } from "./readIdx.ts";
 import { isNpy, readNpy } from "./readNpy.ts";
-import { isZip, npzNames, readNpz } from "./readNpz.ts";
+import { npzNames, readNpz } from "./readNpz.ts";
 import { type Contents, readSource, type Source } from "./readSource.ts";
 import { readTable, type TableOptions } from "./readTable.ts";
 import { sliceTensor } from "./rows.ts";
@@ -34,7 +35,7 @@ export interface LoadedArray {
 /** `loadTensor`, with what messages need. */
 export async function loadArray(source: Source, options: TableOptions = {}): Promise<LoadedArray> {
   const { file, member } = splitMember(source);
-  const contents = await readSource(file);
+  const contents = await readSource(file, options);
   const format = formatOf(contents);
   if (member !== undefined && format !== "npz") {
     throw new CurvatureError("file", `${contents.name}: expected an NPZ file with an array "${member}", got ${format}`);
@@ -47,8 +48,9 @@ export async function loadArray(source: Source, options: TableOptions = {}): Pro
 }
 
 /** A member of an NPZ file. */
-export function memberArray({ bytes, name }: Contents, member: string, options: TableOptions): LoadedArray {
-  const tensor = readNpz(bytes, { name, members: [member] })[member]!;
+export function memberArray({ bytes, ...contents }: Contents, member: string, options: TableOptions): LoadedArray {
+  const { name } = contents;
+  const tensor = readNpz(bytes, { ...contents, members: [member] })[member]!;
   const place = `${name}:${member}`;
   return { name: place, ...takeRange(tensor, { name: place, options }) };
 }
@@ -97,8 +99,9 @@ function onlyMember({ bytes, name }: Contents): string {
   );
 }
 
-function tableArray({ bytes, name }: Contents, options: TableOptions): LoadedArray {
-  const { values, rows, columns } = readTable(bytes, name, options);
+function tableArray(contents: Contents, options: TableOptions): LoadedArray {
+  const { name } = contents;
+  const { values, rows, columns } = readTable(contents, options);
   const tensor = { data: values, dims: columns === 1 ? [rows] : [rows, columns] };
   return { name, tensor, ...(options.rows === undefined ? { total: rows } : {}) };
 }

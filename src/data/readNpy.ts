@@ -8,20 +8,23 @@ export interface Named {
 }
 
 /** NumPy's codes of element types (numpy.lib.format: `descr` without its byte order). */
-const storedTypes: { readonly [code: string]: StoredType } = {
-  f2: "float16",
-  f4: "float32",
-  f8: "float64",
-  i1: "int8",
-  u1: "uint8",
-  i2: "int16",
-  u2: "uint16",
-  i4: "int32",
-  u4: "uint32",
-  i8: "int64",
-  u8: "uint64",
-  b1: "bool",
-};
+const storedTypes: ReadonlyMap<string, StoredType> = new Map([
+  ["f2", "float16"],
+  ["f4", "float32"],
+  ["f8", "float64"],
+  ["i1", "int8"],
+  ["u1", "uint8"],
+  ["i2", "int16"],
+  ["u2", "uint16"],
+  ["i4", "int32"],
+  ["u4", "uint32"],
+  ["i8", "int64"],
+  ["u8", "uint64"],
+  ["b1", "bool"],
+]);
+
+/** Most dimensions of an array, those of NumPy 2. */
+const MOST_DIMENSIONS = 64;
 
 /** Whether bytes begin as an NPY file does. */
 export function isNpy(bytes: Uint8Array): boolean {
@@ -59,21 +62,28 @@ function readHeader(bytes: Uint8Array, name: string) {
   if (shape === undefined || order === undefined) {
     throw new CurvatureError("file", `${name}: cannot read the NPY header ${JSON.stringify(header.trim())}`);
   }
+  const dims = (shape.match(/\d+/g) ?? []).map(Number);
+  if (dims.length > MOST_DIMENSIONS) {
+    throw new CurvatureError(
+      "unsupported",
+      `${name}: expected at most ${MOST_DIMENSIONS} dimensions, got ${dims.length}; reshape the array before saving it`,
+    );
+  }
   return {
     ...storedType(descr, { header, name }),
     fortranOrder: order === "True",
-    dims: (shape.match(/\d+/g) ?? []).map(Number),
+    dims,
     offset: start + length,
   };
 }
 
 function storedType(descr: string | undefined, { header, name }: { readonly header: string; readonly name: string }) {
   const [, byteOrder, code] = /^([<>|=])?(\w+)$/.exec(descr ?? "") ?? [];
-  const dtype = code === undefined ? undefined : storedTypes[code];
+  const dtype = code === undefined ? undefined : storedTypes.get(code);
   if (dtype !== undefined) return { dtype, littleEndian: byteOrder !== ">" };
   throw new CurvatureError(
     "unsupported",
-    `${name}: expected elements of type ${Object.keys(storedTypes).join(", ")}, got ${descr ?? header.trim()}; ` +
+    `${name}: expected elements of type ${[...storedTypes.keys()].join(", ")}, got ${descr ?? header.trim()}; ` +
       "convert the array with astype before saving it",
   );
 }

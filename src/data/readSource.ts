@@ -1,55 +1,73 @@
+import { readPath } from "#files";
 import { CurvatureError } from "../errors/index.ts";
-import { gunzip, isGzip } from "./gunzip.ts";
+import {
+  checkSize,
+  fetchBytes,
+  gunzip,
+  isGzip,
+  type ReadLimits,
+  type ReadOptions,
+  readLimits,
+  shownAddress,
+} from "../files/index.ts";
 
 /** Where the bytes of a file are: a path, a URL, a browser's File or Blob, or the bytes themselves. */
 export type Source = string | URL | Blob | Uint8Array | ArrayBuffer;
 
-/** Bytes of a file and what messages call them: the file's name. */
+/** Bytes of a file, what messages call them (the file's name), and the bytes that reading it may hold. */
 export interface Contents {
   readonly bytes: Uint8Array;
   readonly name: string;
+  readonly memoryLimit: number;
 }
 
 /**
- * The bytes of a file, decompressed if they are gzip. Paths need Node; URLs are fetched.
+ * The bytes of a file, decompressed if they are gzip. Paths need Node and lead to a file or a pipe; URLs are fetched.
  *
- * @throws CurvatureError if the file cannot be read, is empty, or is a damaged gzip file
+ * @throws CurvatureError if the file cannot be read, is empty, larger than the memory limit, or a damaged gzip file
  */
-export async function readSource(source: Source): Promise<Contents> {
-  const { bytes, name } = await readRaw(source);
+export async function readSource(source: Source, options: ReadOptions = {}): Promise<Contents> {
+  const limits = readLimits(options);
+  const { bytes, name } = await readRaw(source, limits);
+  const { memoryLimit } = limits;
   if (bytes.length === 0) throw new CurvatureError("file", `${name}: expected rows of data, got an empty file`);
-  return { name, bytes: isGzip(bytes) ? gunzip(bytes, name) : bytes };
+  return { name, bytes: isGzip(bytes) ? gunzip(bytes, { name, memoryLimit }) : bytes, memoryLimit };
 }
 
-async function readRaw(source: Source): Promise<Contents> {
+async function readRaw(source: Source, limits: ReadLimits): Promise<Omit<Contents, "memoryLimit">> {
   if (source instanceof Uint8Array) return { bytes: source, name: "data in memory" };
   if (source instanceof ArrayBuffer) return { bytes: new Uint8Array(source), name: "data in memory" };
   if (source instanceof Blob) {
     const name = "name" in source && typeof source.name === "string" ? source.name : "data in memory";
+    checkSize(source.size, { what: name, memoryLimit: limits.memoryLimit });
     return { bytes: new Uint8Array(await source.arrayBuffer()), name };
   }
+  if (typeof source !== "string" && !(source instanceof URL)) {
+    throw new CurvatureError("argument", `expected data as a path, a URL, a Blob or bytes, got ${typeof source}`);
+  }
   const text = String(source);
-  const name = /^(blob|data):/.test(text) ? "data in memory" : text.replace(/[?#].*$/, "").replace(/^.*[\\/]/, "");
-  return { name, bytes: /^(https?|blob|data):/.test(text) ? await fetchBytes(text) : await readBytes(source) };
+  const address = shownAddress(text);
+  const name = /^(blob|data):/.test(text) ? "data in memory" : address.replace(/^.*[\\/]/, "");
+  if (!/^(https?|blob|data):/.test(text)) return { name: baseName(text), bytes: await readBytes(source, limits) };
+  if (!URL.canParse(text)) throw unreadable(address, "it is not a valid address");
+  return { name, bytes: await fetchBytes(new URL(text), { ...limits, what: "Data at" }) };
 }
 
-async function fetchBytes(url: string): Promise<Uint8Array> {
+function baseName(path: string): string {
+  return (path.startsWith("file:") ? path.replace(/[?#].*$/, "") : path).replace(/^.*[\\/]/, "");
+}
+
+async function readBytes(path: string | URL, limits: ReadLimits): Promise<Uint8Array> {
   try {
-    const response = await fetch(url);
-    if (response.ok) return new Uint8Array(await response.arrayBuffer());
-    throw new Error(`status ${response.status} ${response.statusText}`);
+    return await readPath(path instanceof URL || !path.startsWith("file:") ? path : new URL(path), limits);
   } catch (cause) {
-    throw new CurvatureError("file", `cannot read ${url}: ${reason(cause)}; check the address`, { cause });
+    if (cause instanceof CurvatureError) throw cause;
+    throw unreadable(String(path), reason(cause), cause);
   }
 }
 
-async function readBytes(path: string | URL): Promise<Uint8Array> {
-  const { readFile } = await import("node:fs/promises");
-  try {
-    return await readFile(path instanceof URL || !path.startsWith("file:") ? path : new URL(path));
-  } catch (cause) {
-    throw new CurvatureError("file", `cannot read ${path}: ${reason(cause)}; check the path`, { cause });
-  }
+function unreadable(path: string, why: string, cause?: unknown): CurvatureError {
+  return new CurvatureError("file", `cannot read ${path}: ${why}; check the path`, { cause });
 }
 
 function reason(cause: unknown): string {

@@ -1,12 +1,14 @@
-import { parse } from "csv-parse/browser/esm/sync";
 import { CurvatureError } from "../errors/index.ts";
+import { checkSize, compressionOf, type ReadOptions } from "../files/index.ts";
+import { csvRecords } from "./csvRecords.ts";
+import type { Contents } from "./readSource.ts";
 import { checkedRange, type RowRange } from "./takeRows.ts";
 
 /** How the text of a table is read. */
-export interface TableOptions {
+export interface TableOptions extends ReadOptions {
   /**
-   * Whether the first line names the columns. "auto": it does if its cells are all different, not all numbers, none but
-   * the first is empty, and the numbers among them count up by one (0, 1, 2, ..., as pandas names columns).
+   * Whether the first line names the columns. "auto": it does if its cells are all different, not all numbers (in whatever notation),
+   * none but the first is empty, and the numbers among them count up by one (0, 1, 2, ..., as pandas names columns).
    */
   readonly header?: "auto" | boolean;
   /** One character between cells; by default the comma, semicolon or tab that the first line has most of. */
@@ -28,30 +30,26 @@ export interface Table {
 }
 
 /**
- * Table of finite numbers, from CSV text with or without quotes and a header. Empty lines are passed over.
+ * Table of finite numbers in decimal notation (-1, 2.5, .5, 1e-3), from CSV text with or without quotes and a header. Empty lines
+ * are passed over. Other notations (0xff, 0b1, 1_000, 1,5) are no numbers here: programs that write tables do not agree on them.
  *
  * @throws CurvatureError naming line, row and column of the first row with too many or too few cells or the first cell
- *   that is empty, no number, NaN or infinite; or if there are no rows, or not as many as asked for
+ *   that is empty, no decimal number, NaN or infinite; or if there are no rows, not as many as asked for, or more than the memory limit
+ *   has room for
  */
-export function readTable(bytes: Uint8Array, name: string, options: TableOptions = {}): Table {
-  const text = decodeText(bytes, name);
-  const { separator = likelySeparator(text), header = "auto", rows: range } = options;
-  const [first] = parseCsv(text, { name, separator, to: 1 }).records;
-  if (first === undefined) throw new CurvatureError("file", `${name}: expected rows of numbers, got an empty file`);
-  const hasHeader = header === "auto" ? isHeader(first.cells) : header;
-  const skip = (hasHeader ? 1 : 0) + (range?.[0] ?? 0);
-  const to = range?.[1] === undefined ? undefined : range[1] + (hasHeader ? 1 : 0);
+export function readTable(contents: Contents, options: TableOptions = {}): Table {
+  const { bytes, name, memoryLimit } = contents;
+  checkText(bytes, name);
+  const { separator = likelySeparator(bytes), header = "auto", rows: range } = options;
+  checkSeparator(separator);
+  const firstCells = count(bytes.subarray(0, firstLineEnd(bytes)), separator) + 1;
+  checkSize(bytes.length + firstCells * CELL_BYTES, { what: `${name}: a row of ${firstCells} columns`, memoryLimit });
+  const first = csvRecords(bytes, { name, separator }).next().value;
+  if (!first) throw new CurvatureError("file", `${name}: expected rows of numbers, got an empty file`);
+  const columns = first.cells.length;
+  const names = (header === "auto" ? isHeader(first.cells) : header) ? first.cells : undefined;
   if (range !== undefined) checkedRange(range, { where: name }); // before anything is skipped by it
-  const names = hasHeader ? first.cells : undefined;
-  const { values, lines, records } = parseNumbers(text, {
-    name,
-    separator,
-    skip,
-    to,
-    names,
-    columns: first.cells.length,
-  });
-  const total = records - (hasHeader ? 1 : 0);
+  const { values, lines, rows: total } = parseNumbers(contents, { separator, names, columns, range });
   if (total <= 0) {
     throw new CurvatureError("file", `${name}: expected rows of numbers, got a header and nothing below it`);
   }
@@ -60,12 +58,15 @@ export function readTable(bytes: Uint8Array, name: string, options: TableOptions
   return {
     name,
     ...(names === undefined ? {} : { names }),
-    columns: first.cells.length,
+    columns,
     rows: lines.length,
     values,
     place: (row, column) => describePlace({ name, names, line: lines[row]!, row: start + row, column }),
   };
 }
+
+/** Bytes that the text of a cell takes while its row is read. */
+const CELL_BYTES = 64;
 
 interface Place {
   readonly name: string;
@@ -81,24 +82,62 @@ function describePlace({ name, names, line, row, column }: Place): string {
   return `${name}: line ${line} (row ${row}, column ${column}${title}, counted from 0)`;
 }
 
-function decodeText(bytes: Uint8Array, name: string): string {
-  if (bytes.subarray(0, 4096).includes(0)) {
-    throw new CurvatureError("file", `${name}: expected text (CSV), got binary data that is neither NPY, NPZ nor IDX`);
-  }
-  return new TextDecoder().decode(bytes); // also drops a byte order mark
+function checkText(bytes: Uint8Array, name: string): void {
+  const packed = compressionOf(bytes);
+  if (packed === undefined && !bytes.subarray(0, 4096).includes(0)) return;
+  const what = packed ?? "binary data that is neither NPY, NPZ nor IDX";
+  throw new CurvatureError("file", `${name}: expected text (CSV), got ${what}`);
 }
 
-function likelySeparator(text: string): string {
-  const line = /[^\r\n]+/.exec(text)?.[0] ?? "";
-  const count = (separator: string) => line.split(separator).length;
-  return [",", ";", "\t"].reduce((best, next) => (count(next) > count(best) ? next : best));
+function checkSeparator(separator: string): void {
+  if (/^[\0-\x7f]$/.test(separator) && !/["\r\n]/.test(separator)) return;
+  throw new CurvatureError(
+    "argument",
+    `expected a separator of one ASCII character that is no quote or line end, got ${JSON.stringify(separator)}`,
+  );
+}
+
+function likelySeparator(bytes: Uint8Array): string {
+  const line = bytes.subarray(0, firstLineEnd(bytes));
+  return [",", ";", "\t"].reduce((best, next) => (count(line, next) > count(line, best) ? next : best));
+}
+
+/** End of the first line that is not empty. */
+function firstLineEnd(bytes: Uint8Array): number {
+  const isEnd = (byte: number) => byte === 10 || byte === 13;
+  let start = 0;
+  while (start < bytes.length && isEnd(bytes[start]!)) start++;
+  let end = start;
+  while (end < bytes.length && !isEnd(bytes[end]!)) end++;
+  return end;
+}
+
+function count(bytes: Uint8Array, character: string): number {
+  const code = character.charCodeAt(0);
+  let found = 0;
+  for (let i = 0; i < bytes.length; i++) if (bytes[i] === code) found++;
+  return found;
 }
 
 function isHeader(cells: readonly string[]): boolean {
-  if (new Set(cells).size < cells.length || cells.includes("", 1) || cells.some(isNotFinite)) return false;
-  const numbers = cells.filter((cell) => cell !== "" && !Number.isNaN(Number(cell))).map(Number);
+  if (cells.includes("", 1) || cells.some(isNotFinite) || cells.some(isOtherNumber)) return false;
+  if (new Set(cells).size < cells.length) return false;
+  const numbers = cells.map(numberOf).filter((value) => !Number.isNaN(value));
   const countUp = numbers.every((value, i) => Number.isInteger(value) && (i === 0 || value === numbers[i - 1]! + 1));
   return numbers.length < cells.length && countUp;
+}
+
+/** The number of a cell in decimal notation, or NaN. */
+function numberOf(cell: string): number {
+  if (cell === "") return Number.NaN;
+  const second = cell.charCodeAt(1) | 0x20;
+  // What JavaScript reads besides: 0x, 0b, 0o.
+  return second === 0x78 || second === 0x62 || second === 0x6f ? Number.NaN : Number(cell);
+}
+
+/** Whether a cell is a number in a notation of programs, which is not read: 0xff, 0b1, 0o7, 1_000. */
+function isOtherNumber(cell: string): boolean {
+  return /^[+-]?(0[xbo][\da-f_]+|\d[\d_]*_[\d_]*(\.[\d_]*)?(e[+-]?\d+)?)$/i.test(cell);
 }
 
 /** Whether a cell says, as NumPy, pandas or JavaScript do, that its number is none. */
@@ -106,84 +145,57 @@ function isNotFinite(cell: string): boolean {
   return /^[+-]?(nan|inf|infinity)$/i.test(cell);
 }
 
-interface CsvOptions {
-  readonly name: string;
+interface NumberOptions {
   readonly separator: string;
-  /** Number of records after which to stop. */
-  readonly to?: number | undefined;
-  /** Takes each record as it is read, instead of their being kept. */
-  readonly onRecord?: (cells: readonly string[], record: { readonly line: number; readonly index: number }) => void;
-}
-
-function parseCsv(text: string, { name, separator, to, onRecord }: CsvOptions) {
-  const records: { cells: readonly string[]; line: number }[] = [];
-  let failure: unknown;
-  let count = 0;
-  try {
-    parse(text, {
-      delimiter: separator,
-      trim: true,
-      skip_empty_lines: true,
-      relax_column_count: true,
-      ...(to === undefined ? {} : { to }),
-      on_record(cells: string[], { lines: line }: { readonly lines: number }) {
-        try {
-          if (onRecord === undefined) records.push({ cells, line });
-          else onRecord(cells, { line, index: count });
-        } catch (error) {
-          failure = error;
-          throw error;
-        }
-        count++;
-        return null;
-      },
-    });
-  } catch (cause) {
-    if (failure !== undefined) throw failure;
-    const message = cause instanceof Error ? cause.message : String(cause);
-    throw new CurvatureError("file", `${name}: expected CSV text, but ${message}`, { cause });
-  }
-  return { records, count };
-}
-
-interface NumberOptions extends CsvOptions {
-  readonly skip: number;
   readonly columns: number;
   readonly names: readonly string[] | undefined;
+  readonly range: RowRange | undefined;
 }
 
-function parseNumbers(text: string, { skip, columns, names, ...options }: NumberOptions) {
-  const header = names === undefined ? 0 : 1;
-  const capacity = Math.max(0, Math.min(countLines(text), options.to ?? Number.POSITIVE_INFINITY) - skip);
-  const values = new Float64Array(capacity * columns);
+/** Numbers of the rows of a range, the lines they are in, and the rows read, those before the range included. */
+function parseNumbers(contents: Contents, { separator, columns, names, range }: NumberOptions) {
+  const { bytes, name } = contents;
+  const values = new Float64Array(columns * capacityOf(contents, { columns, range }));
   const lines: number[] = [];
-  const { count } = parseCsv(text, {
-    ...options,
-    onRecord(cells, { line, index }) {
-      if (index < skip) return;
-      const place = { name: options.name, names, line, row: index - header };
-      if (cells.length !== columns) throw wrongColumns(place, cells.length, columns);
-      const offset = lines.length * columns;
-      for (let column = 0; column < columns; column++) {
-        const value = Number(cells[column]);
-        if (!Number.isFinite(value) || cells[column] === "") throw badCell({ ...place, column }, cells[column]!);
-        values[offset + column] = value;
-      }
+  const [from, to] = [range?.[0] ?? 0, range?.[1] ?? Number.POSITIVE_INFINITY];
+  let row = names === undefined ? 0 : -1;
+  for (const { cells, line } of csvRecords(bytes, { name, separator })) {
+    if (row >= to) break;
+    if (row >= from) {
+      readCells(cells, { values: values.subarray(lines.length * columns), place: { name, names, line, row }, columns });
       lines.push(line);
-    },
-  });
-  return { values: values.subarray(0, lines.length * columns), lines, records: count };
+    }
+    row++;
+  }
+  return { values: values.subarray(0, lines.length * columns), lines, rows: row };
 }
 
-/** At least the number of records: lines end with LF, CR or both. */
-function countLines(text: string): number {
-  let [feeds, returns] = [1, 1];
-  for (let i = 0; i < text.length; i++) {
-    const code = text.charCodeAt(i);
-    if (code === 10) feeds++;
-    else if (code === 13) returns++;
+/**
+ * At least the number of rows: a row takes a line, and two bytes a cell. So the numbers take at most four times the bytes of
+ * the text, whatever it says.
+ */
+function capacityOf(
+  { bytes, name, memoryLimit }: Contents,
+  { columns, range }: { readonly columns: number; readonly range: RowRange | undefined },
+): number {
+  const lines = Math.max(count(bytes, "\n"), count(bytes, "\r")) + 1;
+  const most = Math.min(lines, Math.floor((bytes.length + 1) / (2 * columns)));
+  const rows = Math.min(most, (range?.[1] ?? most) - (range?.[0] ?? 0));
+  const what = `${name}: a table of ${rows} rows and ${columns} columns`;
+  checkSize(bytes.length + 8 * rows * columns, { what, memoryLimit });
+  return Math.max(rows, 0);
+}
+
+function readCells(
+  cells: readonly string[],
+  { values, place, columns }: { readonly values: Float64Array; readonly place: Place; readonly columns: number },
+): void {
+  if (cells.length !== columns) throw wrongColumns(place, cells.length, columns);
+  for (let column = 0; column < columns; column++) {
+    const value = numberOf(cells[column]!);
+    if (!Number.isFinite(value)) throw badCell({ ...place, column }, cells[column]!);
+    values[column] = value;
   }
-  return Math.max(feeds, returns);
 }
 
 function wrongColumns(place: Place, found: number, expected: number): CurvatureError {
@@ -197,9 +209,11 @@ function badCell(place: Place, cell: string): CurvatureError {
   const got =
     cell === ""
       ? "an empty cell"
-      : isNotFinite(cell)
-        ? `${cell}; repair or leave out such rows`
-        : `"${cell.slice(0, 40)}"${isFirstLine(place) ? "; if this line names the columns, say header: true" : ""}`;
+      : isOtherNumber(cell)
+        ? `"${cell.slice(0, 40)}"; write numbers in decimal notation, as 255 or 2.55e2`
+        : isNotFinite(cell)
+          ? `${cell}; repair or leave out such rows`
+          : `"${cell.slice(0, 40)}"${isFirstLine(place) ? "; if this line names the columns, say header: true" : ""}`;
   return new CurvatureError("data", `${describePlace(place)}: expected a finite number, got ${got}`);
 }
 

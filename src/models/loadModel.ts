@@ -1,5 +1,6 @@
 import { openSession } from "#runtime";
 import { CurvatureError } from "../errors/index.ts";
+import type { ReadOptions } from "../files/index.ts";
 import { type ExternalFiles, modelContents, readModel } from "../onnx/index.ts";
 import { engineError, type Session } from "../runtime/index.ts";
 import { type Dtype, dtypeOf, formatDims, type Tensor } from "../tensors/index.ts";
@@ -22,7 +23,7 @@ import { writePrepared } from "./import/writePrepared.ts";
 import type { GraphRequest, Model, ModelGraph, ModelInput, ModelOutput } from "./model.ts";
 
 /** How a file is to be read. */
-export interface LoadOptions {
+export interface LoadOptions extends ReadOptions {
   /** Contents of external data files by location, for a model given as bytes. */
   readonly externalData?: ExternalFiles;
   /** The user's word on which float tensors are parameters, before any rule. */
@@ -56,8 +57,8 @@ export interface FileModel extends Model {
  *   "argument" for parameter patterns that match nothing
  */
 export async function loadModel(source: string | URL | Uint8Array, options: LoadOptions = {}): Promise<FileModel> {
-  const { externalData, parameters: override, ties: tying = "keep" } = options;
-  const loaded = await readModel(source, externalData === undefined ? {} : { externalData });
+  const { parameters: override, ties: tying = "keep" } = options;
+  const loaded = await readModel(source, options);
   const prepared = await preparedAs(prepare(modelContents(loaded), loaded.file), options);
   const { parameters: found, constants } = await chooseParameters(prepared, override);
   const ties = findTies(found);

@@ -1,3 +1,5 @@
+import { compressionOf } from "../files/index.ts";
+
 /** What files that people mistake for .onnx files begin with. */
 const signatures: readonly (readonly [kind: string, offset: number, text: string])[] = [
   ["a zip archive (a PyTorch checkpoint, a Keras file or a zipped model); export or unpack it first", 0, "PK\x03\x04"],
@@ -14,7 +16,8 @@ const signatures: readonly (readonly [kind: string, offset: number, text: string
 export function contentKind(bytes: Uint8Array): string | undefined {
   const head = String.fromCharCode(...bytes.subarray(0, 64));
   const known = signatures.find(([, offset, text]) => head.startsWith(text, offset));
-  if (known !== undefined) return known[0];
+  const kind = known?.[0] ?? compressionOf(bytes);
+  if (kind !== undefined) return kind;
   if (!/^[\t\n\r\x20-\x7e]+$/.test(head)) return undefined;
   return `text that starts with ${JSON.stringify(head.trim().slice(0, 24))}`;
 }

@@ -1,17 +1,13 @@
-import type { FileHandle } from "node:fs/promises";
+import { readPathRange } from "#files";
 import { CurvatureError } from "../errors/index.ts";
-import { fetchBytes, shownAddress } from "./fetchBytes.ts";
+import { type ByteRange, checkSize, fetchBytes, type ReadLimits, shownAddress } from "../files/index.ts";
 import { type TensorProto, TensorProto_DataLocation } from "./generated/onnx_pb.ts";
 import { fromTensorProto, type StoredTensor, storedByteLength, tensorHeader } from "./tensorProto.ts";
 
 /** Reads `length` bytes from `offset` of the file of external data at a location relative to the model. */
 export type ReadExternal = (location: string, range: ByteRange) => Promise<Uint8Array>;
 
-/** Range of bytes of a file. */
-export interface ByteRange {
-  readonly offset: number;
-  readonly length: number;
-}
+export type { ByteRange } from "../files/index.ts";
 
 /** Contents of external data files by location, for a model that has no folder or whose data are elsewhere. */
 export type ExternalFiles = Readonly<Record<string, Uint8Array>>;
@@ -22,7 +18,29 @@ export function isExternal(proto: TensorProto): boolean {
 }
 
 /**
- * Tensor of a TensorProto, its data read from another file where it says so. Throws "file" for locations outside of the
+ * Throws "file" if tensors have more bytes in other files than the memory limit. Ranges that overlap count for each of the
+ * tensors, which all become arrays of their own.
+ */
+export function checkExternalSize(
+  protos: Iterable<TensorProto>,
+  { file, memoryLimit }: { readonly file: string; readonly memoryLimit: number },
+): void {
+  let bytes = 0;
+  for (const proto of protos) if (isExternal(proto)) bytes += declaredByteLength(proto);
+  checkSize(bytes, { what: `${file}: its external data`, memoryLimit });
+}
+
+/** Bytes that the dimensions need; 0 for a damaged description, which is refused where the tensor is loaded. */
+function declaredByteLength(proto: TensorProto): number {
+  try {
+    return storedByteLength(tensorHeader(proto));
+  } catch {
+    return 0;
+  }
+}
+
+/**
+ * Tensor of a TensorProto, its data read from another file where it says so. Throws "file" for locations that lead out of the
  * model's folder, missing files, and ranges that do not fit the file or the tensor.
  */
 export async function loadTensor(proto: TensorProto, readExternal: ReadExternal): Promise<StoredTensor> {
@@ -45,13 +63,16 @@ export async function externalBytes(proto: TensorProto, readExternal: ReadExtern
   return readExternal(location, { offset, length });
 }
 
-/** Locations come from the file, which may be hostile: nothing outside of the model's folder is ever read. */
+/**
+ * Locations come from the file, which may be hostile: none leads out of the model's folder by its own words. A symbolic link in the folder is
+ * followed wherever it leads: who put it there could read the file as well, and caches keep weights as links into a store of their own.
+ */
 function checkedLocation(name: string, location: string | undefined): string {
   if (!location) throw fileError(`Tensor "${name}" has external data without a location; export the model again.`);
   const absolute = /^[/\\]|^[A-Za-z][A-Za-z0-9+.-]*:/.test(location);
   if (absolute || location.includes("\0") || location.split(/[/\\]/).includes("..")) {
     throw fileError(
-      `Tensor "${name}" has external data at ${JSON.stringify(location)}; only files in the model's own folder are read.`,
+      `Tensor "${name}" has external data at ${JSON.stringify(location)}; expected a path inside the model's own folder, without "..".`,
     );
   }
   return location;
@@ -82,14 +103,15 @@ export const fromNowhere: ReadExternal = async (location) => {
   );
 };
 
-/** Reader of files in a folder. */
+/** Reader of files in a folder; links in it are followed. */
 export function fromFolder(folder: string): ReadExternal {
   return async (location, range) => {
-    const [{ open }, { join }] = await Promise.all([import("node:fs/promises"), import("node:path")]);
-    const path = join(folder, location);
+    const path = `${folder === "" ? "." : folder}/${location}`;
     try {
-      const file = await open(path, "r");
-      return await readRange(file, path, range).finally(() => file.close());
+      const found = await readPathRange(path, range);
+      if (found === undefined) throw fileError(`External data "${path}" is no ordinary file.`);
+      checkRange(path, range, found.size);
+      return found.bytes;
     } catch (cause) {
       if (cause instanceof CurvatureError) throw cause;
       const { code } = cause as NodeJS.ErrnoException;
@@ -99,34 +121,19 @@ export function fromFolder(folder: string): ReadExternal {
   };
 }
 
-/** Most bytes of one read call; Node refuses 2^31 and more. */
-const readSize = 2 ** 30;
-
-async function readRange(file: FileHandle, path: string, range: ByteRange): Promise<Uint8Array> {
-  const stat = await file.stat();
-  if (!stat.isFile()) throw fileError(`External data "${path}" is no ordinary file.`);
-  checkRange(path, range, stat.size);
-  const bytes = new Uint8Array(range.length);
-  let done = 0;
-  while (done < range.length) {
-    const count = Math.min(range.length - done, readSize);
-    const { bytesRead } = await file.read(bytes, done, count, range.offset + done);
-    if (bytesRead === 0) checkRange(path, range, range.offset + done);
-    done += bytesRead;
-  }
-  return bytes;
-}
-
 /** Reader of files beside a URL. */
-export function fromUrl(model: URL): ReadExternal {
-  return async (location, { offset, length }) => {
-    if (length === 0) return new Uint8Array(0);
+export function fromUrl(model: URL, limits: ReadLimits): ReadExternal {
+  return async (location, range) => {
+    if (range.length === 0) return new Uint8Array(0);
     const url = new URL(location.split(/[/\\]/).map(encodeURIComponent).join("/"), model);
     const what = "External data, which hold weights of the model, at";
-    const { bytes, partial } = await fetchBytes(url, { what, range: `bytes=${offset}-${offset + length - 1}` });
-    const start = partial ? 0 : offset;
-    checkRange(shownAddress(url), { offset: start, length }, bytes.byteLength);
-    return bytes.subarray(start, start + length);
+    const bytes = await fetchBytes(url, { ...limits, what, range });
+    checkRange(
+      shownAddress(url),
+      range,
+      bytes.length < range.length ? range.offset + bytes.length : Number.POSITIVE_INFINITY,
+    );
+    return bytes;
   };
 }
 

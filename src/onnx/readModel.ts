@@ -1,7 +1,10 @@
 import { fromBinary } from "@bufbuild/protobuf";
+import { readPath } from "#files";
 import { CurvatureError } from "../errors/index.ts";
+import { fetchBytes, type ReadLimits, type ReadOptions, readLimits, shownAddress } from "../files/index.ts";
 import { contentKind } from "./contentKind.ts";
 import {
+  checkExternalSize,
   type ExternalFiles,
   externalBytes,
   fromFiles,
@@ -11,7 +14,6 @@ import {
   isExternal,
   type ReadExternal,
 } from "./externalData.ts";
-import { fetchBytes, shownAddress } from "./fetchBytes.ts";
 import {
   type GraphProto,
   type ModelProto,
@@ -42,15 +44,18 @@ const supported = { irVersion: 13, opset: { from: 7, to: 26 } };
  *
  * External data are looked for in `externalData` first, which maps locations to bytes, then beside the file. Those of
  * attributes and subgraphs are read at once, those of the graph's initializers when they are asked for. Throws "file" for
- * what is missing, empty, truncated or no ONNX model, and for versions of the format that ONNX Runtime does not take.
+ * what is missing, empty, truncated or no ONNX model, for versions of the format that ONNX Runtime does not take, and for a file or
+ * external data beyond the memory limit.
  */
 export async function readModel(
   source: string | URL | Uint8Array,
-  { externalData = {} }: { readonly externalData?: ExternalFiles } = {},
+  { externalData = {}, ...options }: ReadOptions & { readonly externalData?: ExternalFiles } = {},
 ): Promise<LoadedModel> {
-  const { bytes, file, beside } = await open(source);
+  const limits = readLimits(options);
+  const { bytes, file, beside } = await open(source, limits);
   const model = parse(bytes, file);
   checkVersions(model, file);
+  checkExternalSize(allTensors(model), { file, memoryLimit: limits.memoryLimit });
   const readExternal = fromFiles(externalData, beside);
   for (const tensor of innerTensors(model)) {
     if (isExternal(tensor)) await makeInternal(tensor, readExternal);
@@ -67,20 +72,32 @@ interface Opened {
 /** Beginnings of strings that are URLs; all others are paths. */
 const addressScheme = /^(https?|file|blob|data):/i;
 
-async function open(source: string | URL | Uint8Array): Promise<Opened> {
+async function open(source: string | URL | Uint8Array, limits: ReadLimits): Promise<Opened> {
   if (source instanceof Uint8Array) return { bytes: plain(source), file: "The given model", beside: fromNowhere };
+  if (typeof source !== "string" && !(source instanceof URL)) {
+    const got = source === null ? "null" : typeof source;
+    throw new CurvatureError("argument", `expected a model as a path, a URL or the bytes of a .onnx file, got ${got}`);
+  }
   const url = typeof source !== "string" ? source : addressScheme.test(source) ? parseUrl(source) : undefined;
   if (url !== undefined && url.protocol !== "file:") {
-    const { bytes } = await fetchBytes(url, { what: "Model" });
-    return { bytes, file: shownAddress(url), beside: /^https?:/.test(url.protocol) ? fromUrl(url) : fromNowhere };
+    const bytes = await fetchBytes(url, { ...limits, what: "Model" });
+    return {
+      bytes,
+      file: shownAddress(url),
+      beside: /^https?:/.test(url.protocol) ? fromUrl(url, limits) : fromNowhere,
+    };
   }
-  const [{ readFile }, { dirname }] = await Promise.all([import("node:fs/promises"), import("node:path")]);
   const path = url === undefined ? String(source) : await pathOf(url);
-  const bytes = await readFile(path).catch((cause: NodeJS.ErrnoException) => {
+  const bytes = await readPath(path, { ...limits, largest: LARGEST }).catch((cause: NodeJS.ErrnoException) => {
+    if (cause instanceof CurvatureError) throw cause;
     throw new CurvatureError("file", `${path}: ${reason(cause.code)}.`, { cause });
   });
+  const { dirname } = await import("node:path");
   return { bytes: plain(bytes), file: path, beside: fromFolder(dirname(path)) };
 }
+
+/** Most bytes of a protobuf message. */
+const LARGEST = 2 ** 31;
 
 function parseUrl(address: string): URL {
   if (URL.canParse(address)) return new URL(address);
@@ -97,7 +114,7 @@ async function pathOf(url: URL): Promise<string> {
 }
 
 function badAddress(address: string, cause?: unknown): CurvatureError {
-  const message = `${address}: no valid address; expected a path, a file: URL or an http(s) URL.`;
+  const message = `${shownAddress(address)}: no valid address; expected a path, a file: URL or an http(s) URL.`;
   return new CurvatureError("file", message, { cause });
 }
 
@@ -121,6 +138,14 @@ function parse(bytes: Uint8Array, file: string): ModelWithGraph {
   try {
     model = fromBinary(ModelProtoSchema, bytes);
   } catch (cause) {
+    // The limit of every reader of protobuf, ONNX Runtime's included.
+    if (kind === undefined && /recursion depth|nested too deep/.test(String(cause))) {
+      throw new CurvatureError(
+        "file",
+        `${file}: subgraphs are nested more than 33 deep, which ONNX Runtime does not read either; export the model without such nesting.`,
+        { cause },
+      );
+    }
     const what = kind ?? `truncated or damaged (${cause instanceof Error ? cause.message : cause}), get it again`;
     throw new CurvatureError("file", `${file}: expected an ONNX model, but this is ${what}.`, { cause });
   }
@@ -151,6 +176,12 @@ function checkVersions({ irVersion, opsetImport }: ModelProto, file: string): vo
     const advice = "convert it with onnx.version_converter.convert_version";
     throw new CurvatureError("file", `${file}: uses opset ${version}, but ${from} to ${to} can be read; ${advice}.`);
   }
+}
+
+/** All tensors of a file that may have data elsewhere. */
+function* allTensors(model: ModelWithGraph): Generator<TensorProto> {
+  yield* model.graph.initializer;
+  yield* innerTensors(model);
 }
 
 /** Tensors of attributes and of subgraphs, also inside local functions: all but the initializers of the graph itself. */

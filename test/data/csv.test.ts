@@ -204,7 +204,7 @@ describe("csv", () => {
     try {
       expect(await csv(`${address}/rows.csv?v=1`)).toMatchObject({ rows: 1, description: "rows.csv" });
       await expect(csv(`${address}/none.csv`)).rejects.toThrow(
-        `cannot read ${address}/none.csv: status 404 Not Found; check the address`,
+        `Data at ${address}/none.csv cannot be fetched: HTTP 404 Not Found.`,
       );
     } finally {
       server.close();
@@ -225,7 +225,7 @@ describe("csv", () => {
     for (const source of sources) expect((await rowsOf(await csv(source as Blob))).inputs[""]).toEqual([1]);
     expect((await csv(new File(["1,2"], "t.csv"))).description).toBe("t.csv");
     await expect(csv("blob:nodedata:nothing")).rejects.toThrow(
-      /^cannot read blob:nodedata:nothing: .*; check the address$/,
+      /^Data at blob:nodedata:nothing cannot be fetched: .*check the address/,
     );
   });
 });

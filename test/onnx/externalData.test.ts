@@ -1,8 +1,10 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { ReadOptions } from "../../src/files/index.ts";
 import {
   AttributeProto_AttributeType,
   ModelProtoSchema,
@@ -36,10 +38,10 @@ function modelBytes(graph: NonNullable<MessageInitShape<typeof ModelProtoSchema>
 }
 
 /** The weight of a model in the folder whose external data are described so. */
-async function load(entries: Entries, dims?: readonly bigint[]) {
+async function load(entries: Entries, dims?: readonly bigint[], options: ReadOptions = {}) {
   const path = join(folder, "model.onnx");
   writeFileSync(path, modelBytes({ name: "g", initializer: [externalTensor(entries, dims)] }));
-  const { graph } = modelContents(await readModel(path));
+  const { graph } = modelContents(await readModel(path, options));
   expect(graph.initializers[0]!.external).toBe(true);
   return (await graph.initializers[0]!.load()).data;
 }
@@ -62,7 +64,7 @@ describe("external data", () => {
     expect(await rejectionOf(load({ location, offset: "16" }))).toMatch(
       /has 20 bytes, but bytes 16 to 24 are needed; it is truncated\.$/,
     );
-    expect(await rejectionOf(load({ location }, [2n ** 40n]))).toMatch(
+    expect(await rejectionOf(load({ location }, [2n ** 40n], { memoryLimit: Number.POSITIVE_INFINITY }))).toMatch(
       /has 20 bytes, but bytes 0 to 4398046511104 are/,
     );
     expect(await rejectionOf(load({ location, length: "12" }))).toBe(
@@ -79,10 +81,45 @@ describe("external data", () => {
     "nothing outside of the folder: %j",
     async (outside) => {
       expect(await rejectionOf(load({ location: outside }))).toBe(
-        `file: Tensor "w" has external data at ${JSON.stringify(outside)}; only files in the model's own folder are read.`,
+        `file: Tensor "w" has external data at ${JSON.stringify(outside)}; expected a path inside the model's own folder, without "..".`,
       );
     },
   );
+
+  test("symbolic links in the folder are followed, wherever they lead; not to what is no file", async () => {
+    const store = mkdtempSync(join(tmpdir(), "onnx-curvature-store-"));
+    try {
+      writeFileSync(join(store, "blob"), new Uint8Array(numbers.buffer));
+      symlinkSync(join(store, "blob"), join(folder, "linked.bin"));
+      expect(await load({ location: "linked.bin", offset: "4" })).toEqual(Float32Array.of(2, 3));
+      execFileSync("mkfifo", [join(store, "pipe")]);
+      symlinkSync(join(store, "pipe"), join(folder, "pipe.bin"));
+      expect(await rejectionOf(load({ location: "pipe.bin" }))).toMatch(/pipe\.bin" is no ordinary file\.$/);
+    } finally {
+      rmSync(store, { recursive: true });
+    }
+  });
+
+  test("no more than the memory limit, in one tensor or several that share a range", async () => {
+    expect(await load({ location }, [2n], { memoryLimit: 200 })).toEqual(Float32Array.of(1, 2));
+    expect(await rejectionOf(load({ location }, [2n ** 40n]))).toMatch(
+      /its external data needs 4\.4 TB, more than the memory limit of .*; if that is meant, raise memoryLimit \(--memory-limit\)$/,
+    );
+    const initializer = Array.from({ length: 100 }, (_, i) => ({
+      ...externalTensor({ location }, [5n]),
+      name: `w${i}`,
+    }));
+    const path = join(folder, "shared.onnx");
+    writeFileSync(path, modelBytes({ name: "g", initializer }));
+    const { size } = statSync(path);
+    await readModel(path, { memoryLimit: size });
+    expect(await rejectionOf(readModel(path, { memoryLimit: size - 1 }))).toMatch(/shared\.onnx needs .* more than/);
+    const doubled = [...initializer, ...initializer.map((each) => ({ ...each, name: `${each.name}b`, dims: [5000n] }))];
+    writeFileSync(path, modelBytes({ name: "g", initializer: doubled }));
+    expect(await rejectionOf(readModel(path, { memoryLimit: 2e6 }))).toMatch(
+      /shared\.onnx: its external data needs 2 MB, more than the memory limit of 2 MB/,
+    );
+  });
 
   test("of models given as bytes", async () => {
     const bytes = modelBytes({ name: "g", initializer: [externalTensor({ location, offset: "4" })] });

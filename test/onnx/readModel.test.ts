@@ -4,9 +4,9 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { create, toBinary } from "@bufbuild/protobuf";
+import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { ModelProtoSchema } from "../../src/onnx/generated/onnx_pb.ts";
+import { type GraphProtoSchema, ModelProtoSchema } from "../../src/onnx/generated/onnx_pb.ts";
 import { modelContents, readModel, writeModel } from "../../src/onnx/index.ts";
 import { rejectionOf } from "./messageOf.ts";
 
@@ -128,6 +128,11 @@ describe("refusals", () => {
     ["version https://git-lfs.github.com/spec/v1", "a Git LFS pointer; fetch the file itself with git lfs pull"],
     ["PK\x03\x04\0\0\0", "a zip archive"],
     ["\x1f\x8b\x08", "a gzip archive; unpack it first"],
+    ["\xfd7zXZ\0\0\x04", "an xz archive; unpack it first (xz -d)"],
+    ["\x28\xb5\x2f\xfd\x04\0", "a Zstandard archive; unpack it first (zstd -d)"],
+    ["BZh91AY&SY\0", "a bzip2 archive; unpack it first (bzip2 -d)"],
+    ["\x04\x22\x4d\x18\x64", "an LZ4 archive; unpack it first (lz4 -d)"],
+    ["7z\xbc\xaf\x27\x1c\0\x04", "a 7z archive; unpack it first (7z x)"],
     ["\x89HDF\r\n", "an HDF5 file"],
     ["\x80\x02}q", "a pickle"],
     ["\x93NUMPY\x01", "a NumPy array"],
@@ -156,6 +161,25 @@ describe("refusals", () => {
     expect(await rejectionOf(readModel(bytes.subarray(0, 3000)))).toBe(
       "file: The given model: expected an ONNX model, but this is truncated or damaged (premature EOF), get it again.",
     );
+  });
+
+  test("subgraphs nested beyond what protobuf readers take are called so", async () => {
+    let graph: MessageInitShape<typeof GraphProtoSchema> = { name: "innermost" };
+    for (let depth = 0; depth < 40; depth++) {
+      graph = { name: "g", node: [{ opType: "If", attribute: [{ name: "then_branch", type: 5, g: graph }] }] };
+    }
+    const model = create(ModelProtoSchema, { irVersion: 8n, graph, opsetImport: [{ domain: "", version: 17n }] });
+    expect(await rejectionOf(readModel(toBinary(ModelProtoSchema, model)))).toBe(
+      "file: The given model: subgraphs are nested more than 33 deep, which ONNX Runtime does not read either; export the model without such nesting.",
+    );
+  });
+
+  test("what is not a source", async () => {
+    for (const source of [undefined, null, 3, {}, [1]]) {
+      expect(await rejectionOf(readModel(source as unknown as string))).toMatch(
+        /^argument: expected a model as a path, a URL or the bytes of a \.onnx file, got (undefined|null|number|object)$/,
+      );
+    }
   });
 
   test("versions that ONNX Runtime does not take", async () => {

@@ -1,0 +1,15 @@
+export { shownAddress } from "./address.ts";
+export { compressionOf } from "./compressionOf.ts";
+export { fetchBytes } from "./fetchBytes.ts";
+export { gunzip, isGzip } from "./gunzip.ts";
+export { readLimits } from "./readLimits.ts";
+export {
+  type ByteRange,
+  checkSize,
+  formatBytes,
+  type ReadLimits,
+  type ReadOptions,
+  throwIfAborted,
+  tooLarge,
+} from "./readOptions.ts";
+export { isZip, type ZipEntry, zipContents, zipEntries } from "./zip.ts";

@@ -1,0 +1,181 @@
+import { constants as bufferConstants } from "node:buffer";
+import { constants } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
+import { freemem } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
+import { gunzipSync, inflateRawSync, crc32 as zlibCrc32 } from "node:zlib";
+import { CurvatureError } from "../errors/index.ts";
+import { formatDuration } from "./formatDuration.ts";
+import { type ByteRange, type ReadLimits, throwIfAborted, tooLarge } from "./readOptions.ts";
+
+/** Bytes of memory that are free on this machine. */
+export function freeMemory(): number {
+  return freemem();
+}
+
+/** Most bytes of one read call; Node refuses 2^31 and more. */
+const READ_SIZE = 2 ** 30;
+/** Bytes that are read at once where the length is not known. */
+const CHUNK = 2 ** 16;
+/** Milliseconds between two looks into a pipe. */
+const PAUSE = 20;
+
+/**
+ * The bytes of a regular file or a pipe.
+ *
+ * @throws CurvatureError "file" for devices and sockets, for more bytes than the limit, and for a pipe that stays silent; the
+ *   file system's own error (ENOENT, EISDIR, EACCES, ...) where the path cannot be opened
+ */
+export async function readPath(path: string | URL, limits: ReadLimits): Promise<Uint8Array> {
+  throwIfAborted(limits.signal, String(path));
+  // Without O_NONBLOCK, opening a pipe waits for a writer, in a thread that nothing can stop.
+  const file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+  try {
+    const stat = await file.stat();
+    if (stat.isDirectory()) throw Object.assign(new Error("it is a folder"), { code: "EISDIR" });
+    if (stat.isFile()) return await readRegular(file, { path: String(path), size: stat.size, limits });
+    if (stat.isFIFO()) return await readPipe(file, String(path), limits);
+    throw new CurvatureError("file", `${path} is a device or a socket; expected a file or a pipe`);
+  } finally {
+    await file.close();
+  }
+}
+
+interface RegularFile {
+  readonly path: string;
+  readonly size: number;
+  readonly limits: ReadLimits;
+}
+
+/** A file that grows meanwhile, or whose system does not tell its size, is read to its end or the limit. */
+async function readRegular(file: FileHandle, { path, size, limits }: RegularFile): Promise<Uint8Array> {
+  const { memoryLimit, signal, largest = Number.POSITIVE_INFINITY } = limits;
+  if (size > largest) throw Object.assign(new Error("the file is too large"), { code: "ERR_FS_FILE_TOO_LARGE" });
+  if (size > memoryLimit) throw tooLarge(path, { bytes: size, memoryLimit });
+  const bytes = new Uint8Array(size);
+  let done = 0;
+  while (done < size) {
+    const { bytesRead } = await file.read(bytes, done, Math.min(size - done, READ_SIZE), null);
+    throwIfAborted(signal, path);
+    if (bytesRead === 0) return bytes.subarray(0, done);
+    done += bytesRead;
+  }
+  const rest = await readToEnd(() => readChunk(file), { path, limits, held: size });
+  return rest.length === 0 ? bytes : Buffer.concat([bytes, ...rest]);
+}
+
+async function readPipe(file: FileHandle, path: string, limits: ReadLimits): Promise<Uint8Array> {
+  let started = false;
+  const next = async () => {
+    for (const since = performance.now(); ; ) {
+      throwIfAborted(limits.signal, path);
+      const chunk = await readChunk(file).catch((error: NodeJS.ErrnoException) => {
+        if (error.code === "EAGAIN") return undefined;
+        throw error;
+      });
+      // Before a writer has opened the pipe it reads as if at its end.
+      if (chunk !== undefined && (chunk.length > 0 || started)) {
+        started = true;
+        return chunk;
+      }
+      if (performance.now() - since > limits.timeout) throw silent(path, limits.timeout);
+      await sleep(PAUSE);
+    }
+  };
+  return Buffer.concat(await readToEnd(next, { path, limits, held: 0 }));
+}
+
+function silent(path: string, timeout: number): CurvatureError {
+  return new CurvatureError(
+    "file",
+    `${path} is a pipe into which nothing was written for ${formatDuration(timeout)}; start the program that writes, raise timeout (--timeout), or give a file`,
+  );
+}
+
+async function readChunk(file: FileHandle): Promise<Uint8Array> {
+  const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(CHUNK), 0, CHUNK, null);
+  return buffer.subarray(0, bytesRead);
+}
+
+async function readToEnd(
+  next: () => Promise<Uint8Array>,
+  { path, limits, held }: { readonly path: string; readonly limits: ReadLimits; readonly held: number },
+): Promise<readonly Uint8Array[]> {
+  const chunks: Uint8Array[] = [];
+  for (let length = held; ; ) {
+    const chunk = await next();
+    if (chunk.length === 0) return chunks;
+    length += chunk.length;
+    if (length > limits.memoryLimit) throw tooLarge(path, limits);
+    throwIfAborted(limits.signal, path);
+    chunks.push(chunk);
+  }
+}
+
+/**
+ * A range of bytes of a regular file, fewer where the file ends before it, and the file's size; undefined for what is not a regular
+ * file, symbolic links to one apart.
+ *
+ * @throws the file system's own error where the path cannot be opened
+ */
+export async function readPathRange(
+  path: string,
+  { offset, length }: ByteRange,
+): Promise<{ readonly bytes: Uint8Array; readonly size: number } | undefined> {
+  const file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+  try {
+    const stat = await file.stat();
+    if (!stat.isFile()) return undefined;
+    const bytes = new Uint8Array(Math.max(0, Math.min(length, stat.size - offset)));
+    let done = 0;
+    while (done < bytes.length) {
+      const { bytesRead } = await file.read(bytes, done, Math.min(bytes.length - done, READ_SIZE), offset + done);
+      if (bytesRead === 0) return { bytes: bytes.subarray(0, done), size: offset + done };
+      done += bytesRead;
+    }
+    return { bytes, size: stat.size };
+  } finally {
+    await file.close();
+  }
+}
+
+/** Checksum of gzip and zip (CRC-32 of ISO 3309). */
+export function crc32(bytes: Uint8Array): number {
+  return zlibCrc32(bytes);
+}
+
+/**
+ * Contents of all members of a gzip file, each checked against its checksum and length; undefined if they are longer than
+ * `limit`.
+ *
+ * @throws zlib's error for damage
+ */
+export function gunzipMembers(bytes: Uint8Array, limit: number): Uint8Array | undefined {
+  // The last four bytes tell the length of most files, which then need no second copy.
+  const told = new DataView(bytes.buffer, bytes.byteOffset + bytes.length - 4, 4).getUint32(0, true);
+  const chunkSize = told < limit && told < 1100 * bytes.length ? Math.max(told + 1, CHUNK) : CHUNK;
+  try {
+    // The types do not know that with `info` the result is an object.
+    const { buffer, engine } = gunzipSync(bytes, {
+      info: true,
+      chunkSize,
+      maxOutputLength: Math.max(1, Math.min(limit, bufferConstants.MAX_LENGTH)),
+    }) as unknown as { buffer: Buffer; engine: { bytesWritten: number } };
+    // Zlib passes over whatever follows the last member; a damaged beginning of a member looks like that.
+    if (bytes.subarray(engine.bytesWritten).some((byte) => byte !== 0)) throw new Error("other bytes after the end");
+    return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ERR_BUFFER_TOO_LARGE") return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Contents of a raw deflate stream, which should be `size` bytes.
+ *
+ * @throws zlib's error for damage and for more bytes
+ */
+export function inflateRaw(bytes: Uint8Array, size: number): Uint8Array {
+  const contents = inflateRawSync(bytes, { chunkSize: Math.max(size + 1, 64), maxOutputLength: Math.max(size, 1) });
+  return new Uint8Array(contents.buffer, contents.byteOffset, contents.byteLength);
+}

@@ -1,0 +1,85 @@
+import { Gunzip, inflateSync } from "fflate";
+import { CurvatureError } from "../errors/index.ts";
+import type { ByteRange, ReadLimits } from "./readOptions.ts";
+
+/** Bytes of memory that may be taken: browsers do not tell what is free, so a share of what pages commonly get. */
+export function freeMemory(): number {
+  return 4e9;
+}
+
+/** Browsers have no paths. */
+export async function readPath(path: string | URL, _: ReadLimits): Promise<Uint8Array> {
+  throw new CurvatureError("file", `${path}: paths need Node; give a URL, a File, a Blob or bytes`);
+}
+
+/** Browsers have no paths. */
+export async function readPathRange(
+  path: string,
+  _: ByteRange,
+): Promise<{ readonly bytes: Uint8Array; readonly size: number }> {
+  throw new CurvatureError("file", `${path}: paths need Node; give the contents as externalData`);
+}
+
+const crcTable = Uint32Array.from({ length: 256 }, (_, byte) => {
+  let rest = byte;
+  for (let bit = 0; bit < 8; bit++) rest = rest & 1 ? (rest >>> 1) ^ 0xedb88320 : rest >>> 1;
+  return rest;
+});
+
+/** Checksum of gzip and zip (CRC-32 of ISO 3309); `before` is that of the bytes before these. */
+export function crc32(bytes: Uint8Array, before = 0): number {
+  let crc = ~before;
+  for (const byte of bytes) crc = crcTable[(crc ^ byte) & 255]! ^ (crc >>> 8);
+  return ~crc >>> 0;
+}
+
+/** Bytes that are decompressed at once: they become at most a thousand times as many. */
+const CHUNK = 2 ** 14;
+
+/**
+ * Contents of all members of a gzip file, each checked against its checksum and length; undefined if they are longer than
+ * `limit`.
+ *
+ * @throws Error for damage
+ */
+export function gunzipMembers(bytes: Uint8Array, limit: number): Uint8Array | undefined {
+  const parts: Uint8Array[] = [];
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  let [length, memberStart, crc] = [0, 0, 0];
+  const checkMember = (end: number) => {
+    if (view.getUint32(end - 8, true) !== crc) throw new Error("incorrect data check");
+    if (view.getUint32(end - 4, true) !== (length - memberStart) % 2 ** 32) throw new Error("incorrect length check");
+    [memberStart, crc] = [length, 0];
+  };
+  const stream = new Gunzip((part) => {
+    parts.push(part);
+    length += part.length;
+    crc = crc32(part, crc);
+  });
+  stream.onmember = checkMember;
+  for (let at = 0; at < bytes.length; at += CHUNK) {
+    stream.push(bytes.subarray(at, at + CHUNK), at + CHUNK >= bytes.length);
+    if (length > limit) return undefined;
+  }
+  checkMember(bytes.length);
+  return joined(parts, length);
+}
+
+function joined(parts: readonly Uint8Array[], length: number): Uint8Array {
+  const whole = new Uint8Array(length);
+  let offset = 0;
+  for (const part of parts) {
+    whole.set(part, offset);
+    offset += part.length;
+  }
+  return whole;
+}
+
+/**
+ * Contents of a raw deflate stream, which should be `size` bytes.
+ *
+ * @throws Error for damage
+ */
+export function inflateRaw(bytes: Uint8Array, size: number): Uint8Array {
+  return inflateSync(bytes, { out: new Uint8Array(size) });
+}

@@ -1,0 +1,203 @@
+import { crc32, inflateRaw } from "#files";
+import { CurvatureError } from "../errors/index.ts";
+import { checkSize } from "./readOptions.ts";
+
+/** A file in a zip archive, as the archive's directory tells of it (PKWARE APPNOTE 6.3, section 4.3.12). */
+export interface ZipEntry {
+  readonly name: string;
+  readonly method: number;
+  readonly flags: number;
+  readonly crc: number;
+  /** Bytes in the archive, and decompressed. */
+  readonly compressedSize: number;
+  readonly size: number;
+  /** Place of the local header, which stands before the contents. */
+  readonly offset: number;
+}
+
+const LOCAL_HEADER = 0x04034b50;
+const DIRECTORY_ENTRY = 0x02014b50;
+const DIRECTORY_END = 0x06054b50;
+const DIRECTORY_END_64 = 0x06064b50;
+const DIRECTORY_LOCATOR_64 = 0x07064b50;
+/** Fields that hold this stand in an extra field of 64 bits. */
+const ELSEWHERE = 0xffffffff;
+const STORED = 0;
+const DEFLATED = 8;
+const ENCRYPTED = 1;
+/** Checksum and sizes follow the contents, and the local header has none. */
+const SIZES_FOLLOW = 8;
+
+/** Whether bytes begin as a zip archive does. */
+export function isZip(bytes: Uint8Array): boolean {
+  return bytes[0] === 0x50 && bytes[1] === 0x4b && (bytes[2] === 3 || bytes[2] === 5); // PK
+}
+
+/**
+ * The files of a zip archive, in the order of its directory; reads nothing else.
+ *
+ * @param archive what messages call it
+ * @throws CurvatureError "file" if the directory is missing or damaged, or names a file twice
+ */
+export function zipEntries(bytes: Uint8Array, archive: string): readonly ZipEntry[] {
+  const view = viewOf(bytes);
+  try {
+    const { count, start, end } = directoryPlace(view);
+    const entries: ZipEntry[] = [];
+    let at = start;
+    while (at < end) {
+      const [entry, next] = directoryEntry(view, at);
+      entries.push(entry);
+      at = next;
+    }
+    if (at !== end || entries.length !== count) throw new Error("its directory does not end where it should");
+    if (new Set(entries.map(({ name }) => name)).size < count) throw new Error("its directory names a file twice");
+    return entries;
+  } catch (cause) {
+    throw damaged(archive, cause);
+  }
+}
+
+interface DirectoryPlace {
+  readonly count: number;
+  readonly start: number;
+  readonly end: number;
+}
+
+function directoryPlace(view: DataView): DirectoryPlace {
+  const last = view.byteLength - 22;
+  for (let at = last; at >= Math.max(0, last - 0xffff); at--) {
+    if (view.getUint32(at, true) !== DIRECTORY_END || view.getUint16(at + 20, true) !== last - at) continue;
+    const is64 = at >= 20 && view.getUint32(at - 20, true) === DIRECTORY_LOCATOR_64;
+    const place = is64
+      ? directoryPlace64(view, wide(view, at - 12))
+      : {
+          count: view.getUint16(at + 10, true),
+          start: view.getUint32(at + 16, true),
+          end: view.getUint32(at + 16, true) + view.getUint32(at + 12, true),
+        };
+    const follows = is64 ? wide(view, at - 12) : at;
+    if (place.end !== follows) throw new Error("its directory is not where it should be");
+    return place;
+  }
+  throw new Error("it has no directory at its end");
+}
+
+function directoryPlace64(view: DataView, at: number): DirectoryPlace {
+  if (view.getUint32(at, true) !== DIRECTORY_END_64) throw new Error("its directory is not where it should be");
+  const start = wide(view, at + 48);
+  return { count: wide(view, at + 32), start, end: start + wide(view, at + 40) };
+}
+
+function directoryEntry(view: DataView, at: number): readonly [entry: ZipEntry, next: number] {
+  if (view.getUint32(at, true) !== DIRECTORY_ENTRY) throw new Error("its directory is damaged");
+  const flags = view.getUint16(at + 8, true);
+  const [nameLength, extraLength, commentLength] = [28, 30, 32].map((field) => view.getUint16(at + field, true));
+  const extra = at + 46 + nameLength!;
+  const wides = wideFields(view, extra, extra + extraLength!);
+  const field = (place: number) => {
+    const value = view.getUint32(at + place, true);
+    return value === ELSEWHERE ? (wides.shift() ?? value) : value;
+  };
+  // In the order in which the extra field holds them.
+  const [size, compressedSize, offset] = [field(24), field(20), field(42)];
+  const entry = {
+    name: decodeName(bytesOf(view, at + 46, nameLength!), flags),
+    method: view.getUint16(at + 10, true),
+    flags,
+    crc: view.getUint32(at + 16, true),
+    compressedSize: compressedSize!,
+    size: size!,
+    offset: offset!,
+  };
+  return [entry, extra + extraLength! + commentLength!];
+}
+
+/** Sizes and offsets of 64 bits in the extra field of a header. */
+function wideFields(view: DataView, start: number, end: number): number[] {
+  for (let at = start; at + 4 <= end; at += 4 + view.getUint16(at + 2, true)) {
+    if (view.getUint16(at, true) !== 1) continue;
+    return Array.from({ length: Math.floor(view.getUint16(at + 2, true) / 8) }, (_, i) => wide(view, at + 4 + 8 * i));
+  }
+  return [];
+}
+
+function decodeName(bytes: Uint8Array, flags: number): string {
+  return new TextDecoder(flags & 0x800 ? "utf-8" : "latin1").decode(bytes);
+}
+
+/**
+ * Contents of a file of an archive, checked against its local header, its length and its checksum.
+ *
+ * @param options `archive` is what messages call the archive
+ * @throws CurvatureError "file" if they are damaged or longer than the limit, "unsupported" if they are encrypted or compressed
+ *   by another method than deflate
+ */
+export function zipContents(
+  bytes: Uint8Array,
+  { entry, archive, memoryLimit }: { readonly entry: ZipEntry; readonly archive: string; readonly memoryLimit: number },
+): Uint8Array {
+  const { name, method, size, compressedSize, crc } = entry;
+  const member = `${archive}, file ${name}`;
+  if (entry.flags & ENCRYPTED) throw new CurvatureError("unsupported", `${member}: is encrypted; unpack it first`);
+  if (method !== STORED && method !== DEFLATED) {
+    throw new CurvatureError(
+      "unsupported",
+      `${member}: expected it stored or deflated, got compression method ${method}; pack it again`,
+    );
+  }
+  checkSize(bytes.length + size, { what: `${member}: decompressing it`, memoryLimit });
+  try {
+    const start = contentsStart(viewOf(bytes), entry);
+    const packed = bytes.subarray(start, start + compressedSize);
+    const contents = method === STORED ? packed : inflateRaw(packed, size);
+    if (contents.length !== size || packed.length !== compressedSize) throw new Error("incorrect length check");
+    if (crc32(contents) !== crc) throw new Error("incorrect data check");
+    return contents;
+  } catch (cause) {
+    throw damaged(member, cause);
+  }
+}
+
+/** Place of the contents, after the local header, which must say what the directory says. */
+function contentsStart(view: DataView, { name, flags, method, crc, size, compressedSize, offset }: ZipEntry): number {
+  const nameLength = view.getUint16(offset + 26, true);
+  const extra = offset + 30 + nameLength;
+  const end = extra + view.getUint16(offset + 28, true);
+  const wides = wideFields(view, extra, end);
+  const field = (place: number) => {
+    const value = view.getUint32(offset + place, true);
+    return value === ELSEWHERE ? (wides.shift() ?? value) : value;
+  };
+  const same =
+    view.getUint32(offset, true) === LOCAL_HEADER &&
+    view.getUint16(offset + 6, true) === flags &&
+    view.getUint16(offset + 8, true) === method &&
+    decodeName(bytesOf(view, offset + 30, nameLength), flags) === name;
+  const sized = flags & SIZES_FOLLOW ? true : view.getUint32(offset + 14, true) === crc && field(22) === size;
+  if (!same || !sized || (!(flags & SIZES_FOLLOW) && field(18) !== compressedSize)) {
+    throw new Error("its header differs from the directory");
+  }
+  return end;
+}
+
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+function bytesOf(view: DataView, offset: number, length: number): Uint8Array {
+  return new Uint8Array(view.buffer, view.byteOffset + offset, length);
+}
+
+function wide(view: DataView, offset: number): number {
+  return Number(view.getBigUint64(offset, true));
+}
+
+function damaged(what: string, cause: unknown): CurvatureError {
+  const why = cause instanceof RangeError ? "it ends too early" : cause instanceof Error ? cause.message : cause;
+  return new CurvatureError(
+    "file",
+    `${what}: expected a complete NPZ (zip) file, got a truncated or damaged one; copy or download it again (${why})`,
+    { cause },
+  );
+}
