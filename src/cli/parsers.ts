@@ -67,7 +67,7 @@ export function namedFile(
 ): { readonly [name: string]: string } {
   const [, name, file] = /^([^=]+)=(.+)$/s.exec(text) ?? [];
   if (name === undefined || file === undefined) throw new InvalidArgumentError("Expected NAME=FILE.");
-  if (name in before) throw new InvalidArgumentError(`Input "${name}" is given twice.`);
+  if (Object.hasOwn(before, name)) throw new InvalidArgumentError(`Input "${name}" is given twice.`);
   return { ...before, [name]: file };
 }
 
@@ -94,6 +94,6 @@ export function namedNumber(
   if (name === undefined || !Number.isFinite(value)) {
     throw new InvalidArgumentError("Expected NAME=NUMBER, for example sr=16000.");
   }
-  if (name in before) throw new InvalidArgumentError(`"${name}" is bound twice.`);
+  if (Object.hasOwn(before, name)) throw new InvalidArgumentError(`"${name}" is bound twice.`);
   return { ...before, [name]: value };
 }

@@ -107,7 +107,7 @@ async function loadArrays(options: LoadDataOptions): Promise<Loaded> {
 async function loadInputs(inputs: { readonly [name: string]: Source }, options: LoadDataOptions): Promise<Loaded> {
   const names = Object.keys(options.wanted);
   const unknown = Object.keys(inputs).find((name) => !names.includes(name));
-  const missing = names.find((name) => inputs[name] === undefined);
+  const missing = names.find((name) => !Object.hasOwn(inputs, name));
   if (unknown !== undefined || missing !== undefined) {
     throw new CurvatureError(
       "argument",

@@ -31,7 +31,7 @@ export interface FunctionModelOptions {
  * @throws CurvatureError "shape" for parameters whose data do not fit their dims, "argument" for a parameter named like an input
  */
 export function functionModel({ name = "function", parameters, inputs, apply }: FunctionModelOptions): Model {
-  const shared = Object.keys(parameters).find((key) => key in inputs);
+  const shared = Object.keys(parameters).find((key) => Object.hasOwn(inputs, key));
   if (shared !== undefined) {
     throw new CurvatureError(
       "argument",

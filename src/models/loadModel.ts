@@ -3,7 +3,7 @@ import { CurvatureError } from "../errors/index.ts";
 import type { ReadOptions } from "../files/index.ts";
 import { type ExternalFiles, modelContents, readModel } from "../onnx/index.ts";
 import { engineError, type Session } from "../runtime/index.ts";
-import { type Dtype, dtypeOf, formatDims, type Tensor } from "../tensors/index.ts";
+import { byName, type Dtype, dtypeOf, formatDims, type Tensor, valueNamed } from "../tensors/index.ts";
 import { finalActivation } from "./import/activation.ts";
 import { type Bindings, bindInputs } from "./import/bind.ts";
 import { checkRequest } from "./import/checkRequest.ts";
@@ -159,9 +159,9 @@ async function runOriginal(
   session: Session,
   { model, feeds }: { readonly model: PreparedModel; readonly feeds: { readonly [name: string]: Tensor } },
 ): Promise<{ readonly [name: string]: Tensor }> {
-  const inputs: Record<string, Tensor> = {};
+  const inputs = byName<Tensor>();
   for (const { name, dtype } of model.inputs) {
-    const tensor = feeds[name];
+    const tensor = valueNamed(feeds, name);
     if (tensor === undefined) {
       throw new CurvatureError(
         "argument",

@@ -5,7 +5,7 @@ import type { Loss } from "../losses/index.ts";
 import { type Model, matches, type Pattern } from "../models/index.ts";
 import { div, reduceSum, zeros } from "../primitives/index.ts";
 import { lower } from "../runtime/index.ts";
-import { formatDims, type Precision, sizeOf, type Tensor, toPrecision } from "../tensors/index.ts";
+import { byName, formatDims, type Precision, sizeOf, type Tensor, toPrecision, valueNamed } from "../tensors/index.ts";
 import { batchGraph, type FedBatchGraph } from "./batchGraph.ts";
 import { lossHessian } from "./ggn.ts";
 import { scaledLoss } from "./lossAndGradient.ts";
@@ -58,7 +58,7 @@ export async function exportProduct(model: Model, options: ExportOptions): Promi
   const usesTargets = product !== "jvp" && product !== "vjp";
   const inputs = { ...batch.inputs, ...(usesTargets ? { targets: batch.targets } : {}), ...built.inputs };
   checkNames(model, Object.keys(inputs));
-  const initializers: Record<string, Tensor> = {};
+  const initializers = byName<Tensor>();
   if (!parametersAsInputs) {
     for (const { name, data, dims } of model.parameters) initializers[name] = { data: toPrecision(data, dtype), dims };
   }
@@ -94,7 +94,7 @@ async function graphOf(
     throw new CurvatureError("argument", `batchSize must be a positive integer, got ${rows}`);
   const inputs = Object.fromEntries(
     model.inputs.map(({ name, dims }) => {
-      const row = options.rowShapes?.[name] ?? dims.slice(1);
+      const row = valueNamed(options.rowShapes ?? {}, name) ?? dims.slice(1);
       if (row.some((dim) => typeof dim !== "number")) {
         throw new CurvatureError(
           "argument",

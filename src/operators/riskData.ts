@@ -2,7 +2,7 @@ import { type Batch, convertTensor, type Data } from "../data/index.ts";
 import { CurvatureError } from "../errors/index.ts";
 import type { Loss } from "../losses/index.ts";
 import type { Model } from "../models/index.ts";
-import { dtypeOf, formatDims, type Tensor } from "../tensors/index.ts";
+import { byName, dtypeOf, formatDims, type Tensor } from "../tensors/index.ts";
 import type { BatchShape } from "./batchGraph.ts";
 
 /** A data set fitted to a model: inputs under the model's names and in its types, labels as int64. */
@@ -38,7 +38,7 @@ export function bindData(data: Data, { model, loss }: { readonly model: Model; r
     data,
     integerTargets,
     bind(batch) {
-      const inputs: Record<string, Tensor> = {};
+      const inputs = byName<Tensor>();
       for (const { name, dtype } of model.inputs) {
         const tensor = batch.inputs[names.get(name)!];
         inputs[name] =

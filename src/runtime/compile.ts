@@ -1,7 +1,7 @@
 import { openSession } from "#runtime";
 import { CurvatureError } from "../errors/index.ts";
 import { isInput, topologicalOrder } from "../graph/index.ts";
-import { dtypeOf, formatDims, type Precision, sizeOf, type Tensor } from "../tensors/index.ts";
+import { byName, dtypeOf, formatDims, type Precision, sizeOf, type Tensor, valueNamed } from "../tensors/index.ts";
 import { lower, type NamedGraph } from "./lower.ts";
 import type { Session, SessionOptions } from "./session.ts";
 import { inPrecision } from "./writer.ts";
@@ -48,8 +48,9 @@ export async function compile(graph: NamedGraph, options: CompileOptions): Promi
   const values = graph.inputs;
   return {
     async run(feeds) {
-      const given: Record<string, Tensor> = {};
-      for (const name of inputs) given[name] = checkedFeed(name, feeds[name], { shape: values[name].shape, precision });
+      const given = byName<Tensor>();
+      for (const name of inputs)
+        given[name] = checkedFeed(name, valueNamed(feeds, name), { shape: values[name].shape, precision });
       try {
         return await session.run(given, outputs);
       } catch (cause) {

@@ -1,7 +1,7 @@
 import { CurvatureError } from "../errors/index.ts";
 import { countUses, isCarried, isInput, topologicalOrder, type Value } from "../graph/index.ts";
 import { type ValueInfo, writeModel } from "../onnx/index.ts";
-import type { Dtype, Precision, Tensor } from "../tensors/index.ts";
+import { byName, type Dtype, type Precision, type Tensor } from "../tensors/index.ts";
 import { withForms } from "./forms.ts";
 import { graphWriter, inPrecision } from "./writer.ts";
 
@@ -40,14 +40,15 @@ export function lower({ inputs, outputs }: NamedGraph, options: LowerOptions): L
   const { precision, portable = false, initializers = {}, metadata = {} } = options;
   const results = withForms(Object.values(outputs), precision);
   const order = topologicalOrder(results);
-  const { "": opset, ...domains } = operatorSets(order, portable);
+  const opsets = operatorSets(order, portable);
+  const opset = opsets[""];
   const uses = countUses(order, results);
   const reserved = new Set([...Object.keys(inputs), ...Object.keys(outputs), ...Object.keys(initializers)]);
   const writer = graphWriter({ precision, portable, opset, uses: (value) => uses.get(value) ?? 0, reserved });
   checkNames(order, { inputs, outputs });
   const reached = new Set(order);
   const declared = Object.entries(inputs).filter(
-    ([name, value]) => !(name in initializers) && (portable || reached.has(value)),
+    ([name, value]) => !Object.hasOwn(initializers, name) && (portable || reached.has(value)),
   );
   for (const [name, value] of Object.entries(inputs)) writer.define(value, name);
   for (const value of order) if (!isInput(value)) writer.define(value, value.primitive.lower!(value, writer));
@@ -59,7 +60,7 @@ export function lower({ inputs, outputs }: NamedGraph, options: LowerOptions): L
   }));
   const bytes = writeModel({
     producer: "onnx-curvature",
-    opsets: { "": opset, ...domains },
+    opsets,
     graph: {
       name: "onnx-curvature",
       nodes,
@@ -73,7 +74,7 @@ export function lower({ inputs, outputs }: NamedGraph, options: LowerOptions): L
 }
 
 function checkNames(order: readonly Value[], { inputs, outputs }: NamedGraph): void {
-  const taken = Object.keys(outputs).find((name) => name in inputs);
+  const taken = Object.keys(outputs).find((name) => Object.hasOwn(inputs, name));
   if (taken !== undefined) {
     throw new CurvatureError("argument", `"${taken}" names an input and an output of the graph; give them two names`);
   }
@@ -90,9 +91,9 @@ function checkNames(order: readonly Value[], { inputs, outputs }: NamedGraph): v
 
 /** Versions of the operator sets a graph needs. */
 function operatorSets(order: readonly Value[], portable: boolean): { [domain: string]: number } & { "": number } {
-  const sets = { "": OPSET, ...(portable ? {} : { "com.microsoft": 1 }) } as { [domain: string]: number } & {
-    "": number;
-  };
+  const sets = byName([["", OPSET], ...(portable ? [] : ([["com.microsoft", 1]] as const))]) as {
+    [domain: string]: number;
+  } & { "": number };
   for (const { params } of order.filter(isCarried)) {
     const { domain, opset } = params.node;
     sets[domain] = Math.max(sets[domain] ?? 1, opset);

@@ -2,6 +2,7 @@ import { constants } from "node:buffer";
 import { freemem } from "node:os";
 import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import {
+  byName,
   type Dtype,
   dtypeOf,
   type Precision,
@@ -25,10 +26,10 @@ export const openSession: OpenSession = async (bytes, options) => {
       session.outputMetadata.flatMap((output) => (output.isTensor ? [[output.name, output.type as Dtype]] : [])),
     ),
     async run(feeds, fetches) {
-      const inputs: Record<string, OrtTensor> = {};
-      for (const name in feeds) inputs[name] = toEngine(feeds[name]);
+      const inputs = byName<OrtTensor>();
+      for (const name of Object.keys(feeds)) inputs[name] = toEngine(feeds[name]);
       const results = await session.run(inputs, fetches as string[]);
-      const outputs: Record<string, Tensor> = {};
+      const outputs = byName<Tensor>();
       for (const name of fetches) outputs[name] = fromEngine(results[name] as OrtTensor);
       return outputs;
     },

@@ -1,7 +1,7 @@
 import { CurvatureError } from "../../errors/index.ts";
 import { carried, elementTypeOf, integers, type NodeSpec, type Value } from "../../graph/index.ts";
 import { type FileNode, renameCaptures } from "../../onnx/index.ts";
-import type { AttributeValue, Dtype } from "../../tensors/index.ts";
+import { type AttributeValue, type Dtype, valueNamed } from "../../tensors/index.ts";
 import type { ImportedNode } from "./importedNode.ts";
 import { describe } from "./sortNodes.ts";
 
@@ -72,10 +72,10 @@ function inputForm(
   { inputs, opset }: ImportedNode,
 ): { readonly inputs: readonly (Value | undefined)[]; readonly attributes: Readonly<Record<string, AttributeValue>> } {
   const { axes, ...others } = node.attributes;
-  if (node.domain === "" && opset < (AXES_AS_INPUT[node.op] ?? 0) && axes !== undefined && "ints" in axes) {
+  if (node.domain === "" && opset < (valueNamed(AXES_AS_INPUT, node.op) ?? 0) && axes !== undefined && "ints" in axes) {
     return { inputs: [...inputs, integers(axes.ints)], attributes: others };
   }
-  if (node.domain === "" && opset < (CHANGED[node.op] ?? 0)) {
+  if (node.domain === "" && opset < (valueNamed(CHANGED, node.op) ?? 0)) {
     throw new CurvatureError(
       "unsupported",
       `${describe(node)} has the form of opset ${opset}, which cannot be carried; convert the file with onnx.version_converter.convert_version to ${OPSET}`,

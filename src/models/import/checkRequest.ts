@@ -1,5 +1,5 @@
 import { CurvatureError } from "../../errors/index.ts";
-import { formatDims } from "../../tensors/index.ts";
+import { formatDims, valueNamed } from "../../tensors/index.ts";
 import type { GraphRequest, ModelInput } from "../model.ts";
 
 /**
@@ -22,7 +22,7 @@ export function checkRequest(
     throw new CurvatureError("argument", `${model.file} has no output "${unknown}"; it has ${names.join(", ")}`);
   }
   for (const { name, dims } of model.inputs) {
-    const shape = shapes[name];
+    const shape = valueNamed(shapes, name);
     if (shape === undefined) {
       const given = Object.keys(shapes).join(", ") || "none";
       throw new CurvatureError("argument", `${model.file} needs an input "${name}", got ${given}`);

@@ -1,6 +1,6 @@
 import { CurvatureError } from "../../errors/index.ts";
 import type { OnnxNode } from "../../onnx/index.ts";
-import type { Tensor } from "../../tensors/index.ts";
+import { type Tensor, valueNamed } from "../../tensors/index.ts";
 
 /** Elements beyond which a tensor that a file asks for out of a few numbers is taken for a mistake: a gigabyte of float32. */
 export const MOST_ELEMENTS = 2 ** 28;
@@ -67,7 +67,7 @@ export function sizeError(cause: unknown, file: string): CurvatureError | undefi
 
 function checksOf(node: OnnxNode) {
   const present = ({ position }: Sizes) => (node.inputs[position] ?? "") !== "";
-  const products = (SIZES[node.op] ?? []).filter(present).map((sizes) => ({
+  const products = (valueNamed(SIZES, node.op) ?? []).filter(present).map((sizes) => ({
     position: sizes.position,
     checks: (prefix: string) => productCheck(node, prefix, sizes),
   }));

@@ -1,6 +1,6 @@
 import { CurvatureError } from "../../errors/index.ts";
 import type { FileFunction, FileNode } from "../../onnx/index.ts";
-import type { AttributeValue } from "../../tensors/index.ts";
+import { type AttributeValue, valueNamed } from "../../tensors/index.ts";
 import { describe } from "./sortNodes.ts";
 import { freshName } from "./valueNames.ts";
 
@@ -110,9 +110,10 @@ function referenced(
   { references }: FileNode,
   given: Readonly<Record<string, AttributeValue>>,
 ): Readonly<Record<string, AttributeValue>> {
-  const entries = Object.entries(references).flatMap(([name, source]) =>
-    given[source] === undefined ? [] : [[name, given[source]] as const],
-  );
+  const entries = Object.entries(references).flatMap(([name, source]) => {
+    const value = valueNamed(given, source);
+    return value === undefined ? [] : [[name, value] as const];
+  });
   return Object.fromEntries(entries);
 }
 

@@ -1,3 +1,5 @@
+import { valueNamed } from "../../tensors/index.ts";
+
 /** How one axis is interpolated; the words are those of ONNX Resize. */
 export interface InterpolationOptions {
   readonly from: number;
@@ -22,8 +24,8 @@ export interface InterpolationOptions {
 /** Weights `[to, from]`, row-major, of the input's elements in each element of the output; undefined for unknown words. */
 export function interpolation(options: InterpolationOptions): Float64Array | undefined {
   const { from, to } = options;
-  const transform = TRANSFORMATIONS[options.transformation];
-  const neighbours = MODES[options.mode];
+  const transform = valueNamed(TRANSFORMATIONS, options.transformation);
+  const neighbours = valueNamed(MODES, options.mode);
   if (transform === undefined || neighbours === undefined) return undefined;
   const weights = new Float64Array(to * from);
   for (let i = 0; i < to; i++) {
@@ -64,7 +66,7 @@ type Weighted = readonly (readonly [position: number, weight: number])[];
 
 const MODES: Readonly<Record<string, (x: number, options: InterpolationOptions) => Weighted | undefined>> = {
   nearest(x, { rounding }) {
-    const round = ROUNDINGS[rounding];
+    const round = valueNamed(ROUNDINGS, rounding);
     return round && [[round(x), 1]];
   },
   linear(x, { from }) {

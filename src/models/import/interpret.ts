@@ -2,7 +2,7 @@ import { CurvatureError } from "../../errors/index.ts";
 import { constant, elementTypeOf, input, type Shape, type Value } from "../../graph/index.ts";
 import type { FileNode } from "../../onnx/index.ts";
 import { permute } from "../../primitives/index.ts";
-import { type Dtype, sizeOf } from "../../tensors/index.ts";
+import { byName, type Dtype, sizeOf } from "../../tensors/index.ts";
 import type { GraphRequest, ModelGraph } from "../model.ts";
 import { type WithoutActivations, withoutActivations } from "./activation.ts";
 import type { ChosenParameter } from "./chooseParameters.ts";
@@ -151,7 +151,7 @@ function namedOutputs(
     readonly model: PreparedModel;
   },
 ): { readonly [name: string]: Value } {
-  const outputs: Record<string, Value> = {};
+  const outputs = byName<Value>();
   for (const [i, name] of names.entries()) {
     const value = values.get(ends[i]);
     if (value === undefined) {

@@ -1,4 +1,5 @@
 import { type FileNode, subgraphContents } from "../../onnx/index.ts";
+import { valueNamed } from "../../tensors/index.ts";
 import type { ParameterRole } from "../model.ts";
 
 /** What a constant operand at each position is to an operator, where it is a parameter whenever it is constant. */
@@ -125,7 +126,7 @@ function roleOf(
   },
 ): ParameterRole | undefined {
   const { name, reached, candidates, isIdentity } = facts;
-  const role = ROLES[node.op]?.[position];
+  const role = valueNamed(ROLES, node.op)?.[position];
   const { dims } = candidates.get(name)!;
   if (role !== undefined) {
     if (node.op === "Gather" && dims.length < 2) return undefined;
@@ -133,7 +134,7 @@ function roleOf(
     return role;
   }
   const several = dims.some((dim) => dim > 1);
-  const joined = JOINED_ROLES[node.op];
+  const joined = valueNamed(JOINED_ROLES, node.op);
   const meets = node.inputs.some((other, i) => i !== position && reached.has(other));
   return joined !== undefined && several && meets ? joined : undefined;
 }

@@ -20,7 +20,7 @@ import {
   sub,
   where,
 } from "../../../primitives/index.ts";
-import { sizeOf } from "../../../tensors/index.ts";
+import { sizeOf, valueNamed } from "../../../tensors/index.ts";
 import { type ImportedNode, int, operand, outputShape, string, unsupported } from "../importedNode.ts";
 
 /** Where one axis is read: a place that is a whole number (as a float), and how much it weighs. */
@@ -46,7 +46,7 @@ export function GridSample(node: ImportedNode): Value {
   const mode = string(node, "mode", "linear").replace(/^bi/, "");
   const padding = string(node, "padding_mode", "zeros");
   const aligned = int(node, "align_corners", 0) !== 0;
-  const neighbours = MODES[mode];
+  const neighbours = valueNamed(MODES, mode);
   if (neighbours === undefined || !["zeros", "border", "reflection"].includes(padding)) {
     throw unsupported(node, `samples in mode "${mode}" with padding "${padding}"`);
   }

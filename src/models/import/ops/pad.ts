@@ -1,5 +1,6 @@
 import { normalizeAxis, scalar, type Value } from "../../../graph/index.ts";
 import { broadcast, concat, pad, reshape, reverse, slice } from "../../../primitives/index.ts";
+import { valueNamed } from "../../../tensors/index.ts";
 import { bound, type ImportedNode, knownNumbers, listed, operand, string, unsupported } from "../importedNode.ts";
 
 /** What stands before and after x along an axis. */
@@ -16,7 +17,7 @@ export function Pad(node: ImportedNode): Value {
   );
   const margins = axes.map((axis, i) => ({ axis, before: pads[i], after: pads[i + axes.length] }));
   const cut = margins.reduce(cutOff, x);
-  const around: Margin | undefined = mode === "constant" ? constantMargin(filler(node)) : MARGINS[mode];
+  const around: Margin | undefined = mode === "constant" ? constantMargin(filler(node)) : valueNamed(MARGINS, mode);
   if (around === undefined) throw unsupported(node, `pads in mode "${mode}"`);
   return margins.reduce((result, { axis, before, after }) => {
     const amount = { axis, before: Math.max(before, 0), after: Math.max(after, 0) };

@@ -20,7 +20,7 @@ import {
   scatterAdd,
   where,
 } from "../../../primitives/index.ts";
-import { sizeOf } from "../../../tensors/index.ts";
+import { sizeOf, valueNamed } from "../../../tensors/index.ts";
 import { type ImportedNode, int, operand, string, unsupported } from "../importedNode.ts";
 import { productAlong } from "./reduce.ts";
 
@@ -133,7 +133,7 @@ function scattered(node: ImportedNode, rows: Rows): Value {
     return add(table, scatterAdd(updates, places, { axis: 0, size: table.shape[0] }));
   }
   if (reduction === "none") return replaced(rows, (_, update) => update);
-  const combine = COMBINATIONS[reduction];
+  const combine = valueNamed(COMBINATIONS, reduction);
   if (combine === undefined) throw unsupported(node, `reduces by "${reduction}"`);
   const known = constantTensor(operand(node, 1));
   return known === undefined
