@@ -43,7 +43,7 @@ export {
   takeRows,
   type WantedInput,
 } from "./data/index.ts";
-export { CurvatureError, type ErrorCode } from "./errors/index.ts";
+export { CurvatureError, type ErrorCode, printableJson, printableText } from "./errors/index.ts";
 export type { ReadOptions } from "./files/index.ts";
 export {
   constant,

@@ -1,4 +1,4 @@
-import type { ModelInspection, OperatorFate } from "../index.ts";
+import { type ModelInspection, type OperatorFate, printableText } from "../index.ts";
 
 type Dims = readonly (number | string | null)[] | null;
 
@@ -13,7 +13,7 @@ const FATES: { readonly [fate in OperatorFate]: string } = {
 export function inspectionText(found: ModelInspection): string {
   const weights = found.parameters.reduce((sum, { dims }) => sum + size(dims), 0);
   return [
-    `${found.file}: opset ${found.opset}${found.producer ? `, made by ${found.producer}` : ""}, ${count(weights)} weights in ${found.parameters.length} tensors`,
+    `${printableText(found.file)}: opset ${found.opset}${found.producer ? `, made by ${printableText(found.producer)}` : ""}, ${count(weights)} weights in ${found.parameters.length} tensors`,
     "",
     ...section(
       "inputs",
@@ -36,7 +36,7 @@ export function inspectionText(found: ModelInspection): string {
       "notices",
       noticesOf(found).map((notice) => [notice]),
     ),
-    `suggested loss: ${found.suggestedLoss.name} (${found.suggestedLoss.reason})`,
+    `suggested loss: ${found.suggestedLoss.name} (${printableText(found.suggestedLoss.reason)})`,
     "",
   ].join("\n");
 }
@@ -67,9 +67,10 @@ function listed(names: readonly string[]): string {
   return names.length > 4 ? `${names.slice(0, 3).join(", ")} and ${names.length - 3} more` : names.join(", ");
 }
 
-/** A heading and aligned columns; nothing where there are no rows. */
-function section(title: string, rows: readonly (readonly string[])[]): readonly string[] {
-  if (rows.length === 0) return [];
+/** A heading and aligned columns; nothing where there are no rows. Names stay on their line, whatever they hold. */
+function section(title: string, found: readonly (readonly string[])[]): readonly string[] {
+  if (found.length === 0) return [];
+  const rows = found.map((row) => row.map((cell) => printableText(cell)));
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   const lines = rows.map((row) =>
     `  ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ")}`.trimEnd(),

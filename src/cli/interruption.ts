@@ -1,4 +1,5 @@
 import { CurvatureError } from "../index.ts";
+import { printError } from "./print.ts";
 
 /**
  * Runs work with a signal that Ctrl-C fires; a second Ctrl-C ends the process at once.
@@ -8,7 +9,7 @@ import { CurvatureError } from "../index.ts";
 export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController();
   const interrupt = () => {
-    process.stderr.write("\nStopping; press Ctrl-C again to end at once\n");
+    printError("\nStopping; press Ctrl-C again to end at once\n");
     controller.abort();
   };
   process.once("SIGINT", interrupt);

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
-import { type FileModel, loadModel } from "../index.ts";
-import { namedNumber, nameList } from "./parsers.ts";
+import { type FileModel, loadModel, type ReadOptions } from "../index.ts";
+import { byteSize, namedNumber, nameList, positiveNumber } from "./parsers.ts";
 
 /** Options of every command that say how a model is read. */
 export interface ModelOptions {
@@ -8,6 +8,8 @@ export interface ModelOptions {
   readonly bind?: { readonly [name: string]: number };
   readonly inference?: true;
   readonly restoreTies?: true;
+  readonly memoryLimit?: number;
+  readonly timeout?: number;
 }
 
 /** Adds these options to a command. */
@@ -20,12 +22,31 @@ export function withModelOptions(command: Command): Command {
       namedNumber,
     )
     .option("--restore-ties", "make weights that are copies of one another a single weight again")
-    .option("--inference", "read a model that was saved in training mode as it works after training");
+    .option("--inference", "read a model that was saved in training mode as it works after training")
+    .option(
+      "--memory-limit <size>",
+      "most memory for any one file, as 2GB; a quarter of what is free by default",
+      byteSize,
+    )
+    .option("--timeout <seconds>", "give up a server or pipe that is silent so long; 8 by default", positiveNumber);
+}
+
+/** How model and data files are read, as these options ask for it. */
+export function readOptions({ memoryLimit, timeout }: ModelOptions): ReadOptions {
+  return {
+    ...(memoryLimit === undefined ? {} : { memoryLimit }),
+    ...(timeout === undefined ? {} : { timeout: 1000 * timeout }),
+  };
 }
 
 /** The model as these options ask for it. */
-export function openModel(file: string, { output, bind, inference, restoreTies }: ModelOptions): Promise<FileModel> {
+export function openModel(
+  file: string,
+  { output, bind, inference, restoreTies, ...options }: ModelOptions & { readonly signal?: AbortSignal },
+): Promise<FileModel> {
   return loadModel(file, {
+    ...readOptions(options),
+    ...(options.signal && { signal: options.signal }),
     ...(output && { output }),
     ...(bind && { bind }),
     ...(restoreTies && { ties: "restore" as const }),

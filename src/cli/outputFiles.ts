@@ -1,13 +1,14 @@
-import { mkdir, rename, rm, stat, writeFile } from "node:fs/promises";
+import { randomUUID } from "node:crypto";
+import { lstat, mkdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { CurvatureError } from "../index.ts";
 
 /** Makes a folder, with those above it, and makes sure that files can be written into it. */
 async function prepareFolder(folder: string): Promise<void> {
-  const trial = join(folder, `.onnx-curvature-${process.pid}`);
+  const trial = join(folder, `.onnx-curvature-${randomUUID()}`);
   try {
     await makeFolder(folder);
-    await writeFile(trial, "");
+    await writeFile(trial, "", { flag: "wx" });
     await rm(trial);
   } catch (cause) {
     throw new CurvatureError("file", `cannot write into folder ${folder}: ${reason(cause)}; choose another --out`, {
@@ -39,30 +40,56 @@ async function exists(path: string): Promise<boolean> {
 /**
  * Makes sure that files can be written at these paths, making the folders they are in, without touching what is there.
  *
- * @throws CurvatureError "file"
+ * @throws CurvatureError "file" where that cannot be, or something else than a regular file is in a file's place
  */
 export async function prepareFiles(...paths: readonly string[]): Promise<void> {
   for (const path of paths) {
     await prepareFolder(dirname(path));
-    const found = await stat(path).catch(() => undefined);
-    if (found?.isDirectory())
-      throw new CurvatureError("file", `cannot write ${path}: it is a folder; choose another --out`);
+    await checkPlace(path);
   }
 }
 
+/** Only a regular file is ever replaced: a device, a pipe or a symbolic link stays what it is. */
+async function checkPlace(path: string): Promise<void> {
+  const found = await lstat(path).catch(() => undefined);
+  if (found === undefined || found.isFile()) return;
+  const kind = found.isDirectory()
+    ? "a folder"
+    : found.isSymbolicLink()
+      ? "a symbolic link"
+      : found.isFIFO()
+        ? "a pipe"
+        : found.isSocket()
+          ? "a socket"
+          : "a device";
+  throw new CurvatureError("file", `cannot write ${path}: it is ${kind}; choose another --out`);
+}
+
 /**
- * Writes a file as a whole: under another name first, which is then changed, so that a reader or an interruption never finds half of it.
+ * Writes files that belong together: all under other names first, which are then changed. A reader or an interruption never finds half of a
+ * file, and a disk that becomes full leaves all files as they were.
  *
  * @throws CurvatureError "file"
  */
-export async function writeWhole(path: string, contents: string | Uint8Array): Promise<void> {
-  const partial = `${path}.${process.pid}.partial`;
+export async function writeFiles(
+  files: readonly (readonly [path: string, contents: string | Uint8Array])[],
+): Promise<void> {
+  const written = files.map(([path, contents]) => ({ path, contents, partial: `${path}.${randomUUID()}.partial` }));
+  let current = "";
   try {
-    await writeFile(partial, contents);
-    await rename(partial, path);
+    for (const { path, contents, partial } of written) {
+      current = path;
+      await checkPlace(path);
+      await writeFile(partial, contents, { flag: "wx", flush: true });
+    }
+    for (const { path, partial } of written) {
+      current = path;
+      await rename(partial, path);
+    }
   } catch (cause) {
-    await rm(partial, { force: true });
-    throw new CurvatureError("file", `cannot write ${path}: ${reason(cause)}; choose another --out`, { cause });
+    for (const { partial } of written) await rm(partial, { force: true });
+    if (cause instanceof CurvatureError) throw cause;
+    throw new CurvatureError("file", `cannot write ${current}: ${reason(cause)}; choose another --out`, { cause });
   }
 }
 

@@ -17,6 +17,15 @@ export function positiveNumber(text: string): number {
   throw new InvalidArgumentError("Expected a positive number.");
 }
 
+/** Reads a number of bytes: `2GB`, `500 MB`, `1.5G` (powers of 1000), `2GiB` (powers of 1024), or `none` for no limit. */
+export function byteSize(text: string): number {
+  if (text.trim().toLowerCase() === "none") return Number.POSITIVE_INFINITY;
+  const [, digits, prefix = "", binary] = /^(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?$/i.exec(text.trim()) ?? [];
+  const bytes = Math.floor(Number(digits) * (binary ? 1024 : 1000) ** " kmgt".indexOf(prefix.toLowerCase() || " "));
+  if (bytes >= 1 && !(binary && prefix === "")) return bytes;
+  throw new InvalidArgumentError("Expected a number of bytes, for example 500MB or 2GB, or none.");
+}
+
 /** Reads `A:B`, `A:` or `:B`: row A is the first taken, row B the first left out, both counted from 0. */
 export function rowRange(text: string): readonly [from: number, to?: number] {
   const match = /^(\d*):(\d*)$/.exec(text.trim());

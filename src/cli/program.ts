@@ -1,10 +1,11 @@
 import { Command, CommanderError } from "commander";
-import { version } from "../index.ts";
+import { printableText, version } from "../index.ts";
 import { exportCommand } from "./commands/export.ts";
 
 import { inspectCommand } from "./commands/inspect.ts";
 import { reportCommand } from "./commands/report.ts";
 import { type ExitCode, errorText, exitCodes } from "./errorText.ts";
+import { printError } from "./print.ts";
 
 const EXAMPLES = `
 Examples:
@@ -22,7 +23,7 @@ export async function runProgram(args: readonly string[]): Promise<ExitCode> {
     return exitCodes.success;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.success : exitCodes.usage;
-    process.stderr.write(`${errorText(error, { stack: args.includes("--debug") })}\n`);
+    printError(`${errorText(error, { stack: args.includes("--debug") })}\n`);
     return exitCodes.failure;
   }
 }
@@ -35,7 +36,7 @@ function buildProgram(): Command {
     .helpCommand("help [command]", "print the help of a command")
     .addHelpText("after", EXAMPLES)
     .exitOverride()
-    .configureOutput({ outputError: (text, write) => write(`${oneLine(text)}\n`) });
+    .configureOutput({ outputError: (text, write) => write(`${printableText(oneLine(text))}\n`) });
   for (const command of [inspectCommand(), reportCommand(), exportCommand()]) {
     program.addCommand(command.copyInheritedSettings(program));
   }

@@ -1,4 +1,5 @@
 import { SingleBar } from "cli-progress";
+import { printableText } from "../index.ts";
 
 /** Shows how far a computation has come, on standard error. */
 export interface ProgressDisplay {
@@ -27,7 +28,8 @@ function bar(stream: NodeJS.WriteStream): ProgressDisplay {
   const began = performance.now();
   let started = false;
   return {
-    update({ stage, done, total }) {
+    update({ stage: name, done, total }) {
+      const stage = printableText(name);
       if (!started) shown.start(total ?? 1, 0, { stage, left: "" });
       started = true;
       if (total === undefined) return shown.update({ stage, left: "starting" });
@@ -47,7 +49,7 @@ function lines(stream: NodeJS.WriteStream): ProgressDisplay {
       if (stage === last) return;
       last = stage;
       const share = total === undefined ? "" : ` (${Math.floor((100 * done) / total)} % done)`;
-      stream.write(`${stage}${share}\n`);
+      stream.write(`${printableText(stage)}${share}\n`);
     },
     stop() {},
   };

@@ -1,3 +1,5 @@
+import { printableText } from "./printableText.ts";
+
 /** What kind of mistake an error reports; callers branch on this, people read the message. */
 export type ErrorCode =
   | "argument" // a function was called with something it cannot take
@@ -27,16 +29,11 @@ export class CurvatureError extends Error {
   }
 }
 
-/** Names in a damaged file can be anything: line breaks and control characters show as escapes, and nothing is endless. */
+/** Names in a damaged file can be anything: control characters show as escapes, and nothing is endless. */
 function oneLine(message: string): string {
-  const shown = message.replace(
-    /\p{Cc}/gu,
-    (character) => ESCAPES[character] ?? `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`,
-  );
+  const shown = printableText(message);
   return shown.length <= LONGEST ? shown : `${shown.slice(0, LONGEST)}...`;
 }
-
-const ESCAPES: { readonly [character: string]: string } = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
 
 /** Characters beyond which a message says no more. */
 const LONGEST = 2000;

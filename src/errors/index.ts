@@ -1,1 +1,2 @@
 export { CurvatureError, type ErrorCode } from "./curvatureError.ts";
+export { printableJson, printableText } from "./printableText.ts";

@@ -11,31 +11,39 @@ export interface StateStore {
 }
 
 /** First bytes of every file: what it is, and the version of its layout. */
-const MAGIC = "onnx-curvature state 1\n";
+const MAGIC = "onnx-curvature state 2\n";
 
 /**
  * Store for the states of iterative methods in one file, in Node: give what `...Steps` yields, or `error.state`, to `save`, and what `load` gives
  * to the option `state`. Numbers keep their bits. A file is written beside its place, flushed to disk and renamed, so that a process killed at
- * any time leaves the last complete state. Layout: a line that names it, the length of a JSON text, the text, and the arrays as they are in memory.
+ * any time leaves the last complete state, and of several saves at once, in one process or several, the last to end is kept whole. What killed
+ * processes left beside it is removed by later saves. Layout: a line that names it, the length of a JSON text and the CRC-32 of text and arrays, the
+ * text, and the arrays as they are in memory.
  *
- * @throws CurvatureError "argument" from `save` for what is no plain data, "file" where the file cannot be read or is none of these
+ * @throws CurvatureError "argument" from `save` for what is no plain data, "file" where the file cannot be read, is none of these or is damaged
  */
 export function stateStore(path: string): StateStore {
   return {
     async save(state) {
-      const parts = encoded(state);
-      const { mkdir, open, rename } = await import("node:fs/promises");
+      const parts = await encoded(state);
+      const { mkdir, open, rename, rm } = await import("node:fs/promises");
       const { dirname } = await import("node:path");
-      const beside = `${path}.${process.pid}.tmp`;
       await mkdir(dirname(path), { recursive: true });
-      const file = await open(beside, "w");
+      await removeLeftOvers(path);
+      const beside = await besidePath(path);
       try {
-        for (const part of parts) await file.appendFile(part);
-        await file.sync();
-      } finally {
-        await file.close();
+        const file = await open(beside, "wx");
+        try {
+          for (const part of parts) await file.appendFile(part);
+          await file.sync();
+        } finally {
+          await file.close();
+        }
+        await rename(beside, path);
+      } catch (cause) {
+        await rm(beside, { force: true });
+        throw cause;
       }
-      await rename(beside, path);
     },
     async load() {
       const { readFile } = await import("node:fs/promises");
@@ -51,8 +59,41 @@ export function stateStore(path: string): StateStore {
     async clear() {
       const { rm } = await import("node:fs/promises");
       await rm(path, { force: true });
+      await removeLeftOvers(path);
     },
   };
+}
+
+/** A new name beside a file: the process that writes it, and what makes it different from all others. */
+async function besidePath(path: string): Promise<string> {
+  const { randomUUID } = await import("node:crypto");
+  return `${path}.${process.pid}.${randomUUID()}.tmp`;
+}
+
+/** Milliseconds after which a file whose process is not here is no other machine's, which shares the folder and is still writing. */
+const ABANDONED = 60_000;
+
+/** Removes the files beside a path that processes have left that are no more. */
+async function removeLeftOvers(path: string): Promise<void> {
+  const { readdir, rm, stat } = await import("node:fs/promises");
+  const { basename, dirname, join } = await import("node:path");
+  const folder = dirname(path);
+  for (const name of await readdir(folder).catch(() => [])) {
+    if (!name.startsWith(`${basename(path)}.`)) continue;
+    const [, process] = /^\.(\d+)\.[\da-f-]{36}\.tmp$/.exec(name.slice(basename(path).length)) ?? [];
+    if (process === undefined || isRunning(Number(process))) continue;
+    const found = await stat(join(folder, name)).catch(() => undefined);
+    if (found !== undefined && Date.now() - found.mtimeMs > ABANDONED) await rm(join(folder, name), { force: true });
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
 }
 
 type Values = Float64Array | Float32Array | Uint32Array | Int32Array | Uint8Array;
@@ -61,14 +102,16 @@ const KINDS = { Float64Array, Float32Array, Uint32Array, Int32Array, Uint8Array 
 
 /** How a value that JSON does not have stands in the text. */
 interface Marker {
-  readonly $: keyof typeof KINDS | "number" | "undefined";
+  readonly $: keyof typeof KINDS | "number" | "undefined" | "object";
+  /** Of an object that has a key `$` itself. */
+  readonly entries?: readonly (readonly [key: string, value: unknown])[];
   readonly at?: number;
   readonly length?: number;
   readonly text?: string;
 }
 
 /** The pieces of a file: its head, and each array's bytes. */
-function encoded(state: unknown): readonly Uint8Array[] {
+async function encoded(state: unknown): Promise<readonly Uint8Array[]> {
   const arrays: Uint8Array[] = [];
   let at = 0;
   const marked = (value: unknown): unknown => {
@@ -89,11 +132,22 @@ function encoded(state: unknown): readonly Uint8Array[] {
       return value;
     if (Array.isArray(value)) return value.map(marked);
     if (typeof value !== "object") throw notPlain(`a ${typeof value}`);
-    return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, marked(part)]));
+    const entries = Object.entries(value).map(([key, part]) => [key, marked(part)] as const);
+    return Object.hasOwn(value, "$") ? { $: "object", entries } : Object.fromEntries(entries);
   };
   const text = new TextEncoder().encode(JSON.stringify(marked(state)));
-  const head = new TextEncoder().encode(`${MAGIC}${text.length}\n`);
+  const head = new TextEncoder().encode(`${MAGIC}${text.length} ${await checksum([text, ...arrays])}\n`);
   return [head, text, ...arrays];
+}
+
+/** CRC-32 of parts one after the other, as eight hexadecimal digits. */
+async function checksum(parts: readonly Uint8Array[]): Promise<string> {
+  const { crc32 } = await import("node:zlib");
+  // Of no bytes, Node gives 0 whatever came before.
+  return parts
+    .reduce((crc, part) => (part.length === 0 ? crc : crc32(part, crc)), 0)
+    .toString(16)
+    .padStart(8, "0");
 }
 
 function notPlain(got: string): CurvatureError {
@@ -101,16 +155,17 @@ function notPlain(got: string): CurvatureError {
   return new CurvatureError("argument", `${message}; save what a method yields or error.state`);
 }
 
-function decoded(path: string, bytes: Uint8Array): unknown {
-  const head = new TextDecoder().decode(bytes.subarray(0, MAGIC.length + 20));
-  const lines = head.split("\n");
-  const length = Number(lines[1]);
-  const start = MAGIC.length + (lines[1]?.length ?? 0) + 1;
+async function decoded(path: string, bytes: Uint8Array): Promise<unknown> {
+  const head = new TextDecoder("latin1").decode(bytes.subarray(0, MAGIC.length + 40));
+  const [, line = "", size, crc] = /^(([1-9]\d*) ([\da-f]{8})\n)/.exec(head.slice(MAGIC.length)) ?? [];
+  const [length, start] = [Number(size), MAGIC.length + line.length];
   if (!head.startsWith(MAGIC) || !Number.isSafeInteger(length) || start + length > bytes.length) throw unreadable(path);
+  if ((await checksum([bytes.subarray(start)])) !== crc) throw unreadable(path);
   const arrays = bytes.subarray(start + length);
   const revive = (_: string, value: unknown): unknown => {
-    if (typeof value !== "object" || value === null || !("$" in value)) return value;
-    const { $, at = 0, length: count = 0, text } = value as Marker;
+    if (typeof value !== "object" || value === null || !Object.hasOwn(value, "$")) return value;
+    const { $, at = 0, length: count = 0, text, entries = [] } = value as Marker;
+    if ($ === "object") return Object.fromEntries(entries);
     // JSON.parse would drop the key of an undefined value, which states do not have where it matters.
     if ($ === "undefined") return undefined;
     if ($ === "number") return Number(text);

@@ -60,6 +60,7 @@ export async function loadModel(source: string | URL | Uint8Array, options: Load
   const { parameters: override, ties: tying = "keep" } = options;
   const loaded = await readModel(source, options);
   const prepared = await preparedAs(prepare(modelContents(loaded), loaded.file), options);
+  checkOutputs(prepared);
   const { parameters: found, constants } = await chooseParameters(prepared, override);
   const ties = findTies(found);
   const copies = new Set(tying === "restore" ? ties.map(({ copy }) => copy) : []);
@@ -94,6 +95,14 @@ export async function loadModel(source: string | URL | Uint8Array, options: Load
       return runOriginal(await session, { model: prepared, feeds });
     },
   };
+}
+
+function checkOutputs({ file, outputs }: PreparedModel): void {
+  if (outputs.length > 0) return;
+  throw new CurvatureError(
+    "model",
+    `${file} declares no outputs; name a value of its graph as output: NAME (--output NAME), or export it again`,
+  );
 }
 
 /** The file as the user wants it read: quantizers gone, inputs bound, branches taken, outputs chosen, in inference mode. */

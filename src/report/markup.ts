@@ -1,3 +1,5 @@
+import { printableText } from "../errors/index.ts";
+
 /** A piece of HTML whose text is known to be escaped. */
 export interface Markup {
   readonly html: string;
@@ -6,9 +8,9 @@ export interface Markup {
 /** What may stand between the pieces of an `html` template: text is escaped, markup is not, lists are joined. */
 export type Content = string | number | Markup | undefined | readonly Content[];
 
-/** HTML with the five characters that mean something in it replaced by entities. */
+/** HTML with the five characters that mean something in it replaced by entities, and control characters of names by escapes. */
 export function escapeHtml(text: string): string {
-  return text
+  return printableText(text, { keepLines: true })
     .replaceAll("&", "&amp;")
     .replaceAll("<", "&lt;")
     .replaceAll(">", "&gt;")

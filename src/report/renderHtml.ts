@@ -14,9 +14,12 @@ import {
   setupSection,
 } from "./sections/index.ts";
 
+/** The page needs its own styles and nothing else: no script, image, font, frame or connection, whatever a name smuggles in. */
+const CONTENT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
+
 /**
  * The report as one self-contained HTML file: answers in words, tables, figures as inline SVG, definitions with formulas. It loads
- * nothing, runs no script, and shows whatever matrices the report has; text that comes from files is escaped.
+ * nothing, runs no script, tells browsers so (content security policy), and shows whatever matrices the report has; text that comes from files is escaped.
  */
 export function renderHtml(report: CurvatureReport): string {
   const matrices = presentMatrices(report).length > 0;
@@ -24,6 +27,7 @@ export function renderHtml(report: CurvatureReport): string {
 <html lang="en">
 <head>
 <meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="${trusted(CONTENT_POLICY)}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="generator" content="onnx-curvature ${report.version}">
 <title>Curvature of ${fileName(report.model.file)}</title>

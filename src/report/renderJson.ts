@@ -1,5 +1,5 @@
 import type { CurvatureReport } from "../applications/report.ts";
-import { CurvatureError } from "../errors/index.ts";
+import { CurvatureError, printableJson } from "../errors/index.ts";
 
 const LINE = 120;
 
@@ -42,10 +42,10 @@ function write(value: unknown, path: string, indent: string): string {
 
 /**
  * Text of report.json: the report object as JSON, every number with the digits that give it back exactly, arrays of numbers
- * and small records on one line each.
+ * and small records on one line each. Control characters of names are escaped.
  *
  * @throws CurvatureError "numeric" if a number is infinite or not a number, which JSON cannot hold; names the member
  */
 export function renderJson(report: CurvatureReport): string {
-  return `${write(report, "", "")}\n`;
+  return printableJson(`${write(report, "", "")}\n`);
 }

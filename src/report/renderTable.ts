@@ -1,4 +1,5 @@
 import type { CurvatureReport } from "../applications/report.ts";
+import { printableText } from "../errors/index.ts";
 import { formatCount, formatEigenvalue, formatEstimate, formatNumber, formatSeconds, formatShare } from "./format.ts";
 import { type NamedMatrix, presentMatrices } from "./matrixText.ts";
 
@@ -35,7 +36,7 @@ function head(report: CurvatureReport): string {
 }
 
 /**
- * The report as a few lines for a terminal, in ASCII but for what file names bring: what was measured, then a line a matrix with
+ * The report as a few lines for a terminal, in ASCII but for what file names bring, whose control characters are escaped: what was measured, then a line a matrix with
  * trace and Frobenius norm +- standard error, the three largest eigenvalues and the smallest with its residual norm.
  */
 export function renderTable(report: CurvatureReport): string {
@@ -47,7 +48,7 @@ export function renderTable(report: CurvatureReport): string {
     : [];
   const gradient = `one gradient ${formatSeconds(report.secondsPerGradient)}`;
   return [
-    `${model.file}: ${formatCount(model.parameters)} weights, ${formatCount(data.rows)} rows, ${loss.name} (${loss.reduction})`,
+    `${printableText(model.file)}: ${formatCount(model.parameters)} weights, ${formatCount(data.rows)} rows, ${printableText(loss.name)} (${loss.reduction})`,
     head(report),
     "",
     ...(matrices.length > 0 ? [...aligned([HEADS, ...matrices.map(cells)]), ""] : []),

@@ -1,5 +1,5 @@
-import { spawn } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { spawn, spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -57,6 +57,84 @@ describe("stateStore", () => {
     await expect(stateStore(folder).load()).rejects.toThrow(
       `stateStore cannot read ${folder}; look at its permissions`,
     );
+  });
+});
+
+describe("damage and company", () => {
+  const state = {
+    method: "cg",
+    matvecs: 7,
+    x: Float64Array.from({ length: 40 }, (_, i) => Math.sin(i)),
+    r: Float32Array.of(1, 2, 3),
+    nested: { $: "number", text: "x", __proto__null: [1, { $: "Float64Array" }] },
+  };
+
+  test("2,000 flipped bits: each is refused with one line", async () => {
+    const path = join(folder, "flipped");
+    const store = stateStore(path);
+    await store.save(state);
+    const whole = readFileSync(path);
+    const message = `stateStore expects a complete state in ${path}, got something else; clear it and start again`;
+    const bits = 8 * whole.length;
+    for (let i = 0; i < 2000; i++) {
+      const bit = Math.floor((i * bits) / 2000);
+      const flipped = Buffer.from(whole);
+      flipped[bit >> 3]! ^= 1 << (bit & 7);
+      writeFileSync(path, flipped);
+      await expect(store.load(), `bit ${bit}`).rejects.toMatchObject({ code: "file", message });
+    }
+    writeFileSync(path, whole);
+    expect(await store.load()).toEqual(state);
+  });
+
+  test("objects whose keys look like our own marks, and keys that objects inherit", async () => {
+    const store = stateStore(join(folder, "marks"));
+    const odd = Object.fromEntries([
+      ["$", 1],
+      ["__proto__", { $: "undefined", constructor: [-0] }],
+      ["toString", "x"],
+    ]);
+    await store.save(odd);
+    const loaded = (await store.load()) as typeof odd;
+    expect(Object.entries(loaded)).toEqual(Object.entries(odd));
+  });
+
+  test("many saves at once leave one of them whole, and nothing beside it", async () => {
+    const home = join(folder, "company");
+    const path = join(home, "state");
+    for (let round = 0; round < 30; round++) {
+      const states = Array.from({ length: 4 }, (_, k) => ({ k, x: new Float64Array(2000 * (k + 1)).fill(k) }));
+      await Promise.all(states.map((each) => stateStore(path).save(each)));
+      const { k, x } = (await stateStore(path).load()) as (typeof states)[number];
+      expect(x).toEqual(states[k]!.x);
+      expect(readdirSync(home)).toEqual(["state"]);
+    }
+  });
+
+  test("removes what processes left that are no more, and nothing else", async () => {
+    const home = join(folder, "left");
+    const path = join(home, "state");
+    await stateStore(path).save({ a: 1 });
+    const ended = spawnSync(process.execPath, ["-e", ""]).pid;
+    const name = (pid: number | string) => `state.${pid}.${"0".repeat(8)}-0000-0000-0000-${"0".repeat(12)}.tmp`;
+    const [left, recent, running, other] = [
+      name(ended),
+      name(ended).replace("-0000-", "-1111-"),
+      name(process.pid),
+      "state.notes.tmp",
+    ];
+    for (const each of [left, recent, running, other]) writeFileSync(join(home, each), "");
+    for (const each of [left, running, other]) utimesSync(join(home, each), 1, 1);
+    await stateStore(path).save({ a: 2 });
+    expect(readdirSync(home).sort()).toEqual(["state", recent, running, other].sort());
+  });
+
+  test("a save that fails leaves the state before and nothing beside it", async () => {
+    const home = join(folder, "failing");
+    const path = join(home, "state");
+    mkdirSync(path, { recursive: true });
+    await expect(stateStore(path).save({ a: 1 })).rejects.toThrow();
+    expect(readdirSync(home)).toEqual(["state"]);
   });
 });
 

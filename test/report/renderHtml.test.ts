@@ -208,3 +208,12 @@ test("html escapes text, joins lists, leaves markup and skips what is not there"
   expect(escapeHtml(`<a b="c">&'`)).toBe("&lt;a b=&quot;c&quot;&gt;&amp;&#39;");
   expect(html`<p>${"<"}${["&", trusted("<br>")]}${undefined}${3}</p>`.html).toBe("<p>&lt;&amp;<br>3</p>");
 });
+
+test("the page forbids itself whatever it does not need", () => {
+  const { text, document } = page(sampleReport());
+  const policy = document.querySelector('meta[http-equiv="Content-Security-Policy"]')!.getAttribute("content");
+  expect(policy).toBe("default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'");
+  expect(text.indexOf("Content-Security-Policy")).toBeLessThan(text.indexOf("<title"));
+  expect(document.querySelectorAll("script, img, iframe, object, embed, link, form, base, [src]").length).toBe(0);
+  expect(text).not.toMatch(/url\(|@import| on[a-z]+=/);
+});

@@ -1,5 +1,5 @@
 import { Command, Option } from "commander";
-import { CurvatureError, type ExportedProduct, exportProduct, type FileModel } from "../../index.ts";
+import { CurvatureError, type ExportedProduct, exportProduct, type FileModel, printableText } from "../../index.ts";
 import { checkExported } from "../checkExported.ts";
 import {
   classAxisOption,
@@ -10,8 +10,9 @@ import {
   withOutputs,
 } from "../lossOption.ts";
 import { type ModelOptions, openModel, withModelOptions } from "../modelOptions.ts";
-import { prepareFiles, writeWhole } from "../outputFiles.ts";
+import { prepareFiles, writeFiles } from "../outputFiles.ts";
 import { namedShape, patternList, wholeNumber } from "../parsers.ts";
+import { print, printError, printJson } from "../print.ts";
 
 interface ExportCommandOptions extends ModelOptions {
   readonly product: ExportedProduct;
@@ -83,13 +84,10 @@ async function exportModel(file: string, options: ExportCommandOptions): Promise
     ...(rowShape === undefined ? {} : { rowShapes: rowShape }),
   });
   const { inputs, outputs } = await checkExported(exported.bytes, model);
-  await writeWhole(out, exported.bytes);
-  process.stdout.write(
-    options.json
-      ? `${JSON.stringify({ file: out, product, inputs, outputs }, undefined, 2)}\n`
-      : summary(inputs, outputs),
-  );
-  process.stderr.write(`Wrote ${out}, after running it once\n`);
+  await writeFiles([[out, exported.bytes]]);
+  if (options.json) printJson({ file: out, product, inputs, outputs });
+  else print(summary(inputs, outputs));
+  printError(`Wrote ${out}, after running it once\n`);
 }
 
 function checkShapes({ name, inputs }: FileModel, shapes: ExportCommandOptions["rowShape"] = {}): void {
@@ -109,6 +107,6 @@ interface Slot {
 }
 
 function summary(inputs: readonly Slot[], outputs: readonly Slot[]): string {
-  const line = ({ name, dtype, dims }: Slot) => `  ${name}  ${dtype} [${dims.join(", ")}]`;
+  const line = ({ name, dtype, dims }: Slot) => `  ${printableText(name)}  ${dtype} [${dims.join(", ")}]`;
   return ["inputs", ...inputs.map(line), "outputs", ...outputs.map(line), ""].join("\n");
 }

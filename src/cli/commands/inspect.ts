@@ -2,6 +2,7 @@ import { Command } from "commander";
 import { inspectModel } from "../../index.ts";
 import { inspectionText } from "../inspectionText.ts";
 import { type ModelOptions, openModel, withModelOptions } from "../modelOptions.ts";
+import { print, printJson } from "../print.ts";
 
 interface InspectOptions extends ModelOptions {
   readonly json?: true;
@@ -24,6 +25,7 @@ export function inspectCommand(): Command {
     .addHelpText("after", EXAMPLE)
     .action(async (file: string, options: InspectOptions) => {
       const found = inspectModel(await openModel(file, options));
-      process.stdout.write(options.json ? `${JSON.stringify(found, undefined, 2)}\n` : inspectionText(found));
+      if (options.json) printJson(found);
+      else print(inspectionText(found));
     });
 }

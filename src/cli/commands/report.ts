@@ -20,9 +20,10 @@ import {
   reductionOption,
   withOutputs,
 } from "../lossOption.ts";
-import { type ModelOptions, openModel, withModelOptions } from "../modelOptions.ts";
-import { prepareFiles, writeWhole } from "../outputFiles.ts";
+import { type ModelOptions, openModel, readOptions, withModelOptions } from "../modelOptions.ts";
+import { prepareFiles, writeFiles } from "../outputFiles.ts";
 import { matrixList, namedFile, patternList, positiveNumber, rowRange, wholeNumber } from "../parsers.ts";
+import { print, printError } from "../print.ts";
 import { progressDisplay } from "../progress.ts";
 
 interface ReportOptions extends ModelOptions {
@@ -121,16 +122,18 @@ async function report(command: Command, file: string, options: ReportOptions): P
   checkDataOptions(command, options);
   const [html, json] = [join(options.out, "report.html"), join(options.out, "report.json")];
   const found = await interruptible(async (signal) => {
-    const model = await openModel(file, options);
-    const data = await dataOf(model, options);
+    const model = await openModel(file, { ...options, signal });
+    const data = await dataOf(model, { ...options, signal });
     await prepareFiles(html, json);
     return compute({ model, data, signal, options });
   });
   const text = renderJson(found);
-  await writeWhole(html, renderHtml(found));
-  await writeWhole(json, text);
-  process.stdout.write(options.json ? text : renderTable(found));
-  process.stderr.write(`Wrote ${html} and ${json}\n`);
+  await writeFiles([
+    [html, renderHtml(found)],
+    [json, text],
+  ]);
+  print(options.json ? text : renderTable(found));
+  printError(`Wrote ${html} and ${json}\n`);
 }
 
 function checkDataOptions(command: Command, { data, input, targets, label, output }: ReportOptions): void {
@@ -145,9 +148,11 @@ function checkDataOptions(command: Command, { data, input, targets, label, outpu
   if (output !== undefined && output.length > 2) refuse(`expected at most two --output, got ${output.length}`);
 }
 
-function dataOf(model: FileModel, options: ReportOptions): Promise<Data> {
+function dataOf(model: FileModel, options: ReportOptions & { readonly signal: AbortSignal }): Promise<Data> {
   const { data, input, targets, label, scale, rows, batchSize, loss } = options;
   return loadData({
+    ...readOptions(options),
+    signal: options.signal,
     wanted: Object.fromEntries(model.inputs.map(({ name, dims, dtype }) => [name, { dims, dtype }])),
     targetType: loss.targetType,
     ...(data === undefined ? {} : { data }),

@@ -28,6 +28,6 @@ function outputNamed({ outputs, nodes, file }: PreparedModel, name: string): Val
   if (name !== "" && nodes.some((node) => node.outputs.includes(name))) return { name, dtype: null, dims: null };
   throw new CurvatureError(
     "argument",
-    `${file} has no output "${name}" and no value of that name; its outputs are ${outputs.map((output) => output.name).join(", ")}`,
+    `${file} has no output "${name}" and no value of that name; its outputs are ${outputs.map((output) => output.name).join(", ") || "none"}`,
   );
 }

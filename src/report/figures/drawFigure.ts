@@ -1,5 +1,6 @@
 import { type PlotOptions, plot } from "@observablehq/plot";
 import { parseHTML } from "linkedom";
+import { printableText } from "../../errors/index.ts";
 import { html, type Markup, trusted } from "../markup.ts";
 
 /** Width in pixels at which figures are drawn; two of them stand side by side on a wide page. */
@@ -34,7 +35,8 @@ export function drawFigure(options: PlotOptions, { title, description, caption }
   });
   // The description goes in as escaped text: linkedom leaves "<" in attributes as it is.
   const labelled = html`<svg role="img" aria-label="${`${title}. ${description}`}"`.html;
-  const svg = drawing.outerHTML.replace(/^<svg/, () => labelled);
+  // Labels of axes are names, which the drawing library escapes as HTML alone.
+  const svg = printableText(drawing.outerHTML, { keepLines: true }).replace(/^<svg/, () => labelled);
   const below = caption ? html`<figcaption>${caption}</figcaption>` : undefined;
   return html`<figure><h4>${title}</h4>${trusted(svg)}${below}</figure>`;
 }

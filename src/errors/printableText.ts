@@ -1,0 +1,35 @@
+/**
+ * Characters that make a terminal or a reader see something else than the text: control characters (escape sequences begin with one),
+ * line and paragraph separators, marks and overrides of writing direction, halves of surrogate pairs.
+ */
+const UNPRINTABLE = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}\p{Cs}]/gu;
+
+const SHORT: ReadonlyMap<string, string> = new Map([
+  ["\n", "\\n"],
+  ["\r", "\\r"],
+  ["\t", "\\t"],
+]);
+
+/**
+ * Text for a terminal or a message: control characters, which names in files can hold, show as escapes (`\x1b`, `\u202e`).
+ *
+ * @param options `keepLines` leaves line feeds as they are, for text of several lines
+ */
+export function printableText(text: string, { keepLines = false }: { readonly keepLines?: boolean } = {}): string {
+  return text.replace(UNPRINTABLE, (character) => {
+    if (keepLines && character === "\n") return character;
+    const code = character.charCodeAt(0);
+    return SHORT.get(character) ?? (code < 256 ? `\\x${hexadecimal(code, 2)}` : `\\u${hexadecimal(code, 4)}`);
+  });
+}
+
+/** JSON of the same value that shows no control characters to a terminal: those that JSON lets stand become `\uXXXX`. */
+export function printableJson(json: string): string {
+  return json.replace(UNPRINTABLE, (character) =>
+    character === "\n" ? character : `\\u${hexadecimal(character.charCodeAt(0), 4)}`,
+  );
+}
+
+function hexadecimal(code: number, digits: number): string {
+  return code.toString(16).padStart(digits, "0");
+}
