@@ -1,3 +1,4 @@
+import { checkObject } from "../errors/index.ts";
 import type { RunOptions } from "../linalg/index.ts";
 import type { Risk } from "../operators/index.ts";
 import type { Tensor } from "../tensors/index.ts";
@@ -7,6 +8,7 @@ import type { Tensor } from "../tensors/index.ts";
  * where targets are not class labels, or all are ignored.
  */
 export async function accuracy(risk: Risk, options: RunOptions = {}): Promise<number | undefined> {
+  checkObject(risk, "accuracy expects a risk made by empiricalRisk", ["model", "parameters", "engine"]);
   const { targets } = risk.data;
   const { layout, lossFunction } = risk;
   if (targets === undefined || lossFunction.labels === undefined) return undefined;

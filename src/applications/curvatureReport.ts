@@ -1,4 +1,4 @@
-import { CurvatureError } from "../errors/index.ts";
+import { CurvatureError, checkObject } from "../errors/index.ts";
 import { hutchinsonMoments, type LinearOperator, type RunOptions, subtract } from "../linalg/index.ts";
 import { empiricalFisher, fisher, ggn, hessian, type Risk } from "../operators/index.ts";
 import { accuracy } from "./accuracy.ts";
@@ -50,6 +50,8 @@ const MOST_DENSE = 1600;
  * @throws CurvatureError "argument" for options out of range or a matrix that the loss does not define, "aborted" when the signal stops it
  */
 export async function curvatureReport(risk: Risk, options: CurvatureReportOptions): Promise<CurvatureReport> {
+  checkObject(risk, "curvatureReport expects a risk made by empiricalRisk", ["model", "parameters", "engine"]);
+  checkObject(options, "curvatureReport expects options", ["seed"]);
   const began = performance.now();
   const names = chosenMatrices(risk, options.matrices);
   const plan = planOf(checkedOptions(options, risk.size), risk.size);

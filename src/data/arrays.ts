@@ -1,4 +1,4 @@
-import { CurvatureError } from "../errors/index.ts";
+import { CurvatureError, checkObject } from "../errors/index.ts";
 import { chooseBatchSize } from "./chooseBatchSize.ts";
 import type { Data } from "./data.ts";
 import { regroup } from "./regroup.ts";
@@ -19,7 +19,9 @@ export interface ArraysOptions extends RowsInput {
  * @throws CurvatureError if arrays and dimensions do not agree, parts have different numbers of rows, there are no
  *   rows, a weight is negative or not finite, or the batch size is no positive integer
  */
-export function arrays({ batchSize, description = "arrays in memory", ...parts }: ArraysOptions): Data {
+export function arrays(options: ArraysOptions): Data {
+  checkObject(options, "arrays expects { inputs, targets }", ["inputs"]);
+  const { batchSize, description = "arrays in memory", ...parts } = options;
   const all = checkedRows(parts, description);
   if (all.rows === 0) throw new CurvatureError("data", `${description}: expected at least one row, got none`);
   const size = chooseBatchSize(batchSize, all.rows);

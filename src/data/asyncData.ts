@@ -1,4 +1,4 @@
-import { CurvatureError } from "../errors/index.ts";
+import { CurvatureError, checkObject } from "../errors/index.ts";
 import { chooseBatchSize } from "./chooseBatchSize.ts";
 import type { Data } from "./data.ts";
 import { regroup } from "./regroup.ts";
@@ -23,12 +23,9 @@ export interface AsyncDataOptions {
  * @throws CurvatureError if `rows` or `batchSize` is no positive integer or the source is empty; while batches are
  *   read, if a part differs in names, dimensions or element types from the first, or a pass has not `rows` rows
  */
-export async function asyncData({
-  rows,
-  batches,
-  batchSize,
-  description = "a source of batches",
-}: AsyncDataOptions): Promise<Data> {
+export async function asyncData(options: AsyncDataOptions): Promise<Data> {
+  checkObject(options, "asyncData expects { rows, batches }", ["rows", "batches"]);
+  const { rows, batches, batchSize, description = "a source of batches" } = options;
   if (!Number.isInteger(rows) || rows < 1) {
     throw new CurvatureError("argument", `${description}: expected rows to be 1, 2, 3, ..., got ${rows}`);
   }

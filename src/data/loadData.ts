@@ -1,4 +1,4 @@
-import { CurvatureError } from "../errors/index.ts";
+import { CurvatureError, checkObject } from "../errors/index.ts";
 import { type Dtype, dtypeOf, type Tensor } from "../tensors/index.ts";
 import { arrays } from "./arrays.ts";
 import { checkedScale } from "./checkedScale.ts";
@@ -60,6 +60,7 @@ const targetMembers = ["y", "Y", "targets", "target", "labels", "label"];
  *   are none, say `label: false`)
  */
 export async function loadData(options: LoadDataOptions): Promise<Data> {
+  checkObject(options, "loadData expects options with the model's inputs by name", ["wanted"]);
   const scale = checkedScale(options.scale);
   const { inputs, targets } = await loadArrays(options);
   const files = [...Object.values(inputs), ...(targets === undefined ? [] : [targets])];

@@ -1,5 +1,6 @@
 import { CurvatureError } from "../errors/index.ts";
 import type { Tensor } from "../tensors/index.ts";
+import { checkBytes } from "./checkBytes.ts";
 import { decodeElements, type StoredType } from "./decodeElements.ts";
 import type { Named } from "./readNpy.ts";
 
@@ -24,6 +25,7 @@ export function isIdx(bytes: Uint8Array): boolean {
  * @throws CurvatureError if the bytes are no IDX file, are cut short or go on after the array
  */
 export function readIdx(bytes: Uint8Array, { name = "data in memory" }: Named = {}): Tensor {
+  checkBytes(bytes, "readIdx");
   const [dtype, rank] = [storedTypes[bytes[2] ?? 0], bytes[3] ?? 0];
   if (!isIdx(bytes) || dtype === undefined) {
     throw new CurvatureError(

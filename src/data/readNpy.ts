@@ -1,5 +1,6 @@
 import { CurvatureError } from "../errors/index.ts";
 import type { Tensor } from "../tensors/index.ts";
+import { checkBytes } from "./checkBytes.ts";
 import { decodeElements, type StoredType } from "./decodeElements.ts";
 
 /** What messages call bytes that are being read. */
@@ -39,6 +40,7 @@ export function isNpy(bytes: Uint8Array): boolean {
  *   another one
  */
 export function readNpy(bytes: Uint8Array, { name = "data in memory" }: Named = {}): Tensor {
+  checkBytes(bytes, "readNpy");
   const { dtype, littleEndian, fortranOrder, dims, offset } = readHeader(bytes, name);
   const data = decodeElements(bytes.subarray(offset), { dtype, dims, littleEndian, name });
   return { data: fortranOrder ? rowMajor(data, dims) : data, dims, dtype };

@@ -1,6 +1,7 @@
 import { CurvatureError } from "../errors/index.ts";
 import { type ReadOptions, readLimits, zipContents, zipEntries } from "../files/index.ts";
 import type { Tensor } from "../tensors/index.ts";
+import { checkBytes } from "./checkBytes.ts";
 import { type Named, readNpy } from "./readNpy.ts";
 
 /** How arrays of the archive are called in it. */
@@ -8,6 +9,7 @@ const suffix = ".npy";
 
 /** Names of the arrays in an NPZ file, without ".npy", in the order of the archive; reads only its directory. */
 export function npzNames(bytes: Uint8Array, { name = "data in memory" }: Named = {}): readonly string[] {
+  checkBytes(bytes, "npzNames");
   return zipEntries(bytes, name)
     .map((entry) => entry.name)
     .filter((file) => file.endsWith(suffix))
@@ -29,6 +31,7 @@ export function readNpz(
     ...options
   }: Named & Pick<ReadOptions, "memoryLimit"> & { readonly members?: readonly string[] } = {},
 ): { readonly [member: string]: Tensor } {
+  checkBytes(bytes, "readNpz");
   const entries = new Map(zipEntries(bytes, name).map((entry) => [entry.name, entry]));
   const names = [...entries.keys()]
     .filter((file) => file.endsWith(suffix))

@@ -1,3 +1,4 @@
+import { checkObject } from "../errors/index.ts";
 import { chooseBatchSize } from "./chooseBatchSize.ts";
 import type { Data } from "./data.ts";
 import { regroup } from "./regroup.ts";
@@ -8,6 +9,7 @@ import { regroup } from "./regroup.ts";
  * @throws CurvatureError if the batch size is no positive integer
  */
 export function rebatch(data: Data, batchSize: number): Data {
+  checkObject(data, "rebatch expects data made by arrays, csv, loadData or asyncData", ["rows", "batches"]);
   const size = chooseBatchSize(batchSize, data.rows);
   if (size === data.batchSize) return data;
   return { ...data, batchSize: size, batches: (options) => regroup(data.batches(options), { batchSize: size }) };

@@ -1,4 +1,4 @@
-import { CurvatureError } from "../errors/index.ts";
+import { CurvatureError, checkObject } from "../errors/index.ts";
 import type { BatchOptions, Data } from "./data.ts";
 import { regroup } from "./regroup.ts";
 import { type Rows, sliceRows } from "./rows.ts";
@@ -12,6 +12,8 @@ export type RowRange = readonly [from: number, to?: number];
  * @throws CurvatureError if the range is empty or reaches beyond the data
  */
 export function takeRows(data: Data, range: RowRange): Data {
+  checkObject(data, "takeRows expects data made by arrays, csv, loadData or asyncData", ["rows", "batches"]);
+  checkObject(range, "takeRows expects a range [from, to]", ["0"]);
   const [from, to] = checkedRange(range, { rows: data.rows, where: data.description });
   if (from === 0 && to === data.rows) return data;
   const batchSize = Math.min(data.batchSize, to - from);

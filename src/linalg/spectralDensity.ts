@@ -1,3 +1,4 @@
+import { CurvatureError } from "../errors/index.ts";
 import {
   type DensityOptions,
   densityFromQuadrature,
@@ -21,8 +22,8 @@ export interface DensityRun extends Outcome {
  * logarithmic scale the variable is log10 |eigenvalue|, negative and positive parts come apart, and what lies within `epsilon` of zero is a
  * number. At most `steps * probes` products. For both scales from one run use `lanczosQuadrature` and `densityFromQuadrature`.
  *
- * @throws CurvatureError "argument" or "shape" for options or operators it cannot take, "numeric" where the run ended before it had any
- * node; whatever the operator throws, with `state`
+ * @throws CurvatureError "argument" or "shape" for options or operators it cannot take, "aborted" where the signal fired before it had any node, "numeric"
+ * where it ended so otherwise; whatever the operator throws, with `state`
  */
 export async function spectralDensity(
   A: LinearOperator,
@@ -38,6 +39,9 @@ export async function spectralDensity(
 ): Promise<(LinearDensity | LogarithmicDensity) & DensityRun> {
   const run = await drive(quadratureSteps(A, { ...options, name: "spectralDensity" }));
   const { quadrature, status, message, matvecs } = run;
+  if (status === "aborted" && quadrature.length === 0) {
+    throw new CurvatureError("aborted", "spectralDensity was aborted before its first step: there is no density yet");
+  }
   const density =
     options.scale === "log"
       ? densityFromQuadrature(run, { ...options, scale: "log" })

@@ -1,4 +1,4 @@
-import { CurvatureError } from "../errors/index.ts";
+import { CurvatureError, checkObject } from "../errors/index.ts";
 import { input, type Value } from "../graph/index.ts";
 import { compile } from "../runtime/index.ts";
 import { sizeOf, type Tensor } from "../tensors/index.ts";
@@ -30,7 +30,9 @@ export interface FunctionModelOptions {
  *
  * @throws CurvatureError "shape" for parameters whose data do not fit their dims, "argument" for a parameter named like an input
  */
-export function functionModel({ name = "function", parameters, inputs, apply }: FunctionModelOptions): Model {
+export function functionModel(options: FunctionModelOptions): Model {
+  checkObject(options, "functionModel expects options", ["parameters", "inputs", "apply"]);
+  const { name = "function", parameters, inputs, apply } = options;
   const shared = Object.keys(parameters).find((key) => Object.hasOwn(inputs, key));
   if (shared !== undefined) {
     throw new CurvatureError(

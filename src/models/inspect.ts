@@ -1,3 +1,4 @@
+import { checkObject } from "../errors/index.ts";
 import type { FileNode } from "../onnx/index.ts";
 import type { ConstantDecision } from "./import/chooseParameters.ts";
 import { isDiscrete } from "./import/discrete.ts";
@@ -56,6 +57,7 @@ export interface ModelInspection {
 
 /** What a file is to this library, without running it: inputs, outputs, parameters, and what becomes of each operator. */
 export function inspectModel(model: FileModel): ModelInspection {
+  checkObject(model, "inspectModel expects a model read by loadModel", ["parameters", "prepared"]);
   const { name, producer, opset, inputs, constants, notices, fixedRows, prepared } = model;
   const outputs = model.outputs.map((output) => ({
     ...output,

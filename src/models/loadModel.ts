@@ -1,5 +1,5 @@
 import { openSession } from "#runtime";
-import { CurvatureError } from "../errors/index.ts";
+import { CurvatureError, checkObject } from "../errors/index.ts";
 import type { ReadOptions } from "../files/index.ts";
 import { type ExternalFiles, modelContents, readModel } from "../onnx/index.ts";
 import { engineError, type Session } from "../runtime/index.ts";
@@ -57,6 +57,7 @@ export interface FileModel extends Model {
  *   "argument" for parameter patterns that match nothing
  */
 export async function loadModel(source: string | URL | Uint8Array, options: LoadOptions = {}): Promise<FileModel> {
+  checkOptions(options);
   const { parameters: override, ties: tying = "keep" } = options;
   const loaded = await readModel(source, options);
   const prepared = await preparedAs(prepare(modelContents(loaded), loaded.file), options);
@@ -95,6 +96,19 @@ export async function loadModel(source: string | URL | Uint8Array, options: Load
       return runOriginal(await session, { model: prepared, feeds });
     },
   };
+}
+
+/** For callers without a type checker: an override that is none would be passed over in silence. */
+function checkOptions(options: LoadOptions): void {
+  checkObject(options, "loadModel expects options");
+  const { parameters } = options;
+  if (parameters === undefined) return;
+  const expected = "loadModel expects parameters: { include: [names or patterns], exclude: [names or patterns] }";
+  checkObject(parameters, expected);
+  for (const [key, patterns] of Object.entries(parameters)) {
+    if ((key === "include" || key === "exclude") && (patterns === undefined || Array.isArray(patterns))) continue;
+    throw new CurvatureError("argument", `${expected}, got ${key}: ${String(patterns)}`);
+  }
 }
 
 function checkOutputs({ file, outputs }: PreparedModel): void {

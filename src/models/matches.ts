@@ -1,3 +1,5 @@
+import { CurvatureError } from "../errors/index.ts";
+
 /** A name, a name with `*` for any characters, or a regular expression. */
 export type Pattern = string | RegExp;
 
@@ -12,6 +14,10 @@ export function matches(name: string, patterns: readonly Pattern[]): boolean {
 }
 
 function withoutMemory(expression: RegExp): RegExp {
+  if (!(expression instanceof RegExp)) {
+    const got = expression === null ? "null" : `${typeof expression} ${String(expression)}`;
+    throw new CurvatureError("argument", `expected names, names with * or regular expressions, got ${got}`);
+  }
   if (!expression.global && !expression.sticky) return expression;
   return new RegExp(expression.source, expression.flags.replace(/[gy]/g, ""));
 }

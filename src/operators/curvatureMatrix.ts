@@ -3,6 +3,7 @@ import { CurvatureError } from "../errors/index.ts";
 import { input, type Value } from "../graph/index.ts";
 import type { LinearOperator, RunOptions } from "../linalg/operator.ts";
 import { type Matrix, toPrecision, type Vector, zeros } from "../tensors/index.ts";
+import { checkRisk } from "./checkRisk.ts";
 import { checkLength, vectorFeeds, vectorName } from "./flatVectors.ts";
 import { allColumns } from "./productPrograms.ts";
 import type { BatchConstants, BatchGraph, BatchProduct, BuiltProduct, PassOptions, Risk, Tensors } from "./risk.ts";
@@ -45,6 +46,7 @@ const operators = new WeakMap<Risk, WeakMap<object, LinearOperator>>();
  * @throws CurvatureError "shape", from products, for vectors of another length than `risk.size`
  */
 export function curvatureMatrix(risk: Risk, definition: CurvatureDefinition): LinearOperator {
+  checkRisk(risk, "curvatureMatrix");
   const known = operators.get(risk) ?? new WeakMap<object, LinearOperator>();
   operators.set(risk, known);
   const made = known.get(definition) ?? matrixWithConstants(risk, definition);

@@ -2,6 +2,7 @@ import { vjp } from "../autodiff/index.ts";
 import { scalar, type Value } from "../graph/index.ts";
 import type { LinearOperator } from "../linalg/operator.ts";
 import { mul, reduceSum, reduceSumKeeping } from "../primitives/index.ts";
+import { checkRisk } from "./checkRisk.ts";
 import { type CurvatureDefinition, curvatureMatrix } from "./curvatureMatrix.ts";
 import { throughOutputs, weighted } from "./outputProduct.ts";
 import type { BatchGraph, Risk } from "./risk.ts";
@@ -21,6 +22,7 @@ const definition: CurvatureDefinition = {
  * perfect fit (Kunstner, Balles and Hennig, 2019). A product is one pass over the data, about one and a half gradients.
  */
 export function empiricalFisher(risk: Risk): LinearOperator {
+  checkRisk(risk, "empiricalFisher");
   return curvatureMatrix(risk, definition);
 }
 

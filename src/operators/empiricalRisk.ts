@@ -1,6 +1,6 @@
 import { freeMemory } from "#runtime";
 import type { Data } from "../data/index.ts";
-import { CurvatureError } from "../errors/index.ts";
+import { CurvatureError, checkObject } from "../errors/index.ts";
 import type { Loss } from "../losses/index.ts";
 import { type Model, matches, type Pattern } from "../models/index.ts";
 import type { Precision } from "../tensors/index.ts";
@@ -49,6 +49,13 @@ const CACHE_SHARE = 0.25;
  *   "unsupported" for operators without a rule, "nondeterministic" where data or model change between two evaluations
  */
 export async function empiricalRisk(options: EmpiricalRiskOptions): Promise<Risk> {
+  checkObject(options, "empiricalRisk expects options", ["model", "loss", "data"]);
+  checkObject(options.model, "empiricalRisk expects a model made by loadModel or functionModel", [
+    "parameters",
+    "graph",
+  ]);
+  checkObject(options.loss, "empiricalRisk expects a loss, as crossEntropy()", ["name", "reduction"]);
+  checkObject(options.data, "empiricalRisk expects data, as arrays({ inputs, targets })", ["rows", "batches"]);
   const { model, loss, threads, dtype = "float32", cache = Math.floor(freeMemory() * CACHE_SHARE) } = options;
   checkOptions(options);
   const chosen = chooseParameters(model, options.parameters);

@@ -1,5 +1,5 @@
 import { jvp, vjp } from "../autodiff/index.ts";
-import { CurvatureError } from "../errors/index.ts";
+import { CurvatureError, checkObject } from "../errors/index.ts";
 import { input, scalar, type Value } from "../graph/index.ts";
 import type { Loss } from "../losses/index.ts";
 import { type Model, matches, type Pattern } from "../models/index.ts";
@@ -48,7 +48,13 @@ export interface ExportedModel {
  * @throws CurvatureError "argument" for a batch size that is no positive integer, sizes left open, or unknown parameters
  */
 export async function exportProduct(model: Model, options: ExportOptions): Promise<ExportedModel> {
+  checkObject(model, "exportProduct expects a model made by loadModel or functionModel", ["parameters", "outputs"]);
+  checkObject(options, "exportProduct expects options", ["product", "loss", "batchSize"]);
   const { product, loss, dtype = "float32", parametersAsInputs = false } = options;
+  if (!Object.hasOwn(BUILDERS, product)) {
+    const known = Object.keys(BUILDERS).join(", ");
+    throw new CurvatureError("argument", `exportProduct expects product to be one of ${known}, got ${String(product)}`);
+  }
   const chosen = chosenParameters(model, options.parameters);
   const outputs = loss.outputNames ?? [model.outputs[0].name];
   const batch = await graphOf(model, { options, chosen, outputs });

@@ -1,9 +1,10 @@
 import { vjp } from "../autodiff/index.ts";
-import { CurvatureError } from "../errors/index.ts";
+import { CurvatureError, checkObject } from "../errors/index.ts";
 import { input, scalar, type Value } from "../graph/index.ts";
 import type { LinearOperator } from "../linalg/operator.ts";
 import type { Likelihood } from "../losses/index.ts";
 import { broadcast, mul, reduceSum, reduceSumKeeping, reshape, scale } from "../primitives/index.ts";
+import { checkRisk } from "./checkRisk.ts";
 import {
   type CurvatureDefinition,
   curvatureMatrix,
@@ -48,6 +49,8 @@ const exact: CurvatureDefinition = {
  *   are asked for; "argument" for another type, a number of labels that is no positive integer, or a seed that is not finite
  */
 export function fisher(risk: Risk, options: FisherOptions): LinearOperator {
+  checkRisk(risk, "fisher");
+  checkObject(options, "fisher expects options { type: 1 or 2, ... }", ["type"]);
   const { likelihood, name } = risk.lossFunction;
   if (likelihood === undefined) {
     throw new CurvatureError(

@@ -2,6 +2,7 @@ import { jvp, vjp } from "../autodiff/index.ts";
 import { scalar, type Value } from "../graph/index.ts";
 import type { LinearOperator } from "../linalg/operator.ts";
 import { reduceSum, zeros } from "../primitives/index.ts";
+import { checkRisk } from "./checkRisk.ts";
 import { type CurvatureDefinition, curvatureMatrix } from "./curvatureMatrix.ts";
 import { throughOutputs, weighted } from "./outputProduct.ts";
 import type { BatchGraph, Risk } from "./risk.ts";
@@ -16,6 +17,7 @@ const indefinite: CurvatureDefinition = { ...convex, psd: false };
  * one pass over the data, about one and a half gradients.
  */
 export function ggn(risk: Risk): LinearOperator {
+  checkRisk(risk, "ggn");
   return curvatureMatrix(risk, risk.lossFunction.convex ? convex : indefinite);
 }
 

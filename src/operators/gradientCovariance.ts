@@ -2,6 +2,7 @@ import { CurvatureError } from "../errors/index.ts";
 import type { LinearOperator, RunOptions } from "../linalg/operator.ts";
 import { axpy, dot } from "../linalg/vector.ts";
 import { column, type Matrix, toPrecision, type Vector } from "../tensors/index.ts";
+import { checkRisk } from "./checkRisk.ts";
 import { checkLength } from "./flatVectors.ts";
 import { gradientSecondMoment } from "./gradientSecondMoment.ts";
 import type { Risk } from "./risk.ts";
@@ -22,6 +23,7 @@ export interface GradientCovarianceOptions {
  * @throws CurvatureError "argument" for a shard without `mean`, "shape" for a mean of another length
  */
 export function gradientCovariance(risk: Risk, { mean }: GradientCovarianceOptions = {}): LinearOperator {
+  checkRisk(risk, "gradientCovariance");
   const { size, dtype, rows, shard } = risk;
   if (mean !== undefined) checkLength(mean, size);
   if (mean === undefined && shard.rows !== rows) {

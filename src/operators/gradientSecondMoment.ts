@@ -1,6 +1,7 @@
 import { input } from "../graph/index.ts";
 import type { LinearOperator } from "../linalg/operator.ts";
 import { broadcast, mul, reduceSumKeeping, reshape } from "../primitives/index.ts";
+import { checkRisk } from "./checkRisk.ts";
 import { type DefinitionWithConstants, matrixWithConstants } from "./curvatureMatrix.ts";
 import { termGradients } from "./empiricalFisher.ts";
 import { throughOutputs, weighted } from "./outputProduct.ts";
@@ -27,6 +28,7 @@ const definition: DefinitionWithConstants = {
  * and a half gradients.
  */
 export function gradientSecondMoment(risk: Risk): LinearOperator {
+  checkRisk(risk, "gradientSecondMoment");
   const known = operators.get(risk);
   if (known !== undefined) return known;
   const rows = { data: Float64Array.of(risk.shard.rows), dims: [] };

@@ -2,6 +2,7 @@ import { jvp, vjp } from "../autodiff/index.ts";
 import { scalar } from "../graph/index.ts";
 import type { LinearOperator } from "../linalg/operator.ts";
 import { zeros } from "../primitives/index.ts";
+import { checkRisk } from "./checkRisk.ts";
 import { type CurvatureDefinition, curvatureMatrix } from "./curvatureMatrix.ts";
 import { scaledLoss } from "./lossAndGradient.ts";
 import type { Risk } from "./risk.ts";
@@ -26,5 +27,6 @@ const definition: CurvatureDefinition = {
  * less. A quadratic form v' H v is the second derivative of L along v, by two forward passes: about two thirds of a product.
  */
 export function hessian(risk: Risk): LinearOperator {
+  checkRisk(risk, "hessian");
   return curvatureMatrix(risk, definition);
 }

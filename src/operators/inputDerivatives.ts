@@ -4,6 +4,7 @@ import { input, scalar, type Value } from "../graph/index.ts";
 import type { LinearOperator, RunOptions } from "../linalg/operator.ts";
 import { zeros as zeroValue } from "../primitives/index.ts";
 import { sizeOf, type Tensor, type Vector, zeros } from "../tensors/index.ts";
+import { checkRisk } from "./checkRisk.ts";
 import { scaledLoss } from "./lossAndGradient.ts";
 import type { BatchGraph, BatchProduct, Risk } from "./risk.ts";
 import { rowProduct } from "./rowProduct.ts";
@@ -23,6 +24,7 @@ export async function inputGradient(
   risk: Risk,
   { input: name, ...options }: InputOptions & RunOptions = {},
 ): Promise<Tensor> {
+  checkRisk(risk, "inputGradient");
   const variable = chosenInput(risk, name);
   const perRow = sizeOf(variable.dims);
   const data = zeros(risk.rows * perRow, risk.dtype);
@@ -40,6 +42,7 @@ export async function inputGradient(
  * @throws CurvatureError "argument" as `inputGradient`
  */
 export function inputHessian(risk: Risk, { input: name }: InputOptions = {}): LinearOperator {
+  checkRisk(risk, "inputHessian");
   const variable = chosenInput(risk, name);
   const size = sizeOf(variable.dims);
   const product = hessianProduct(variable.name);
@@ -54,6 +57,7 @@ export function inputHessian(risk: Risk, { input: name }: InputOptions = {}): Li
  * @throws CurvatureError "argument" as `inputGradient`
  */
 export function inputJacobian(risk: Risk, { input: name }: InputOptions = {}): LinearOperator {
+  checkRisk(risk, "inputJacobian");
   const variable = chosenInput(risk, name);
   const { rows, layout, dtype } = risk;
   const size = sizeOf(variable.dims);

@@ -4,6 +4,7 @@ import { input } from "../graph/index.ts";
 import type { LinearOperator, RunOptions } from "../linalg/operator.ts";
 import { zeros as zeroValue } from "../primitives/index.ts";
 import { toPrecision, type Vector, zeros } from "../tensors/index.ts";
+import { checkRisk } from "./checkRisk.ts";
 import { checkLength, vectorFeeds, vectorName } from "./flatVectors.ts";
 import type { BatchProduct, Risk } from "./risk.ts";
 import { rowsOf } from "./rowProduct.ts";
@@ -14,6 +15,7 @@ import { rowsOf } from "./rowProduct.ts";
  * one pass over the data, about one gradient, and so is one with the adjoint.
  */
 export function jacobian(risk: Risk): LinearOperator {
+  checkRisk(risk, "jacobian");
   const { size, dtype, rows, layout } = risk;
   const perRow = layout.positions * layout.outputs;
   const length = rows * perRow;

@@ -52,6 +52,40 @@ describe("damaged graphs", () => {
     expect((await failure({ nodes, weights })).replace(/through Relu(?: "second")?/, "through Relu")).toBe(message);
   });
 
+  test("a chain of functions, each of which calls the next, is not called a circle", async () => {
+    const chain = (length: number) =>
+      tinyModel({
+        nodes: [{ op: "F0", domain: "local", inputs: ["x", "W"], outputs: ["y"] }],
+        weights: {
+          W: [
+            [1, 2, 3, 4],
+            [2, 2],
+          ],
+        },
+        opsets: { "": 17, local: 1 },
+        functions: Array.from({ length }, (_, i) =>
+          localFunction({
+            name: `F${i}`,
+            inputs: ["a", "b"],
+            outputs: ["c"],
+            opsets: { "": 17, local: 1 },
+            nodes: [
+              i === length - 1
+                ? { op: "MatMul", inputs: ["a", "b"], outputs: ["c"] }
+                : { op: `F${i + 1}`, domain: "local", inputs: ["a", "b"], outputs: ["c"] },
+            ],
+          }),
+        ),
+      });
+    expect((await loadModel(chain(100))).parameters.map(({ name }) => name)).toEqual(["W"]);
+    await expect(loadModel(chain(200))).rejects.toMatchObject({
+      code: "unsupported",
+      message: expect.stringContaining(
+        "is called through a chain of more than 100 functions; inline some of them before",
+      ),
+    });
+  });
+
   test("functions that call themselves", async () => {
     const f = localFunction({
       name: "F",

@@ -11,7 +11,7 @@ export interface InlinedNodes {
   readonly functions: readonly FileFunction[];
 }
 
-/** Nesting beyond which calls must be circular. */
+/** Calls within calls that are written out; a chain of more is refused, whether or not it ends. */
 const DEEPEST = 100;
 
 /**
@@ -19,7 +19,7 @@ const DEEPEST = 100;
  * constants found like any other. A function stays a call if it was written for other operator sets than the model, or
  * contains subgraphs, whose names cannot be changed.
  *
- * @throws CurvatureError "file" for functions that call themselves
+ * @throws CurvatureError "file" for functions that call themselves, "unsupported" for chains of more than 100 calls
  */
 export function inlineFunctions(
   nodes: readonly FileNode[],
@@ -37,22 +37,34 @@ export function inlineFunctions(
   const byKey = new Map(functions.map((each) => [keyOf(each.domain, each.name, each.overload), each]));
   const taken = new Set([...nodes.flatMap(({ inputs, outputs }) => [...inputs, ...outputs]), ...defined]);
   let count = 0;
-  const expand = (node: FileNode, depth: number): FileNode[] => {
-    const called = byKey.get(keyOf(node.domain, node.op, node.overload));
+  const expand = (node: FileNode, callers: ReadonlySet<string>): FileNode[] => {
+    const key = keyOf(node.domain, node.op, node.overload);
+    const called = byKey.get(key);
     if (called === undefined || !isInlinable(called, opsets)) return [node];
-    if (depth > DEEPEST) {
-      throw new CurvatureError(
-        "file",
-        `${describe(node)} is a function that calls itself; the file is damaged, export it again`,
-      );
-    }
+    checkCall(node, key, callers);
+    const inside = new Set([...callers, key]);
     return bodyOf(node, called, { prefix: `${node.name || node.op}_${count++}`, taken }).flatMap((inner) =>
-      expand(inner, depth + 1),
+      expand(inner, inside),
     );
   };
-  const expanded = nodes.flatMap((node) => expand(node, 0));
+  const expanded = nodes.flatMap((node) => expand(node, new Set()));
   const remaining = expanded.some(({ domain, op, overload }) => byKey.has(keyOf(domain, op, overload)));
   return { nodes: expanded, functions: remaining ? functions : [] };
+}
+
+function checkCall(node: FileNode, key: string, callers: ReadonlySet<string>): void {
+  if (callers.has(key)) {
+    throw new CurvatureError(
+      "file",
+      `${describe(node)} is a function that calls itself; the file is damaged, export it again`,
+    );
+  }
+  if (callers.size > DEEPEST) {
+    throw new CurvatureError(
+      "unsupported",
+      `${describe(node)} is called through a chain of more than ${DEEPEST} functions; inline some of them before (onnx.inliner.inline_local_functions)`,
+    );
+  }
 }
 
 function keyOf(domain: string, name: string, overload: string): string {

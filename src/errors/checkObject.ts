@@ -1,0 +1,24 @@
+import { CurvatureError } from "./curvatureError.ts";
+
+/**
+ * Checks at a public door that a value is an object with certain members, for callers without a type checker.
+ *
+ * @param expected what the message says was expected, as "hessian expects a risk made by empiricalRisk"
+ * @param members names that must be there and not undefined
+ * @throws CurvatureError "argument"
+ */
+export function checkObject(value: unknown, expected: string, members: readonly string[] = []): void {
+  if (typeof value !== "object" || value === null) {
+    throw new CurvatureError("argument", `${expected}, got ${value === null ? "null" : described(value)}`);
+  }
+  const missing = members.find((name) => (value as { readonly [name: string]: unknown })[name] === undefined);
+  if (missing === undefined) return;
+  throw new CurvatureError("argument", `${expected}, got ${described(value)} without ${missing}`);
+}
+
+function described(value: unknown): string {
+  if (value === undefined) return "nothing";
+  if (Array.isArray(value)) return "an array";
+  if (typeof value === "object") return "an object";
+  return typeof value === "function" ? "a function" : `the ${typeof value} ${String(value).slice(0, 40)}`;
+}
