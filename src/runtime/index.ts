@@ -1,5 +1,6 @@
 export { type BasisProducts, basisProducts } from "./basisProducts.ts";
 export { type CompileOptions, compile, engineError, type Program } from "./compile.ts";
+export { engineName } from "./engineName.ts";
 export { withForms } from "./forms.ts";
 export { type LoweredGraph, type LowerOptions, lower, type NamedGraph } from "./lower.ts";
 export { makeQueue } from "./queue.ts";

@@ -11,6 +11,7 @@ import {
   type Vector,
   zeros,
 } from "../tensors/index.ts";
+import { engineName, nameInModel } from "./engineName.ts";
 import { givesMemoryBack, keepLargeBlocks } from "./largeBlocks.ts";
 import type { OpenSession, SessionOptions } from "./session.ts";
 
@@ -23,14 +24,16 @@ export const openSession: OpenSession = async (bytes, options) => {
   const session = await InferenceSession.create(bytes, engineOptions(options));
   return {
     outputTypes: Object.fromEntries(
-      session.outputMetadata.flatMap((output) => (output.isTensor ? [[output.name, output.type as Dtype]] : [])),
+      session.outputMetadata.flatMap((output) =>
+        output.isTensor ? [[nameInModel(output.name), output.type as Dtype]] : [],
+      ),
     ),
     async run(feeds, fetches) {
       const inputs = byName<OrtTensor>();
       for (const name of Object.keys(feeds)) inputs[name] = toEngine(feeds[name]);
-      const results = await session.run(inputs, fetches as string[]);
+      const results = await session.run(inputs, fetches.map(engineName));
       const outputs = byName<Tensor>();
-      for (const name of fetches) outputs[name] = fromEngine(results[name] as OrtTensor);
+      for (const name of fetches) outputs[name] = fromEngine(results[engineName(name)] as OrtTensor);
       return outputs;
     },
     release: () => session.release(),

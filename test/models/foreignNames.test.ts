@@ -104,7 +104,15 @@ describe("names that objects inherit", () => {
       fc.asyncProperty(names, async (given) => {
         expect(await results(given)).toEqual(expected);
       }),
-      { numRuns: 12 },
+      {
+        numRuns: 12,
+        examples: [
+          [["x", "W", "b", "h", "__proto__"]],
+          [["__proto__", "constructor", "toString", "valueOf", "x"]],
+          [["x", "__proto__", "b", "constructor", "toString"]],
+          [["x", "W", "b", "__proto__", "constructor"]],
+        ],
+      },
     );
   });
 

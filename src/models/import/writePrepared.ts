@@ -1,4 +1,5 @@
 import { type OnnxNode, type ValueInfo, writeModel } from "../../onnx/index.ts";
+import { engineName } from "../../runtime/index.ts";
 import { dtypeOf, type Tensor } from "../../tensors/index.ts";
 import { guardSizes } from "./guardSizes.ts";
 import type { PreparedModel } from "./preparedModel.ts";
@@ -31,11 +32,18 @@ export async function writePrepared(
   for (const { name, load } of model.constants.values()) {
     if (needed.has(name)) initializers.push({ name, tensor: single(await load()) });
   }
+  const renamed = outputs.filter(({ name }) => engineName(name) !== name);
   return writeModel({
     producer: "onnx-curvature",
     opsets: model.opsets,
     functions: model.functions,
-    graph: { name: "model", nodes: guarded.nodes, inputs, outputs, initializers },
+    graph: {
+      name: "model",
+      nodes: [...guarded.nodes, ...renamed.map(renaming)],
+      inputs,
+      outputs: outputs.map((info) => ({ ...info, name: engineName(info.name) })),
+      initializers,
+    },
   });
 }
 
@@ -44,4 +52,8 @@ function single(tensor: Tensor): Tensor {
   return dtypeOf(tensor) === "float64"
     ? { data: Float32Array.from(tensor.data as Float64Array), dims: tensor.dims }
     : tensor;
+}
+
+function renaming({ name }: ValueInfo): OnnxNode {
+  return { op: "Identity", inputs: [name], outputs: [engineName(name)], attributes: {} };
 }
