@@ -1,7 +1,7 @@
 import { CurvatureError } from "../../errors/index.ts";
 import { type Shape, sameShape, type Value } from "../../graph/index.ts";
 import type { FileNode } from "../../onnx/index.ts";
-import { formatDims } from "../../tensors/index.ts";
+import { formatDims, valueNamed } from "../../tensors/index.ts";
 import { carry } from "./carry.ts";
 import type { ImportedNode } from "./importedNode.ts";
 import { ruleOf } from "./operators.ts";
@@ -28,7 +28,7 @@ export function interpretNode(node: FileNode, context: WalkContext): void {
     op: node.op,
     domain: node.domain,
     name: node.name,
-    opset: model.opsets[node.domain] ?? 1,
+    opset: valueNamed(model.opsets, node.domain) ?? 1,
     inputs,
     outputShapes: shapes,
     attributes: node.attributes,
