@@ -78,6 +78,7 @@ export {
 export {
   type Bindings,
   type ConstantDecision,
+  type EvidenceKind,
   type FileModel,
   type FunctionModelOptions,
   functionModel,

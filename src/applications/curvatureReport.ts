@@ -227,7 +227,14 @@ function description(risk: Risk): Pick<CurvatureReport, "model" | "data"> {
     model: {
       file: model.name,
       parameters: risk.size,
-      tensors: parameters.map(({ name, dims, role, layer }) => ({ name, dims, role, layer })),
+      tensors: parameters.map(({ name, dims, role, layer, evidence, certain }) => ({
+        name,
+        dims,
+        role,
+        layer,
+        ...(evidence && { evidence }),
+        ...(certain !== undefined && { certain }),
+      })),
       ...("opset" in model && typeof model.opset === "number" ? { opset: model.opset } : {}),
       notices: risk.notices,
     },

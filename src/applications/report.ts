@@ -97,6 +97,10 @@ export interface CurvatureReport {
       readonly dims: readonly number[];
       readonly role: string;
       readonly layer: string;
+      /** The kind of evidence that it is a weight; absent for a model that was not read from a file. */
+      readonly evidence?: string;
+      /** Where false, it could be a constant: see the notices. */
+      readonly certain?: boolean;
     }[];
     /** Version of the ONNX operator set; absent for a model that was not read from a file. */
     readonly opset?: number;

@@ -25,11 +25,21 @@ export function inspectionText(found: ModelInspection): string {
     ),
     ...section(
       "weights",
-      found.parameters.map(({ name, dims, role, layer }) => [name, shape(dims), role, `layer ${layer}`]),
+      found.parameters.map(({ name, dims, role, layer, reason, certain }) => [
+        name,
+        shape(dims),
+        role,
+        `layer ${layer}`,
+        certain === false ? `UNCERTAIN: ${reason}` : reason,
+      ]),
     ),
     ...section(
       "float tensors that are no weights",
-      found.constants.map(({ name, dims, reason }) => [name, shape(dims), reason]),
+      found.constants.map(({ name, dims, reason, certain }) => [
+        name,
+        shape(dims),
+        certain ? reason : `UNCERTAIN: ${reason}`,
+      ]),
     ),
     ...section("operators", found.operators.map(operatorRow)),
     ...section(

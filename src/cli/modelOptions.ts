@@ -1,11 +1,13 @@
 import type { Command } from "commander";
 import { type FileModel, loadModel, type ReadOptions } from "../index.ts";
-import { byteSize, namedNumber, nameList, positiveNumber } from "./parsers.ts";
+import { byteSize, namedNumber, nameList, patternList, positiveNumber } from "./parsers.ts";
 
 /** Options of every command that say how a model is read. */
 export interface ModelOptions {
   readonly output?: readonly string[];
   readonly bind?: { readonly [name: string]: number };
+  readonly weights?: readonly (string | RegExp)[];
+  readonly constants?: readonly (string | RegExp)[];
   readonly inference?: true;
   readonly restoreTies?: true;
   readonly memoryLimit?: number;
@@ -21,6 +23,12 @@ export function withModelOptions(command: Command): Command {
       "give an input or an open size a fixed value, for example sr=16000; repeatable",
       namedNumber,
     )
+    .option(
+      "--weights <pattern>",
+      "float tensors that are weights, whatever the file suggests: a name, with * for any characters, or /regex/; repeatable",
+      patternList,
+    )
+    .option("--constants <pattern>", "float tensors that are no weights, likewise; repeatable", patternList)
     .option("--restore-ties", "make weights that are copies of one another a single weight again")
     .option("--inference", "read a model that was saved in training mode as it works after training")
     .option(
@@ -42,13 +50,16 @@ export function readOptions({ memoryLimit, timeout }: ModelOptions): ReadOptions
 /** The model as these options ask for it. */
 export function openModel(
   file: string,
-  { output, bind, inference, restoreTies, ...options }: ModelOptions & { readonly signal?: AbortSignal },
+  options: ModelOptions & { readonly signal?: AbortSignal },
 ): Promise<FileModel> {
+  const { output, bind, weights, constants, inference, restoreTies } = options;
+  const parameters = { ...(weights && { include: weights }), ...(constants && { exclude: constants }) };
   return loadModel(file, {
     ...readOptions(options),
     ...(options.signal && { signal: options.signal }),
     ...(output && { output }),
     ...(bind && { bind }),
+    parameters,
     ...(restoreTies && { ties: "restore" as const }),
     ...(inference && { trainingMode: "inference" as const }),
   });

@@ -1,6 +1,6 @@
 export { type FunctionModelOptions, functionModel } from "./functionModel.ts";
 export type { Bindings } from "./import/bind.ts";
-export type { ConstantDecision, ParameterOverride } from "./import/chooseParameters.ts";
+export type { ConstantDecision, ParameterOverride } from "./import/parameters/chooseParameters.ts";
 export {
   inspectModel,
   type ModelInspection,
@@ -11,6 +11,7 @@ export {
 export { type FileModel, type LoadOptions, loadModel } from "./loadModel.ts";
 export { matches, type Pattern } from "./matches.ts";
 export type {
+  EvidenceKind,
   GraphRequest,
   Model,
   ModelGraph,

@@ -1,13 +1,13 @@
 import { checkObject } from "../errors/index.ts";
 import type { FileNode } from "../onnx/index.ts";
-import type { ConstantDecision } from "./import/chooseParameters.ts";
 import { isDiscrete } from "./import/discrete.ts";
 import { isDecided } from "./import/foldControlFlow.ts";
 import { ruleOf } from "./import/operators.ts";
+import type { ConstantDecision } from "./import/parameters/chooseParameters.ts";
 import { neededNodes, reachedValues } from "./import/reach.ts";
 import { staticValues } from "./import/statics.ts";
 import type { FileModel } from "./loadModel.ts";
-import type { ModelInput, ModelOutput, ParameterRole } from "./model.ts";
+import type { EvidenceKind, ModelInput, ModelOutput, ParameterRole } from "./model.ts";
 
 /**
  * What becomes of the nodes of an operator: "supported" have a derivative rule, "carried" ones need none and are evaluated as
@@ -45,8 +45,11 @@ export interface ModelInspection {
     readonly role: ParameterRole;
     readonly layer: string;
     readonly reason: string;
+    readonly evidence?: EvidenceKind;
+    /** Where false, it could be a constant. */
+    readonly certain?: boolean;
   }[];
-  /** Float tensors that are no parameters. */
+  /** Float tensors that are left constant. */
   readonly constants: readonly ConstantDecision[];
   readonly operators: readonly OperatorInspection[];
   readonly notices: readonly string[];
@@ -69,12 +72,14 @@ export function inspectModel(model: FileModel): ModelInspection {
     opset,
     inputs,
     outputs,
-    parameters: model.parameters.map(({ data: _, name: parameter, dims, role, layer, reason }) => ({
+    parameters: model.parameters.map(({ data: _, name: parameter, dims, role, layer, reason, evidence, certain }) => ({
       name: parameter,
       dims,
       role,
       layer,
       reason,
+      ...(evidence && { evidence }),
+      ...(certain !== undefined && { certain }),
     })),
     constants,
     operators: inspectOperators(model),

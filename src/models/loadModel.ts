@@ -7,15 +7,19 @@ import { byName, type Dtype, dtypeOf, formatDims, type Tensor, valueNamed } from
 import { finalActivation } from "./import/activation.ts";
 import { type Bindings, bindInputs } from "./import/bind.ts";
 import { checkRequest } from "./import/checkRequest.ts";
-import { type ConstantDecision, chooseParameters, type ParameterOverride } from "./import/chooseParameters.ts";
 import { asFloatModel } from "./import/dequantize.ts";
 import { foldFixedGraphs } from "./import/foldControlFlow.ts";
 import { sizeError } from "./import/guardSizes.ts";
 import { type Interpretation, interpret } from "./import/interpret.ts";
+import {
+  type ConstantDecision,
+  chooseParameters,
+  type ParameterOverride,
+} from "./import/parameters/chooseParameters.ts";
+import { findTies, type Tie } from "./import/parameters/ties.ts";
 import { prepare } from "./import/prepare.ts";
 import type { PreparedModel } from "./import/preparedModel.ts";
 import { shapesAt, stackRows } from "./import/stackRows.ts";
-import { findTies, type Tie } from "./import/ties.ts";
 import { inInferenceMode } from "./import/trainingMode.ts";
 import { undecidedNotices } from "./import/undecided.ts";
 import { withOutputs } from "./import/withOutputs.ts";
@@ -42,7 +46,7 @@ export interface LoadOptions extends ReadOptions {
 export interface FileModel extends Model {
   readonly producer: string;
   readonly opset: number;
-  /** Float tensors that are no parameters, with the reason. */
+  /** Float tensors that are left constant, with the evidence. */
   readonly constants: readonly ConstantDecision[];
   /** Names of the tensors in the file that are parameters, copies of restored ties included. */
   readonly tensors: readonly string[];
@@ -62,7 +66,7 @@ export async function loadModel(source: string | URL | Uint8Array, options: Load
   const loaded = await readModel(source, options);
   const prepared = await preparedAs(prepare(modelContents(loaded), loaded.file), options);
   checkOutputs(prepared);
-  const { parameters: found, constants } = await chooseParameters(prepared, override);
+  const { parameters: found, constants, notices: choices } = await chooseParameters(prepared, override);
   const ties = findTies(found);
   const copies = new Set(tying === "restore" ? ties.map(({ copy }) => copy) : []);
   const parameters = found.filter((parameter) => !copies.has(parameter));
@@ -86,7 +90,7 @@ export async function loadModel(source: string | URL | Uint8Array, options: Load
     inputs,
     outputs,
     ...(fixedRows === undefined ? {} : { fixedRows }),
-    notices: [...prepared.notices, ...undecided, ...ties.map((tie) => tieNotice(tie, tying))],
+    notices: [...prepared.notices, ...choices, ...undecided, ...ties.map((tie) => tieNotice(tie, tying))],
     async graph(request) {
       checkRequest(request, { file: prepared.file, inputs, outputs: prepared.outputs });
       return buildGraph(interpretation, request, fixedRows);

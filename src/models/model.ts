@@ -11,9 +11,20 @@ export interface Parameter {
   readonly layer: string;
   /** Why it is taken for a parameter, in words. */
   readonly reason: string;
+  /** The kind of evidence that decided; absent where nothing had to be decided. */
+  readonly evidence?: EvidenceKind;
+  /** Where false, it could be a constant: see the model's notices. */
+  readonly certain?: boolean;
   /** float32 or float64 as stored (float16 and bfloat16 as float32), row-major. */
   readonly data: Float32Array | Float64Array;
 }
+
+/**
+ * Kinds of evidence on whether a float tensor is a weight, strongest first: the caller's word, the exporter's word in the file,
+ * how the exporter stores and names weights, the operator that uses the tensor, its numbers, and a rule for the rest.
+ * "unused" is a tensor that no derivative of the outputs depends on.
+ */
+export type EvidenceKind = "user" | "unused" | "exporter" | "storage" | "role" | "content" | "default";
 
 /** Roles of a parameter: weight matrix or kernel, bias, scale of a normalization, table of an embedding, ... */
 export type ParameterRole = "weight" | "bias" | "scale" | "table" | "slope" | "offset" | "factor" | "token" | "other";

@@ -39,6 +39,8 @@ export interface FileGraph {
   readonly outputs: readonly ValueInfo[];
   /** Types that the exporter noted for values within. */
   readonly valueInfo: readonly ValueInfo[];
+  /** What the exporter noted on values, constants among them, by their names; only of those with a note. */
+  readonly valueMetadata: ReadonlyMap<string, Readonly<Record<string, string>>>;
   readonly initializers: readonly FileInitializer[];
   readonly nodes: readonly FileNode[];
   readonly metadata: Readonly<Record<string, string>>;
@@ -111,6 +113,11 @@ function readGraph(graph: GraphProto, readExternal: ReadExternal): FileGraph {
     inputs: graph.input.filter(({ name }) => !initializers.has(name)).map(readValueInfo),
     outputs: graph.output.map(readValueInfo),
     valueInfo: graph.valueInfo.map(readValueInfo),
+    valueMetadata: new Map(
+      graph.valueInfo
+        .filter(({ metadataProps }) => metadataProps.length > 0)
+        .map(({ name, metadataProps }) => [name, readMetadata(metadataProps)]),
+    ),
     initializers: [...initializers.values()],
     nodes: graph.node.map(readNode),
     metadata: readMetadata(graph.metadataProps),

@@ -24,7 +24,10 @@ const cheap = ["--probes", "3", "--steps", "4", "--density-probes", "2", "--eige
 
 describe("help", () => {
   test.each([
-    ["inspect", ["--json", "--output", "--bind", "--restore-ties", "--inference", "--debug"]],
+    [
+      "inspect",
+      ["--json", "--output", "--bind", "--weights", "--constants", "--restore-ties", "--inference", "--debug"],
+    ],
     [
       "report",
       ["--data", "--input", "--targets", "--label", "--scale", "--rows", "--loss", "--matrices", "--parameters"],
@@ -84,6 +87,23 @@ describe("inspect", () => {
     expect(kept.stdout).toContain("two parameters here, one in the module");
     expect(kept.stdout).toContain("(--restore-ties)");
     expect(restored.stdout).toContain("one parameter again");
+  });
+
+  test("takes and leaves tensors as weights by name or pattern, and says why each is what it is", async () => {
+    const file = "test/models/weights/siren_fourier_scalar_out__ts11.onnx";
+    const found = await run("inspect", file);
+    expect(found.stdout).toMatch(
+      /B +\[2, 3\] +weight .* UNCERTAIN: an initializer, where this exporter keeps parameters/,
+    );
+    expect(found.stdout).toContain("2 tensors with 7 numbers were taken as weights and could be constants: w, B;");
+    const changed = await run("inspect", file, "--constants", "B", "--weights", "w", "--constants", "/^f\\./");
+    expect(changed.stdout).toMatch(/w +\[\] +factor .* included by name/);
+    expect(changed.stdout).toMatch(/float tensors that are no weights\n +B +\[2, 3\] +excluded by name/);
+    expect(changed.stdout).toMatch(/f\.weight +\[8, 6\] +excluded by name/);
+    expect(changed.stdout).not.toContain("UNCERTAIN");
+    const unknown = await run("inspect", file, "--weights", "nothing*");
+    expect(unknown).toMatchObject({ code: 1, stdout: "" });
+    expect(unknown.stderr).toMatch(/^error: no float tensor of the model matches nothing\*; it has w, B, /);
   });
 
   test("binds open sizes, and says what can be bound", async () => {

@@ -22,6 +22,8 @@ describe("inspectModel", () => {
       role: "weight",
       layer: "0",
       reason: "the exporter calls it a parameter",
+      evidence: "exporter",
+      certain: true,
     });
     expect("fixedRows" in inspection).toBe(false);
   });

@@ -3,7 +3,7 @@ import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { jvp, vjp } from "../../src/autodiff/index.ts";
 import { constant, input } from "../../src/graph/index.ts";
-import type { ChosenParameter } from "../../src/models/import/chooseParameters.ts";
+import type { ChosenParameter } from "../../src/models/import/parameters/chooseParameters.ts";
 import { writePrepared } from "../../src/models/import/writePrepared.ts";
 import { type FileModel, inspectModel, type LoadOptions, loadModel } from "../../src/models/index.ts";
 import { ModelProtoSchema, ValueInfoProtoSchema } from "../../src/onnx/generated/onnx_pb.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { chooseParameters } from "../../src/models/import/chooseParameters.ts";
+import { chooseParameters } from "../../src/models/import/parameters/chooseParameters.ts";
 import { type FileModel, loadModel } from "../../src/models/index.ts";
 import type { Tensor } from "../../src/tensors/index.ts";
 import { distance, type Feeds, inputsOf, numbers, parameterFeeds, shapesOf, withProgram } from "./running.ts";
@@ -346,7 +346,8 @@ describe("parameters by role", () => {
       }),
     );
     expect(model.parameters.map(({ name }) => name)).toEqual(["w"]);
-    expect(model.constants).toEqual([{ name: "mask", dims: [2], reason: "a mask: it has numbers no weight has" }]);
+    const reason = "a mask: it has numbers no weight has";
+    expect(model.constants).toEqual([{ name: "mask", dims: [2], reason, evidence: "content", certain: true }]);
   });
 
   test("have names that nothing else has", async () => {

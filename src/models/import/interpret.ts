@@ -5,18 +5,18 @@ import { permute } from "../../primitives/index.ts";
 import { byName, type Dtype, sizeOf } from "../../tensors/index.ts";
 import type { GraphRequest, ModelGraph } from "../model.ts";
 import { type WithoutActivations, withoutActivations } from "./activation.ts";
-import type { ChosenParameter } from "./chooseParameters.ts";
 import { isShapedByData } from "./discrete.ts";
 import { foldControlFlow } from "./foldControlFlow.ts";
 import { consumersOf, interpretNode, type WalkContext } from "./interpretNode.ts";
 import { ruleOf } from "./operators.ts";
+import type { ChosenParameter } from "./parameters/chooseParameters.ts";
+import type { Tie } from "./parameters/ties.ts";
 import { preciseConstants } from "./preciseConstants.ts";
 import type { PreparedModel } from "./preparedModel.ts";
 import { probe } from "./probe.ts";
 import { neededNodes, reachedValues } from "./reach.ts";
 import { describe } from "./sortNodes.ts";
 import { staticValues } from "./statics.ts";
-import type { Tie } from "./ties.ts";
 import { remedy, undecidedNodes } from "./undecided.ts";
 
 /** What a file's nodes are interpreted with. */

@@ -10,6 +10,7 @@ import {
 import type { AttributeValue, Dtype, Tensor } from "../../tensors/index.ts";
 import { dtypeOf } from "../../tensors/index.ts";
 import { inlineFunctions } from "./inlineFunctions.ts";
+import { foldedFrom } from "./parameters/exporterMetadata.ts";
 import type { PreparedModel, StoredConstant } from "./preparedModel.ts";
 import { isArrayType } from "./probe.ts";
 import { describe, sortNodes } from "./sortNodes.ts";
@@ -54,6 +55,7 @@ export function prepare(contents: ModelContents, file: string): PreparedModel {
     constants,
     functions: inlined.functions.map(({ bytes }) => bytes),
     metadata: { ...metadata, ...graph.metadata },
+    foldedFrom: foldedFrom(graph),
     notices,
   };
 }

@@ -31,5 +31,10 @@ export interface PreparedModel {
   /** Serialized local functions. */
   readonly functions: readonly Uint8Array[];
   readonly metadata: Readonly<Record<string, string>>;
+  /**
+   * By the name of a constant that the exporter computed, the names of the constants it was computed from, intermediate ones
+   * included; empty where the exporter does not note it. Values that the file still computes are left out: only their shapes counted.
+   */
+  readonly foldedFrom: ReadonlyMap<string, readonly string[]>;
   readonly notices: readonly string[];
 }

@@ -1,9 +1,9 @@
-import { type FileNode, subgraphContents } from "../../onnx/index.ts";
-import { valueNamed } from "../../tensors/index.ts";
-import type { ParameterRole } from "../model.ts";
+import { type FileNode, subgraphContents } from "../../../onnx/index.ts";
+import { valueNamed } from "../../../tensors/index.ts";
+import type { ParameterRole } from "../../model.ts";
 
-/** What a constant operand at each position is to an operator, where it is a parameter whenever it is constant. */
-const ROLES: Readonly<Record<string, readonly (ParameterRole | undefined)[]>> = {
+/** What a constant operand at each position is to an operator, where that makes it a parameter. */
+const LAYER_ROLES: Readonly<Record<string, readonly (ParameterRole | undefined)[]>> = {
   Conv: [undefined, "weight", "bias"],
   ConvTranspose: [undefined, "weight", "bias"],
   Gemm: ["weight", "weight", "bias"],
@@ -30,15 +30,22 @@ const ROLES: Readonly<Record<string, readonly (ParameterRole | undefined)[]>> = 
   MultiHeadAttention: [undefined, undefined, undefined, "bias"],
 };
 
-/** What a constant operand with several elements is, where it meets a value that another parameter reaches. */
-const JOINED_ROLES: Readonly<Record<string, ParameterRole>> = {
+/** What a constant operand of an elementwise operator or of a Concat is. */
+const ELEMENTWISE_ROLES: Readonly<Record<string, ParameterRole>> = {
   Add: "offset",
   Sub: "offset",
   Mul: "factor",
+  Div: "factor",
   Concat: "token",
 };
 
-/** Operators that only move elements: what comes out of a constant is still that constant to what uses it (as out of a Concat). */
+/** Operators with a linear map, to whose result a bias is added. */
+const LINEAR: ReadonlySet<string> = new Set(["Conv", "ConvTranspose", "Gemm", "MatMul", "FusedMatMul"]);
+
+/** Positions of the running mean and variance of a BatchNormalization. */
+const STATISTICS: ReadonlySet<number> = new Set([3, 4]);
+
+/** Operators that only move elements: a constant passed through them still counts as the same constant. */
 const MOVES: ReadonlySet<string> = new Set([
   "Identity",
   "Transpose",
@@ -47,48 +54,48 @@ const MOVES: ReadonlySet<string> = new Set([
   "Squeeze",
   "Flatten",
   "Expand",
+  "Tile",
   "Cast",
   "Slice",
 ]);
 
-/** How a constant is used: the role that makes it a parameter, and where. */
+/**
+ * A use of a constant: its role and where. "layer" is an operand that a layer trains, "statistics" a running mean or variance,
+ * "elementwise" an operand of Add, Sub, Mul, Div or Concat.
+ */
 export interface Usage {
   readonly role: ParameterRole;
   readonly node: FileNode;
+  readonly kind: "layer" | "statistics" | "elementwise" | "other";
+  /** Whether it is added to the result of a linear map, as a bias is. */
+  readonly bias: boolean;
 }
 
-/**
- * Constants that are parameters by the way they are used, with the first such use. `candidates` are float constants,
- * `isIdentity` says that a constant is all ones or all zeros (what exporters write for a normalization without parameters).
- */
-export function parameterUsages(
+const RANKS: readonly Usage["kind"][] = ["layer", "statistics", "elementwise", "other"];
+
+/** For each constant the use that says most of it: the first of the strongest kind, in subgraphs as well. */
+export function usagesOf(
   nodes: readonly FileNode[],
-  candidates: ReadonlyMap<string, { readonly dims: readonly number[] }>,
-  { declared, isIdentity }: { readonly declared: ReadonlySet<string>; readonly isIdentity: (name: string) => boolean },
+  constants: ReadonlyMap<string, { readonly dims: readonly number[] }>,
 ): Map<string, Usage> {
   const found = new Map<string, Usage>();
   const origins = new Map<string, readonly string[]>();
-  for (const name of candidates.keys()) origins.set(name, [name]);
-  const reached = new Set<string>(declared);
+  for (const name of constants.keys()) origins.set(name, [name]);
+  const linear = new Set<string>();
   for (const node of withSubgraphs(nodes)) {
     const moved = movedConstants(node, origins);
     if (moved.length > 0) {
       origins.set(node.outputs[0], moved);
-      if (node.inputs.some((name) => reached.has(name))) reached.add(node.outputs[0]);
       continue;
     }
+    if (LINEAR.has(node.op) || (MOVES.has(node.op) && linear.has(node.inputs[0]))) linear.add(node.outputs[0]);
     node.inputs.forEach((input, position) => {
       for (const name of origins.get(input) ?? []) {
-        const role = roleOf(node, position, { name, reached, candidates, isIdentity });
-        if (role === undefined) continue;
-        if (!found.has(name)) found.set(name, { role, node });
-        reached.add(input);
-        reached.add(name);
+        const usage = usageAt(node, position, { dims: constants.get(name)!.dims, linear });
+        const before = found.get(name);
+        if (before === undefined || RANKS.indexOf(usage.kind) < RANKS.indexOf(before.kind)) found.set(name, usage);
       }
     });
-    if ([...node.inputs, ...node.captures].some((name) => reached.has(name))) {
-      for (const name of node.outputs) if (name !== "") reached.add(name);
-    }
   }
   return found;
 }
@@ -115,26 +122,18 @@ function* withSubgraphs(nodes: readonly FileNode[]): Generator<FileNode> {
   }
 }
 
-function roleOf(
+function usageAt(
   node: FileNode,
   position: number,
-  facts: {
-    readonly name: string;
-    readonly reached: ReadonlySet<string>;
-    readonly candidates: ReadonlyMap<string, { readonly dims: readonly number[] }>;
-    readonly isIdentity: (name: string) => boolean;
-  },
-): ParameterRole | undefined {
-  const { name, reached, candidates, isIdentity } = facts;
-  const role = valueNamed(ROLES, node.op)?.[position];
-  const { dims } = candidates.get(name)!;
-  if (role !== undefined) {
-    if (node.op === "Gather" && dims.length < 2) return undefined;
-    if (node.op === "InstanceNormalization" && isIdentity(name)) return undefined;
-    return role;
-  }
-  const several = dims.some((dim) => dim > 1);
-  const joined = valueNamed(JOINED_ROLES, node.op);
-  const meets = node.inputs.some((other, i) => i !== position && reached.has(other));
-  return joined !== undefined && several && meets ? joined : undefined;
+  { dims, linear }: { readonly dims: readonly number[]; readonly linear: ReadonlySet<string> },
+): Usage {
+  const role = valueNamed(LAYER_ROLES, node.op)?.[position];
+  const table = node.op === "Gather" && dims.length < 2;
+  if (role !== undefined && !table) return { role, node, kind: "layer", bias: false };
+  if (node.op === "BatchNormalization" && STATISTICS.has(position))
+    return { role: "other", node, kind: "statistics", bias: false };
+  const joined = valueNamed(ELEMENTWISE_ROLES, node.op);
+  if (joined === undefined) return { role: "other", node, kind: "other", bias: false };
+  const bias = node.op === "Add" && node.inputs.some((name, i) => i !== position && linear.has(name));
+  return { role: joined, node, kind: "elementwise", bias };
 }

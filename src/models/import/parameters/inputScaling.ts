@@ -1,0 +1,40 @@
+import type { PreparedModel } from "../preparedModel.ts";
+import type { Candidate } from "./evidence.ts";
+
+/** Operators through which an input is still the input. */
+const PASSED: ReadonlySet<string> = new Set([
+  "Identity",
+  "Cast",
+  "Reshape",
+  "Flatten",
+  "Transpose",
+  "Unsqueeze",
+  "Squeeze",
+]);
+
+/**
+ * Constants that standardize an input, (x - mean) / deviation with positive deviations: statistics of the data, which
+ * preprocessing puts before a network.
+ */
+export function standardizingConstants(
+  { nodes, inputs }: Pick<PreparedModel, "nodes" | "inputs">,
+  candidates: ReadonlyMap<string, Candidate>,
+): ReadonlySet<string> {
+  const raw = new Set(inputs.map(({ name }) => name));
+  const centered = new Map<string, Candidate>();
+  const found = new Set<string>();
+  for (const { op, inputs: operands, outputs } of nodes) {
+    const [first, second] = operands;
+    if (PASSED.has(op) && raw.has(first)) raw.add(outputs[0]);
+    const constant = candidates.get(second);
+    if (constant === undefined) continue;
+    if (op === "Sub" && raw.has(first)) centered.set(outputs[0], constant);
+    const mean = centered.get(first);
+    if ((op !== "Div" && op !== "Mul") || mean === undefined) continue;
+    const alike = mean.dims.join() === constant.dims.join() || constant.data.length === 1;
+    if (!alike || !constant.data.every((x) => x > 0)) continue;
+    found.add(mean.name);
+    found.add(constant.name);
+  }
+  return found;
+}
