@@ -24,6 +24,7 @@ export interface TinyModel {
   readonly initializers?: readonly Initializer[];
   readonly opsets?: Readonly<Record<string, number>>;
   readonly functions?: readonly Uint8Array[];
+  readonly producer?: string;
 }
 
 /** A model's bytes; by default x `[n, 2]` and y. */
@@ -39,11 +40,12 @@ function described({
   initializers = [],
   opsets = { "": 17 },
   functions = [],
+  producer = "test",
 }: TinyModel): ModelDescription {
   return {
     opsets,
     functions,
-    producer: "test",
+    producer,
     graph: {
       name: "tiny",
       nodes: nodes.map((node) => ({ attributes: {}, ...node })),

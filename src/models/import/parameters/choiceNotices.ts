@@ -25,11 +25,11 @@ export function choiceNotices(decided: readonly Decided[]): string[] {
   const partial = [...parents].filter((name) => weights.has(name));
   return [
     taken.length > 0 &&
-      `${counted(taken)} taken as weight${s(taken)} and could be constant${s(taken)}: ${listed(taken)}; leave out with parameters: { exclude } (--constants NAME).`,
+      `${counted(taken)} taken as ${noun(taken, "weight")} and could be ${noun(taken, "constant")}: ${listed(taken)}; leave out with parameters: { exclude } (--constants NAME).`,
     left.length > 0 &&
-      `${counted(left)} left constant and could be weight${s(left)}: ${listed(left)}; take with parameters: { include } (--weights NAME).`,
+      `${counted(left)} left constant and could be ${noun(left, "weight")}: ${listed(left)}; take with parameters: { include } (--weights NAME).`,
     whole.length > 0 &&
-      `${counted(whole)} computed by the exporter from trained tensors, which the file does not have, and taken as the weight${s(whole)} of ${whole.length === 1 ? "its layer" : "their layers"}: ${origins(whole)}; leave out with parameters: { exclude } (--constants NAME).`,
+      `${counted(whole)} computed by the exporter from trained tensors, which the file does not have, and taken as ${whole.length === 1 ? "the weight of its layer" : "the weights of their layers"}: ${origins(whole)}; leave out with parameters: { exclude } (--constants NAME).`,
     lost.length > 0 &&
       `${counted(lost)} computed by the exporter, perhaps from trained tensors, and left constant: ${origins(lost)}; take with parameters: { include } (--weights NAME), or export without constant folding.`,
     partial.length > 0 &&
@@ -39,12 +39,13 @@ export function choiceNotices(decided: readonly Decided[]): string[] {
 
 function counted(tensors: readonly Decided[]): string {
   const numbers = tensors.reduce((sum, { constant }) => sum + sizeOf(constant.dims), 0);
-  const what = `${tensors.length} tensor${s(tensors)} with ${numbers} number${numbers === 1 ? "" : "s"}`;
+  const what = `${tensors.length} ${tensors.length === 1 ? "tensor" : "tensors"} with ${numbers} number${numbers === 1 ? "" : "s"}`;
   return `${what} ${tensors.length === 1 ? "was" : "were"}`;
 }
 
-function s(tensors: readonly Decided[]): string {
-  return tensors.length === 1 ? "" : "s";
+/** "a weight" for one tensor, "weights" for several. */
+function noun(tensors: readonly Decided[], word: string): string {
+  return tensors.length === 1 ? `a ${word}` : `${word}s`;
 }
 
 function listed(tensors: readonly Decided[]): string {

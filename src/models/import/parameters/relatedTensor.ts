@@ -5,6 +5,7 @@ type Data = Float32Array | Float64Array;
 /** Functions of a parameter that networks use beside it, and that an exporter computes beforehand. */
 const RELATIONS: Readonly<Record<string, (x: number) => number>> = {
   "1 - {}": (x) => 1 - x,
+  "1 + {}": (x) => 1 + x,
   "-{}": (x) => -x,
   "the square of {}": (x) => x * x,
   "1 / {}": (x) => 1 / x,

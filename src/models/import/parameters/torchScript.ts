@@ -54,6 +54,7 @@ function ownEvidence(candidate: Candidate, { standardizing, model }: StoredFacts
   if (isParameterName(name)) return isWeight("storage", "an initializer named as PyTorch names parameters");
   if (content.pattern !== undefined) return isConstant("content", content.pattern);
   if (content.coarse) return isConstant("content", "round numbers alone, as a fixed filter has");
+  if (content.probabilities) return isConstant("content", "shares: nonnegative numbers with sum one", false);
   if (standardizing.has(name)) return isConstant("role", "it standardizes an input");
   // Fixed filters, features and tables are common; fixed biases, scales and slopes are not.
   const isFixedAtTimes = usage?.role === "weight" || usage?.role === "table";
