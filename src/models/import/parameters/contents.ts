@@ -75,10 +75,7 @@ function dependsOnDifference(data: Data, dims: readonly number[]): boolean {
   return true;
 }
 
-/**
- * Whether each line along an axis obeys x[i+1] = c x[i] - d x[i-1] with d = 1 (equal steps about a sine's zero, sines, cosines),
- * is an arithmetic sequence, or a geometric one.
- */
+/** Whether each line along an axis has equal steps, equal ratios, the values of a sine, or the coordinates of a grid. */
 function followsRecurrence(data: Data, dims: readonly number[], axis: number): boolean {
   const length = dims[axis];
   if (length < FEWEST) return false;
