@@ -48,10 +48,7 @@ export function readOptions({ memoryLimit, timeout }: ModelOptions): ReadOptions
 }
 
 /** The model as these options ask for it. */
-export function openModel(
-  file: string,
-  options: ModelOptions & { readonly signal?: AbortSignal },
-): Promise<FileModel> {
+export function openModel(file: string, options: ModelOptions & { readonly signal?: AbortSignal }): Promise<FileModel> {
   const { output, bind, weights, constants, inference, restoreTies } = options;
   const parameters = { ...(weights && { include: weights }), ...(constants && { exclude: constants }) };
   return loadModel(file, {
