@@ -4,7 +4,7 @@ import { mul } from "./arithmetic.ts";
 import { reduceSum } from "./broadcast.ts";
 import { matmul } from "./matmul.ts";
 import { permute, reshape } from "./movement.ts";
-import { concat } from "./slice.ts";
+import { concat, slice } from "./slice.ts";
 import { fold, padSpatial, unfold, type Windows, windowOffsets, windowSlices } from "./windows.ts";
 
 /*
@@ -86,6 +86,40 @@ export function weightTransposeByPositions(x: Value, c: Value, { windows, shape 
   });
   return reshape(concat(products, 2), shape);
 }
+
+/**
+ * The convolution of the images with the cotangents as kernels: images count as channels there and channels as images, strides and
+ * dilations change places. One operation however many positions a window has.
+ */
+export function weightTransposeByConvolution(
+  x: Value,
+  c: Value,
+  { windows, shape, convolve }: Request & { readonly convolve: Convolve },
+): Value {
+  const { groups, kernel, strides, dilations, padsBefore, padsAfter } = windows;
+  const [N, C, ...spatial] = x.shape;
+  const [O, members] = shape;
+  const axes = spatial.map((_, axis) => axis);
+  const apart = reshape(x, [N, groups, C / groups, ...spatial]);
+  const images = permute(apart, [2, 1, 0, ...axes.map((axis) => axis + 3)]);
+  const kernels = permute(c, [1, 0, ...axes.map((axis) => axis + 2)]);
+  // What the strides leave over at the end of an axis would give further positions.
+  const counts = c.shape.slice(2);
+  const needed = axes.map((axis) => (kernel[axis] - 1) * dilations[axis] + (counts[axis] - 1) * strides[axis] + 1);
+  const rest = axes.map((axis) => spatial[axis] + padsBefore[axis] + padsAfter[axis] - needed[axis]);
+  const result = convolve(reshape(images, [members, groups * N, ...spatial]), kernels, {
+    strides: dilations,
+    dilations: strides,
+    padsBefore,
+    padsAfter: padsAfter.map((after, axis) => Math.max(after - rest[axis], 0)),
+    groups,
+  });
+  const positions = kernel.reduce((value, limit, axis) => slice(value, { axis: axis + 2, start: 0, limit }), result);
+  return permute(positions, [1, 0, ...axes.map((axis) => axis + 2)]);
+}
+
+/** The convolution of x and w. */
+type Convolve = (x: Value, w: Value, options: Omit<ConvWindows, "kernel">) => Value;
 
 /** Sizes of the two maps and their channels. */
 interface MapSizes {

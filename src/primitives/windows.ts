@@ -6,6 +6,7 @@ import { zeros } from "./broadcast.ts";
 import { spaceToDepth } from "./depthToSpace.ts";
 import { joinLeading, splitLeading } from "./leading.ts";
 import { reshape } from "./movement.ts";
+import { foldAxis, type LineWindows, positionsBesideCounts, positionsFirst, unfoldAxis } from "./skewedWindows.ts";
 import { concat, pad, slice, sliceAll } from "./slice.ts";
 
 /** Windows that slide over the spatial axes of [N, C, ...spatial]; one number a spatial axis. */
@@ -119,6 +120,49 @@ export function padSpatial(x: Value, { padsBefore, padsAfter }: Windows): Value 
   return pad(x, { before: [...none, ...padsBefore], after: [...none, ...padsAfter] });
 }
 
+/**
+ * Positions in a window from which on it is long: operations for each position (a slice, a sum) then take more time to prepare than to
+ * run, and a form whose number of operations is fixed is used. From here on it is also the faster one in float32: gradients in 64 to 169
+ * positions gain 10 to 60 % (1 to 64 channels, one and two axes, with and without groups).
+ */
+const LONG = 64;
+
+/** Whether a window has so many positions that no operation may be spent on each. */
+export function isLong(kernel: readonly number[]): boolean {
+  return sizeOf(kernel) >= LONG;
+}
+
+/** The lines of a padded image, one a spatial axis. */
+function linesOf({ kernel, strides, dilations }: Windows, padded: Shape, counts: Shape): LineWindows[] {
+  return kernel.map((positions, axis) => ({
+    length: padded[axis],
+    positions,
+    dilation: dilations[axis],
+    stride: strides[axis],
+    count: counts[axis],
+  }));
+}
+
+/** `unfold` in as many operations for any number of positions. */
+export function unfoldBySkew(x: Value, windows: Windows, shape: Shape): Value {
+  const padded = padSpatial(x, windows);
+  const lines = linesOf(windows, padded.shape.slice(2), shape.slice(3));
+  // From the last axis on, each of which becomes two, so that the places of those before stay.
+  const seen = lines.reduceRight((value, line, axis) => unfoldAxis(value, axis + 2, line), padded);
+  return reshape(positionsFirst(seen, lines.length), shape);
+}
+
+/** `fold` in as many operations for any number of positions. */
+export function foldBySkew(c: Value, params: FoldParams): Value {
+  const { kernel, padsBefore, padsAfter, spatial } = params;
+  const counts = c.shape.slice(3);
+  const padded = spatial.map((dim, axis) => dim + padsBefore[axis] + padsAfter[axis]);
+  const lines = linesOf(params, padded, counts);
+  const apart = positionsBesideCounts(reshape(c, [...c.shape.slice(0, 2), ...kernel, ...counts]), lines.length);
+  const image = lines.reduce((value, line, axis) => foldAxis(value, axis + 2, line), apart);
+  return cropped(image, params);
+}
+
 const unfoldPrimitive: Primitive<Windows> = {
   name: "unfold",
   recompute: true,
@@ -131,6 +175,7 @@ const unfoldPrimitive: Primitive<Windows> = {
   transpose: ({ inputs: [x], params }, c) => [fold(c, { ...params, spatial: x.shape.slice(2) })],
   vectorize: ({ params }, [x], _, size) => splitLeading(unfold(joinLeading(x, 0), params), 0, { size }),
   form({ inputs: [x], params, shape }) {
+    if (isLong(params.kernel)) return unfoldBySkew(x, params, shape);
     const counts = shape.slice(3);
     const parts = windowSlices(padSpatial(x, params), params, counts);
     return concat(
@@ -169,6 +214,7 @@ const foldPrimitive: Primitive<FoldParams> = {
   transpose: ({ params: { spatial: _, ...windows } }, c) => [unfold(c, windows)],
   vectorize: ({ params }, [c], _, size) => splitLeading(fold(joinLeading(c, 0), params), 0, { size }),
   form({ inputs: [c], params }) {
+    if (isLong(params.kernel)) return foldBySkew(c, params);
     const outer = c.shape.slice(0, 2);
     const counts = c.shape.slice(3);
     const parts = windowOffsets(params.kernel).map((_, p) =>

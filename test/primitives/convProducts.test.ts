@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { Shape, Value } from "../../src/graph/index.ts";
+import { vjp } from "../../src/autodiff/index.ts";
+import { input, type Shape, topologicalOrder, type Value } from "../../src/graph/index.ts";
 import {
   type ConvWindows,
   convByColumns,
@@ -10,12 +11,15 @@ import {
   rowsPay,
   weightRowsPay,
   weightTransposeByColumns,
+  weightTransposeByConvolution,
   weightTransposeByPositions,
   weightTransposeByRows,
   weightTransposeDepthwise,
 } from "../../src/primitives/convProducts.ts";
-import { conv, convInputTranspose, convWeightTranspose } from "../../src/primitives/index.ts";
+import { conv, convInputTranspose, convWeightTranspose, sub } from "../../src/primitives/index.ts";
+import { fold, foldBySkew, unfold, unfoldBySkew } from "../../src/primitives/windows.ts";
 import { type Stream, stream } from "../../src/random/index.ts";
+import { withForms } from "../../src/runtime/index.ts";
 import type { Precision } from "../../src/tensors/index.ts";
 import { evaluate, feed, floats } from "./evaluate.ts";
 import { convolution, countWindows, fill, type NdArray } from "./ndarray.ts";
@@ -79,6 +83,19 @@ async function difference(
   return Math.max(...y.map((value, i) => Math.abs(value - expected.data[i]))) / scale;
 }
 
+/** The largest element of a value that should be 0. */
+async function largest(
+  make: (given: Record<Operands, Value>) => Value,
+  { of, precision }: { of: Setting; precision: Precision },
+): Promise<number> {
+  const given = arrays(of, stream(0, "operands"));
+  const fed = feed(
+    Object.fromEntries(Object.entries(given).map(([name, { shape, data }]) => [name, floats([...data], shape)])),
+  );
+  const { y } = await evaluate({ y: make(fed.inputs as Record<Operands, Value>) }, fed, precision);
+  return Math.max(...y.map(Math.abs));
+}
+
 const forms = [
   ["c", convByColumns],
   ["c", convByRows],
@@ -109,6 +126,75 @@ test("weightTransposeDepthwise agrees with plain loops", async () => {
     });
     expect(error).toBeLessThan(1e-12);
   }
+});
+
+/** Long windows, of one to three axes. */
+const longSettings: readonly Setting[] = [
+  setting([150], { kernel: [70], strides: [2], padsBefore: [3], padsAfter: [5] }),
+  setting([90], { kernel: [65], C: 1, O: 1, strides: [3] }),
+  setting([200], { kernel: [64], dilations: [2], groups: 2, C: 4, O: 4 }),
+  setting([12, 11], { kernel: [9, 8], strides: [2, 1], padsBefore: [4, 0], padsAfter: [3, 2], groups: 3, C: 3, O: 6 }),
+  setting([11, 13], { kernel: [1, 65], dilations: [2, 1], padsAfter: [0, 60], C: 6 }),
+  setting([5, 6, 7], { kernel: [4, 4, 4], strides: [1, 2, 3], dilations: [1, 1, 2] }),
+];
+
+describe("windows of any number of positions", () => {
+  const convolve = conv;
+  test.each(["float32", "float64"] as const)("in a fixed number of operations in %s", async (precision) => {
+    const limit = precision === "float32" ? 1e-5 : 1e-12;
+    for (const of of [...settings, ...longSettings]) {
+      const byConvolution = ({ x, c }: Record<Operands, Value>, shape: Shape) =>
+        weightTransposeByConvolution(x, c, { windows: of, shape, convolve });
+      expect(await difference("w", byConvolution, { of, precision }), JSON.stringify(of)).toBeLessThan(limit);
+    }
+    // Windows of few positions, which `unfold` reads by slices.
+    for (const of of settings) {
+      const counts = countWindows(of.spatial, of);
+      const unfolded = [N, of.C, of.kernel.reduce((a, b) => a * b, 1), ...counts];
+      const columns = ({ x }: Record<Operands, Value>) => sub(unfoldBySkew(x, of, unfolded), unfold(x, of));
+      expect(await largest(columns, { of, precision }), JSON.stringify(of)).toBe(0);
+    }
+  });
+
+  test("also where they overlap and are added", async () => {
+    for (const of of settings) {
+      const params = { ...of, spatial: of.spatial };
+      const folded = ({ x }: Record<Operands, Value>) => {
+        const c = unfold(x, of);
+        return sub(foldBySkew(c, params), fold(c, params));
+      };
+      expect(await largest(folded, { of, precision: "float64" }), JSON.stringify(of)).toBeLessThan(1e-11);
+    }
+  });
+
+  test("in all three maps", { timeout: 60_000 }, async () => {
+    for (const precision of ["float32", "float64"] as const) {
+      const limit = precision === "float32" ? 1e-5 : 1e-12;
+      for (const of of longSettings) {
+        const { spatial, kernel } = of;
+        const at = { of, precision };
+        expect(await difference("c", ({ x, w }) => conv(x, w, of), at)).toBeLessThan(limit);
+        expect(await difference("x", ({ c, w }) => convInputTranspose(c, w, { ...of, spatial }), at)).toBeLessThan(
+          limit,
+        );
+        expect(await difference("w", ({ x, c }) => convWeightTranspose(x, c, { ...of, kernel }), at)).toBeLessThan(
+          limit,
+        );
+      }
+    }
+  });
+
+  test.each(["float32", "float64"] as const)("the graph does not grow with them in %s", (precision) => {
+    const sizeAt = (taps: number, groups: number) => {
+      const x = input("x", [2, groups, 4096]);
+      const w = input("w", [groups, 1, taps]);
+      const y = conv(x, w, { strides: [2], groups });
+      const c = input("c", y.shape);
+      const cotangents = [convWeightTranspose(x, c, { kernel: [taps], strides: [2], groups })];
+      return topologicalOrder(withForms([y, ...cotangents, ...vjp([y], [x, w], [c])], precision)).length;
+    };
+    for (const groups of [1, 3]) expect(sizeAt(1024, groups)).toBe(sizeAt(256, groups));
+  });
 });
 
 describe("rows are taken", () => {
