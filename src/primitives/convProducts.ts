@@ -98,7 +98,7 @@ export function weightTransposeByConvolution(
 ): Value {
   const { groups, kernel, strides, dilations, padsBefore, padsAfter } = windows;
   const [N, C, ...spatial] = x.shape;
-  const [O, members] = shape;
+  const members = shape[1];
   const axes = spatial.map((_, axis) => axis);
   const apart = reshape(x, [N, groups, C / groups, ...spatial]);
   const images = permute(apart, [2, 1, 0, ...axes.map((axis) => axis + 3)]);

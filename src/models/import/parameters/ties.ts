@@ -14,13 +14,21 @@ export interface Tie {
  */
 export function findTies(parameters: readonly ChosenParameter[]): Tie[] {
   const ties: Tie[] = [];
-  const originals: ChosenParameter[] = [];
+  // Parameters that may be copies of one another have the same key, so that few are compared.
+  const originals = new Map<string, ChosenParameter[]>();
   for (const copy of parameters) {
-    const tie = isVaried(copy) ? tieOf(copy, originals) : undefined;
-    if (tie === undefined) originals.push(copy);
-    else ties.push(tie);
+    const key = contentKey(copy);
+    const alike = originals.get(key) ?? [];
+    const tie = isVaried(copy) ? tieOf(copy, alike) : undefined;
+    if (tie !== undefined) ties.push(tie);
+    else if (alike.push(copy) === 1) originals.set(key, alike);
   }
   return ties;
+}
+
+/** The same for a parameter and its transpose: the number of elements, and those at both ends, which a transpose leaves where they are. */
+function contentKey({ data }: ChosenParameter): string {
+  return `${data.length} ${data[0]} ${data[data.length - 1]}`;
 }
 
 function tieOf(copy: ChosenParameter, originals: readonly ChosenParameter[]): Tie | undefined {
