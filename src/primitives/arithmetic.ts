@@ -94,7 +94,9 @@ function lowerAsSum(node: Value, context: Lowering, factor = 1): string | undefi
 /** (a + b) + c as a + (b + c), where both a and b can take in a sum; times a number. */
 function lowerNestedSum({ inputs, shape }: Value, addend: Addend, context: Lowering, factor = 1): string | undefined {
   const [a, b] = inputs;
-  if (![a, b].every((x) => context.uses(x) === 1 && sameShape(x.shape, shape))) return undefined;
+  // An operand that is a sum has taken in what it can: looking into it again would write long sums once for each of their terms.
+  const isTerm = (x: Value) => x.primitive !== (addPrimitive as Primitive);
+  if (![a, b].every((x) => context.uses(x) === 1 && sameShape(x.shape, shape) && isTerm(x))) return undefined;
   if (a.primitive.lowerSum === undefined) return undefined;
   const inner = b.primitive.lowerSum?.(b, addend, context);
   return inner && a.primitive.lowerSum(a, { name: inner, shape }, context, factor);
@@ -227,14 +229,27 @@ export function scale(x: Value, factor: number): Value {
 /** Mean over some axes, which are removed; over all axes by default. Negative axes count from the end. */
 export function mean(x: Value, axes: readonly number[] = x.shape.map((_, axis) => axis)): Value {
   const removed = axes.map((axis) => normalizeAxis("mean", axis, x.shape.length));
-  const apart = meanApart(x, removed);
-  if (apart !== undefined) return apart;
-  const sum = reduceSum(x, removed);
-  return scale(sum, sizeOf(sum.shape) / sizeOf(x.shape));
+  // A loop, since networks are deeper than the stack of JavaScript.
+  const outer: Apart[] = [];
+  let inner = x;
+  for (let apart = apartFromMean(x, removed); apart !== undefined; apart = apartFromMean(inner, removed)) {
+    outer.push(apart);
+    inner = apart.x;
+  }
+  const sum = reduceSum(inner, removed);
+  const result = scale(sum, sizeOf(sum.shape) / sizeOf(inner.shape));
+  return outer.reduceRight((value, { combine, same }) => combine(value, same), result);
+}
+
+/** A product or sum of x and what is the same along the axes of a mean, without these. */
+interface Apart {
+  readonly x: Value;
+  readonly combine: (a: Value, b: Value) => Value;
+  readonly same: Value;
 }
 
 /** The mean of x g as mean(x) g, of x + g as mean(x) + g, for g that is the same along the axes: less is multiplied and added. */
-function meanApart({ primitive, inputs, shape }: Value, axes: readonly number[]): Value | undefined {
+function apartFromMean({ primitive, inputs, shape }: Value, axes: readonly number[]): Apart | undefined {
   const combine =
     primitive === (mulPrimitive as Primitive) ? mul : primitive === (addPrimitive as Primitive) ? add : undefined;
   if (combine === undefined) return undefined;
@@ -244,7 +259,7 @@ function meanApart({ primitive, inputs, shape }: Value, axes: readonly number[])
   const [x, same] = isSame(b) ? [a, b] : [b, a];
   if (!isSame(same) || !sameShape(x.shape, shape)) return undefined;
   const left = aligned(same).filter((_, axis) => !axes.includes(axis));
-  return combine(mean(x, axes), reshape(same, left));
+  return { x, combine, same: reshape(same, left) };
 }
 
 /** The primitives behind these functions, for passes that rearrange sums and products. */

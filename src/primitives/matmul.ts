@@ -149,11 +149,15 @@ export function matmul(a: Value, b: Value, { transposeA = false, transposeB = fa
   );
 }
 
+/** Numbers beyond this, or one over it, stay apart: their product could leave the range of float32 where the results do not. */
+const LEAST_FACTOR = 1e-30;
+
 /** The product of operands that are multiplied by numbers, these moved to the smallest of operands and product; undefined where they are there. */
 function withoutNumbers(a: Value, b: Value, options: MatmulOptions): Value | undefined {
   const [p, q] = [timesNumber(a), timesNumber(b)];
   if (p === undefined && q === undefined) return undefined;
   const factor = (p?.factor ?? 1) * (q?.factor ?? 1);
+  if (!(Math.abs(factor) > LEAST_FACTOR && Math.abs(factor) < 1 / LEAST_FACTOR)) return undefined;
   const [x, y] = [p?.x ?? a, q?.x ?? b];
   const product = matmul(x, y, options);
   const [left, right, result] = [x, y, product].map(({ shape }) => sizeOf(shape));
@@ -162,15 +166,23 @@ function withoutNumbers(a: Value, b: Value, options: MatmulOptions): Value | und
   return p && matmul(x, scale(y, factor), options);
 }
 
-/** A value as another one times a number. */
+/** A value as another one, itself no such product, times a number. A loop, since networks are deeper than the stack of JavaScript. */
 function timesNumber(value: Value): { readonly x: Value; readonly factor: number } | undefined {
+  let current = value;
+  let factor = 1;
+  for (let next = oneNumberOff(current); next !== undefined; next = oneNumberOff(current)) {
+    current = next.x;
+    factor *= next.factor;
+  }
+  return current === value ? undefined : { x: reshape(current, value.shape), factor };
+}
+
+function oneNumberOff(value: Value): { readonly x: Value; readonly factor: number } | undefined {
   const { primitive, inputs } = reshapedFrom(value) ?? value;
   if (primitive !== arithmeticPrimitives.mul || value.type !== "float") return undefined;
   const isNumber = ({ uniform, shape }: Value) => uniform !== undefined && sizeOf(shape) === 1;
   const [x, number] = isNumber(inputs[1]) ? inputs : [inputs[1], inputs[0]];
-  return isNumber(number) && sizeOf(x.shape) === sizeOf(value.shape)
-    ? { x: reshape(x, value.shape), factor: number.uniform! }
-    : undefined;
+  return isNumber(number) && sizeOf(x.shape) === sizeOf(value.shape) ? { x, factor: number.uniform! } : undefined;
 }
 
 /** Rows a column of the matrix from which on it is the matrix that is multiplied: the passes over it are then few of those over the rows. */
@@ -205,13 +217,20 @@ function withRow(
   return isRow(row) && sizeOf(x.shape) === sizeOf(shape) ? { x, row: reshape(row, [k]) } : undefined;
 }
 
-/** (x g + s) B as x (g B) + s B. */
-function productOfScaled({ x, gain, shift }: ScaledColumns, b: Value, transposeB: boolean): Value {
-  const [k] = gain.shape;
-  const product = matmul(x, mul(transposeB ? gain : reshape(gain, [k, 1]), b), { transposeB });
-  if (shift === undefined) return product;
-  const row = matmul(reshape(shift, [1, k]), b, { transposeB });
-  return add(product, reshape(row, product.shape.slice(-1)));
+/** (x g + s) B as x (g B) + s B, as often as x is of that form again. */
+function productOfScaled(scaled: ScaledColumns, b: Value, transposeB: boolean): Value {
+  const columns = b.shape[transposeB ? 0 : 1];
+  const rows: Value[] = [];
+  let [x, right] = [scaled.x, b];
+  for (let next: ScaledColumns | undefined = scaled; next !== undefined; next = scaledColumns(x, columns)) {
+    const { gain, shift } = next;
+    const [k] = gain.shape;
+    if (shift !== undefined) rows.push(matmul(reshape(shift, [1, k]), right, { transposeB }));
+    right = mul(transposeB ? gain : reshape(gain, [k, 1]), right);
+    x = next.x;
+  }
+  const product = matmul(x, right, { transposeB });
+  return rows.length === 0 ? product : add(product, reshape(rows.reduce(add), [columns]));
 }
 
 /** An operand that is itself the transpose of a matrix enters as that matrix with the flag turned. */

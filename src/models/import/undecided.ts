@@ -47,19 +47,21 @@ function decidedBy(model: PreparedModel, node: FileNode): Pick<Undecided, "input
   const inputs = new Set<string>();
   const sizes = new Set<string>();
   const seen = new Set<string>();
-  const visit = (name: string, sizeOnly: boolean) => {
+  const deciding = node.op === "Scan" ? node.inputs : node.inputs.slice(0, node.op === "If" ? 1 : 2);
+  // A list of what is left to look at, since networks are deeper than the stack of JavaScript.
+  const left = deciding.map((name) => ({ name, sizeOnly: node.op === "Scan" })).reverse();
+  for (let next = left.pop(); next !== undefined; next = left.pop()) {
+    const { name, sizeOnly } = next;
     const key = `${name} ${sizeOnly}`;
-    if (seen.has(key)) return;
+    if (seen.has(key)) continue;
     seen.add(key);
     const input = model.inputs.find((each) => each.name === name);
     if (input !== undefined && !sizeOnly) inputs.add(name);
     else if (input?.dims?.some((dim) => typeof dim !== "number")) sizes.add(name);
     const producer = producers.get(name);
-    if (producer === undefined) return;
-    for (const read of readBy(producer)) visit(read, sizeOnly || SIZES.has(producer.op));
-  };
-  const deciding = node.op === "Scan" ? node.inputs : node.inputs.slice(0, node.op === "If" ? 1 : 2);
-  for (const name of deciding) visit(name, node.op === "Scan");
+    const reads = producer === undefined ? [] : readBy(producer).reverse();
+    left.push(...reads.map((read) => ({ name: read, sizeOnly: sizeOnly || SIZES.has(producer!.op) })));
+  }
   // Sizes are worth something only once all are known, since the engine computes with all of them.
   return { inputs: [...inputs], sizes: sizes.size === 0 ? [] : openSizes(model) };
 }
