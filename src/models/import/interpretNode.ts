@@ -71,7 +71,12 @@ function applyRule(
 /** The operators that read each value. */
 export function consumersOf(nodes: readonly FileNode[]): Map<string, string[]> {
   const consumers = new Map<string, string[]>();
-  for (const node of nodes)
-    for (const name of node.inputs) consumers.set(name, [...(consumers.get(name) ?? []), node.op]);
+  for (const { inputs, op } of nodes) {
+    for (const name of inputs) {
+      const known = consumers.get(name);
+      if (known === undefined) consumers.set(name, [op]);
+      else known.push(op);
+    }
+  }
   return consumers;
 }
