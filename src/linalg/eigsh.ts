@@ -1,13 +1,14 @@
 import { CurvatureError } from "../errors/index.ts";
-import { column, type Matrix, type Vector, zeros } from "../tensors/index.ts";
+import { type Matrix, type Vector, zeros } from "../tensors/index.ts";
 import { growingBasis, lanczosStep, leadingColumns, normalized, randomDirection, withColumn } from "./basis.ts";
 import { checkCount, checkDeclaredSymmetric, checkNonnegative, checkSeed, checkState, precision } from "./checks.ts";
+import { convergedOutcome, excludesCopies } from "./copies.ts";
 import { drive } from "./drive.ts";
 import { appended, isExhausted } from "./lanczos.ts";
 import type { LinearOperator, RunOptions } from "./operator.ts";
 import { type Interruption, isInterruption, type Products, products } from "./products.ts";
 import { type Outcome, outcome } from "./result.ts";
-import { projectedColumns, type RitzPairs, ritzPairs, type Which } from "./ritzPairs.ts";
+import { columnsOf, preference, projectedColumns, type RitzPairs, ritzPairs, type Which } from "./ritzPairs.ts";
 import { arithmeticOf, axpy, hostArithmetic, maxAbs, norm } from "./vector.ts";
 
 /** Options of `eigsh`. */
@@ -30,8 +31,9 @@ export interface EigshOptions extends RunOptions {
    */
   readonly dimension?: number;
   /**
-   * Whether to look for further copies of repeated eigenvalues once k pairs have converged (default true): `max(16, dimension / 4)` more
-   * steps, from a random vector. A single Krylov sequence sees one copy of each eigenvalue only. Skipped where the budget has no room.
+   * Whether to look for further copies of repeated eigenvalues once k pairs have converged (default true): a single Krylov sequence sees one copy
+   * of each only. The search runs on the complement of the k pairs until its own extreme eigenvalue is known to lie beyond the k-th value, about as
+   * many steps as the k pairs took, and once more for each copy. Without it, or where the budget ends it, copies may be missing.
    */
   readonly copies?: boolean;
   /** Where an earlier run with the same options stopped. */
@@ -50,8 +52,8 @@ export interface EigshState {
   /** `[steps]` diagonal and `[steps]` subdiagonal of T since the last restart. */
   readonly alpha: Float64Array;
   readonly beta: Float64Array;
-  /** Converged values of the cycle before, while further copies of them are looked for. */
-  readonly converged?: Float64Array;
+  /** Leading columns of the basis that have converged, while further copies of them are looked for in their complement. */
+  readonly locked?: number;
 }
 
 /** Some eigenpairs of a symmetric matrix. */
@@ -73,8 +75,8 @@ interface Plan {
   readonly seed: number;
   readonly tolerance: number;
   readonly dimension: number;
-  /** Steps in search of further copies; 0 for no search. */
-  readonly search: number;
+  /** Whether to look for further copies. */
+  readonly copies: boolean;
 }
 
 const NAME = "eigsh";
@@ -85,8 +87,9 @@ const CHECKED_EVERY = 8;
 /**
  * Eigenvalues at the ends of a symmetric matrix's spectrum and their vectors, by Lanczos with full reorthogonalization and thick restart
  * (Wu and Simon, 2000). Memory `n (dimension + 1)`, and once more at a restart. One product a step; at the end k products for the true
- * residuals, and before them `max(16, dimension / 4)` steps that look for further copies of repeated eigenvalues. Convergence is looked
- * at every eighth step. Where n is at most `dimension`, n + k products give all of it to rounding.
+ * residuals, and before them the steps that look for further copies of repeated eigenvalues (see `copies`). "converged" means that residuals are
+ * small and that no copy is missing. Convergence is looked at every eighth step. Where n is at most `dimension`, n + k products give all of
+ * it to rounding.
  *
  * @throws CurvatureError "argument" or "shape" for options or operators it cannot take; whatever the operator throws, with `state`
  */
@@ -108,9 +111,8 @@ export async function* eigshSteps(
   for (;;) {
     const size = projectedColumns(state);
     const full = size === plan.dimension || run.left <= plan.k;
-    const searched = state.converged !== undefined && state.alpha.length === plan.search;
-    if (full || searched || (state.alpha.length > 0 && size % CHECKED_EVERY === 0)) {
-      const pairs = await ritzPairs(state, plan.which);
+    if (full || (state.alpha.length > 0 && size % CHECKED_EVERY === 0)) {
+      const pairs = await ritzPairs(state, plan.which, plan.tolerance / 2);
       const verdict = judged(state, { pairs, run, plan, full });
       if (verdict === "finish") return conclude(A, { state, run, plan });
       if (verdict !== "step") state = await restarted(A, state, { pairs, plan, fresh: verdict === "copies" });
@@ -148,8 +150,7 @@ function planned(A: LinearOperator, options: EigshOptions): { readonly plan: Pla
     const message = `${NAME} expects matvecs to be at least 2 k = ${2 * k} (k steps and k residuals), got ${matvecs}`;
     throw new CurvatureError("argument", message);
   }
-  const search = copies ? Math.max(16, Math.ceil(dimension / 4)) : 0;
-  return { plan: { k, which, seed, tolerance, dimension: Math.min(dimension, n), search }, matvecs };
+  return { plan: { k, which, seed, tolerance, dimension: Math.min(dimension, n), copies }, matvecs };
 }
 
 async function initialState(A: LinearOperator, { seed }: Plan): Promise<EigshState> {
@@ -209,17 +210,19 @@ function judged(
   { pairs, run, plan, full }: { pairs: RitzPairs; run: Products; plan: Plan; full: boolean },
 ): "finish" | "copies" | "restart" | "step" {
   const spansAll = projectedColumns(state) === state.columns;
-  if (!areConverged(pairs, plan)) {
-    if (!full) return "step";
-    return run.left > plan.k && !spansAll ? "restart" : "finish";
-  }
-  const { search } = plan;
-  const { converged } = state;
-  if (spansAll || search === 0 || (!converged && run.left < plan.k + search)) return "finish";
-  if (!converged) return "copies";
-  if (!full && state.alpha.length < search) return "step";
-  const same = pairs.values.slice(0, plan.k).every((x, i) => Math.abs(x - converged[i]!) <= target(pairs, plan));
-  return same || run.left <= plan.k ? "finish" : "copies";
+  const spent = run.left <= plan.k;
+  if (spansAll || spent) return "finish";
+  const goOn = full ? "restart" : "step";
+  if (!areConverged(pairs, plan)) return goOn;
+  if (!plan.copies || isComplete(state, pairs, plan)) return "finish";
+  // A basis that can hold everything shows every copy when it does.
+  if (plan.dimension === state.columns && !state.locked) return "step";
+  return pairs.locked.slice(0, plan.k).every(Boolean) ? goOn : "copies";
+}
+
+/** Whether no copy of a repeated eigenvalue is missing. */
+function isComplete(state: EigshState, pairs: RitzPairs, plan: Plan): boolean {
+  return projectedColumns(state) === state.columns || excludesCopies(pairs, { ...plan, target: target(pairs, plan) });
 }
 
 /** Bound on residual norms inside the run: half of what is promised, since true residuals add rounding to the recurrence's. */
@@ -234,42 +237,60 @@ function areConverged(pairs: RitzPairs, plan: Plan): boolean {
 
 /**
  * A basis of the foremost Ritz vectors and one more column. Usually this is the Lanczos vector that comes next, to which each kept vector
- * is coupled by its residual. `fresh` keeps converged vectors alone, whose residuals are negligible, and goes on from a random vector.
+ * is coupled by its residual. `fresh` keeps converged vectors alone, whose residuals are negligible, locks them, and goes on from a random vector.
  */
 async function restarted(
   A: LinearOperator,
   state: EigshState,
   { pairs, plan, fresh }: { pairs: RitzPairs; plan: Plan; fresh: boolean },
 ): Promise<EigshState> {
-  const { k, dimension } = plan;
+  const { dimension } = plan;
   const size = projectedColumns(state);
-  const most = Math.min(size, k + Math.floor((dimension - k) / 2), dimension - 1);
-  const unconverged = pairs.residualNorms.findIndex((r) => r > target(pairs, plan));
-  const count = fresh && unconverged >= 0 ? Math.min(most, unconverged) : most;
-  const dtype = precision(A);
+  const chosen = fresh ? convergedPairs(pairs, plan) : keptPairs(pairs, { ...plan, size });
+  const coordinates = columnsOf(pairs.coordinates, chosen);
   const arithmetic = arithmeticOf(A);
-  const kept = await arithmetic.combine(leadingColumns(state.basis, size), leadingColumns(pairs.coordinates, count));
-  const basis = growingBasis(kept, { capacity: dimension + 1, dtype });
+  const kept = await arithmetic.combine(leadingColumns(state.basis, size), coordinates);
+  const basis = growingBasis(kept, { capacity: dimension + 1, dtype: precision(A) });
   const direction = fresh
     ? await freshDirection(A, basis, { plan, path: `copies ${state.matvecs}` })
     : state.basis.data.subarray(state.columns * size);
-  const coupling = fresh ? new Float64Array(count) : pairs.coupling.slice(0, count);
   const empty = new Float64Array(0);
-  const { converged: _, ...rest } = state;
-  const converged = fresh
-    ? { converged: pairs.values.slice(0, k) }
-    : state.converged
-      ? { converged: state.converged }
-      : {};
-  const values = pairs.values.slice(0, count);
+  const locked = fresh ? chosen.length : (state.locked ?? 0);
   return {
-    ...rest,
+    ...state,
     basis: withColumn(basis, direction),
-    kept: { values, coupling },
+    kept: {
+      values: Float64Array.from(chosen, (i) => pairs.values[i]!),
+      coupling: fresh ? new Float64Array(chosen.length) : Float64Array.from(chosen, (i) => pairs.coupling[i]!),
+    },
     alpha: empty,
     beta: empty,
-    ...converged,
+    ...(locked > 0 && { locked }),
   };
+}
+
+/** Foremost pairs that have converged, as many as leave half of the basis for the search beside them. */
+function convergedPairs(pairs: RitzPairs, plan: Plan): readonly number[] {
+  const { k, dimension } = plan;
+  const unconverged = pairs.residualNorms.findIndex((r) => r > target(pairs, plan));
+  const most = Math.min(k + Math.floor((dimension - k) / 2), dimension - 2);
+  const count = Math.min(most, unconverged < 0 ? pairs.values.length : unconverged);
+  return Array.from({ length: count }, (_, i) => i);
+}
+
+/** The locked pairs and, of the others, the foremost that half of the remaining basis can hold. */
+function keptPairs(
+  { locked, values }: RitzPairs,
+  { k, dimension, size }: Pick<Plan, "k" | "dimension"> & { readonly size: number },
+): readonly number[] {
+  const indices = Array.from(values, (_, i) => i);
+  const fixed = indices.filter((i) => locked[i]);
+  const free = dimension - fixed.length;
+  const most =
+    fixed.length > 0
+      ? Math.min(Math.max(Math.floor(free / 2), 1), free - 1)
+      : Math.min(size, k + Math.floor((dimension - k) / 2), dimension - 1);
+  return [...fixed, ...indices.filter((i) => !locked[i]).slice(0, most)];
 }
 
 /** The result from the Ritz pairs of the state, with true residuals unless the operator can no longer be asked. */
@@ -277,7 +298,8 @@ async function conclude(
   A: LinearOperator,
   { state, run, plan, interruption }: { state: EigshState; run: Products; plan: Plan; interruption?: Interruption },
 ): Promise<EigshResult> {
-  const pairs = arranged(await ritzPairs(state, plan.which), plan);
+  const found = await ritzPairs(state, plan.which, plan.tolerance / 2);
+  const pairs = arranged(found, plan);
   const count = Math.min(plan.k, pairs.values.length);
   const values = pairs.values.slice(0, count);
   const size = projectedColumns(state);
@@ -298,22 +320,20 @@ async function conclude(
   const stopped = residuals.interruption;
   const ending = stopped
     ? outcome(stopped.status, { happened: stopped.happened, matvecs: run.used })
-    : judgedOutcome({ pairs, residualNorms, run, plan });
+    : judgedOutcome({ pairs, residualNorms, run, plan, complete: isComplete(state, found, plan) });
   return { values, vectors, residualNorms, ...ending };
 }
 
-/** The k foremost pairs first and, where both ends were taken in turns, in descending order. */
+/** The k foremost pairs in the order of `which`; in descending order where both ends were taken in turns. */
 function arranged(pairs: RitzPairs, { k, which }: Plan): RitzPairs {
-  if (which !== "both") return pairs;
-  const order = Array.from(pairs.values.slice(0, k), (_, i) => i).sort((i, j) => pairs.values[j]! - pairs.values[i]!);
-  const { coordinates } = pairs;
-  const data = Float64Array.from(order.flatMap((i) => Array.from(column(coordinates, i))));
+  const order = preference(pairs.values.slice(0, k), which === "both" ? "largest" : which);
   return {
     ...pairs,
     values: Float64Array.from(order, (i) => pairs.values[i]!),
-    coordinates: { rows: coordinates.rows, columns: order.length, data },
+    coordinates: columnsOf(pairs.coordinates, order),
     coupling: Float64Array.from(order, (i) => pairs.coupling[i]!),
     residualNorms: Float64Array.from(order, (i) => pairs.residualNorms[i]!),
+    locked: order.map((i) => pairs.locked[i]!),
   };
 }
 
@@ -322,17 +342,19 @@ function judgedOutcome({
   residualNorms,
   run,
   plan,
+  complete,
 }: {
   pairs: RitzPairs;
   residualNorms: Float64Array;
   run: Products;
   plan: Plan;
+  complete: boolean;
 }): Outcome {
   const matvecs = run.used;
   const bound = plan.tolerance * pairs.scale;
   const good = residualNorms.filter((r) => r <= bound).length;
   const happened = `${good} of ${plan.k} eigenpairs have residuals below ${plan.tolerance} of the largest |eigenvalue|`;
-  if (good === plan.k) return outcome("converged", { happened, matvecs });
+  if (good === plan.k) return convergedOutcome(happened, { matvecs, complete, copies: plan.copies, of: "eigenvalues" });
   if (areConverged(pairs, plan)) {
     return outcome("stagnated", {
       happened: `${happened}, though the recurrence says all have: products are rounded`,

@@ -10,6 +10,8 @@ export interface Projection {
   readonly kept: { readonly values: Float64Array; readonly coupling: Float64Array };
   readonly alpha: Float64Array;
   readonly beta: Float64Array;
+  /** Kept vectors, the first ones, that have converged and are not coupled to the others: these live in their complement. Default 0. */
+  readonly locked?: number;
 }
 
 /** Eigenpairs of a projected matrix, foremost first. */
@@ -20,6 +22,8 @@ export interface RitzPairs {
   /** Coupling of each Ritz vector to the next basis vector; `residualNorms` are its absolute values. */
   readonly coupling: Float64Array;
   readonly residualNorms: Float64Array;
+  /** Whether each is a locked vector. */
+  readonly locked: readonly boolean[];
   /** Largest absolute value. */
   readonly scale: number;
 }
@@ -29,15 +33,23 @@ export function projectedColumns({ kept, alpha }: Projection): number {
   return kept.values.length + alpha.length;
 }
 
-/** Ritz pairs of a state, foremost first by `which`. By the Lanczos relation the residual of pair i is `beta s_i`, s the last coordinate. */
-export async function ritzPairs(state: Projection, which: Which): Promise<RitzPairs> {
+/**
+ * Ritz pairs of a state, foremost first by `which`. By the Lanczos relation the residual of pair i is `beta s_i`, s the last coordinate. Others come
+ * before a locked pair only where they are ahead of it by more than `advantage` times the largest absolute value.
+ */
+export async function ritzPairs(state: Projection, which: Which, advantage = 0): Promise<RitzPairs> {
   const size = projectedColumns(state);
-  const { values, coordinates, coupling } =
-    state.alpha.length === 0 ? afterRestart(state) : await decomposed(state, size);
-  const order = preference(values, which);
+  const { locked = 0 } = state;
+  const open = withoutLocked(state);
+  const made = open.alpha.length === 0 ? afterRestart(open) : await decomposed(open, size - locked);
+  const values = Float64Array.of(...state.kept.values.subarray(0, locked), ...made.values);
+  const coupling = Float64Array.of(...new Float64Array(locked), ...made.coupling);
+  const scale = maxAbs(values);
+  const order = preference(values, which, { count: locked, by: advantage * scale });
   const data = new Float64Array(size * size);
   order.forEach((from, to) => {
-    data.set(column(coordinates, from), to * size);
+    if (from < locked) data[to * size + from] = 1;
+    else data.set(column(made.coordinates, from - locked), to * size + locked);
   });
   const chosen = Float64Array.from(order, (i) => coupling[i]!);
   return {
@@ -45,8 +57,13 @@ export async function ritzPairs(state: Projection, which: Which): Promise<RitzPa
     coordinates: { rows: size, columns: size, data },
     coupling: chosen,
     residualNorms: chosen.map(Math.abs),
-    scale: maxAbs(values),
+    locked: order.map((i) => i < locked),
+    scale,
   };
+}
+
+function withoutLocked({ kept, alpha, beta, locked = 0 }: Projection): Projection {
+  return { kept: { values: kept.values.subarray(locked), coupling: kept.coupling.subarray(locked) }, alpha, beta };
 }
 
 interface Decomposition {
@@ -88,16 +105,44 @@ function projectedMatrix({ kept, alpha, beta }: Projection, size: number): Float
   return T;
 }
 
+/** Values that are preferred where others are ahead by no more than some amount. */
+interface Favoured {
+  /** How many of the values, the first ones, are. */
+  readonly count: number;
+  readonly by: number;
+}
+
 /** Indices of ascending or unordered values, most wanted first; "both" takes turns, largest first. */
-export function preference(values: Float64Array, which: Which): readonly number[] {
-  const descending = Array.from(values, (_, i) => i).sort((i, j) => values[j]! - values[i]!);
+export function preference(
+  values: Float64Array,
+  which: Which,
+  favoured: Favoured = { count: 0, by: 0 },
+): readonly number[] {
+  const { count, by } = favoured;
+  const all = Array.from(values, (_, i) => i);
+  const bonus = (i: number) => (i < count ? by : 0);
+  const high = (i: number) => values[i]! + bonus(i);
+  const low = (i: number) => values[i]! - bonus(i);
+  const size = (i: number) => Math.abs(values[i]!) + bonus(i);
+  const descending = [...all].sort((i, j) => high(j) - high(i));
   if (which === "largest") return descending;
-  if (which === "smallest") return descending.reverse();
-  if (which === "magnitude") return descending.sort((i, j) => Math.abs(values[j]!) - Math.abs(values[i]!));
-  const turns: number[] = [];
-  for (let i = 0, j = descending.length - 1; i <= j; i++, j--) {
-    turns.push(descending[i]!);
-    if (i < j) turns.push(descending[j]!);
+  const ascending = [...all].sort((i, j) => low(i) - low(j));
+  if (which === "smallest") return ascending;
+  if (which === "magnitude") return [...descending].sort((i, j) => size(j) - size(i));
+  const turns = new Set<number>();
+  for (let i = 0; turns.size < values.length; i++) {
+    turns.add(descending.find((index) => !turns.has(index))!);
+    const next = ascending.find((index) => !turns.has(index));
+    if (next !== undefined) turns.add(next);
   }
-  return turns;
+  return [...turns];
+}
+
+/** Some columns of a matrix, in this order. */
+export function columnsOf(matrix: Matrix, indices: readonly number[]): Matrix {
+  const data = new Float64Array(matrix.rows * indices.length);
+  indices.forEach((from, to) => {
+    data.set(column(matrix, from), to * matrix.rows);
+  });
+  return { rows: matrix.rows, columns: indices.length, data };
 }

@@ -3,11 +3,13 @@ import { column, type Matrix, type Precision, type Vector, zeros } from "../tens
 import { adjoint } from "./adjoint.ts";
 import { growingBasis, leadingColumns, normalized, orthogonalize, randomDirection, withColumn } from "./basis.ts";
 import { checkCount, checkNonnegative, checkOperator, checkSeed, checkState, epsilon, precision } from "./checks.ts";
+import { convergedOutcome, excludesCopies } from "./copies.ts";
 import { svd } from "./dense/index.ts";
 import { drive } from "./drive.ts";
 import type { Arithmetic, LinearOperator, RunOptions } from "./operator.ts";
 import { type Interruption, isInterruption, type Products, products } from "./products.ts";
 import { type Outcome, outcome } from "./result.ts";
+import { columnsOf, preference } from "./ritzPairs.ts";
 import { axpy, hostArithmetic, maxAbs, norm } from "./vector.ts";
 
 /** Options of `svds`. */
@@ -23,6 +25,12 @@ export interface SvdsOptions extends RunOptions {
   readonly matvecs?: number;
   /** Most basis vectors held at once on each side, at least k + 2 unless the operator is smaller; default `max(2 k + 16, 32)`. */
   readonly dimension?: number;
+  /**
+   * Whether to look for further copies of repeated singular values once k triplets have converged (default true), on the complement of the k triplets and
+   * until its own extreme value is known to lie beyond the k-th: about as many steps as the k triplets took, and once more for each copy. Without it,
+   * or where the budget ends it, copies may be missing.
+   */
+  readonly copies?: boolean;
   /** Where an earlier run with the same options stopped. */
   readonly state?: SvdsState;
 }
@@ -40,6 +48,8 @@ export interface SvdsState {
   readonly projected: Matrix;
   /** What couples `A' U` to the next right vector, the last column of U. */
   readonly beta: number;
+  /** Leading columns of both bases that have converged, while further copies of them are looked for in their complement. */
+  readonly locked?: number;
 }
 
 /** Some singular triplets. */
@@ -63,6 +73,7 @@ interface Plan {
   readonly seed: number;
   readonly tolerance: number;
   readonly dimension: number;
+  readonly copies: boolean;
   readonly dtype: Precision;
   /** What forms singular vectors: an operator's own is for square ones, whose vectors have one length. */
   readonly arithmetic: Arithmetic;
@@ -71,7 +82,8 @@ interface Plan {
 /**
  * Largest or smallest singular values of an operator of any shape and their vectors, by Golub-Kahan bidiagonalization with full
  * reorthogonalization and thick restart (Golub and Kahan, 1965; Baglama and Reichel, 2005), without squaring A. Two products a step, one with A
- * and one with its transpose, and 2 k at the end. Convergence is looked at every fourth step.
+ * and one with its transpose, and 2 k at the end. "converged" means that residuals are small and that no copy of a repeated value is missing (see
+ * `copies`). Convergence is looked at every fourth step.
  *
  * @throws CurvatureError "argument" or "shape" for options or operators it cannot take, "unsupported" where A is not symmetric and has no
  * adjoint; whatever the operator throws, with `state`
@@ -103,8 +115,13 @@ async function* tallSteps(A: LinearOperator, options: SvdsOptions): AsyncGenerat
     if (full || (steps > 0 && steps % 4 === 0)) {
       const triplets = steps > 0 ? await ritzTriplets(state, plan) : undefined;
       const done = triplets !== undefined && isConverged(triplets, plan);
-      if (done || spans || short) return conclude(state, plan, { triplets });
-      if (full) state = await restarted(state, triplets!, plan);
+      if (spans || short || (done && (!plan.copies || isComplete(state, triplets, plan)))) {
+        return conclude(state, plan, { triplets });
+      }
+      // A basis that can hold everything shows every copy when it does.
+      const holdsAll = plan.dimension === Math.min(...A.shape);
+      const fresh = done && !holdsAll && !triplets.locked.slice(0, k).every(Boolean);
+      if (full || fresh) state = await restarted(state, triplets!, { plan, fresh });
     }
     const next = await step(state, plan);
     if ("status" in next) return conclude(state, plan, { interruption: next });
@@ -131,12 +148,12 @@ function planned(A: LinearOperator, options: SvdsOptions): Plan {
   if (dimension < Math.min(k + 2, smaller)) {
     throw new CurvatureError("argument", `${NAME} expects dimension to be at least k + 2 = ${k + 2}, got ${dimension}`);
   }
-  const { matvecs = 100 * dimension } = options;
+  const { matvecs = 100 * dimension, copies = true } = options;
   checkCount(NAME, "matvecs", matvecs);
   const run = products(A, { ...options, name: NAME, matvecs, used: options.state?.matvecs ?? 0 });
   const { arithmetic = hostArithmetic } = A.shape[0] === A.shape[1] ? A : {};
   const dtype = precision(A);
-  return { A, run, k, which, seed, tolerance, dimension: Math.min(dimension, smaller), dtype, arithmetic };
+  return { A, run, k, which, seed, tolerance, dimension: Math.min(dimension, smaller), copies, dtype, arithmetic };
 }
 
 async function initialState({ A, seed, dtype }: Plan): Promise<SvdsState> {
@@ -197,50 +214,117 @@ interface Triplets {
   readonly Y: Matrix;
   /** `beta` times the last coordinate of the left vector: what couples it to the next right vector. */
   readonly coupling: Float64Array;
+  /** Whether each is a locked triplet. */
+  readonly locked: readonly boolean[];
   readonly scale: number;
 }
 
-async function ritzTriplets({ projected, beta }: SvdsState, { which }: Plan): Promise<Triplets> {
-  const { values, U, V } = await svd(projected);
-  const size = values.length;
-  const order = Array.from(values, (_, i) => (which === "largest" ? i : size - 1 - i));
+async function ritzTriplets(state: SvdsState, { which, tolerance }: Plan): Promise<Triplets> {
+  const { projected, beta, locked = 0 } = state;
+  const size = projected.columns;
+  const open = trailingBlock(projected, locked);
+  const { values: own, U, V } = await svd(open);
+  const values = Float64Array.from({ length: size }, (_, i) =>
+    i < locked ? projected.data[i * size + i]! : own[i - locked]!,
+  );
+  const scale = maxAbs(values);
+  const order = preference(values, which, { count: locked, by: (tolerance * scale) / 2 });
+  const coordinates = (Q: Matrix, i: number) => {
+    const x = new Float64Array(size);
+    if (i < locked) x[i] = 1;
+    else x.set(column(Q, i - locked), locked);
+    return x;
+  };
   const pick = (Q: Matrix) => ({
     rows: size,
     columns: size,
-    data: Float64Array.from(order.flatMap((i) => Array.from(column(Q, i)))),
+    data: Float64Array.from(order.flatMap((i) => Array.from(coordinates(Q, i)))),
   });
+  const X = pick(U);
   return {
     values: Float64Array.from(order, (i) => values[i]!),
-    X: pick(U),
+    X,
     Y: pick(V),
-    coupling: Float64Array.from(order, (i) => beta * U.data[i * size + size - 1]!),
-    scale: values[0]!,
+    coupling: Float64Array.from(order, (_, at) => beta * X.data[at * size + size - 1]!),
+    locked: order.map((i) => i < locked),
+    scale,
   };
 }
 
-function isConverged({ values, coupling, scale }: Triplets, { k, tolerance }: Plan): boolean {
-  return values.length >= k && coupling.subarray(0, k).every((c) => Math.abs(c) <= (tolerance * scale) / 2);
+/** The block of a square matrix without its first rows and columns. */
+function trailingBlock({ rows, data }: Matrix, from: number): Matrix {
+  const size = rows - from;
+  const block = new Float64Array(size * size);
+  for (let j = 0; j < size; j++) block.set(data.subarray((from + j) * rows + from, (from + j + 1) * rows), j * size);
+  return { rows: size, columns: size, data: block };
 }
 
-/** Bases of the foremost singular vectors, and the right vector that comes next. */
+function isConverged(triplets: Triplets, plan: Plan): boolean {
+  const { values, coupling } = triplets;
+  return values.length >= plan.k && coupling.subarray(0, plan.k).every((c) => Math.abs(c) <= target(triplets, plan));
+}
+
+/** Bound on residual norms inside the run: half of what is promised, since true residuals add rounding to the recurrence's. */
+function target({ scale }: Triplets, { tolerance }: Plan): number {
+  return (tolerance * scale) / 2;
+}
+
+/** Whether no copy of a repeated value is missing. */
+function isComplete(state: SvdsState, triplets: Triplets, plan: Plan): boolean {
+  const spans = state.left.columns === Math.min(...plan.A.shape);
+  const pairs = { ...triplets, residualNorms: triplets.coupling.map(Math.abs) };
+  return spans || excludesCopies(pairs, { ...plan, target: target(triplets, plan) });
+}
+
+/**
+ * Bases of the foremost singular vectors, and the right vector that comes next. `fresh` keeps converged vectors alone, locks them, and goes on from a
+ * random vector.
+ */
 async function restarted(
   state: SvdsState,
-  { values, X, Y }: Triplets,
-  { k, dimension, dtype, arithmetic }: Plan,
+  triplets: Triplets,
+  { plan, fresh }: { readonly plan: Plan; readonly fresh: boolean },
 ): Promise<SvdsState> {
+  const { dimension, dtype, arithmetic, seed, run } = plan;
   const steps = state.left.columns;
-  const count = Math.min(k + Math.floor((dimension - k) / 2), dimension - 1);
-  const right = await arithmetic.combine(leadingColumns(state.right, steps), leadingColumns(Y, count));
-  const left = await arithmetic.combine(state.left, leadingColumns(X, count));
+  const chosen = fresh ? convergedTriplets(triplets, plan) : keptTriplets(triplets, plan);
+  const count = chosen.length;
+  const right = await arithmetic.combine(leadingColumns(state.right, steps), columnsOf(triplets.Y, chosen));
+  const left = await arithmetic.combine(state.left, columnsOf(triplets.X, chosen));
   const projected = new Float64Array(count * count);
-  for (let i = 0; i < count; i++) projected[i * count + i] = values[i]!;
+  chosen.forEach((from, i) => {
+    projected[i * count + i] = triplets.values[from]!;
+  });
   const room = roomFor({ ...state, right, left }, dimension, dtype);
+  const next = fresh
+    ? await randomDirection(right, { seed, path: `copies ${run.used}`, dtype, arithmetic: hostArithmetic })
+    : column(state.right, steps);
   return {
     ...state,
     left: room.left,
-    right: withColumn(room.right, column(state.right, steps)),
+    right: withColumn(room.right, next),
     projected: { rows: count, columns: count, data: projected },
+    ...(fresh && { locked: count }),
   };
+}
+
+/** Foremost triplets that have converged, as many as leave half of the basis for the search beside them. */
+function convergedTriplets(triplets: Triplets, plan: Plan): readonly number[] {
+  const { k, dimension } = plan;
+  const unconverged = triplets.coupling.findIndex((c) => Math.abs(c) > target(triplets, plan));
+  const most = Math.min(k + Math.floor((dimension - k) / 2), dimension - 2);
+  const count = Math.min(most, unconverged < 0 ? triplets.values.length : unconverged);
+  return Array.from({ length: count }, (_, i) => i);
+}
+
+/** The locked triplets and, of the others, the foremost that half of the remaining basis can hold. */
+function keptTriplets({ locked, values }: Triplets, { k, dimension }: Plan): readonly number[] {
+  const indices = Array.from(values, (_, i) => i);
+  const fixed = indices.filter((i) => locked[i]);
+  const free = dimension - fixed.length;
+  const half = Math.min(Math.max(Math.floor(free / 2), 1), free - 1);
+  const most = fixed.length > 0 ? half : Math.min(k + Math.floor((dimension - k) / 2), dimension - 1);
+  return [...fixed, ...indices.filter((i) => !locked[i]).slice(0, most)];
 }
 
 async function conclude(
@@ -253,12 +337,13 @@ async function conclude(
   const pairs = triplets ?? (steps > 0 ? await ritzTriplets(state, plan) : undefined);
   const count = Math.min(k, pairs?.values.length ?? 0);
   const none = (rows: number) => ({ rows, columns: 0, data: zeros(0, dtype) });
-  const U = pairs ? await arithmetic.combine(state.left, leadingColumns(pairs.X, count)) : none(state.left.rows);
+  const order = preference(pairs?.values.slice(0, count) ?? new Float64Array(0), plan.which);
+  const U = pairs ? await arithmetic.combine(state.left, columnsOf(pairs.X, order)) : none(state.left.rows);
   const V = pairs
-    ? await arithmetic.combine(leadingColumns(state.right, steps), leadingColumns(pairs.Y, count))
+    ? await arithmetic.combine(leadingColumns(state.right, steps), columnsOf(pairs.Y, order))
     : none(state.columns);
-  const values = pairs?.values.slice(0, count) ?? new Float64Array(0);
-  const residualNorms = pairs?.coupling.slice(0, count).map(Math.abs) ?? new Float64Array(0);
+  const values = Float64Array.from(order, (i) => pairs!.values[i]!);
+  const residualNorms = Float64Array.from(order, (i) => Math.abs(pairs!.coupling[i]!));
   let stopped = interruption;
   for (let i = 0; i < count && !stopped; i++) {
     const difference = await tripletResidual({ u: column(U, i), v: column(V, i), value: values[i]! }, run, state);
@@ -270,7 +355,13 @@ async function conclude(
   if (stopped) return { ...found, ...outcome(stopped.status, { happened: stopped.happened, matvecs }) };
   const good = residualNorms.filter((r) => r <= tolerance * (pairs?.scale ?? 0)).length;
   const happened = `${good} of ${k} singular triplets have residuals below ${tolerance} of the largest value`;
-  if (good === k) return { ...found, ...outcome("converged", { happened, matvecs }) };
+  if (good === k) {
+    const complete = pairs !== undefined && isComplete(state, pairs, plan);
+    return {
+      ...found,
+      ...convergedOutcome(happened, { matvecs, complete, copies: plan.copies, of: "singular values" }),
+    };
+  }
   const rounded = `${happened}, though the recurrence says all have: products are rounded`;
   if (pairs && isConverged(pairs, plan)) return { ...found, ...outcome("stagnated", { happened: rounded, matvecs }) };
   const advice = "raise matvecs or dimension, or loosen tolerance";

@@ -152,12 +152,16 @@ describe("eigsh and its budget", () => {
     const quick = await eigsh(rotated(spectrum), { k: 3, seed: 0, copies: false });
     expect(quick.matvecs).toBeLessThan(64);
     expect((quick.matvecs - 3) % 8).toBe(0);
+    expect(quick.message).toContain("further copies of repeated eigenvalues were not looked for");
     const sure = await eigsh(rotated(spectrum), { k: 3, seed: 0 });
-    expect(sure.matvecs).toBe(quick.matvecs + 16);
-    const wide = await eigsh(rotated(spectrum), { k: 3, seed: 0, dimension: 120 });
-    expect(wide.matvecs).toBe(quick.matvecs + 30);
-    const tight = await eigsh(rotated(spectrum), { k: 3, seed: 0, matvecs: quick.matvecs + 15 });
-    expect(tight).toMatchObject({ status: "converged", matvecs: quick.matvecs });
+    expect(sure.matvecs).toBeLessThanOrEqual(2 * quick.matvecs);
+    expect(sure).toMatchObject({ status: "converged", message: expect.stringContaining("and no copy is missing") });
+    const tight = await eigsh(rotated(spectrum), { k: 3, seed: 0, matvecs: quick.matvecs });
+    expect(tight).toMatchObject({
+      status: "budget",
+      message: expect.stringContaining("the search for further copies of repeated eigenvalues has not come to its end"),
+    });
+    expect(distance(tight.values, [1, 0.5, 0.25])).toBeLessThan(1e-8);
   });
 
   test("without the search for copies a single Krylov sequence misses them", async () => {
