@@ -16,10 +16,11 @@ import {
   shrunk,
 } from "./blockKrylov.ts";
 import { checkCount, checkNonnegative, checkSeed, checkState, epsilon, precision } from "./checks.ts";
+import { convergedOutcome, excludesCopies } from "./copies.ts";
 import type { LinearOperator } from "./operator.ts";
 import { type Interruption, isInterruption, type Products } from "./products.ts";
 import { type Outcome, outcome } from "./result.ts";
-import type { Which } from "./ritzPairs.ts";
+import { preference, type Which } from "./ritzPairs.ts";
 import { arithmeticOf, axpy, dot, norm } from "./vector.ts";
 
 // Thick-restart block Lanczos for `A x = value x` and `A x = value B x`: the part that blockLanczos and eigshGeneralized share.
@@ -33,6 +34,7 @@ export interface BlockEigshOptions {
   readonly matvecs?: number;
   readonly dimension?: number;
   readonly blockSize?: number;
+  readonly copies?: boolean;
   readonly state?: BlockEigshState;
 }
 
@@ -68,6 +70,8 @@ export interface BlockProblem {
   readonly tolerance: number;
   readonly dimension: number;
   readonly blockSize: number;
+  /** Whether to look for further copies of repeated eigenvalues. */
+  readonly copies: boolean;
 }
 
 /** Checked options with their defaults. */
@@ -98,10 +102,10 @@ export function blockPlan(
       `${name} expects dimension to be at least k + 2 blocks = ${least}, got ${dimension}`,
     );
   }
-  const { matvecs = 50 * dimension } = options;
+  const { matvecs = 50 * dimension, copies = true } = options;
   checkCount(name, "matvecs", matvecs);
   const columns = Math.min(dimension, n);
-  return { name, A, k, which, seed, tolerance, dimension: columns, blockSize: Math.min(blockSize, n), matvecs };
+  return { name, A, k, which, seed, tolerance, dimension: columns, blockSize: Math.min(blockSize, n), copies, matvecs };
 }
 
 /** The run, block by block; yields a state after each, from which it resumes. */
@@ -124,14 +128,21 @@ export async function* blockEigshSteps(
     const spans = open === 0;
     const full = spans || state.multiplied + open > dimension || run.left < k + open;
     if (full || (state.multiplied > 0 && Math.floor(state.multiplied / open) % 2 === 0)) {
-      const ritz = state.multiplied > 0 ? await blockRitz(state, problem.which) : undefined;
-      const done = ritz && isConverged(ritz, problem);
-      if (done || spans || run.left < k + open) return conclude(problem, state, { ritz });
-      if (full)
-        state = {
-          ...state,
-          ...(await shrunk(state, ritz!, { count: keptColumns(problem, open), arithmetic, ...room })),
-        };
+      const ritz = state.multiplied > 0 ? await blockRitz(state, problem.which, problem.tolerance / 2) : undefined;
+      const done = ritz !== undefined && isConverged(ritz, problem);
+      if (spans || run.left < k + open || (done && (!problem.copies || isComplete(problem, state, ritz)))) {
+        return conclude(problem, state, { ritz });
+      }
+      // A basis that can hold everything shows every copy when it does, unless solves with B leave more than rounding on the way there.
+      const fresh = done && (dimension < n || problem.inner !== undefined) && !ritz.locked.slice(0, k).every(Boolean);
+      if (fresh || full) {
+        const chosen = fresh ? convergedColumns(ritz, problem) : keptColumns(ritz!, problem, open);
+        const locked = fresh ? chosen.length : (state.locked ?? 0);
+        const kept = await shrunk(state, ritz!, { chosen, locked, alone: fresh, arithmetic, ...room });
+        const next = fresh ? await withFreshBlock(problem, kept) : kept;
+        if ("status" in next) return conclude(problem, state, { interruption: next });
+        state = { ...next, ...labels, matvecs: run.used };
+      }
     }
     const next = await step(problem, state);
     if ("status" in next) return conclude(problem, state, { interruption: next });
@@ -146,8 +157,38 @@ function emptySpace(n: number): BlockSpace {
   return { basis: { ...none, rows: n }, multiplied: 0, projected: none, coupling: none };
 }
 
-function keptColumns({ k, dimension }: BlockProblem, open: number): number {
-  return Math.min(k + Math.floor((dimension - k) / 2), dimension - open);
+/** The locked pairs, where there are any, and of the others the foremost that half of the remaining basis can hold. */
+function keptColumns({ locked, values }: BlockRitz, { k, dimension }: BlockProblem, open: number): readonly number[] {
+  const indices = Array.from(values, (_, i) => i);
+  const fixed = indices.filter((i) => locked[i]);
+  const free = dimension - fixed.length;
+  const most =
+    fixed.length > 0
+      ? Math.max(Math.min(Math.floor(free / 2), free - open), 0)
+      : Math.min(k + Math.floor((dimension - k) / 2), dimension - open);
+  return [...fixed, ...indices.filter((i) => !locked[i]).slice(0, most)];
+}
+
+/** Foremost pairs that have converged, as many as leave half of the basis, and two blocks, for the search beside them. */
+function convergedColumns(ritz: BlockRitz, problem: BlockProblem): readonly number[] {
+  const { k, dimension, blockSize } = problem;
+  const unconverged = ritz.residualNorms.findIndex((r) => r > target(ritz, problem));
+  const most = Math.max(Math.min(k + Math.floor((dimension - k) / 2), dimension - 2 * blockSize), k);
+  const count = Math.min(most, unconverged < 0 ? ritz.values.length : unconverged);
+  return Array.from({ length: count }, (_, i) => i);
+}
+
+/** A block of random columns behind the others, to look for copies from in their complement. */
+async function withFreshBlock(problem: BlockProblem, kept: BlockSpace): Promise<BlockSpace | Interruption> {
+  let space = kept;
+  const size = Math.min(problem.blockSize, kept.basis.rows - kept.multiplied);
+  for (let j = 0; j < size; j++) {
+    const pair = await freshPair(problem, space, `copies ${problem.run.used} ${j}`);
+    if ("status" in pair) return pair;
+    space = appended(space, pair);
+  }
+  const coupling = { rows: size, columns: kept.multiplied, data: new Float64Array(size * kept.multiplied) };
+  return { ...space, coupling };
 }
 
 /** A random block, orthonormal in the inner product. */
@@ -204,14 +245,30 @@ async function step(problem: BlockProblem, state: BlockEigshState): Promise<Bloc
   };
   // What a solver leaves is no direction of A: a remainder below the tolerance counts as exhausted.
   const rounding = Math.max(16 * epsilon(precision(A)), inner ? problem.tolerance / 10 : 0);
-  const tools = { arithmetic: arithmeticOf(A), rounding, fresh };
+  const exact = async (pair: DualPair): Promise<DualPair> => {
+    const dual = inner ? await inner.multiply(pair.vector, () => state) : undefined;
+    if (dual === undefined || !isInterruption(dual)) return dual ? { vector: pair.vector, dual } : pair;
+    interruption = dual;
+    return pair;
+  };
+  const tools = { arithmetic: arithmeticOf(A), rounding, fresh, exact };
   const next = await grown(state, pairs, tools);
   return interruption ?? { ...next, method: state.method, columns: state.columns, matvecs: run.used };
 }
 
-function isConverged(ritz: BlockRitz, { k, tolerance }: BlockProblem): boolean {
-  if (ritz.values.length < k) return false;
-  return ritz.residualNorms.slice(0, k).every((r) => r <= (tolerance * ritz.scale) / 2);
+function isConverged(ritz: BlockRitz, problem: BlockProblem): boolean {
+  const { k } = problem;
+  return ritz.values.length >= k && ritz.residualNorms.slice(0, k).every((r) => r <= target(ritz, problem));
+}
+
+/** Bound on residual norms inside the run: half of what is promised, since true residuals add rounding to the recurrence's. */
+function target({ scale }: BlockRitz, { tolerance }: BlockProblem): number {
+  return (tolerance * scale) / 2;
+}
+
+/** Whether no copy of a repeated eigenvalue is missing. */
+function isComplete(problem: BlockProblem, state: BlockSpace, ritz: BlockRitz): boolean {
+  return openColumns(state) === 0 || excludesCopies(ritz, { ...problem, target: target(ritz, problem) });
 }
 
 /** The result from the Ritz pairs of the state, with true residuals unless the operator can no longer be asked. */
@@ -221,7 +278,7 @@ async function conclude(
   { ritz, interruption }: { readonly ritz?: BlockRitz | undefined; readonly interruption?: Interruption },
 ): Promise<BlockEigshResult> {
   const { k, which, run, A } = problem;
-  const pairs = ritz ?? (state.multiplied > 0 ? await blockRitz(state, which) : undefined);
+  const pairs = ritz ?? (state.multiplied > 0 ? await blockRitz(state, which, problem.tolerance / 2) : undefined);
   const count = Math.min(k, pairs?.values.length ?? 0);
   if (!pairs || count === 0) {
     const vectors = { rows: state.columns, columns: 0, data: zeros(0, precision(A)) };
@@ -233,8 +290,7 @@ async function conclude(
       ...outcome(ended.status, { ...ended, matvecs: run.used }),
     };
   }
-  const order =
-    which === "both" ? descending(pairs.values.subarray(0, count)) : Array.from({ length: count }, (_, i) => i);
+  const order = preference(pairs.values.slice(0, count), which === "both" ? "largest" : which);
   const values = Float64Array.from(order, (i) => pairs.values[i]!);
   const S = {
     rows: state.multiplied,
@@ -252,11 +308,7 @@ async function conclude(
       residualNorms,
       ...outcome(stopped.status, { happened: stopped.happened, matvecs: run.used }),
     };
-  return { values, vectors, residualNorms, ...judged(problem, { pairs, residualNorms }) };
-}
-
-function descending(values: Float64Array): number[] {
-  return Array.from(values, (_, i) => i).sort((i, j) => values[j]! - values[i]!);
+  return { values, vectors, residualNorms, ...judged(problem, { state, pairs, residualNorms }) };
 }
 
 /** Writes `||A v - value B v||`, in the norm of the inverse of B, over the estimates. */
@@ -287,13 +339,16 @@ async function trueResiduals(
 
 function judged(
   problem: BlockProblem,
-  { pairs, residualNorms }: { pairs: BlockRitz; residualNorms: Float64Array },
+  { state, pairs, residualNorms }: { state: BlockSpace; pairs: BlockRitz; residualNorms: Float64Array },
 ): Outcome {
   const { k, tolerance, run } = problem;
   const matvecs = run.used;
   const good = residualNorms.filter((r) => r <= tolerance * pairs.scale).length;
   const happened = `${good} of ${k} eigenpairs have residuals below ${tolerance} of the largest |eigenvalue|`;
-  if (good === k) return outcome("converged", { happened, matvecs });
+  if (good === k) {
+    const complete = isComplete(problem, state, pairs);
+    return convergedOutcome(happened, { matvecs, complete, copies: problem.copies, of: "eigenvalues" });
+  }
   if (isConverged(pairs, problem)) {
     const rounded = `${happened}, though the recurrence says all have: products are rounded`;
     return outcome("stagnated", { happened: rounded, matvecs });

@@ -2,7 +2,7 @@ import { column, type Matrix, type Precision, type Vector, zeros } from "../tens
 import { growingBasis, leadingColumns, orthogonalize, withColumn } from "./basis.ts";
 import { eigh } from "./dense/index.ts";
 import type { Arithmetic } from "./operator.ts";
-import { preference, type Which } from "./ritzPairs.ts";
+import { columnsOf, preference, trailingBlock, type Which } from "./ritzPairs.ts";
 import { axpy, dot, maxAbs, multiply, norm, scaled } from "./vector.ts";
 
 // A block Krylov space and what the operator is on it. With a basis V of which the first `multiplied` columns V_1 have been multiplied, and
@@ -19,6 +19,8 @@ export interface BlockSpace {
   readonly projected: Matrix;
   /** `[block, multiplied]` */
   readonly coupling: Matrix;
+  /** Leading columns that have converged and are not coupled to the others: these live in their complement. */
+  readonly locked?: number;
 }
 
 /** Eigenpairs of the projection, the most wanted first. */
@@ -28,6 +30,8 @@ export interface BlockRitz {
   readonly coordinates: Matrix;
   /** Norms of `C s`, the residuals. */
   readonly residualNorms: Float64Array;
+  /** Whether each is a locked vector. */
+  readonly locked: readonly boolean[];
   readonly scale: number;
 }
 
@@ -60,14 +64,22 @@ export function resumedSpace(
   return { ...space, basis, ...(space.dual ? { dual: growingBasis(space.dual, { capacity, dtype }) } : {}) };
 }
 
-/** The Ritz pairs of a space, and the norms of their residuals. */
-export async function blockRitz(space: BlockSpace, which: Which): Promise<BlockRitz> {
-  const size = space.multiplied;
-  const { values, vectors } = await eigh(space.projected);
-  const order = preference(values, which);
+/**
+ * The Ritz pairs of a space, and the norms of their residuals. Others come before a locked pair only where they are ahead of it by more than
+ * `advantage` times the largest absolute value.
+ */
+export async function blockRitz(space: BlockSpace, which: Which, advantage = 0): Promise<BlockRitz> {
+  const { multiplied: size, locked = 0, projected } = space;
+  const open = await eigh(trailingBlock(projected, locked));
+  const values = Float64Array.from({ length: size }, (_, i) =>
+    i < locked ? projected.data[i * size + i]! : open.values[i - locked]!,
+  );
+  const scale = maxAbs(values);
+  const order = preference(values, which, { count: locked, by: advantage * scale });
   const data = new Float64Array(size * size);
   order.forEach((from, to) => {
-    data.set(column(vectors, from), to * size);
+    if (from < locked) data[to * size + from] = 1;
+    else data.set(column(open.vectors, from - locked), to * size + locked);
   });
   const coordinates = { rows: size, columns: size, data };
   const residuals = multiply(space.coupling, coordinates);
@@ -75,7 +87,8 @@ export async function blockRitz(space: BlockSpace, which: Which): Promise<BlockR
     values: Float64Array.from(order, (i) => values[i]!),
     coordinates,
     residualNorms: Float64Array.from(order, (_, i) => norm(column(residuals, i))),
-    scale: maxAbs(values),
+    locked: order.map((i) => i < locked),
+    scale,
   };
 }
 
@@ -90,6 +103,11 @@ export async function grown(
     readonly arithmetic: Arithmetic;
     readonly rounding: number;
     readonly fresh: (space: BlockSpace, index: number) => Promise<DualPair>;
+    /**
+     * The pair with its dual computed anew from its vector: where both come from the recurrence alone, what rounding puts between them grows by
+     * each normalization.
+     */
+    readonly exact: (pair: DualPair) => Promise<DualPair>;
   },
 ): Promise<BlockSpace> {
   const { multiplied } = space;
@@ -110,7 +128,10 @@ export async function grown(
     const exhausted = found.norm <= tools.rounding * scale;
     if (next.basis.columns === space.basis.rows) continue;
     if (!exhausted) coupling[(multiplied + j) * block + (next.basis.columns - size)] = found.norm;
-    next = appended(next, exhausted ? await tools.fresh(next, j) : scaledPair(1 / found.norm, found));
+    next = appended(
+      next,
+      exhausted ? await tools.fresh(next, j) : await tools.exact(scaledPair(1 / found.norm, found)),
+    );
   }
   const symmetric = mirrored(projected, { size, from: multiplied });
   const rows = next.basis.columns - size;
@@ -123,32 +144,45 @@ export async function grown(
   };
 }
 
-/** The space of the `count` foremost Ritz vectors and the open columns. */
+/** The space of some Ritz vectors, of which the first `locked` are locked, and the open columns, which are left out where `alone` says so. */
 export async function shrunk(
   space: BlockSpace,
   ritz: BlockRitz,
   {
-    count,
+    chosen,
+    locked,
+    alone = false,
     capacity,
     dtype,
     arithmetic,
-  }: { readonly count: number; readonly capacity: number; readonly dtype: Precision; readonly arithmetic: Arithmetic },
+  }: {
+    readonly chosen: readonly number[];
+    readonly locked: number;
+    readonly alone?: boolean;
+    readonly capacity: number;
+    readonly dtype: Precision;
+    readonly arithmetic: Arithmetic;
+  },
 ): Promise<BlockSpace> {
   const { multiplied } = space;
-  const S = leadingColumns(ritz.coordinates, count);
+  const count = chosen.length;
+  const S = columnsOf(ritz.coordinates, chosen);
   const kept = async (Q: Matrix) => {
     let basis = growingBasis(await arithmetic.combine(leadingColumns(Q, multiplied), S), { capacity, dtype });
-    for (let j = multiplied; j < Q.columns; j++) basis = withColumn(basis, column(Q, j));
+    for (let j = multiplied; j < Q.columns && !alone; j++) basis = withColumn(basis, column(Q, j));
     return basis;
   };
   const projected = new Float64Array(count * count);
-  for (let i = 0; i < count; i++) projected[i * count + i] = ritz.values[i]!;
+  chosen.forEach((from, i) => {
+    projected[i * count + i] = ritz.values[from]!;
+  });
   return {
     basis: await kept(space.basis),
     ...(space.dual ? { dual: await kept(space.dual) } : {}),
     multiplied: count,
     projected: { rows: count, columns: count, data: projected },
-    coupling: multiply(space.coupling, S),
+    coupling: alone ? { rows: 0, columns: count, data: new Float64Array(0) } : multiply(space.coupling, S),
+    ...(locked > 0 && { locked }),
   };
 }
 

@@ -22,6 +22,12 @@ export interface BlockLanczosOptions extends RunOptions {
   readonly blockSize?: number;
   /** Most basis vectors held at once, at least k plus two blocks; default `max(2 k + 4 blockSize, 64)`. */
   readonly dimension?: number;
+  /**
+   * Whether to look for further copies of repeated eigenvalues once k pairs have converged (default true), on the complement of the k pairs and until
+   * its own extreme eigenvalue is known to lie beyond the k-th: about as many steps as the k pairs took, and once more for every blockSize copies.
+   * Without it, or where the budget ends it, copies may be missing.
+   */
+  readonly copies?: boolean;
   /** Where an earlier run with the same options stopped. */
   readonly state?: BlockLanczosState;
 }

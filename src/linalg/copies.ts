@@ -10,7 +10,7 @@ import type { RitzPairs, Which } from "./ritzPairs.ts";
 // A residual below SURE d therefore means |u' r| < SURE |v' r|, which for normal numbers has a probability of (2 / pi) SURE.
 
 /** Residual of the outermost Ritz pair of the complement over its distance from the k-th value: copies are missed once in 1,600 random vectors. */
-const SURE = 1e-3;
+export const SURE = 1e-3;
 
 /**
  * Whether the complement of the locked pairs holds no eigenvalue that belongs among the k foremost. `target` is the bound on residuals of

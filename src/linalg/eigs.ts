@@ -2,11 +2,13 @@ import { CurvatureError } from "../errors/index.ts";
 import { column, type Matrix, type Precision, zeros } from "../tensors/index.ts";
 import { growingBasis, leadingColumns, normalized, orthogonalize, randomDirection, withColumn } from "./basis.ts";
 import { checkCount, checkNonnegative, checkSeed, checkSquare, checkState, epsilon, precision } from "./checks.ts";
+import { convergedOutcome, SURE } from "./copies.ts";
 import { eig, qr } from "./dense/index.ts";
 import { drive } from "./drive.ts";
 import type { LinearOperator, RunOptions } from "./operator.ts";
 import { type Interruption, isInterruption, type Products, products } from "./products.ts";
 import { type Outcome, outcome } from "./result.ts";
+import { trailingBlock } from "./ritzPairs.ts";
 import { arithmeticOf, axpy, dot, hostArithmetic, maxAbs, multiply, norm, transposedProduct } from "./vector.ts";
 
 /** Which eigenvalues of a matrix that is not symmetric: largest modulus, largest or smallest real part, or largest |imaginary part|. */
@@ -25,6 +27,12 @@ export interface EigsOptions extends RunOptions {
   readonly matvecs?: number;
   /** Most basis vectors held at once, at least k + 3 unless n is smaller; default `max(2 k + 16, 32)`. */
   readonly dimension?: number;
+  /**
+   * Whether to look for further copies of repeated eigenvalues once k pairs have converged (default true), on the complement of the k pairs and until
+   * its own outermost eigenvalue is known to come after the k-th: about as many steps as the k pairs took, and once more for each copy. Without it, or
+   * where the budget ends it, copies may be missing.
+   */
+  readonly copies?: boolean;
   /** Where an earlier run with the same options stopped. */
   readonly state?: EigsState;
 }
@@ -40,6 +48,8 @@ export interface EigsState {
   readonly projected: Matrix;
   /** `[m]` */
   readonly coupling: Float64Array;
+  /** Leading columns of Q that have converged, while further copies of them are looked for in their complement. */
+  readonly locked?: number;
 }
 
 /** Some eigenvalues and right eigenvectors, conjugate pairs together, the positive imaginary part first. */
@@ -64,13 +74,15 @@ interface Plan {
   readonly seed: number;
   readonly tolerance: number;
   readonly dimension: number;
+  readonly copies: boolean;
   readonly dtype: Precision;
 }
 
 /**
  * Outermost eigenvalues of a square operator that is not symmetric, as `K^-1 H` is, by Arnoldi with restarts in the manner of Krylov and Schur
  * (Arnoldi, 1951; Stewart, 2002): a restart keeps an orthonormal basis of the wanted eigenvectors, on which A is their part of its real Schur
- * form in another basis. One product a step and one for each eigenvalue at the end. Convergence is looked at every fourth step.
+ * form in another basis. One product a step and one for each eigenvalue at the end. "converged" means that residuals are small and that no copy of a
+ * repeated eigenvalue is missing (see `copies`). Convergence is looked at every fourth step.
  *
  * @throws CurvatureError "argument" or "shape" for options or operators it cannot take; whatever the operator throws, with `state`
  */
@@ -92,8 +104,13 @@ export async function* eigsSteps(A: LinearOperator, options: EigsOptions): Async
     const full = m === dimension || spans || short;
     if (full || (m > 0 && m % 4 === 0)) {
       const ritz = m > 0 ? await ritzVectors(state, plan) : undefined;
-      if (spans || short || (ritz && isConverged(ritz, plan))) return conclude(state, plan, { ritz });
-      if (full) state = await restarted(state, ritz!, plan);
+      const done = ritz !== undefined && isConverged(ritz, plan);
+      const search = done && plan.copies ? await searched(state, plan) : "complete";
+      if (spans || short || (done && search === "complete")) return conclude(state, plan, { ritz });
+      // A basis that can hold everything shows every copy when it does.
+      const fresh = done && search === "start" && dimension < state.columns;
+      if (fresh) state = await lockedState(state, ritz, plan);
+      else if (full) state = await restarted(state, ritz!, plan);
     }
     const next = await step(state, plan);
     if ("status" in next) return conclude(state, plan, { interruption: next });
@@ -121,10 +138,10 @@ function planned(A: LinearOperator, options: EigsOptions): Plan {
   if (dimension < Math.min(k + 3, n)) {
     throw new CurvatureError("argument", `${NAME} expects dimension to be at least k + 3 = ${k + 3}, got ${dimension}`);
   }
-  const { matvecs = 50 * dimension } = options;
+  const { matvecs = 50 * dimension, copies = true } = options;
   checkCount(NAME, "matvecs", matvecs);
   const run = products(A, { ...options, name: NAME, matvecs, used: options.state?.matvecs ?? 0 });
-  return { A, run, k, which, seed, tolerance, dimension: Math.min(dimension, n), dtype: precision(A) };
+  return { A, run, k, which, seed, tolerance, dimension: Math.min(dimension, n), copies, dtype: precision(A) };
 }
 
 async function initialState({ A, seed, dtype }: Plan): Promise<EigsState> {
@@ -161,6 +178,7 @@ async function step(state: EigsState, plan: Plan): Promise<EigsState | Interrupt
   return { ...next, basis: withColumn(basis, q) };
 }
 
+/** Eigenpairs of a projected matrix. */
 interface RitzVectors {
   readonly real: Float64Array;
   readonly imaginary: Float64Array;
@@ -179,7 +197,10 @@ const KEYS: Readonly<Record<WhichComplex, (real: number, imaginary: number) => n
 };
 
 /** Eigenpairs of H, the most wanted first, the members of a pair side by side. */
-async function ritzVectors({ projected, coupling }: EigsState, { which }: Plan): Promise<RitzVectors> {
+async function ritzVectors(
+  { projected, coupling }: Pick<EigsState, "projected" | "coupling">,
+  { which }: Plan,
+): Promise<RitzVectors> {
   const { real, imaginary, vectors } = await eig(projected);
   const m = real.length;
   const heads = Array.from(real, (_, i) => i).filter((i) => !(imaginary[i]! < 0));
@@ -216,21 +237,95 @@ function isConverged(ritz: RitzVectors, { k, tolerance }: Plan): boolean {
   return ritz.residualNorms.subarray(0, whole(k, ritz)).every((r) => r <= (tolerance * ritz.scale) / 2);
 }
 
-/** The decomposition on an orthonormal basis of the foremost eigenvectors; `A Q W = Q W (W' H W) + q (W' c)'` since they span an invariant space. */
-async function restarted(state: EigsState, ritz: RitzVectors, { A, k, dimension, dtype }: Plan): Promise<EigsState> {
+/**
+ * How far the search for copies has come: it is to start, again where it has found one; it goes on; or the complement of the locked vectors is known to
+ * hold no eigenvalue that belongs among the k foremost, by the rule of copies.ts.
+ */
+async function searched(state: EigsState, plan: Plan): Promise<"start" | "on" | "complete"> {
+  const { locked = 0 } = state;
+  if (state.coupling.length === state.columns) return "complete";
+  if (locked === 0) return "start";
+  if (state.coupling.length === locked) return "on";
+  const key = ({ real, imaginary }: RitzVectors, i: number) => KEYS[plan.which](real[i]!, imaginary[i]!);
+  const found = await ritzVectors(
+    { projected: leadingBlock(state.projected, locked), coupling: new Float64Array(locked) },
+    plan,
+  );
+  const open = await ritzVectors(openPart(state), plan);
+  const bound = (plan.tolerance * Math.max(found.scale, open.scale)) / 2;
+  const distance = key(found, plan.k - 1) - key(open, 0);
+  if (distance < -bound) return "start";
+  return open.residualNorms[0]! <= Math.max(bound, SURE * distance) ? "complete" : "on";
+}
+
+/** The matrix on the complement of the locked vectors. */
+function openPart({ projected, coupling, locked = 0 }: EigsState): Pick<EigsState, "projected" | "coupling"> {
+  return { projected: trailingBlock(projected, locked), coupling: coupling.subarray(locked) };
+}
+
+/** Converged vectors alone, and a random one to look for copies from in their complement. */
+async function lockedState(state: EigsState, ritz: RitzVectors, plan: Plan): Promise<EigsState> {
+  const { k, dimension, seed, dtype, A, run } = plan;
+  const bound = (plan.tolerance * ritz.scale) / 2;
+  const unconverged = ritz.residualNorms.findIndex((r) => r > bound);
+  const most = Math.min(k + Math.floor((dimension - k) / 2), dimension - 3);
+  const converged = Math.min(most, unconverged < 0 ? ritz.real.length : unconverged);
+  const count = whole(Math.max(converged, k), ritz);
+  const { Q: W } = await qr(leadingColumns(ritz.coordinates, count));
+  const next = await onBasis(state, W, plan);
+  const arithmetic = arithmeticOf(A);
+  const basis = leadingColumns(next.basis, count);
+  const q = await randomDirection(basis, { seed, path: `copies ${run.used}`, dtype, arithmetic });
+  return { ...next, basis: withColumn(basis, q), coupling: new Float64Array(count), locked: count };
+}
+
+/**
+ * The decomposition on an orthonormal basis of the foremost eigenvectors, and of the locked ones before them where there are any;
+ * `A Q W = Q W (W' H W) + q (W' c)'` since they span an invariant space.
+ */
+async function restarted(state: EigsState, ritz: RitzVectors, plan: Plan): Promise<EigsState> {
+  const { k, dimension } = plan;
+  const { locked = 0 } = state;
+  if (locked === 0) {
+    const wanted = Math.min(k + Math.floor((dimension - k) / 2), dimension - 2);
+    const { Q: W } = await qr(leadingColumns(ritz.coordinates, whole(Math.max(wanted, 1), ritz)));
+    return onBasis(state, W, plan);
+  }
+  const open = await ritzVectors(openPart(state), plan);
+  const free = dimension - locked;
+  const count = whole(Math.min(Math.max(Math.floor(free / 2), 1), free - 2), open);
+  const { Q } = await qr(leadingColumns(open.coordinates, count));
+  return onBasis(state, besideIdentity(Q, locked), plan);
+}
+
+/** The decomposition on the vectors with these coordinates, which span an invariant space of H. */
+async function onBasis(state: EigsState, W: Matrix, { A, dimension, dtype }: Plan): Promise<EigsState> {
   const { basis, projected, coupling } = state;
   const m = coupling.length;
-  const wanted = Math.min(k + Math.floor((dimension - k) / 2), dimension - 2);
-  const count = whole(Math.max(wanted, 1), ritz);
-  const { Q: W } = await qr(leadingColumns(ritz.coordinates, count));
   const kept = await arithmeticOf(A).combine(leadingColumns(basis, m), W);
   const grown = growingBasis(kept, { capacity: dimension + 1, dtype });
   return {
     ...state,
     basis: withColumn(grown, column(basis, m)),
     projected: transposedProduct(W, multiply(projected, W)),
-    coupling: Float64Array.from({ length: count }, (_, j) => dot(coupling, column(W, j))),
+    coupling: Float64Array.from({ length: W.columns }, (_, j) => dot(coupling, column(W, j))),
   };
+}
+
+/** Unit vectors before the columns of Q, which get as many zeros on top. */
+function besideIdentity(Q: Matrix, count: number): Matrix {
+  const rows = count + Q.rows;
+  const data = new Float64Array(rows * (count + Q.columns));
+  for (let i = 0; i < count; i++) data[i * rows + i] = 1;
+  for (let j = 0; j < Q.columns; j++) data.set(column(Q, j), (count + j) * rows + count);
+  return { rows, columns: count + Q.columns, data };
+}
+
+/** The block of the first rows and columns. */
+function leadingBlock({ rows, data }: Matrix, size: number): Matrix {
+  const block = new Float64Array(size * size);
+  for (let j = 0; j < size; j++) block.set(data.subarray(j * rows, j * rows + size), j * size);
+  return { rows: size, columns: size, data: block };
 }
 
 async function conclude(
@@ -259,7 +354,10 @@ async function conclude(
   if (stopped) return { ...result, ...outcome(stopped.status, { happened: stopped.happened, matvecs }) };
   const good = residualNorms.filter((r) => r <= tolerance * (found?.scale ?? 0)).length;
   const happened = `${good} of ${Math.max(k, count)} eigenpairs have residuals below ${tolerance} of the largest |eigenvalue|`;
-  if (count >= k && good === count) return { ...result, ...outcome("converged", { happened, matvecs }) };
+  if (count >= k && good === count) {
+    const complete = plan.copies && (await searched(state, plan)) === "complete";
+    return { ...result, ...convergedOutcome(happened, { matvecs, complete, copies: plan.copies, of: "eigenvalues" }) };
+  }
   const rounded = `${happened}, though the recurrence says all have: products are rounded`;
   if (found && isConverged(found, plan)) return { ...result, ...outcome("stagnated", { happened: rounded, matvecs }) };
   const advice = "raise matvecs or dimension, or loosen tolerance";

@@ -28,6 +28,12 @@ export interface EigshGeneralizedOptions extends RunOptions {
   readonly damping?: number;
   /** Inverse of `B + damping I`; by default its own closed inverse, or conjugate gradients to `tolerance / 100`. */
   readonly inverse?: LinearOperator;
+  /**
+   * Whether to look for further copies of repeated eigenvalues once k pairs have converged (default true), on the complement of the k pairs and until
+   * its own extreme eigenvalue is known to lie beyond the k-th: about as many steps as the k pairs took, and once more for each copy.
+   * Without it, or where the budget ends it, copies may be missing.
+   */
+  readonly copies?: boolean;
   /** Where an earlier run with the same options stopped. */
   readonly state?: EigshGeneralizedState;
 }
@@ -49,8 +55,8 @@ const NAME = "eigshGeneralized";
 
 /**
  * Eigenvalues at the ends of the pencil `A x = value B x` for symmetric A and symmetric positive definite B, by Lanczos on `B^-1 A` in the
- * inner product of B, with full reorthogonalization and thick restart (Ericsson and Ruhe, 1980). A step costs one product with A and one solve
- * with B; the end k of each. Memory `2 n (dimension + 1)`. Only products with A count in `matvecs`.
+ * inner product of B, with full reorthogonalization and thick restart (Ericsson and Ruhe, 1980). A step costs one product with A, one
+ * with B and one solve with B; the end k of each. Memory `2 n (dimension + 1)`. Only products with A count in `matvecs`.
  *
  * @throws CurvatureError "argument" or "shape" for options or operators it cannot take; "numeric" where B cannot be solved with; whatever an
  * operator throws, with `state`

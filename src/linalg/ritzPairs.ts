@@ -146,3 +146,11 @@ export function columnsOf(matrix: Matrix, indices: readonly number[]): Matrix {
   });
   return { rows: matrix.rows, columns: indices.length, data };
 }
+
+/** The block of a square matrix without its first rows and columns. */
+export function trailingBlock({ rows, data }: Matrix, from: number): Matrix {
+  const size = rows - from;
+  const block = new Float64Array(size * size);
+  for (let j = 0; j < size; j++) block.set(data.subarray((from + j) * rows + from, (from + j + 1) * rows), j * size);
+  return { rows: size, columns: size, data: block };
+}

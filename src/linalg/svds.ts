@@ -9,7 +9,7 @@ import { drive } from "./drive.ts";
 import type { Arithmetic, LinearOperator, RunOptions } from "./operator.ts";
 import { type Interruption, isInterruption, type Products, products } from "./products.ts";
 import { type Outcome, outcome } from "./result.ts";
-import { columnsOf, preference } from "./ritzPairs.ts";
+import { columnsOf, preference, trailingBlock } from "./ritzPairs.ts";
 import { axpy, hostArithmetic, maxAbs, norm } from "./vector.ts";
 
 /** Options of `svds`. */
@@ -249,14 +249,6 @@ async function ritzTriplets(state: SvdsState, { which, tolerance }: Plan): Promi
     locked: order.map((i) => i < locked),
     scale,
   };
-}
-
-/** The block of a square matrix without its first rows and columns. */
-function trailingBlock({ rows, data }: Matrix, from: number): Matrix {
-  const size = rows - from;
-  const block = new Float64Array(size * size);
-  for (let j = 0; j < size; j++) block.set(data.subarray((from + j) * rows + from, (from + j + 1) * rows), j * size);
-  return { rows: size, columns: size, data: block };
 }
 
 function isConverged(triplets: Triplets, plan: Plan): boolean {
