@@ -10,6 +10,7 @@ import {
   precision,
 } from "./checks.ts";
 import { drive } from "./drive.ts";
+import { inUnits } from "./extremeScale.ts";
 import type { LinearOperator, RunOptions } from "./operator.ts";
 import { type Interruption, isInterruption, type Products, preconditionerProducts, products } from "./products.ts";
 import { type Outcome, outcome } from "./result.ts";
@@ -117,6 +118,16 @@ async function* iteration(
   b: Vector,
   options: CgOptions,
   spares?: SpareVectors,
+): AsyncGenerator<CgState, CgResult, void> {
+  checkVector(NAME, b, { what: "b", length: A.shape[1] });
+  return yield* inUnits(b, options, (right, given) => unscaledIteration(A, right, given, spares));
+}
+
+async function* unscaledIteration(
+  A: LinearOperator,
+  b: Vector,
+  options: CgOptions,
+  spares: SpareVectors | undefined,
 ): AsyncGenerator<CgState, CgResult, void> {
   const context = { ...prepared(A, b, options), spares };
   const { run, target, unreachable } = context;
@@ -287,6 +298,7 @@ async function nextDirection(
   const z = preconditioner ? await preconditioner.matvec(r, () => state) : r;
   if (isInterruption(z)) return z;
   const rz = preconditioner ? dot(r, z) : state.residualNorm ** 2;
+  if (rz <= 0 && !preconditioner) return { status: "stagnated", happened: "the residual vanishes to rounding" };
   if (rz <= 0) {
     return {
       status: "breakdown",

@@ -10,6 +10,7 @@ import {
   epsilon,
   precision,
 } from "./checks.ts";
+import { inUnits } from "./extremeScale.ts";
 import type { LinearOperator } from "./operator.ts";
 import { products } from "./products.ts";
 import { conclude, measure, residualOf, scaledNormal, solutionOf } from "./solverEnd.ts";
@@ -39,7 +40,11 @@ export async function* solverSteps<R extends object>(
   method: Method<R>,
   system: System<R>,
 ): AsyncGenerator<SolverState<R>, SolverEnd["result"], void> {
-  return (yield* solverRun(method, system)).result;
+  const { A, b, options } = system;
+  checkVector(method.name, b, { what: "b", length: A.shape[0], as: method.leastSquares ? "rows" : "columns" });
+  return yield* inUnits(b, options, async function* (right, given) {
+    return (yield* solverRun(method, { A, b: right, options: given })).result;
+  });
 }
 
 /** The same for methods that go on from what this run gives. */
@@ -177,6 +182,17 @@ async function advanced<R>(
   const believed = !(state.best.isTrue && hasClaimed(state.claimed));
   const falls = !method.solution && believed && measure(reached, size) < measure(state.best, size);
   const best = falls ? { x, ...reached, isTrue: false, step: steps } : state.best;
+  const alternative = step.alternative ?? state.alternative;
   const fell = method.solution && residualNorm < state.residualNorm ? { ...best, step: steps } : best;
-  return { ...rest, matvecs: run.used, steps, x, recurrence, ...reached, best: fell, ...(ending ? { ending } : {}) };
+  return {
+    ...rest,
+    matvecs: run.used,
+    steps,
+    x,
+    recurrence,
+    ...reached,
+    best: fell,
+    ...(alternative && { alternative }),
+    ...(ending ? { ending } : {}),
+  };
 }

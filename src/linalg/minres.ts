@@ -42,6 +42,8 @@ export interface MinresRecurrence {
   readonly phi: number;
   /** Largest column norm of T, an estimate of the norm of A from below. */
   readonly scale: number;
+  /** The least `||A r|| / (||A|| ||r||)` so far, and `||r||` with it. */
+  readonly lowest: { readonly outside: number; readonly residualNorm: number };
 }
 
 const NAME = "minres";
@@ -50,7 +52,8 @@ const NAME = "minres";
  * Solution of `A x = b` for symmetric A, definite or not, by the minimum residual method (Paige and Saunders, 1975), optionally
  * preconditioned. One product a step; beside them one for `x0`, and one whenever the recurrence claims to have converged or ends, since the
  * residual that is reported is computed from x. The residual norm never rises. A singular system is solved where b lies in the range of A;
- * elsewhere the run ends as "stagnated" at the least residual: `minresQlp` then gives the shortest such x.
+ * elsewhere the run ends as "stagnated" near the least residual: x may then have grown along the null space, so an earlier x with the same
+ * residual norm by the recurrence is tried as well, for one more product, and `minresQlp` gives the shortest x.
  *
  * @throws CurvatureError "argument", "shape" or "numeric" for options, operators or vectors it cannot take; whatever the operator throws,
  * with `state`
@@ -85,7 +88,10 @@ function methodWith(inverse: Products | undefined): Method<MinresRecurrence> {
       const z = await precondition(residual, current);
       if (isEnding(z)) return z;
       const beta = Math.sqrt(dot(residual, z));
-      if (!(beta > 0)) return notDefinite(dot(residual, z));
+      if (!(beta > 0))
+        return inverse
+          ? notDefinite(dot(residual, z))
+          : { status: "breakdown", happened: "the residual vanishes to rounding" };
       const none = zeros(residual.length, precision(A));
       return {
         residual,
@@ -101,6 +107,7 @@ function methodWith(inverse: Products | undefined): Method<MinresRecurrence> {
         sine: 0,
         phi: beta,
         scale: 0,
+        lowest: { outside: Number.POSITIVE_INFINITY, residualNorm: beta },
       };
     },
     async step(x, was, { A, run, current }) {
@@ -153,7 +160,11 @@ function rotated(x: Vector, was: MinresRecurrence, column: NewColumn): Advance<M
   const gamma = Math.hypot(gbar, beta);
   // ||A r|| / (||A|| ||r||) of the x before this step: what is left lies in the null space, and further steps only add to x from there.
   const outside = Math.hypot(gbar, dbar) / scale;
-  if (gamma <= rounding || outside <= Math.sqrt(epsilon(dtype)) / 8) return leastResidual();
+  const root = Math.sqrt(epsilon(dtype));
+  if (gamma <= rounding || outside <= root / 8) return leastResidual();
+  if (hasTurned(outside, was, root)) return leastResidual();
+  const falls = outside < was.lowest.outside;
+  const lowest = falls ? { outside, residualNorm: was.phi } : was.lowest;
   const [cosine, sine] = [gbar / gamma, beta / gamma];
   const [step, phi] = [cosine * was.phi, sine * was.phi];
   const direction = combination([1 / gamma, v], [-was.epsilon / gamma, was.directions[0]], { dtype });
@@ -177,10 +188,25 @@ function rotated(x: Vector, was: MinresRecurrence, column: NewColumn): Advance<M
     sine,
     phi,
     scale,
+    lowest,
   };
   const residualNorm = norm(residual);
   const exhausted = beta === 0 ? { ending: EXHAUSTED } : {};
-  return { x: next, recurrence, residualNorm, ...exhausted };
+  // The ratio belongs to the x before this step.
+  const alternative = falls && outside <= COARSE * root ? { alternative: x } : {};
+  return { x: next, recurrence, residualNorm, ...alternative, ...exhausted };
+}
+
+/** Where b is not in the range of A, `||A r|| / (||A|| ||r||)` falls to about the root of the rounding before rounding lets it rise again. */
+const COARSE = 64;
+const RISEN = 16;
+
+/**
+ * Whether rounding has taken over: the ratio was low and has risen, though the residual has not fallen. Further steps would add to x from the null
+ * space without bound. In a system that has a solution the ratio rises only where the residual falls by as much.
+ */
+function hasTurned(outside: number, { lowest, phi }: MinresRecurrence, root: number): boolean {
+  return lowest.outside <= COARSE * root && outside > RISEN * lowest.outside && phi > 0.9 * lowest.residualNorm;
 }
 
 const EXHAUSTED: Ending = { status: "stagnated", happened: "the Krylov space is exhausted" };
@@ -188,7 +214,7 @@ const EXHAUSTED: Ending = { status: "stagnated", happened: "the Krylov space is 
 function leastResidual(): Ending {
   return {
     status: "stagnated",
-    happened: "b is not in the range of A, and this is the least residual",
-    advice: "minresQlp or lsmr give the shortest x that attains it",
+    happened: "b is not in the range of A, and the residual no longer falls",
+    advice: "minresQlp or lsmr give the shortest x of the least residual",
   };
 }

@@ -1,6 +1,7 @@
 import { type Vector, zeros } from "../tensors/index.ts";
-import { checkDeclaredSymmetric, epsilon, precision } from "./checks.ts";
+import { checkDeclaredSymmetric, checkVector, epsilon, precision } from "./checks.ts";
 import { drive } from "./drive.ts";
+import { inUnits } from "./extremeScale.ts";
 import type { LeastSquaresResult } from "./leastSquares.ts";
 import { solverRun } from "./linearSolver.ts";
 import type { LinearOperator } from "./operator.ts";
@@ -82,6 +83,15 @@ export async function* minresQlpSteps(
   options: MinresQlpOptions = {},
 ): AsyncGenerator<MinresQlpState, LeastSquaresResult, void> {
   checkDeclaredSymmetric(NAME, A);
+  checkVector(NAME, b, { what: "b", length: A.shape[0] });
+  return yield* inUnits(b, options, (right, given) => unscaledSteps(A, right, given));
+}
+
+async function* unscaledSteps(
+  A: LinearOperator,
+  b: Vector,
+  options: MinresQlpOptions,
+): AsyncGenerator<MinresQlpState, LeastSquaresResult, void> {
   let { state } = options;
   if (!state?.outside) {
     const { result, residual, state: last } = yield* solverRun(method, { A, b, options });

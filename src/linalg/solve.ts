@@ -12,7 +12,7 @@ import { minres } from "./minres.ts";
 import { minresQlp } from "./minresQlp.ts";
 import type { LinearOperator, RunOptions } from "./operator.ts";
 import { isInterruption, products } from "./products.ts";
-import { outcome } from "./result.ts";
+import { outcome, type Status } from "./result.ts";
 import type { SolverResult } from "./solverMethod.ts";
 import { axpy, norm } from "./vector.ts";
 
@@ -44,7 +44,8 @@ export interface SolveResult extends SolverResult {
 
 /**
  * Solution of `(A + damping I) x = b`, or minimizer of `||b - A x||^2 + damping ||x||^2` where A is not square, by the method that A's declared structure speaks for;
- * `explainSolver(A)` tells which and why. Costs what that method costs; a closed inverse costs one product, for the residual.
+ * `explainSolver(A)` tells which and why. Costs what that method costs; a closed inverse costs one product, for the residual. Where that method, not asked for
+ * by name, is `cg` or `minres` and ends without a solution, as on singular systems, `minresQlp` goes on with the products that are left.
  *
  * @throws CurvatureError "argument", "shape", "numeric" or "unsupported" for what it cannot take; whatever the operator throws, with `state`
  */
@@ -61,7 +62,31 @@ export async function solve(A: LinearOperator, b: Vector, options: SolveOptions 
   }
   const system = damping === 0 ? A : damped(A, damping);
   if (method === "inverse") return { method, ...(await byInverse(system, b, rest)) };
-  return { method, ...(await METHODS[method](system, b, rest)) };
+  const result: SolveResult = { method, ...(await METHODS[method](system, b, rest)) };
+  return options.method === undefined ? withLeastResidual(system, b, { options: rest, result }) : result;
+}
+
+/** Endings that a singular system brings about. */
+const SINGULAR_ENDINGS: ReadonlySet<Status> = new Set(["stagnated", "breakdown", "indefinite"]);
+
+/**
+ * The result, or where the method that the structure spoke for has come to no solution of a symmetric system: that of `minresQlp` with the products that
+ * are left, if its residual is smaller. A positive semidefinite A may be singular, and b outside of its range.
+ */
+async function withLeastResidual(
+  A: LinearOperator,
+  b: Vector,
+  { options, result }: { readonly options: Omit<SolveOptions, "method" | "damping">; readonly result: SolveResult },
+): Promise<SolveResult> {
+  const { preconditioner: _, ...others } = options;
+  const left = (options.matvecs ?? 1000) - result.matvecs;
+  const isSymmetric = result.method === "cg" || result.method === "minres";
+  if (!isSymmetric || !SINGULAR_ENDINGS.has(result.status) || left < 3) return result;
+  const least = await minresQlp(A, b, { ...others, matvecs: left });
+  const matvecs = result.matvecs + least.matvecs;
+  if (!(least.residualNorm < result.residualNorm)) return { ...result, matvecs };
+  const message = `${result.method} ended as "${result.status}", so minresQlp went on: ${least.message}`;
+  return { ...least, method: "minresQlp", matvecs, message };
 }
 
 /** `A^-1 b` from the operator's own inverse, with the residual that it leaves. */

@@ -86,9 +86,26 @@ async function bestOf<R>(
       found = { x: found.x, residualNorm, normal, isTrue: true, residual: checked.residual };
     }
   }
+  const other = await alternativeTo(found, state, { context, ending: final });
+  if (other && "status" in other) final = other;
+  else if (other && (!found.isTrue || other.residualNorm < found.residualNorm)) found = other;
   // A recurrence that has claimed too much before does not outdo a residual computed from x.
   const isBetter = found.isTrue ? measure(best, size) < measure(found, size) : hasClaimed(state.claimed);
   return { found: best.isTrue && isBetter ? best : found, ending: final };
+}
+
+/** The x that the method named as one that may be better, with its true residual; undefined where there is none to be tried. */
+async function alternativeTo<R>(
+  found: Found,
+  { alternative: x }: SolverState<R>,
+  { context, ending }: { readonly context: SolverRun<R>; readonly ending: Ending },
+): Promise<Found | Interruption | undefined> {
+  const { run, size, tolerance } = context;
+  const isSolved = found.isTrue && measure(found, size) <= tolerance;
+  if (x === undefined || x === found.x || isSolved || isInterrupted(ending) || run.left < 1) return undefined;
+  const checked = await residualOf(x, context);
+  if ("status" in checked) return checked;
+  return { x, residualNorm: norm(checked.residual), isTrue: true, residual: checked.residual };
 }
 
 function isInterrupted({ status }: Ending): boolean {

@@ -49,6 +49,8 @@ export interface SolverState<Recurrence> {
     readonly isTrue: boolean;
     readonly step: number;
   };
+  /** An x that may be better than the last one where b is not in the range of A; its residual is computed at the end as well. */
+  readonly alternative?: Vector;
   /** True measures at the last two times that the recurrence claimed to have converged. */
   readonly claimed: Claims;
 }
@@ -76,6 +78,8 @@ export interface Advance<Recurrence> {
   readonly recurrence: Recurrence;
   readonly residualNorm: number;
   readonly normal?: Normal;
+  /** An x that may be better than all later ones where b is not in the range of A. */
+  readonly alternative?: Vector;
   /** Where this step is the last that can be made. */
   readonly ending?: Ending;
 }

@@ -10,6 +10,7 @@ import {
   precision,
 } from "./checks.ts";
 import { drive } from "./drive.ts";
+import { unitOf } from "./extremeScale.ts";
 import type { LinearOperator, RunOptions } from "./operator.ts";
 import { isInterruption, products } from "./products.ts";
 import { type Outcome, outcome } from "./result.ts";
@@ -74,6 +75,27 @@ export async function steihaug(A: LinearOperator, g: Vector, options: SteihaugOp
 
 /** The run of `steihaug` step by step; yields a state after each, from which `state` resumes it. */
 export async function* steihaugSteps(
+  A: LinearOperator,
+  g: Vector,
+  options: SteihaugOptions,
+): AsyncGenerator<SteihaugState, SteihaugResult, void> {
+  checkVector(NAME, g, { what: "g", length: A.shape[1] });
+  const unit = unitOf(g);
+  if (unit === 1) return yield* unscaledSteps(A, g, options);
+  const result = yield* unscaledSteps(A, scaled(1 / unit, toPrecision(g, "float64")), {
+    ...options,
+    radius: options.radius / unit,
+  });
+  return {
+    ...result,
+    x: scaled(unit, result.x),
+    model: unit * unit * result.model,
+    residualNorm: unit * result.residualNorm,
+    message: `${result.message}; norms in units of 2^${Math.log2(unit)}`,
+  };
+}
+
+async function* unscaledSteps(
   A: LinearOperator,
   g: Vector,
   options: SteihaugOptions,
@@ -162,12 +184,13 @@ function stepped(
   return { ...moved, direction: combination([1, left], [beta, p], { dtype }) };
 }
 
-/** The positive t with `||x + t p|| = radius`. */
+/** The positive t with `||x + t p|| = radius`, in units of the radius, whose square may overflow or vanish. */
 function boundaryStep(x: Vector, p: Vector, radius: number): number {
-  const [pp, xp, xx] = [dot(p, p), dot(x, p), dot(x, x)];
-  const room = Math.max(radius * radius - xx, 0);
+  const size = norm(p);
+  const along = dot(x, p) / size / radius;
+  const room = Math.max(1 - (norm(x) / radius) ** 2, 0);
   // Of the two forms of the root the one without cancellation; x and p never point away from each other here.
-  return room / (xp + Math.sqrt(xp * xp + pp * room));
+  return (radius * (room / (along + Math.sqrt(along * along + room)))) / size;
 }
 
 function ended(state: SteihaugState, ending: Ended): SteihaugResult {
