@@ -33,7 +33,7 @@ export function withModelOptions(command: Command): Command {
     .option("--inference", "read a model that was saved in training mode as it works after training")
     .option(
       "--memory-limit <size>",
-      "most memory for any one file, as 2GB; a quarter of what is free by default",
+      "most memory for any one file, and for the values of a batch, as 2GB; a quarter of what is free by default",
       byteSize,
     )
     .option("--timeout <seconds>", "give up a server or pipe that is silent so long; 8 by default", positiveNumber);

@@ -16,6 +16,8 @@ export interface EngineSettings {
   readonly chosen: readonly number[];
   /** Bytes of residuals to keep between products. */
   readonly cache: number;
+  /** Bytes that the values of a batch may take at once. */
+  readonly memoryLimit: number;
 }
 
 /** How the batches of a data set are computed. */
@@ -32,7 +34,7 @@ export interface CompiledProducts {
 
 /** The graphs and programs that all views of a risk share; each is made once. Programs are found by the identity of their product. */
 export function compiledProducts(settings: EngineSettings): CompiledProducts {
-  const { model, precision, threads } = settings;
+  const { model, precision, threads, memoryLimit } = settings;
   const parameterNames = model.parameters.map(({ name }) => name);
   const graphs = new Map<string, Promise<FedBatchGraph>>();
   let made = new WeakMap<BatchProduct, Map<string, ProductPrograms>>();
@@ -56,7 +58,7 @@ export function compiledProducts(settings: EngineSettings): CompiledProducts {
       const known = own.get(key);
       if (known !== undefined) return known;
       const batch = await graph(request.shape);
-      const engine = { precision, ...(threads !== undefined && { threads }) };
+      const engine = { precision, memoryLimit, ...(threads !== undefined && { threads }) };
       const programs = productPrograms(product, { ...request, batch, parameterNames, ...engine });
       own.set(key, programs);
       all.push(programs);

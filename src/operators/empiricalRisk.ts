@@ -24,7 +24,7 @@ export interface EmpiricalRiskOptions {
   readonly output?: string;
   /** Bytes of residuals kept between products; default: a quarter of the free memory. 0 keeps none. */
   readonly cache?: number;
-  /** Threads within one operation of ONNX Runtime; its own choice if absent. */
+  /** Threads within one operation of ONNX Runtime, 1 to 256; its own choice if absent. */
   readonly threads?: number;
   /**
    * Takes outputs as the logits that the loss wants even where they are probabilities on the first batch; default false, which
@@ -32,12 +32,17 @@ export interface EmpiricalRiskOptions {
    * it contains Sigmoid, with the model's weights and with random ones.
    */
   readonly assumeLogits?: boolean;
+  /** Bytes that the values of a batch may take at once; default: a quarter of the free memory. `Infinity` allows all. */
+  readonly memoryLimit?: number;
   /** Place of the data in a larger data set, of which they are a part; default: they are the whole. */
   readonly shard?: Shard;
 }
 
-/** Share of the free memory that kept residuals may take. */
-const CACHE_SHARE = 0.25;
+/** Share of the free memory that kept residuals may take, and the values of a batch. */
+const FREE_SHARE = 0.25;
+
+/** More threads than any processor has; some tens of thousands end the process. */
+const MOST_THREADS = 256;
 
 /**
  * The objective L(theta) = c sum_t w_t l(f_t, y_t) of a model on a data set, with c = 1 for "sum" and 1 / denominator for
@@ -56,11 +61,13 @@ export async function empiricalRisk(options: EmpiricalRiskOptions): Promise<Risk
   ]);
   checkObject(options.loss, "empiricalRisk expects a loss, as crossEntropy()", ["name", "reduction"]);
   checkObject(options.data, "empiricalRisk expects data, as arrays({ inputs, targets })", ["rows", "batches"]);
-  const { model, loss, threads, dtype = "float32", cache = Math.floor(freeMemory() * CACHE_SHARE) } = options;
   checkOptions(options);
+  const share = Math.floor(freeMemory() * FREE_SHARE);
+  const { model, loss, threads, dtype = "float32", cache = share, memoryLimit = share } = options;
   const chosen = chooseParameters(model, options.parameters);
   const outputs = chooseOutputs(model, { loss, output: options.output });
-  const settings = { model, loss, precision: dtype, outputs, chosen, cache, ...(threads !== undefined && { threads }) };
+  const bounds = { cache, memoryLimit, ...(threads !== undefined && { threads }) };
+  const settings = { model, loss, precision: dtype, outputs, chosen, ...bounds };
   const engine = sharedEngine(settings);
   try {
     const parameters = placeParameters(model, chosen);
@@ -82,9 +89,12 @@ export async function empiricalRisk(options: EmpiricalRiskOptions): Promise<Risk
   }
 }
 
-function checkOptions({ dtype = "float32", cache, threads }: EmpiricalRiskOptions): void {
-  if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1)) {
-    throw new CurvatureError("argument", `threads must be a positive integer, got ${threads}`);
+function checkOptions({ dtype = "float32", cache, threads, memoryLimit }: EmpiricalRiskOptions): void {
+  if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1 && threads <= MOST_THREADS)) {
+    throw new CurvatureError("argument", `threads must be an integer from 1 to ${MOST_THREADS}, got ${threads}`);
+  }
+  if (memoryLimit !== undefined && !(memoryLimit > 0)) {
+    throw new CurvatureError("argument", `memoryLimit must be a positive number of bytes, got ${memoryLimit}`);
   }
   if (dtype !== "float32" && dtype !== "float64") {
     throw new CurvatureError("argument", `dtype must be "float32" or "float64", got ${JSON.stringify(dtype)}`);

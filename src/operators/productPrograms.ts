@@ -60,9 +60,10 @@ export function productPrograms(
     readonly parameterNames: readonly string[];
     readonly precision: Precision;
     readonly threads?: number;
+    readonly memoryLimit?: number;
   },
 ): ProductPrograms {
-  const { batch, parameterNames, precision, columns, threads, isTerm, isRest } = request;
+  const { batch, parameterNames, precision, columns, threads, memoryLimit, isTerm, isRest } = request;
   const built = product.build(batch);
   const vectors = Object.entries(built.vectors ?? {});
   const shared = { ...batchInputs(batch, parameterNames), ...named(built.constants ?? {}, feedName.constant) };
@@ -79,7 +80,11 @@ export function productPrograms(
   // Split before columns are put side by side: residuals are kept for any number of columns.
   const split = vectors.length === 0 ? undefined : splitResiduals(roots, variables);
   const residualNames = split?.residuals.map((_, i) => `residual ${i}`) ?? [];
-  const engine = { precision, ...(threads !== undefined && { threads }) };
+  const engine = {
+    precision,
+    ...(threads !== undefined && { threads }),
+    ...(memoryLimit !== undefined && { memoryLimit }),
+  };
   const program = lazily((graph: NamedGraph, isRepeated: boolean) =>
     compile(graph, { ...engine, optimized: isRepeated && !isRest }),
   );

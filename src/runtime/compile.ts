@@ -1,8 +1,10 @@
 import { openSession } from "#runtime";
 import { CurvatureError } from "../errors/index.ts";
-import { isInput, topologicalOrder } from "../graph/index.ts";
+import { formatBytes } from "../files/index.ts";
+import { isInput, topologicalOrder, type Value } from "../graph/index.ts";
 import { byName, dtypeOf, formatDims, type Precision, sizeOf, type Tensor, valueNamed } from "../tensors/index.ts";
 import { withForms } from "./forms.ts";
+import { liveBytes } from "./liveBytes.ts";
 import { lower, type NamedGraph } from "./lower.ts";
 import { segmentsOf } from "./segments.ts";
 import type { Session, SessionOptions } from "./session.ts";
@@ -18,6 +20,8 @@ export interface CompileOptions {
    * all else about opening it, and gain some percent of a run.
    */
   readonly optimized?: boolean;
+  /** Most bytes that values may take at once while the program runs, see `liveBytes`; no limit if absent. */
+  readonly memoryLimit?: number;
 }
 
 /** A graph ready to run. Holds memory of the execution engine until it is released. */
@@ -45,10 +49,10 @@ const SEGMENT = 2000;
  * Compiles a graph for ONNX Runtime. Graphs of more than 6,000 values are run in several sessions, one after the other, so that compiling
  * takes a time in proportion to the graph.
  *
- * @throws CurvatureError "runtime" where the engine refuses the graph
+ * @throws CurvatureError "runtime" where the engine refuses the graph, "model" where it would take more memory than the limit
  */
 export async function compile(graph: NamedGraph, options: CompileOptions): Promise<Program> {
-  const { precision, optimized = true } = options;
+  const { precision, optimized = true, memoryLimit } = options;
   const names = Object.keys(graph.outputs);
   // The engine refuses a graph without outputs.
   if (names.length === 0) return { run: async () => ({}), release: async () => {} };
@@ -57,6 +61,7 @@ export async function compile(graph: NamedGraph, options: CompileOptions): Promi
   }
   const forms = withForms(Object.values(graph.outputs), precision);
   const outputs = Object.fromEntries(names.map((name, i) => [name, forms[i]]));
+  if (memoryLimit !== undefined) checkLiveBytes(forms, { precision, memoryLimit });
   const programs: CompiledSegment[] = [];
   try {
     for (const segment of segmentsOf({ ...graph, outputs }, SEGMENT)) {
@@ -103,8 +108,9 @@ interface CompiledSegment extends Program {
 }
 
 async function compileWhole(graph: NamedGraph, options: CompileOptions): Promise<CompiledSegment> {
-  const { precision, threads, optimized } = options;
-  const { bytes, inputs } = lower(graph, { precision });
+  const { precision, threads, optimized, memoryLimit } = options;
+  const { bytes, inputs, results } = lower(graph, { precision });
+  if (memoryLimit !== undefined) checkLiveBytes(results, { precision, memoryLimit });
   const session = await openChecked(bytes, {
     // The higher fusions are partly missing and partly wrong in float64.
     optimization: !optimized ? "none" : precision === "float64" ? "basic" : "all",
@@ -127,6 +133,18 @@ async function compileWhole(graph: NamedGraph, options: CompileOptions): Promise
     },
     release: () => session.release(),
   };
+}
+
+function checkLiveBytes(
+  results: readonly Value[],
+  { precision, memoryLimit }: { readonly precision: Precision; readonly memoryLimit: number },
+): void {
+  const { bytes, at } = liveBytes(results, precision);
+  if (bytes <= memoryLimit) return;
+  throw new CurvatureError(
+    "model",
+    `the values of a batch take ${formatBytes(bytes)} at once (where ${at?.primitive.name} gives ${formatDims(at?.shape ?? [])}), more than the memory limit of ${formatBytes(memoryLimit)}; take smaller batches (--batch-size), or raise memoryLimit (--memory-limit)`,
+  );
 }
 
 async function openChecked(bytes: Uint8Array, options: SessionOptions): Promise<Session> {

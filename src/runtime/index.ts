@@ -2,6 +2,7 @@ export { type BasisProducts, basisProducts } from "./basisProducts.ts";
 export { type CompileOptions, compile, engineError, type Program } from "./compile.ts";
 export { engineName } from "./engineName.ts";
 export { withForms } from "./forms.ts";
+export { type LiveBytes, liveBytes } from "./liveBytes.ts";
 export { type LoweredGraph, type LowerOptions, lower, type NamedGraph } from "./lower.ts";
 export { makeQueue } from "./queue.ts";
 export type { OpenSession, Session, SessionOptions } from "./session.ts";

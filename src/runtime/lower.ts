@@ -28,6 +28,8 @@ export interface LowerOptions {
 export interface LoweredGraph {
   readonly bytes: Uint8Array;
   readonly inputs: readonly string[];
+  /** The outputs in the form in which they are written. */
+  readonly results: readonly Value[];
 }
 
 /**
@@ -70,7 +72,7 @@ export function lower({ inputs, outputs }: NamedGraph, options: LowerOptions): L
     },
     metadata,
   });
-  return { bytes, inputs: declared.map(([name]) => name) };
+  return { bytes, inputs: declared.map(([name]) => name), results };
 }
 
 function checkNames(order: readonly Value[], { inputs, outputs }: NamedGraph): void {

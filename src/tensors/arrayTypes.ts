@@ -1,3 +1,5 @@
+import type { Dtype } from "./dtype.ts";
+
 /** The array that holds the elements of each numeric type; booleans are bytes, float16 the 16 bits of each element. */
 export const arrayTypes = {
   float16: Uint16Array,
@@ -13,3 +15,8 @@ export const arrayTypes = {
   uint64: BigUint64Array,
   bool: Uint8Array,
 } as const;
+
+/** Bytes of one element; of a string, what the reference to it takes. */
+export function bytesOf(type: Dtype): number {
+  return type === "string" ? 32 : arrayTypes[type].BYTES_PER_ELEMENT;
+}

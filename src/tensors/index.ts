@@ -1,6 +1,6 @@
-export { arrayTypes } from "./arrayTypes.ts";
+export { arrayTypes, bytesOf } from "./arrayTypes.ts";
 export type { AttributeValue, StoredAs } from "./attribute.ts";
 export { byName, valueNamed } from "./byName.ts";
 export type { Dtype, Precision, TensorData } from "./dtype.ts";
-export { dtypeOf, formatDims, sizeOf, type Tensor } from "./tensor.ts";
+export { dtypeOf, formatDims, MOST_AXES, sizeOf, type Tensor } from "./tensor.ts";
 export { column, type Matrix, toPrecision, type Vector, zeros } from "./vector.ts";

@@ -7,6 +7,9 @@ export interface Tensor {
   readonly dtype?: Dtype;
 }
 
+/** Axes beyond which a tensor is taken for damage: as many as NumPy has. Execution engines end the process for some thousands. */
+export const MOST_AXES = 64;
+
 /** Number of elements of a tensor with these dimensions; 1 for a scalar `[]`. */
 export function sizeOf(dims: readonly number[]): number {
   let size = 1;

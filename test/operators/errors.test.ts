@@ -40,7 +40,9 @@ test.each<[Partial<EmpiricalRiskOptions>, string]>([
   [{ dtype: "float16" as "float32" }, 'argument: dtype must be "float32" or "float64", got "float16"'],
   [{ cache: -1 }, "argument: cache must be a number of bytes, not negative; got -1"],
   [{ cache: Number.NaN }, "argument: cache must be a number of bytes, not negative; got NaN"],
-  [{ threads: 0 }, "argument: threads must be a positive integer, got 0"],
+  [{ threads: 0 }, "argument: threads must be an integer from 1 to 256, got 0"],
+  [{ threads: 100_000 }, "argument: threads must be an integer from 1 to 256, got 100000"],
+  [{ memoryLimit: 0 }, "argument: memoryLimit must be a positive number of bytes, got 0"],
   [
     { shard: { denominator: 0, rows: 9, firstRow: 0 } },
     "argument: shard.denominator must be positive and finite, got 0; it is that of the loss for the whole data set",

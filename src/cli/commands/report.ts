@@ -184,6 +184,7 @@ async function compute({
     data,
     dtype,
     assumeLogits: options.assumeLogits ?? false,
+    ...(options.memoryLimit === undefined ? {} : { memoryLimit: options.memoryLimit }),
     ...(parameters === undefined ? {} : { parameters: [...parameters] }),
   });
   const display = progressDisplay();
