@@ -1,6 +1,6 @@
 import { openSession } from "#runtime";
 import { CurvatureError, checkObject } from "../errors/index.ts";
-import type { ReadOptions } from "../files/index.ts";
+import { type ReadOptions, readLimits } from "../files/index.ts";
 import { type ExternalFiles, modelContents, readModel } from "../onnx/index.ts";
 import { engineError, type Session } from "../runtime/index.ts";
 import { byName, type Dtype, dtypeOf, formatDims, type Tensor, valueNamed } from "../tensors/index.ts";
@@ -19,6 +19,7 @@ import {
 import { findTies, type Tie } from "./import/parameters/ties.ts";
 import { prepare } from "./import/prepare.ts";
 import type { PreparedModel } from "./import/preparedModel.ts";
+import { checkRunSizes } from "./import/probe.ts";
 import { shapesAt, stackRows } from "./import/stackRows.ts";
 import { inInferenceMode } from "./import/trainingMode.ts";
 import { undecidedNotices } from "./import/undecided.ts";
@@ -64,7 +65,10 @@ export async function loadModel(source: string | URL | Uint8Array, options: Load
   checkOptions(options);
   const { parameters: override, ties: tying = "keep" } = options;
   const loaded = await readModel(source, options);
-  const prepared = await preparedAs(prepare(modelContents(loaded), loaded.file), options);
+  const prepared = await preparedAs(
+    prepare(modelContents(loaded), { file: loaded.file, ...readLimits(options) }),
+    options,
+  );
   checkOutputs(prepared);
   const { parameters: found, constants, notices: choices } = await chooseParameters(prepared, override);
   const ties = findTies(found);
@@ -96,6 +100,7 @@ export async function loadModel(source: string | URL | Uint8Array, options: Load
       return buildGraph(interpretation, request, fixedRows);
     },
     async run(feeds) {
+      await checkRun(prepared, feeds);
       session ??= openOriginal(prepared);
       return runOriginal(await session, { model: prepared, feeds });
     },
@@ -174,11 +179,19 @@ async function buildGraph(
   return stacked ? stackRows(graph, { rows, fixedRows, file }) : graph;
 }
 
+/** Sizes of a run on these inputs; absent ones are reported by the run itself. */
+function checkRun(model: PreparedModel, feeds: { readonly [name: string]: Tensor }): Promise<void> {
+  const given = model.inputs.flatMap(({ name }) =>
+    Object.hasOwn(feeds, name) ? [[name, feeds[name].dims] as const] : [],
+  );
+  return checkRunSizes(model, { shapes: byName(given), outputs: model.outputs.map(({ name }) => name) });
+}
+
 async function openOriginal(model: PreparedModel): Promise<Session> {
   try {
     return await openSession(await writePrepared(model, model), { optimization: "all" });
   } catch (cause) {
-    throw sizeError(cause, model.file) ?? engineError(`refused ${model.file}`, cause);
+    throw sizeError(cause, model) ?? engineError(`refused ${model.file}`, cause);
   }
 }
 
@@ -204,6 +217,6 @@ async function runOriginal(
       model.outputs.map(({ name }) => name),
     );
   } catch (cause) {
-    throw sizeError(cause, model.file) ?? engineError(`could not run ${model.file}`, cause);
+    throw sizeError(cause, model) ?? engineError(`could not run ${model.file}`, cause);
   }
 }

@@ -17,7 +17,7 @@ import {
 import type { ValueInfo } from "./model.ts";
 import type { LoadedModel } from "./readModel.ts";
 import { type FileNode, plainDomain, readMetadata, readNode } from "./readNode.ts";
-import { tensorHeader } from "./tensorProto.ts";
+import { checkAxes, tensorHeader } from "./tensorProto.ts";
 
 /** A named constant tensor of a file, read when asked for. */
 export interface FileInitializer {
@@ -154,6 +154,7 @@ function readOpsets(imports: readonly OperatorSetIdProto[]): Readonly<Record<str
 function readValueInfo({ name, type }: ValueInfoProto): ValueInfo {
   if (type?.value.case !== "tensorType") return { name, dtype: null, dims: null };
   const { elemType, shape } = type.value.value;
+  checkAxes(`Value "${name}"`, shape?.dim.length ?? 0);
   return { name, dtype: elementTypeOf(elemType) ?? null, dims: shape?.dim.map(readDimension) ?? null };
 }
 

@@ -5,6 +5,7 @@ import {
   type Dtype,
   dtypeOf,
   formatDims,
+  MOST_AXES,
   type StoredAs,
   sizeOf,
   type Tensor,
@@ -93,12 +94,22 @@ export function tensorHeader(proto: TensorProto): TensorHeader {
   if (dtype === undefined) {
     throw damaged(name, `has element type number ${proto.dataType}, which ONNX does not define`);
   }
+  checkAxes(`Tensor "${name}"`, proto.dims.length);
   const dims = proto.dims.map(Number);
   const size = dims.reduce((product, dim) => product * Math.max(dim, 1), 1);
   if (!dims.every((dim) => dim >= 0) || size > Number.MAX_SAFE_INTEGER) {
     throw damaged(name, `has dimensions ${formatDims(dims)}, which no tensor can have`);
   }
   return { name, dtype, dims };
+}
+
+/** Throws "file" for more axes than a tensor has, which would end the process of the execution engine. */
+export function checkAxes(what: string, axes: number): void {
+  if (axes <= MOST_AXES) return;
+  throw new CurvatureError(
+    "file",
+    `${what} has ${axes} axes, more than the ${MOST_AXES} that any may have; the file is damaged, export it again.`,
+  );
 }
 
 /** Bytes of the elements of a tensor in `rawData` or in an external file. Throws "unsupported" as `fromTensorProto` does. */

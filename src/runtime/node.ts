@@ -28,6 +28,9 @@ export const openSession: OpenSession = async (bytes, options) => {
         output.isTensor ? [[nameInModel(output.name), output.type as Dtype]] : [],
       ),
     ),
+    outputShapes: byName(
+      session.outputMetadata.flatMap((output) => (output.isTensor ? [[output.name, sizesOf(output.shape)]] : [])),
+    ),
     async run(feeds, fetches) {
       const inputs = byName<OrtTensor>();
       for (const name of Object.keys(feeds)) inputs[name] = toEngine(feeds[name]);
@@ -67,6 +70,11 @@ function engineOptions({ optimization, threads, largestValue = 0 }: SessionOptio
     // Threads that spin between products slow down whatever else runs, the other sessions of a risk included.
     extra: { session: { intra_op: { allow_spinning: "0" } } },
   };
+}
+
+/** Sizes as the engine tells them: a name, or a negative number, for one that it does not know. */
+function sizesOf(shape: readonly (number | string)[]): (number | undefined)[] {
+  return shape.map((dim) => (typeof dim === "number" && dim >= 0 ? dim : undefined));
 }
 
 function toEngine(tensor: Tensor): OrtTensor {

@@ -4,6 +4,8 @@ import type { Dtype, Tensor } from "../tensors/index.ts";
 export interface Session {
   /** Element types of the outputs. */
   readonly outputTypes: { readonly [name: string]: Dtype };
+  /** Shapes of the outputs as the engine infers them; undefined for a size, or a number of axes, that only data tell. */
+  readonly outputShapes: { readonly [name: string]: readonly (number | undefined)[] | undefined };
   /** Computes the named outputs; inputs are read without being kept, outputs are fresh arrays. */
   run(
     feeds: { readonly [name: string]: Tensor },

@@ -1,9 +1,14 @@
 import { CurvatureError } from "../../errors/index.ts";
+import { formatBytes } from "../../files/index.ts";
 import type { OnnxNode } from "../../onnx/index.ts";
 import { type Tensor, valueNamed } from "../../tensors/index.ts";
 
-/** Elements beyond which a tensor that a file asks for out of a few numbers is taken for a mistake: a gigabyte of float32. */
-export const MOST_ELEMENTS = 2 ** 28;
+import type { PreparedModel } from "./preparedModel.ts";
+
+/** Elements of a tensor that a file asks for out of a few numbers: as many in float32 as the memory limit allows. */
+function mostElements({ memoryLimit }: Pick<PreparedModel, "memoryLimit">): number {
+  return Math.max(Math.floor(memoryLimit / 4), 1);
+}
 
 /** Nodes with those that check sizes before them, and the constants these need. */
 export interface GuardedNodes {
@@ -37,11 +42,11 @@ const SIZES: Readonly<Record<string, readonly Sizes[]>> = {
 const PREFIX = "curvature guard";
 
 /**
- * Nodes that compute as before, except that those which would make a tensor of more than 2^28 elements out of a few numbers
+ * Nodes that compute as before, except that those which would make a tensor beyond the memory limit out of a few numbers
  * fail before they allocate it: their sizes pass through a Gather whose index is out of bounds where the product of the sizes is
  * too large. Nothing runs twice for it; see `sizeError` for what comes out.
  */
-export function guardSizes(nodes: readonly OnnxNode[]): GuardedNodes {
+export function guardSizes(nodes: readonly OnnxNode[], model: Pick<PreparedModel, "memoryLimit">): GuardedNodes {
   const guarded: OnnxNode[] = [];
   let number = 0;
   for (const node of nodes) {
@@ -53,16 +58,21 @@ export function guardSizes(nodes: readonly OnnxNode[]): GuardedNodes {
     }
     guarded.push(current);
   }
-  return number === 0 ? { nodes, constants: [] } : { nodes: guarded, constants: CONSTANTS };
+  return number === 0 ? { nodes, constants: [] } : { nodes: guarded, constants: constantsFor(mostElements(model)) };
 }
 
 /** The error of a run that a guard has ended, naming the node; undefined for other errors. */
-export function sizeError(cause: unknown, file: string): CurvatureError | undefined {
+export function sizeError(
+  cause: unknown,
+  model: Pick<PreparedModel, "file" | "memoryLimit">,
+): CurvatureError | undefined {
   const found =
     cause instanceof Error ? new RegExp(`${PREFIX}: (.*?)(?: \\(\\d+\\))?'? Status Message`).exec(cause.message) : null;
   if (found === null) return undefined;
-  const what = `${file}: ${found[1]} asks for more than ${MOST_ELEMENTS} elements`;
-  return new CurvatureError("model", `${what}; bind the sizes of the inputs, or export the model again`, { cause });
+  const what = `${model.file}: ${found[1]} asks for more than ${mostElements(model)} elements`;
+  const limit = `more than the memory limit of ${formatBytes(model.memoryLimit)}`;
+  const remedy = "bind the sizes of the inputs, or raise memoryLimit (--memory-limit)";
+  return new CurvatureError("model", `${what}, ${limit}; ${remedy}`, { cause });
 }
 
 function checksOf(node: OnnxNode) {
@@ -75,8 +85,8 @@ function checksOf(node: OnnxNode) {
   return node.op === "Range" ? [range] : products;
 }
 
-const CONSTANTS: GuardedNodes["constants"] = [
-  { name: `${PREFIX} most`, tensor: { data: Float64Array.of(Math.log(MOST_ELEMENTS)), dims: [] } },
+const constantsFor = (most: number): GuardedNodes["constants"] => [
+  { name: `${PREFIX} most`, tensor: { data: Float64Array.of(Math.log(most)), dims: [] } },
   { name: `${PREFIX} outside`, tensor: { data: BigInt64Array.of(1n), dims: [] } },
   { name: `${PREFIX} inside`, tensor: { data: BigInt64Array.of(0n), dims: [] } },
   { name: `${PREFIX} int64`, tensor: { data: BigInt64Array.of(0n), dims: [1] } },

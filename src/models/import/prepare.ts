@@ -13,6 +13,7 @@ import { inlineFunctions } from "./inlineFunctions.ts";
 import { foldedFrom } from "./parameters/exporterMetadata.ts";
 import type { PreparedModel, StoredConstant } from "./preparedModel.ts";
 import { isArrayType } from "./probe.ts";
+import { checkCalls } from "./sizes/nodeCounts.ts";
 import { describe, sortNodes } from "./sortNodes.ts";
 import { freshName } from "./valueNames.ts";
 
@@ -27,10 +28,14 @@ const WIDENED: ReadonlySet<number> = new Set([10, 11, 16]);
  *
  * @throws CurvatureError "file" for graphs with cycles or names that nothing defines
  */
-export function prepare(contents: ModelContents, file: string): PreparedModel {
+export function prepare(
+  contents: ModelContents,
+  { file, memoryLimit }: Pick<PreparedModel, "file" | "memoryLimit">,
+): PreparedModel {
   const { graph, opsets, producer, metadata } = contents;
   checkGrowth(graph, file);
   checkInputs(graph, file);
+  checkCalls(graph.nodes, contents.functions);
   const inlined = inlineFunctions(graph.nodes, {
     ...contents,
     defined: [...graph.inputs, ...graph.initializers].map(({ name }) => name),
@@ -47,6 +52,7 @@ export function prepare(contents: ModelContents, file: string): PreparedModel {
         ];
   return {
     file,
+    memoryLimit,
     producer,
     opsets,
     inputs: graph.inputs.map(wideInfo),

@@ -37,4 +37,6 @@ export interface PreparedModel {
    */
   readonly foldedFrom: ReadonlyMap<string, readonly string[]>;
   readonly notices: readonly string[];
+  /** Bytes that the values of a run of the model may take at once. */
+  readonly memoryLimit: number;
 }

@@ -3,8 +3,9 @@ import { CurvatureError } from "../../errors/index.ts";
 import type { FileNode, OnnxNode, ValueInfo } from "../../onnx/index.ts";
 import { engineError } from "../../runtime/index.ts";
 import { arrayTypes, type Dtype, dtypeOf, formatDims, sizeOf, type Tensor } from "../../tensors/index.ts";
-import { MOST_ELEMENTS, sizeError } from "./guardSizes.ts";
+import { sizeError } from "./guardSizes.ts";
 import type { PreparedModel } from "./preparedModel.ts";
+import { checkSizes } from "./sizes/checkSizes.ts";
 import { readBy } from "./sortNodes.ts";
 import { freshName, takenNames } from "./valueNames.ts";
 import { writePrepared } from "./writePrepared.ts";
@@ -141,6 +142,36 @@ interface RunResult {
 
 async function runOnce(model: PreparedModel, { shapes, fetches, typed, extra }: RunRequest): Promise<RunResult> {
   if (fetches.length === 0) return { results: {}, types: {} };
+  for (const dims of Object.values(shapes)) checkInput(dims);
+  const measured = [...fetches.map(({ name }) => name), ...extra.flatMap((node) => node.inputs)];
+  await checkRunSizes(model, {
+    shapes,
+    outputs: measured.filter((name) => !extra.some(({ outputs }) => outputs.includes(name))),
+  });
+  return runChecked(model, { shapes, fetches, typed, extra });
+}
+
+/**
+ * Checks what a run of the model would take, before it does.
+ *
+ * @throws CurvatureError "model" for more than the model's memory limit
+ */
+export function checkRunSizes(
+  model: PreparedModel,
+  { shapes, outputs }: { readonly shapes: RunRequest["shapes"]; readonly outputs: readonly string[] },
+): Promise<void> {
+  return checkSizes(model, {
+    shapes,
+    outputs,
+    async evaluate(names) {
+      const fetches = names.map((name): ValueInfo => ({ name, dtype: null, dims: null }));
+      const { results } = await runChecked(model, { shapes, fetches, typed: [], extra: [] });
+      return new Map(Object.entries(results));
+    },
+  });
+}
+
+async function runChecked(model: PreparedModel, { shapes, fetches, typed, extra }: RunRequest): Promise<RunResult> {
   const given = model.inputs.filter(({ name }) => Object.hasOwn(shapes, name));
   const inputs = given.map((input) => ({ ...input, dims: shapes[input.name] }));
   const feeds = Object.fromEntries(
@@ -157,8 +188,7 @@ async function runOnce(model: PreparedModel, { shapes, fetches, typed, extra }: 
     }
   } catch (cause) {
     throw (
-      sizeError(cause, model.file) ??
-      engineError(`cannot run ${model.file}${shapesText(shapes)}${boundText(model)}`, cause)
+      sizeError(cause, model) ?? engineError(`cannot run ${model.file}${shapesText(shapes)}${boundText(model)}`, cause)
     );
   }
 }
@@ -176,6 +206,9 @@ function boundText({ constants }: PreparedModel): string {
   return ` with ${tensors} (sizes that count rows must be bound alike, of inputs that are not bound too; 1 everywhere computes one row at a time)`;
 }
 
+/** Elements of an input beyond which it is taken for a mistake: a gigabyte of float32. */
+const MOST_ELEMENTS = 2 ** 28;
+
 /** Whether arrays of this library hold elements of a type. */
 export function isArrayType(type: string): type is Dtype {
   return type === "string" || Object.hasOwn(arrayTypes, type);
@@ -187,12 +220,16 @@ export function isArrayType(type: string): type is Dtype {
  * @throws CurvatureError "shape" for more elements than are ever fed
  */
 export function zeroTensor(dtype: Dtype, dims: readonly number[]): Tensor {
+  checkInput(dims);
   const size = sizeOf(dims);
-  if (!(size <= MOST_ELEMENTS)) {
+  return { data: dtype === "string" ? new Array<string>(size).fill("") : new arrayTypes[dtype](size), dims, dtype };
+}
+
+function checkInput(dims: readonly number[]): void {
+  if (!(sizeOf(dims) <= MOST_ELEMENTS)) {
     throw new CurvatureError(
       "shape",
       `an input of shape ${formatDims(dims)} has more than ${MOST_ELEMENTS} elements; take smaller batches, or bind its sizes`,
     );
   }
-  return { data: dtype === "string" ? new Array<string>(size).fill("") : new arrayTypes[dtype](size), dims, dtype };
 }

@@ -5,6 +5,7 @@ import { identityNode, inlineSubgraph, inOrder, plainNode } from "./inlineSubgra
 import { splitConstants } from "./prepare.ts";
 import type { PreparedModel, StoredConstant } from "./preparedModel.ts";
 import { producersOf } from "./reach.ts";
+import { checkRoundsWithin, checkWrittenNodes } from "./sizes/nodeCounts.ts";
 import { describe } from "./sortNodes.ts";
 import { freshName, takenNames } from "./valueNames.ts";
 
@@ -49,7 +50,13 @@ export async function unrollLoop(
   let condition = first === undefined || first === "" ? constantOf(unrolling, trueTensor()) : first;
   let carried: readonly string[] = initial;
   const stacked: string[][] = [];
-  if (always && goesOn) checkRounds(node, most);
+  if (always && goesOn) {
+    checkRounds(node, most);
+    await checkRoundsWithin(node, async (name) => {
+      const constant = name === count ? undefined : model.constants.get(name);
+      return name === count ? most : constant?.dims.length === 0 ? Number((await constant.load()).data[0]) : undefined;
+    });
+  }
   for (let round = 0; round < most && goesOn; round++) {
     checkRounds(node, round);
     const number = constantOf(unrolling, { data: BigInt64Array.of(BigInt(round)), dims: [] });
@@ -166,6 +173,7 @@ function writeRound(unrolling: Unrolling, round: number, inputs: readonly string
   const names = new Map([...shared, ...body.inputs.map(({ name }, i): [string, string] => [name, inputs[i] ?? ""])]);
   const { nodes, constants, results } = inlineSubgraph(body, { prefix: `${prefix}/${round}`, taken, inputs: names });
   unrolling.nodes.push(...nodes);
+  checkWrittenNodes(unrolling.node, unrolling.nodes.length);
   for (const [name, constant] of constants) unrolling.constants.set(name, constant);
   return results;
 }

@@ -27,7 +27,7 @@ export async function writePrepared(
   }
   const ordered = nodes.reverse();
   // `Where`, with which sizes are checked, came with operator set 9.
-  const guarded = (model.opsets[""] ?? 0) < 9 ? { nodes: ordered, constants: [] } : guardSizes(ordered);
+  const guarded = (model.opsets[""] ?? 0) < 9 ? { nodes: ordered, constants: [] } : guardSizes(ordered, model);
   const initializers: { name: string; tensor: Tensor }[] = [...guarded.constants];
   for (const { name, load } of model.constants.values()) {
     if (needed.has(name)) initializers.push({ name, tensor: single(await load()) });
