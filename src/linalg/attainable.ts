@@ -40,3 +40,6 @@ export function sizeOf(residualNorm: number, size: number): string {
   const relative = residualNorm === 0 ? 0 : residualNorm / size;
   return `${residualNorm.toPrecision(3)} (${relative.toPrecision(3)} ||b||)`;
 }
+
+/** What to try where a method that relies on symmetry has lost touch with its operator. */
+export const SYMMETRY_ADVICE = "checkSymmetric tells whether A is symmetric, as it declares";

@@ -1,5 +1,6 @@
 import { CurvatureError } from "../errors/index.ts";
 import { column, type Matrix, zeros } from "../tensors/index.ts";
+import { SYMMETRY_ADVICE } from "./attainable.ts";
 import { leadingColumns, randomDirection } from "./basis.ts";
 import {
   appended,
@@ -351,7 +352,11 @@ function judged(
   }
   if (isConverged(pairs, problem)) {
     const rounded = `${happened}, though the recurrence says all have: products are rounded`;
-    return outcome("stagnated", { happened: rounded, matvecs });
+    return outcome("stagnated", {
+      happened: rounded,
+      matvecs,
+      advice: `loosen tolerance, or use a float64 operator; ${SYMMETRY_ADVICE}`,
+    });
   }
   return outcome("budget", { happened, matvecs, advice: "raise matvecs or dimension, or loosen tolerance" });
 }

@@ -1,5 +1,5 @@
 import { toPrecision, type Vector, zeros } from "../tensors/index.ts";
-import { type Claims, hasClaimed, isInVain, isRefined, limitedBy, sizeOf } from "./attainable.ts";
+import { type Claims, hasClaimed, isInVain, isRefined, limitedBy, SYMMETRY_ADVICE, sizeOf } from "./attainable.ts";
 import {
   checkCount,
   checkDeclaredSymmetric,
@@ -345,6 +345,7 @@ function isInterrupted({ status }: Ending): boolean {
 }
 
 function adviceFor(status: Ending["status"]): { readonly advice?: string } {
+  if (status === "stagnated") return { advice: `loosen tolerance, or use a float64 operator; ${SYMMETRY_ADVICE}` };
   if (status === "budget") return { advice: "raise matvecs, loosen tolerance, add damping or a preconditioner" };
   if (status === "breakdown") return { advice: "add damping, or take a positive definite preconditioner" };
   if (status === "indefinite")

@@ -2,17 +2,15 @@ import { CurvatureError } from "../errors/index.ts";
 import { column, type Matrix, type Precision, zeros } from "../tensors/index.ts";
 import { growingBasis, leadingColumns, normalized, orthogonalize, randomDirection, withColumn } from "./basis.ts";
 import { checkCount, checkNonnegative, checkSeed, checkSquare, checkState, epsilon, precision } from "./checks.ts";
+import { KEYS, type RitzVectors, ritzVectors, type WhichComplex, whole } from "./complexRitz.ts";
 import { convergedOutcome, SURE } from "./copies.ts";
-import { eig, qr } from "./dense/index.ts";
+import { qr } from "./dense/index.ts";
 import { drive } from "./drive.ts";
 import type { LinearOperator, RunOptions } from "./operator.ts";
 import { type Interruption, isInterruption, type Products, products } from "./products.ts";
 import { type Outcome, outcome } from "./result.ts";
 import { trailingBlock } from "./ritzPairs.ts";
 import { arithmeticOf, axpy, dot, hostArithmetic, maxAbs, multiply, norm, transposedProduct } from "./vector.ts";
-
-/** Which eigenvalues of a matrix that is not symmetric: largest modulus, largest or smallest real part, or largest |imaginary part|. */
-export type WhichComplex = "magnitude" | "largestReal" | "smallestReal" | "largestImaginary";
 
 /** Options of `eigs`. */
 export interface EigsOptions extends RunOptions {
@@ -176,60 +174,6 @@ async function step(state: EigsState, plan: Plan): Promise<EigsState | Interrupt
   const q = exhausted ? await randomDirection(basis, random) : normalized(vector);
   if (!exhausted) next.coupling[m] = left;
   return { ...next, basis: withColumn(basis, q) };
-}
-
-/** Eigenpairs of a projected matrix. */
-interface RitzVectors {
-  readonly real: Float64Array;
-  readonly imaginary: Float64Array;
-  /** `[m, m]`, real and imaginary parts in the columns of a pair, scaled to length 1 as complex vectors. */
-  readonly coordinates: Matrix;
-  readonly residualNorms: Float64Array;
-  readonly scale: number;
-}
-
-/** What an eigenvalue is ordered by, the largest first. */
-const KEYS: Readonly<Record<WhichComplex, (real: number, imaginary: number) => number>> = {
-  magnitude: Math.hypot,
-  largestReal: (real) => real,
-  smallestReal: (real) => -real,
-  largestImaginary: (_, imaginary) => Math.abs(imaginary),
-};
-
-/** Eigenpairs of H, the most wanted first, the members of a pair side by side. */
-async function ritzVectors(
-  { projected, coupling }: Pick<EigsState, "projected" | "coupling">,
-  { which }: Plan,
-): Promise<RitzVectors> {
-  const { real, imaginary, vectors } = await eig(projected);
-  const m = real.length;
-  const heads = Array.from(real, (_, i) => i).filter((i) => !(imaginary[i]! < 0));
-  heads.sort((i, j) => KEYS[which](real[j]!, imaginary[j]!) - KEYS[which](real[i]!, imaginary[i]!));
-  const order = heads.flatMap((i) => (imaginary[i]! > 0 ? [i, i + 1] : [i]));
-  const data = new Float64Array(m * m);
-  const residualNorms = new Float64Array(m);
-  order.forEach((from, to) => {
-    const head = imaginary[from]! < 0 ? from - 1 : from;
-    const parts = imaginary[from] === 0 ? [column(vectors, head)] : [column(vectors, head), column(vectors, head + 1)];
-    const size = Math.hypot(...parts.map(norm));
-    data.set(
-      column(vectors, from).map((value) => value / size),
-      to * m,
-    );
-    residualNorms[to] = Math.hypot(...parts.map((y) => dot(coupling, y) / size));
-  });
-  return {
-    real: Float64Array.from(order, (i) => real[i]!),
-    imaginary: Float64Array.from(order, (i) => imaginary[i]!),
-    coordinates: { rows: m, columns: m, data },
-    residualNorms,
-    scale: order.reduce((so, i) => Math.max(so, Math.hypot(real[i]!, imaginary[i]!)), 0),
-  };
-}
-
-/** This many, or one more where a pair would be cut. */
-function whole(count: number, { imaginary }: RitzVectors): number {
-  return count < imaginary.length && count > 0 && imaginary[count - 1]! > 0 ? count + 1 : count;
 }
 
 function isConverged(ritz: RitzVectors, { k, tolerance }: Plan): boolean {

@@ -1,5 +1,6 @@
 import { CurvatureError } from "../errors/index.ts";
 import { type Matrix, type Vector, zeros } from "../tensors/index.ts";
+import { SYMMETRY_ADVICE } from "./attainable.ts";
 import { growingBasis, lanczosStep, leadingColumns, normalized, randomDirection, withColumn } from "./basis.ts";
 import { checkCount, checkDeclaredSymmetric, checkNonnegative, checkSeed, checkState, precision } from "./checks.ts";
 import { convergedOutcome, excludesCopies } from "./copies.ts";
@@ -359,6 +360,7 @@ function judgedOutcome({
     return outcome("stagnated", {
       happened: `${happened}, though the recurrence says all have: products are rounded`,
       matvecs,
+      advice: `loosen tolerance, or use a float64 operator; ${SYMMETRY_ADVICE}`,
     });
   }
   return outcome("budget", { happened, matvecs, advice: "raise matvecs or dimension, or loosen tolerance" });

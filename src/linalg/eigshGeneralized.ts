@@ -8,6 +8,7 @@ import { type Interruption, products } from "./products.ts";
 import type { Outcome } from "./result.ts";
 import type { Which } from "./ritzPairs.ts";
 import { solverInverse } from "./solverInverse.ts";
+import { dot, norm } from "./vector.ts";
 
 /** Options of `eigshGeneralized`. */
 export interface EigshGeneralizedOptions extends RunOptions {
@@ -58,7 +59,7 @@ const NAME = "eigshGeneralized";
  * inner product of B, with full reorthogonalization and thick restart (Ericsson and Ruhe, 1980). A step costs one product with A, one
  * with B and one solve with B; the end k of each. Memory `2 n (dimension + 1)`. Only products with A count in `matvecs`.
  *
- * @throws CurvatureError "argument" or "shape" for options or operators it cannot take; "numeric" where B cannot be solved with; whatever an
+ * @throws CurvatureError "argument" or "shape" for options or operators it cannot take; "numeric" where B is not positive definite or cannot be solved with; whatever an
  * operator throws, with `state`
  */
 export async function eigshGeneralized(
@@ -86,6 +87,7 @@ export async function* eigshGeneralizedSteps(
   const plan = { blockSize: 1, dimension: Math.max(2 * options.k + 4, 64), ...options };
   const { matvecs, ...problem } = blockPlan(NAME, A, plan);
   const run = products(A, { ...options, name: NAME, matvecs, used: state?.matvecs ?? 0 });
+  await checkDefinite(B, damping);
   const inverse = options.inverse ?? inverseOf(B, { damping, tolerance: problem.tolerance / 100 });
   return yield* blockEigshSteps({ ...problem, run, inner: innerProduct(B, inverse, options) }, state);
 }
@@ -106,9 +108,43 @@ function innerProduct(
   return {
     async multiply(x: Vector, state): Promise<Vector | Interruption> {
       const Bx = await metric.matvec(x, state);
-      if ("status" in Bx || damping === 0) return Bx;
-      return Bx.map((value, i) => value + damping * x[i]!);
+      if ("status" in Bx) return Bx;
+      const image = damping === 0 ? Bx : Bx.map((value, i) => value + damping * x[i]!);
+      checkCurvature(x, image, "x' B x");
+      return image;
     },
-    solve: (x, state) => solver.matvec(x, state),
+    async solve(x, state) {
+      const solution = await solver.matvec(x, state);
+      if (!("status" in solution)) checkCurvature(x, solution, "x' B^-1 x");
+      return solution;
+    },
   };
+}
+
+/**
+ * Asks an operator that knows its log-determinant for it, which it has where it is positive definite alone. Of others the vectors of the run tell.
+ *
+ * @throws CurvatureError "numeric"
+ */
+async function checkDefinite(B: LinearOperator, damping: number): Promise<void> {
+  if (!B.logdet) return;
+  try {
+    await B.logdet({ damping });
+  } catch (cause) {
+    throw notDefinite(cause instanceof Error ? cause.message : String(cause), cause);
+  }
+}
+
+/** Inner products below this, over the norms of both vectors, are negative beyond rounding. */
+const NEGATIVE = -1e-6;
+
+function checkCurvature(x: Vector, image: Vector, what: string): void {
+  const curvature = dot(x, image);
+  if (!(curvature < NEGATIVE * norm(x) * norm(image))) return;
+  throw notDefinite(`${what} is ${curvature.toPrecision(3)} for a vector of the run`);
+}
+
+function notDefinite(found: string, cause?: unknown): CurvatureError {
+  const message = `${NAME} expects a positive definite B, but ${found}; damp B, or take another`;
+  return new CurvatureError("numeric", message, cause === undefined ? {} : { cause });
 }

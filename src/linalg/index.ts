@@ -17,6 +17,7 @@ export { type CglsOptions, type CglsState, cgls, cglsSteps } from "./cgls.ts";
 export { checkAdjoint } from "./checkAdjoint.ts";
 export { checkPsd } from "./checkPsd.ts";
 export { checkSymmetric } from "./checkSymmetric.ts";
+export type { WhichComplex } from "./complexRitz.ts";
 export { compose } from "./compose.ts";
 export { type Certainty, type Interval, studentQuantile } from "./confidence.ts";
 export { type CumulativeDensity, type CumulativeOptions, cumulativeDensity } from "./cumulativeDensity.ts";
@@ -45,7 +46,7 @@ export {
 export { diagonal } from "./diagonal.ts";
 export { diagPlusPlus, diagPlusPlusSteps } from "./diagPlusPlus.ts";
 export { type EffectiveDimension, effectiveDimension } from "./effectiveDimension.ts";
-export { type EigsOptions, type EigsResult, type EigsState, eigs, eigsSteps, type WhichComplex } from "./eigs.ts";
+export { type EigsOptions, type EigsResult, type EigsState, eigs, eigsSteps } from "./eigs.ts";
 export { type EigshOptions, type EigshResult, type EigshState, eigsh, eigshSteps } from "./eigsh.ts";
 export {
   type EigshGeneralizedOptions,

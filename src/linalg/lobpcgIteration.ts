@@ -88,6 +88,11 @@ export async function nextStep(
     const r = residual(state, i);
     const z = preconditioner ? await preconditioner.matvec(r, () => state) : r;
     if (isInterruption(z)) return z;
+    const curvature = preconditioner ? dot(r, z) : 0;
+    if (curvature < 0) {
+      const happened = `the preconditioner gives r' M r = ${curvature.toPrecision(3)}: it is not positive definite`;
+      return { status: "breakdown", happened, advice: "take a positive definite preconditioner" };
+    }
     const next = await extendedBy(space, scaled(1 / (norm(z) || 1), toPrecision(z, dtype)), { plan, state });
     if ("status" in next) return next;
     space = next;

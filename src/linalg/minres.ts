@@ -1,4 +1,5 @@
 import { toPrecision, type Vector, zeros } from "../tensors/index.ts";
+import { SYMMETRY_ADVICE } from "./attainable.ts";
 import { checkDeclaredSymmetric, epsilon, precision } from "./checks.ts";
 import { drive } from "./drive.ts";
 import { solverSteps } from "./linearSolver.ts";
@@ -128,7 +129,7 @@ function methodWith(inverse: Products | undefined): Method<MinresRecurrence> {
     },
     advice: {
       breakdown: "take a positive definite preconditioner, or add damping",
-      stagnated: "loosen tolerance; where b is not in the range of A, minresQlp or lsmr give the shortest x",
+      stagnated: `loosen tolerance; where b is not in the range of A, minresQlp or lsmr give the shortest x; ${SYMMETRY_ADVICE}`,
     },
   };
 }

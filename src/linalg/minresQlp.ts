@@ -1,4 +1,5 @@
 import { type Vector, zeros } from "../tensors/index.ts";
+import { SYMMETRY_ADVICE } from "./attainable.ts";
 import { checkDeclaredSymmetric, checkVector, epsilon, precision } from "./checks.ts";
 import { drive } from "./drive.ts";
 import { inUnits } from "./extremeScale.ts";
@@ -145,7 +146,7 @@ function whole(
   if (!isCoarse || result.status !== "converged") return { ...rest, residualNorm, message: happened };
   const { matvecs } = result;
   const limit = `${happened}; that part is known to half of the digits only, too few for the tolerance`;
-  const advice = "loosen tolerance, or use lsmr";
+  const advice = `loosen tolerance, or use lsmr; ${SYMMETRY_ADVICE}`;
   return { ...rest, residualNorm, ...outcome("stagnated", { happened: limit, matvecs, advice }) };
 }
 
@@ -250,7 +251,7 @@ function factored(x: Vector, was: MinresQlpRecurrence, column: NewColumn): Advan
 const GROWING: Ending = {
   status: "stagnated",
   happened: "x grows along the part of b outside of the range of A",
-  advice: "loosen tolerance, or use lsmr",
+  advice: `loosen tolerance, or use lsmr; ${SYMMETRY_ADVICE}`,
 };
 
 /** Whether `||A r||` has been so small that r is the part of b outside of the range, to half of the digits. */

@@ -29,15 +29,16 @@ import { arithmeticOf } from "./vector.ts";
 /** Options of everything that averages over probes. */
 export interface HutchinsonOptions extends RunOptions {
   /**
-   * Most products, one a probe and one a column of `deflation`. Without `tolerance` all of them are made. From n on (columns of A) the result
-   * is exact and n products are made.
+   * Most products, one a probe and one a column of `deflation`. Without `tolerance` all of them are made; from n on (columns of A) the result
+   * is then exact and n products are made.
    */
   readonly matvecs: number;
   readonly seed: number;
   /**
    * Stops once half the interval is at most this times the size of the estimate. The run looks after 32, 48, 72, ... probes, and its
    * intervals hold for all looks together with probability `confidence`: they are wider than that of a run whose number of probes is fixed.
-   * Without effect where the budget reaches n.
+   * Where that would take more than n further products and the budget has room for these, all unit vectors are used and the result is exact; so it is
+   * for n up to 64 where the budget reaches n.
    */
   readonly tolerance?: number;
   /** Probability that an interval holds the truth; 0.95 by default. */
@@ -105,11 +106,10 @@ export async function* probeSteps(
   const { spent = 0, blockSize = usualBlockSize(A.shape[1]), enclosing = (current) => current } = setup;
   const saved = setup.state ?? initialState(A, setup);
   checkSaved(A, saved, setup);
-  const context = contextOf(A, saved, setup);
-  const { rule, most } = context;
+  let context = contextOf(A, saved, setup);
   const deflated = context.sampling.deflation?.columns ?? 0;
-  const run = products(A, { ...setup, matvecs: spent + deflated + most, used: spent + saved.matvecs });
-  const block: BlockMaker = { run, context, enclosing };
+  const run = products(A, { ...setup, used: spent + saved.matvecs });
+  let block: BlockMaker = { run, context, enclosing };
   let state = context.byForms ? withoutNorms(saved) : saved;
   while (state.deflated.columns < deflated) {
     const made = await deflatedBlock(state, Math.min(blockSize, deflated - state.deflated.columns), block);
@@ -119,7 +119,14 @@ export async function* probeSteps(
     yield state;
   }
   let V: Matrix | undefined;
-  while (state.probes < most && !isKnown(state, context)) {
+  while (state.probes < context.most && !isKnown(state, context)) {
+    if (isCheaperExactly(state, context)) {
+      state = enumerated(A, state, setup);
+      context = contextOf(A, state, setup);
+      block = { run, context, enclosing };
+      V = undefined;
+    }
+    const { rule, most } = context;
     const untilLook = rule?.untilLook(state.probes) ?? Number.POSITIVE_INFINITY;
     const count = Math.min(blockSize, most - state.probes, untilLook);
     V = probeBlock(state, { count, dtype: precision(A), order: context.order, before: V });
@@ -208,11 +215,36 @@ function checkSetup(
 }
 
 function initialState(A: LinearOperator, setup: ProbeSetup): HutchinsonState {
-  const { seed, distribution = "signs", matvecs, spent = 0, blocks } = setup;
+  const { seed, distribution = "signs", matvecs, spent = 0, blocks, tolerance } = setup;
   const columns = A.shape[1];
-  const unitVectors = matvecs - spent >= columns;
+  const affordable = matvecs - spent >= columns;
+  const unitVectors = affordable && (tolerance === undefined || columns <= FEW_COLUMNS);
   const sums = { blocks: blocks.length, entries: entryCount(A, setup) };
   return initialSums({ columns, seed, distribution, unitVectors }, sums);
+}
+
+/** Columns up to which all unit vectors are used at once: about as many products as there are before the first look. */
+const FEW_COLUMNS = 64;
+
+/** Whether the tolerance would take more products than all unit vectors, which the budget has room for. Known at a look. */
+function isCheaperExactly(state: HutchinsonState, { setup, rule }: Context): boolean {
+  const { matvecs, spent = 0, tolerance = 0, watch } = setup;
+  if (state.unitVectors || !rule?.isLook(state.probes) || matvecs - spent - state.matvecs < state.columns) return false;
+  const half = rule.certainty(state.probes).quantile * relativeError(state, watch);
+  // The interval narrows with the root of the number of probes.
+  return state.probes * (half / tolerance) ** 2 - state.probes > state.columns;
+}
+
+/** The state from which all unit vectors are used: what was made before counts among the products alone. */
+function enumerated(
+  A: LinearOperator,
+  { matvecs, squaredFrobenius }: HutchinsonState,
+  setup: ProbeSetup,
+): HutchinsonState {
+  const { seed, distribution = "signs", blocks } = setup;
+  const sums = { blocks: blocks.length, entries: entryCount(A, setup) };
+  const fresh = initialSums({ columns: A.shape[1], seed, distribution, unitVectors: true }, sums);
+  return { ...(squaredFrobenius ? fresh : withoutNorms(fresh)), matvecs };
 }
 
 /** Number of entries that are summed one by one. */
@@ -240,7 +272,7 @@ function contextOf(A: LinearOperator, state: HutchinsonState, setup: ProbeSetup)
   const n = A.shape[1];
   const { unitVectors } = state;
   const deflation = unitVectors ? undefined : setup.deflation;
-  const most = unitVectors ? Math.min(n, matvecs - spent) : matvecs - spent - (deflation?.columns ?? 0);
+  const most = unitVectors ? n : matvecs - spent - (deflation?.columns ?? 0);
   const twoSided = A.symmetric && entries !== "rowNorms";
   return {
     setup,

@@ -130,7 +130,7 @@ export function preference(
   if (which === "smallest") return ascending;
   if (which === "magnitude") return [...descending].sort((i, j) => size(j) - size(i));
   const turns = new Set<number>();
-  for (let i = 0; turns.size < values.length; i++) {
+  while (turns.size < values.length) {
     turns.add(descending.find((index) => !turns.has(index))!);
     const next = ascending.find((index) => !turns.has(index));
     if (next !== undefined) turns.add(next);

@@ -206,7 +206,7 @@ describe("cg says what is wrong", () => {
       const result = await cg(A, b, { tolerance });
       expect(result.status, result.message).toBe("stagnated");
       expect(result.message).toMatch(
-        /residual norm \S+ \(\S+ \|\|b\|\|\) after \d+ steps, .* asked for; loosen tolerance, or use a float64 operator$/,
+        /residual norm \S+ \(\S+ \|\|b\|\|\) after \d+ steps, .* asked for; loosen tolerance, or use a float64 operator; checkSymmetric tells .*$/,
       );
       const residual = await trueResidual(A, result.x, Float64Array.from(b));
       expect(Math.abs(result.residualNorm - residual)).toBeLessThan(dtype === "float32" ? 1e-3 : 1e-10);

@@ -1,7 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { cholesky, choleskySolve, eig } from "../../src/linalg/dense/index.ts";
-import { dense } from "../../src/linalg/dense.ts";
-import { eigshGeneralized } from "../../src/linalg/eigshGeneralized.ts";
+import { dense, diagonal, eigshGeneralized, functionOperator, type LinearOperator } from "../../src/linalg/index.ts";
 import { column } from "../../src/tensors/index.ts";
 import { distance, length, operatorOf, range, rotatedMatrix } from "./knownOperators.ts";
 import { identityMatrix, product, relativeDifference, transposed } from "./randomMatrices.ts";
@@ -54,5 +53,44 @@ describe("eigshGeneralized", () => {
     await expect(eigshGeneralized(same, operatorOf(new Float64Array(4)), { k: 1, seed: 0 })).rejects.toThrow(
       "eigshGeneralized expects A and B of equal shapes, got [50, 50] and [2, 2]",
     );
+  });
+});
+
+describe("a B that is not positive definite is refused whatever form it has", () => {
+  const size = 12;
+  const entries = range(size, (i) => (i < 3 ? -1 : 1 + i));
+  const matrix = {
+    rows: size,
+    columns: size,
+    data: range(size * size, (k) => (k % (size + 1) ? 0 : entries[k / (size + 1)]!)),
+  };
+  const A = dense(
+    {
+      rows: size,
+      columns: size,
+      data: range(size * size, (k) => Math.cos((k % size) * Math.floor(k / size) + (k % size) + Math.floor(k / size))),
+    },
+    { symmetric: true },
+  );
+  const matvec = (x: ArrayLike<number>) => Float64Array.from(x, (value, i) => value * entries[i]!);
+  const shiftedInverse = (damping: number) =>
+    functionOperator({
+      shape: [size, size],
+      symmetric: true,
+      matvec: (x) => Float64Array.from(x, (value, i) => value / (entries[i]! + damping)),
+    });
+  const alone = functionOperator({ shape: [size, size], symmetric: true, matvec });
+  const forms: Readonly<Record<string, LinearOperator>> = {
+    diagonal: diagonal(entries),
+    dense: dense(matrix, { symmetric: true }),
+    "a function alone": alone,
+    "a function with an inverse": { ...alone, inverse: ({ damping }) => shiftedInverse(damping) },
+  };
+
+  test.each(Object.entries(forms))("%s", async (_, B) => {
+    for (const seed of [0, 1, 2])
+      await expect(eigshGeneralized(A, B, { k: 2, seed })).rejects.toThrow(/positive definite|negative curvature/);
+    const result = await eigshGeneralized(A, B, { k: 2, seed: 0, damping: 2 });
+    expect(result.status).toBe("converged");
   });
 });
