@@ -1,4 +1,5 @@
 import type { FileNode } from "../../../onnx/index.ts";
+import { valueNamed } from "../../../tensors/index.ts";
 import { isDiscrete } from "../discrete.ts";
 import type { PreparedModel } from "../preparedModel.ts";
 
@@ -26,6 +27,6 @@ export function differentiableValues({ nodes, outputs }: Pick<PreparedModel, "no
 }
 
 function operandsWithDerivative({ op, domain, inputs, captures }: FileNode): string[] {
-  const without = domain === "" ? (WITHOUT_DERIVATIVE[op] ?? []) : [];
+  const without = domain === "" ? (valueNamed(WITHOUT_DERIVATIVE, op) ?? []) : [];
   return [...inputs.filter((name, position) => name !== "" && !without.includes(position)), ...captures];
 }
