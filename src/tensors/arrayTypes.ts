@@ -16,7 +16,8 @@ export const arrayTypes = {
   bool: Uint8Array,
 } as const;
 
-/** Bytes of one element; of a string, what the reference to it takes. */
+/** Bytes of one element; of a string, what the reference to it takes; of a type that no array here holds, as of complex numbers, the most there are. */
 export function bytesOf(type: Dtype): number {
-  return type === "string" ? 32 : arrayTypes[type].BYTES_PER_ELEMENT;
+  if (type === "string") return 32;
+  return Object.hasOwn(arrayTypes, type) ? arrayTypes[type].BYTES_PER_ELEMENT : 16;
 }
