@@ -2,6 +2,7 @@ import { CurvatureError } from "../errors/index.ts";
 import { formatDims, type Vector, zeros } from "../tensors/index.ts";
 import { adjoint } from "./adjoint.ts";
 import { checkDeclaredSymmetric, checkNonnegative, checkOperator, checkVector, precision } from "./checks.ts";
+import { inUnits } from "./extremeScale.ts";
 import { solverRun } from "./linearSolver.ts";
 import type { LinearOperator } from "./operator.ts";
 import { type Products, preconditionerProducts } from "./products.ts";
@@ -57,6 +58,14 @@ export async function* leastSquaresSteps<R extends object>(
   if (M) checkPreconditioner(name, M, A);
   const inverse = preconditionerProducts(M, { name, signal });
   const method = { ...TRAITS, ...recurrenceWith(inverse), name, preconditioner: inverse };
+  return yield* inUnits(b, options, (right, given) => dampedSteps(method, { name, A, b: right, options: given }));
+}
+
+async function* dampedSteps<R extends object>(
+  method: Method<R>,
+  { A, b, options }: LeastSquaresSystem<R>,
+): AsyncGenerator<SolverState<R>, LeastSquaresResult, void> {
+  const { damping = 0 } = options;
   if (damping === 0) return (yield* solverRun(method, { A, b, options })).result;
   const [rows, columns] = A.shape;
   const below = zeros(rows + columns, precision(A));
