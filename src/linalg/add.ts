@@ -1,11 +1,11 @@
 import { CurvatureError } from "../errors/index.ts";
 import { formatDims } from "../tensors/index.ts";
 import { adjoint } from "./adjoint.ts";
+import { callMatmat, callMatvec } from "./callOperator.ts";
 import { checkOperator } from "./checks.ts";
-import { matmat } from "./matmat.ts";
 import type { LinearOperator } from "./operator.ts";
-import { quadraticForms } from "./quadraticForms.ts";
-import { checkInput, exactTrace, hasAdjoint, sharedArithmetic, widestPrecision } from "./structure.ts";
+import { callQuadraticForms } from "./quadraticForms.ts";
+import { checkInput, checkInputs, exactTrace, hasAdjoint, sharedArithmetic, widestPrecision } from "./structure.ts";
 import { combination } from "./vector.ts";
 
 /**
@@ -32,15 +32,24 @@ export function add(A: LinearOperator, B: LinearOperator): LinearOperator {
     psd: A.psd && B.psd,
     async matvec(x, options) {
       checkInput("a sum", x, shape);
-      return combination([1, await A.matvec(x, options)], [1, await B.matvec(x, options)], { dtype });
+      // The caller may write over x as soon as the promise is returned.
+      const own = x.slice();
+      const Ax = await callMatvec(A, own, { name: "add", options });
+      return combination([1, Ax], [1, await callMatvec(B, own, { name: "add", options })], { dtype });
     },
     async matmat(X, options) {
-      const [AX, BX] = [await matmat(A, X, options), await matmat(B, X, options)];
+      checkInputs("a sum", X, shape);
+      const own = { ...X, data: X.data.slice() };
+      const AX = await callMatmat(A, own, { name: "add", options });
+      const BX = await callMatmat(B, own, { name: "add", options });
       return { ...AX, data: combination([1, AX.data], [1, BX.data], { dtype }) };
     },
     ...((A.quadraticForms || B.quadraticForms) && {
       async quadraticForms(X, options) {
-        const [a, b] = [await quadraticForms(A, X, options), await quadraticForms(B, X, options)];
+        checkInputs("a sum", X, shape);
+        const own = { ...X, data: X.data.slice() };
+        const a = await callQuadraticForms(A, own, { name: "add", options });
+        const b = await callQuadraticForms(B, own, { name: "add", options });
         return a.map((form, k) => form + b[k]!);
       },
     }),

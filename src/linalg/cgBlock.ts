@@ -1,9 +1,9 @@
 import { CurvatureError } from "../errors/index.ts";
 import { column, type Matrix, toPrecision, type Vector, zeros } from "../tensors/index.ts";
+import { callMatmat, callMatvec } from "./callOperator.ts";
 import { type CgOptions, type CgResult, type CgState, cgSteps } from "./cg.ts";
 import { checkCount, checkDeclaredSymmetric, checkState, precision } from "./checks.ts";
 import { drive } from "./drive.ts";
-import { matmat } from "./matmat.ts";
 import type { LinearOperator, RunOptions } from "./operator.ts";
 import { type Outcome, outcome, type Status } from "./result.ts";
 import { checkInputs } from "./structure.ts";
@@ -148,13 +148,13 @@ function gathered(A: LinearOperator) {
 }
 
 async function together(A: LinearOperator, vectors: readonly Vector[], run: RunOptions): Promise<readonly Vector[]> {
-  if (vectors.length === 1) return [await A.matvec(vectors[0]!, run)];
+  if (vectors.length === 1) return [await callMatvec(A, vectors[0]!, { name: NAME, options: run })];
   const rows = A.shape[1];
   const data = zeros(rows * vectors.length, precision(A));
   vectors.forEach((x, k) => {
     data.set(x, k * rows);
   });
-  const Y = await matmat(A, { rows, columns: vectors.length, data }, run);
+  const Y = await callMatmat(A, { rows, columns: vectors.length, data }, { name: NAME, options: run });
   return vectors.map((_, k) => column(Y, k).slice());
 }
 

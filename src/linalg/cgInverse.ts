@@ -1,6 +1,6 @@
 import { CurvatureError } from "../errors/index.ts";
 import { type CgOptions, cg } from "./cg.ts";
-import { checkDeclaredSymmetric, precision } from "./checks.ts";
+import { checkDeclaredSymmetric, checkVector, precision } from "./checks.ts";
 import type { LinearOperator } from "./operator.ts";
 
 /**
@@ -22,7 +22,8 @@ export function cgInverse(
     // An inverse that cg finds is of a matrix without negative curvature.
     psd: true,
     async matvec(b, run = {}) {
-      const { x, status, message } = await cg(A, b, { ...options, ...run });
+      checkVector("cgInverse", b, { what: "the vector", length: A.shape[1] });
+      const { x, status, message } = await cg(A, b.slice(), { ...options, ...run });
       if (status === "converged") return x;
       throw new CurvatureError(
         status === "aborted" ? "aborted" : "numeric",

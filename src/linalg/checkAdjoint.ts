@@ -1,7 +1,7 @@
 import { CurvatureError } from "../errors/index.ts";
 import { adjoint } from "./adjoint.ts";
+import { callMatmat } from "./callOperator.ts";
 import { checkOperator, precision } from "./checks.ts";
-import { matmat } from "./matmat.ts";
 import type { LinearOperator } from "./operator.ts";
 import {
   checkedTolerance,
@@ -46,7 +46,8 @@ export async function checkAdjoint(
   const count = Math.floor(matvecs / 2);
   const U = gaussianProbes({ rows, columns: count, dtype }, { seed, name: "checkAdjoint u" });
   const V = gaussianProbes({ rows: columns, columns: count, dtype }, { seed, name: "checkAdjoint v" });
-  const [AV, AtU] = [await matmat(A, V, run), await matmat(transpose, U, run)];
+  const call = { name: "checkAdjoint", options: run };
+  const [AV, AtU] = [await callMatmat(A, V, call), await callMatmat(transpose, U, call)];
   const [left, right] = [transposedProduct(U, AV).data, transposedProduct(AtU, V).data]; // [count, count]
   const [u, v, av, atu] = [columnNorms(U), columnNorms(V), columnNorms(AV), columnNorms(AtU)];
   const violations = Array.from(left, (value, at) => {

@@ -1,4 +1,5 @@
 import { type Matrix, toPrecision, type Vector } from "../tensors/index.ts";
+import { callMatvec } from "./callOperator.ts";
 import { checkSquare, precision } from "./checks.ts";
 import { eigh } from "./dense/index.ts";
 import type { LinearOperator, RunOptions } from "./operator.ts";
@@ -50,7 +51,9 @@ async function krylovBasis(
     checkSignal("checkPsd", signal, `${done} of ${steps} products`);
     const basisVector = scaled(1 / size, next);
     q.set(basisVector, done * rows);
-    const product = Float64Array.from(await A.matvec(toPrecision(basisVector, dtype), signal ? { signal } : {}));
+    const product = Float64Array.from(
+      await callMatvec(A, toPrecision(basisVector, dtype), { name: "checkPsd", options: signal ? { signal } : {} }),
+    );
     aq.set(product, done * rows);
     done++;
     onProgress?.({ stage: "checkPsd", done, total: steps });

@@ -1,6 +1,6 @@
 import { CurvatureError } from "../errors/index.ts";
+import { callMatmat } from "./callOperator.ts";
 import { checkSquare, precision } from "./checks.ts";
-import { matmat } from "./matmat.ts";
 import type { LinearOperator } from "./operator.ts";
 import {
   checkedTolerance,
@@ -17,7 +17,8 @@ import { transposedProduct } from "./vector.ts";
  * Test whether an operator A `[n, n]` is symmetric: `u' A v = v' A u` for all pairs of `matvecs` random vectors, differences relative to
  * `|u| |A v|`. What A declares of itself plays no part. Costs `matvecs` products.
  *
- * @throws CurvatureError "shape" where A is not square, "argument" for an option out of range, "aborted" when the signal stops it
+ * @throws CurvatureError "shape" where A is not square or a product has another length, "argument" for an option out of range or an operator
+ * that returns the same array again, "aborted" when the signal stops it
  */
 export async function checkSymmetric(
   A: LinearOperator,
@@ -33,7 +34,7 @@ export async function checkSymmetric(
     );
   }
   const V = gaussianProbes({ rows: A.shape[1], columns: matvecs, dtype }, { seed, name: "checkSymmetric" });
-  const Y = await matmat(A, V, run);
+  const Y = await callMatmat(A, V, { name: "checkSymmetric", options: run });
   const G = transposedProduct(V, Y).data; // [matvecs, matvecs], v_i' A v_j
   const [v, y] = [columnNorms(V), columnNorms(Y)];
   const violations: number[] = [];

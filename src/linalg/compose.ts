@@ -1,10 +1,10 @@
 import { CurvatureError } from "../errors/index.ts";
 import { formatDims } from "../tensors/index.ts";
 import { adjoint } from "./adjoint.ts";
+import { callMatmat, callMatvec } from "./callOperator.ts";
 import { checkOperator, precision } from "./checks.ts";
-import { matmat } from "./matmat.ts";
 import type { LinearOperator } from "./operator.ts";
-import { checkFlags, checkInput, hasAdjoint, sharedArithmetic } from "./structure.ts";
+import { checkFlags, checkInput, checkInputs, hasAdjoint, sharedArithmetic } from "./structure.ts";
 
 /**
  * Product `A B` `[m, n]` of operators A `[m, k]` and B `[k, n]`; a product costs one with each.
@@ -37,10 +37,11 @@ export function compose(
     psd,
     async matvec(x, options) {
       checkInput("a product of operators", x, shape);
-      return A.matvec(await B.matvec(x, options), options);
+      return callMatvec(A, await callMatvec(B, x, { name: "compose", options }), { name: "compose", options });
     },
     async matmat(X, options) {
-      return matmat(A, await matmat(B, X, options), options);
+      checkInputs("a product of operators", X, shape);
+      return callMatmat(A, await callMatmat(B, X, { name: "compose", options }), { name: "compose", options });
     },
     ...(hasAdjoint(A) && hasAdjoint(B) && { adjoint: () => compose(adjoint(B), adjoint(A), { symmetric, psd }) }),
     ...sharedArithmetic([A, B], { length: shape[0], dtype }),

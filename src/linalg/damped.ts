@@ -1,10 +1,10 @@
 import { column } from "../tensors/index.ts";
 import { adjoint } from "./adjoint.ts";
+import { callMatmat, callMatvec } from "./callOperator.ts";
 import { checkSquare, precision } from "./checks.ts";
-import { matmat } from "./matmat.ts";
 import type { LinearOperator } from "./operator.ts";
-import { quadraticForms } from "./quadraticForms.ts";
-import { checkInput, checkScalar, exactTrace, hasAdjoint, sharedArithmetic } from "./structure.ts";
+import { callQuadraticForms } from "./quadraticForms.ts";
+import { checkInput, checkInputs, checkScalar, exactTrace, hasAdjoint, sharedArithmetic } from "./structure.ts";
 import { combination, dot } from "./vector.ts";
 
 /**
@@ -27,19 +27,23 @@ export function damped(A: LinearOperator, damping: number): LinearOperator {
     psd: A.psd && damping >= 0,
     async matvec(x, options) {
       checkInput("a damped operator", x, shape);
-      const Ax = await A.matvec(x, options);
-      // The product is a new vector; an operator that returns x itself gets one here.
-      const into = Ax !== x && Ax instanceof Float32Array === (dtype === "float32") ? Ax : undefined;
-      return combination([1, Ax], [damping, x], { dtype, into });
+      // The caller may write over x as soon as the promise is returned.
+      const own = x.slice();
+      const Ax = await callMatvec(A, own, { name: "damped", options });
+      return combination([1, Ax], [damping, own], { dtype, into: Ax });
     },
     async matmat(X, options) {
-      const AX = await matmat(A, X, options);
-      return { ...AX, data: combination([1, AX.data], [damping, X.data], { dtype }) };
+      checkInputs("a damped operator", X, shape);
+      const own = { ...X, data: X.data.slice() };
+      const AX = await callMatmat(A, own, { name: "damped", options });
+      return { ...AX, data: combination([1, AX.data], [damping, own.data], { dtype, into: AX.data }) };
     },
     ...(A.quadraticForms && {
       async quadraticForms(X, options) {
-        const forms = await quadraticForms(A, X, options);
-        return forms.map((form, k) => form + damping * dot(column(X, k), column(X, k)));
+        checkInputs("a damped operator", X, shape);
+        const squares = Float64Array.from({ length: X.columns }, (_, k) => dot(column(X, k), column(X, k)));
+        const forms = await callQuadraticForms(A, X, { name: "damped", options });
+        return forms.map((form, k) => form + damping * squares[k]!);
       },
     }),
     ...(hasAdjoint(A) && { adjoint: () => damped(adjoint(A), damping) }),

@@ -13,7 +13,7 @@ export type FormFunction = (x: Vector, options?: RunOptions) => number | Promise
 /** What an operator is made from. */
 export interface FunctionOperatorOptions {
   readonly shape: readonly [rows: number, columns: number];
-  /** `A x` `[rows]` for x `[columns]`, which it must not change. */
+  /** `A x` `[rows]` for a copy of x `[columns]`, which it may change or give back, as a new vector in each call. */
   readonly matvec: ProductFunction;
   /** `A' x` `[columns]` for x `[rows]`; not needed where A is symmetric. */
   readonly adjoint?: ProductFunction;
@@ -53,9 +53,9 @@ export function functionOperator({
     psd,
     async matvec(x, options) {
       checkInput("a function", x, shape);
-      const y = await matvec(x, options);
+      const y = await matvec(x.slice(), options);
       checkOutput(y, shape);
-      return y === x ? toPrecision(y.slice(), dtype) : toPrecision(y, dtype);
+      return toPrecision(y, dtype);
     },
     ...(quadraticForm && { quadraticForms: formsOf(quadraticForm, shape) }),
     ...(adjoint && {
@@ -80,10 +80,11 @@ function formsOf(
 ): NonNullable<LinearOperator["quadraticForms"]> {
   return async (X, { signal, onProgress } = {}) => {
     checkInputs("a function", X, shape);
+    const own = { ...X, data: X.data.slice() };
     const forms = new Float64Array(X.columns);
     for (let k = 0; k < X.columns; k++) {
       checkSignal("functionOperator", signal, `${k} of ${X.columns} quadratic forms`);
-      const form = await quadraticForm(column(X, k), signal ? { signal } : {});
+      const form = await quadraticForm(column(own, k), signal ? { signal } : {});
       if (typeof form !== "number") {
         const message = `functionOperator expects quadraticForm to give a number, got ${typeof form}; give x' A x of its argument`;
         throw new CurvatureError("argument", message);

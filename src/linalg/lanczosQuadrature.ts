@@ -1,6 +1,7 @@
 import { CurvatureError } from "../errors/index.ts";
 import { stream } from "../random/index.ts";
 import type { Matrix, Precision, Vector } from "../tensors/index.ts";
+import { callMatvec } from "./callOperator.ts";
 import { checkCount, checkDeclaredSymmetric, checkNonnegative, checkSeed, checkState, precision } from "./checks.ts";
 import { type Certainty, certainty, checkConfidence, fewProbesRemark } from "./confidence.ts";
 import { checkDeflation, projectedOut } from "./deflation.ts";
@@ -152,7 +153,7 @@ export async function* quadratureSteps(
   const plan = planned(A, options);
   const columns = A.shape[1];
   const { seed } = options;
-  const B = plan.deflation ? withoutBasis(A, plan.deflation.vectors) : A;
+  const B = plan.deflation ? withoutBasis(A, { name, basis: plan.deflation.vectors }) : A;
   let state: LanczosQuadratureState = options.state ?? { method: NAME, columns, matvecs: 0, seed, quadrature: [] };
   checkState(name, state, { method: NAME, columns, seed });
   const run = products(B, { ...options, name, matvecs: plan.products, used: state.matvecs });
@@ -267,14 +268,17 @@ function checkEigenpairs(
 }
 
 /** `(I - Q Q') A`, which on the complement of eigenvectors Q equals A, and keeps rounding from bringing them back. */
-function withoutBasis(A: LinearOperator, basis: Matrix): LinearOperator {
+function withoutBasis(
+  A: LinearOperator,
+  { name, basis }: { readonly name: string; readonly basis: Matrix },
+): LinearOperator {
   const arithmetic = arithmeticOf(A);
   return {
     shape: A.shape,
     dtype: A.dtype,
     symmetric: true,
     psd: false,
-    matvec: async (x, options) => projectedOut(await A.matvec(x, options), basis, arithmetic),
+    matvec: async (x, options) => projectedOut(await callMatvec(A, x, { name, options }), basis, arithmetic),
     ...(A.arithmetic ? { arithmetic: A.arithmetic } : {}),
   };
 }

@@ -1,6 +1,7 @@
 import { CurvatureError } from "../errors/index.ts";
 import { formatDims, type Vector, zeros } from "../tensors/index.ts";
 import { adjoint } from "./adjoint.ts";
+import { callMatvec } from "./callOperator.ts";
 import { checkDeclaredSymmetric, checkNonnegative, checkOperator, checkVector, precision } from "./checks.ts";
 import { inUnits } from "./extremeScale.ts";
 import { solverRun } from "./linearSolver.ts";
@@ -71,7 +72,10 @@ async function* dampedSteps<R extends object>(
   const below = zeros(rows + columns, precision(A));
   below.set(b);
   const terms = { residual: "sqrt(||r||^2 + damping ||x||^2)", gradient: "||A' r - damping x||" };
-  const end = yield* solverRun({ ...method, terms }, { A: stacked(A, Math.sqrt(damping)), b: below, options });
+  const end = yield* solverRun(
+    { ...method, terms },
+    { A: stacked(A, { name, factor: Math.sqrt(damping) }), b: below, options },
+  );
   const { x, residualNorm } = end.result;
   const squared = residualNorm ** 2 - damping * dot(x, x);
   const own = end.residual ? norm(end.residual.subarray(0, rows)) : Math.sqrt(Math.max(squared, 0));
@@ -87,7 +91,10 @@ function checkPreconditioner(name: string, M: LinearOperator, A: LinearOperator)
 }
 
 /** `[A; factor I]`, a product with it costs one with A. */
-function stacked(A: LinearOperator, factor: number): LinearOperator {
+function stacked(
+  A: LinearOperator,
+  { name, factor }: { readonly name: string; readonly factor: number },
+): LinearOperator {
   const [rows, columns] = A.shape;
   const dtype = precision(A);
   const transpose = (): LinearOperator => {
@@ -98,10 +105,10 @@ function stacked(A: LinearOperator, factor: number): LinearOperator {
       symmetric: false,
       psd: false,
       async matvec(y, options) {
-        const upper = await At.matvec(y.subarray(0, rows), options);
-        return combination([1, entries(upper, columns)], [factor, y.subarray(rows)], { dtype });
+        const upper = await callMatvec(At, y.subarray(0, rows), { name, options });
+        return combination([1, upper], [factor, y.subarray(rows)], { dtype });
       },
-      adjoint: () => stacked(A, factor),
+      adjoint: () => stacked(A, { name, factor }),
     };
   };
   return {
@@ -111,19 +118,12 @@ function stacked(A: LinearOperator, factor: number): LinearOperator {
     psd: false,
     async matvec(x, options) {
       const y = zeros(rows + columns, dtype);
-      y.set(entries(await A.matvec(x, options), rows));
+      y.set(await callMatvec(A, x, { name, options }));
       axpy(factor, x, y.subarray(rows));
       return y;
     },
     ...(hasAdjoint(A) && { adjoint: transpose }),
   };
-}
-
-/** A product, if it has as many entries as the operator's shape says. */
-function entries(y: Vector, length: number): Vector {
-  if (y?.length === length) return y;
-  const message = `expected products of ${length} entries as the operator's shape says, got ${y?.length}`;
-  throw new CurvatureError("shape", `${message}; correct its shape or matvec`);
 }
 
 /** Ending of a run whose preconditioner gives `g' M g <= 0`. */

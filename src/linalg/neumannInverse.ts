@@ -64,9 +64,10 @@ export function neumannInverse(A: LinearOperator, options: NeumannOptions): Line
     psd: A.psd,
     async matvec(b, run = {}) {
       checkVector(NAME, b, { what: "the vector", length: A.shape[1] });
+      const own = b.slice();
       const alpha = await step(run);
       const counted = products(A, { ...run, name: NAME, matvecs: terms });
-      return series(toPrecision(b, precision(A)), counted, { ...options, damping, alpha });
+      return series(toPrecision(own, precision(A)), counted, { ...options, damping, alpha });
     },
   };
 }

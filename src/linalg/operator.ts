@@ -34,6 +34,14 @@ export interface Arithmetic {
 /**
  * Linear map known by its products, `x -> A x`. Nothing else is needed by the algorithms of this folder: any object with
  * `shape`, `dtype`, `symmetric`, `psd` and `matvec` will do.
+ *
+ * Every product is memory of its own, since algorithms keep products and write over them. Algorithms refuse an operator that returns an array
+ * a second time, even as another view of it. Two exceptions are taken care of: an operator may return its argument, which is then copied, and
+ * products may be separate parts of one larger array. Algorithms also refuse products of another length, and end with status "nonfinite", or
+ * throw where they return numbers alone, when an entry is infinite or NaN.
+ *
+ * Operators made by this library read their input before they return the promise of a product, so that the caller may write over it at once;
+ * those made from other operators (`compose`, `scale`, ...) do so if these do.
  */
 export interface LinearOperator {
   readonly shape: readonly [rows: number, columns: number];
@@ -42,7 +50,7 @@ export interface LinearOperator {
   readonly symmetric: boolean;
   /** Positive semidefinite; implies `symmetric`. */
   readonly psd: boolean;
-  /** `A x`, as a new vector of `shape[0]` entries; never keeps or changes `x` (`shape[1]` entries). */
+  /** `A x`, as a new vector of `shape[0]` entries; never keeps or changes `x` (`shape[1]` entries) and has read it when it returns. */
   matvec(x: Vector, options?: RunOptions): Promise<Vector>;
   /** `A X` for the K columns of X at once; counts as K matvecs. */
   matmat?(X: Matrix, options?: RunOptions): Promise<Matrix>;

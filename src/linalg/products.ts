@@ -1,9 +1,8 @@
 import { CurvatureError } from "../errors/index.ts";
-import { column, type Matrix, toPrecision, type Vector } from "../tensors/index.ts";
+import { column, type Matrix, type Vector } from "../tensors/index.ts";
 import { adjoint } from "./adjoint.ts";
-import { precision } from "./checks.ts";
+import { receivedForms, receivedMatrix, receivedVector } from "./callOperator.ts";
 import type { LinearOperator, RunOptions } from "./operator.ts";
-import { checkedForms } from "./quadraticForms.ts";
 import { isFiniteVector } from "./vector.ts";
 
 /** Why an algorithm has to stop with what it has. */
@@ -109,10 +108,10 @@ async function product(
   },
 ): Promise<Vector | Interruption> {
   const { signal } = ledger;
-  const y = await guarded(ledger, { width: 1, state, work: () => operator.matvec(x, signal ? { signal } : {}) });
-  if (y !== undefined && isInterruption(y)) return y;
-  // Algorithms write over products. An operator that returns its argument, as an identity may, would have them write over that.
-  return checked(ledger, operator, { y: y === x ? y.slice() : y, count: ledger.count, isFinite });
+  const made = await guarded(ledger, { width: 1, state, work: () => operator.matvec(x, signal ? { signal } : {}) });
+  if ("interruption" in made) return made.interruption;
+  const y = receivedVector(operator, made.result, { name: ledger.name, given: x, owner: ledger.A });
+  return finite(ledger, y, { count: ledger.count, isFinite });
 }
 
 async function block(ledger: Ledger, X: Matrix, state: () => unknown) {
@@ -120,13 +119,13 @@ async function block(ledger: Ledger, X: Matrix, state: () => unknown) {
   const columns: Vector[] = [];
   const together = A.matmat !== undefined && X.columns > 1;
   const work = () => A.matmat!(X, signal ? { signal } : {});
-  const whole = together ? await guarded(ledger, { width: X.columns, state, work }) : undefined;
-  if (whole && "status" in whole) return { columns, interruption: whole };
+  const made = together ? await guarded(ledger, { width: X.columns, state, work }) : undefined;
+  if (made && "interruption" in made) return { columns, interruption: made.interruption };
+  const whole = made && receivedMatrix(A, made.result, { name: ledger.name, given: X.data, columns: X.columns });
   const before = ledger.count - X.columns;
-  const own = (y: Vector) => (whole?.data === X.data ? y.slice() : y);
   for (let k = 0; k < X.columns; k++) {
     const y = whole
-      ? checked(ledger, A, { y: own(column(whole, k)), count: before + k + 1 })
+      ? finite(ledger, column(whole, k), { count: before + k + 1 })
       : await product(ledger, { operator: A, x: column(X, k), state });
     if (isInterruption(y)) return { columns, interruption: y };
     columns.push(y);
@@ -138,8 +137,8 @@ async function forms(ledger: Ledger, X: Matrix, state: () => unknown) {
   const { A, name, signal } = ledger;
   const work = () => A.quadraticForms!(X, signal ? { signal } : {});
   const made = await guarded(ledger, { width: X.columns, state, work, what: "quadratic form" });
-  if ("status" in made) return { values: new Float64Array(0), interruption: made };
-  const values = checkedForms(name, made, X.columns);
+  if ("interruption" in made) return { values: new Float64Array(0), interruption: made.interruption };
+  const values = receivedForms(name, made.result, X.columns);
   const at = values.findIndex((value) => !Number.isFinite(value));
   if (at < 0) return { values };
   const happened = `quadratic form ${ledger.count - X.columns + at + 1} of ${name} is infinite or NaN`;
@@ -155,17 +154,16 @@ async function guarded<T>(
     work,
     what = "product",
   }: { width: number; state: () => unknown; work: () => Promise<T>; what?: "product" | "quadratic form" },
-): Promise<T | Interruption> {
+): Promise<{ readonly result: T } | { readonly interruption: Interruption }> {
   const { name, signal } = ledger;
-  const aborted = (): Interruption => ({
-    status: "aborted",
-    happened: `${name} was aborted after ${ledger.count} products`,
+  const aborted = () => ({
+    interruption: { status: "aborted" as const, happened: `${name} was aborted after ${ledger.count} products` },
   });
   if (signal?.aborted) return aborted();
   try {
     const result = await work();
     ledger.count += width;
-    return result;
+    return { result };
   } catch (cause) {
     if (signal?.aborted) return aborted();
     const code = cause instanceof CurvatureError ? cause.code : "runtime";
@@ -177,20 +175,15 @@ async function guarded<T>(
   }
 }
 
-/** A product in the operator's precision, for the algorithm to write over, if it has the right length and every entry is finite. */
-function checked(
+/** A product, if every entry is finite. */
+function finite(
   { name }: Ledger,
-  A: LinearOperator,
+  y: Vector,
   {
-    y,
     count,
     isFinite = isFiniteVector,
-  }: { readonly y: Vector; readonly count: number; readonly isFinite?: ((y: Vector) => boolean) | undefined },
+  }: { readonly count: number; readonly isFinite?: ((y: Vector) => boolean) | undefined },
 ): Vector | Interruption {
-  if (y?.length !== A.shape[0]) {
-    const message = `${name} expected products of ${A.shape[0]} entries as the operator's shape says, got ${y?.length}; correct its shape or matvec`;
-    throw new CurvatureError("shape", message);
-  }
-  if (isFinite(y)) return toPrecision(y, precision(A));
+  if (isFinite(y)) return y;
   return { status: "nonfinite", happened: `product ${count} of ${name} has entries that are infinite or NaN` };
 }

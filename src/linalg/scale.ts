@@ -1,10 +1,10 @@
 import { toPrecision, type Vector } from "../tensors/index.ts";
 import { adjoint } from "./adjoint.ts";
+import { callMatmat, callMatvec } from "./callOperator.ts";
 import { checkOperator, precision } from "./checks.ts";
-import { matmat } from "./matmat.ts";
 import type { LinearOperator } from "./operator.ts";
-import { quadraticForms } from "./quadraticForms.ts";
-import { checkInput, checkScalar, exactTrace, hasAdjoint, sharedArithmetic } from "./structure.ts";
+import { callQuadraticForms } from "./quadraticForms.ts";
+import { checkInput, checkInputs, checkScalar, exactTrace, hasAdjoint, sharedArithmetic } from "./structure.ts";
 import { scaled } from "./vector.ts";
 
 /**
@@ -29,14 +29,18 @@ export function scale(A: LinearOperator, factor: number): LinearOperator {
     psd: A.psd && factor >= 0,
     async matvec(x, options) {
       checkInput("a multiple", x, shape);
-      return times(await A.matvec(x, options));
+      return times(await callMatvec(A, x, { name: "scale", options }));
     },
     async matmat(X, options) {
-      const AX = await matmat(A, X, options);
+      checkInputs("a multiple", X, shape);
+      const AX = await callMatmat(A, X, { name: "scale", options });
       return { ...AX, data: times(AX.data) };
     },
     ...(A.quadraticForms && {
-      quadraticForms: async (X, options) => (await quadraticForms(A, X, options)).map((form) => factor * form),
+      async quadraticForms(X, options) {
+        checkInputs("a multiple", X, shape);
+        return (await callQuadraticForms(A, X, { name: "scale", options })).map((form) => factor * form);
+      },
     }),
     ...(hasAdjoint(A) && { adjoint: () => scale(adjoint(A), factor) }),
     ...sharedArithmetic([A], { length: shape[0], dtype }),

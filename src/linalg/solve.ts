@@ -1,6 +1,7 @@
 import { CurvatureError } from "../errors/index.ts";
 import { toPrecision, type Vector } from "../tensors/index.ts";
 import { bicgstab } from "./bicgstab.ts";
+import { callMatvec, checkProducts } from "./callOperator.ts";
 import { cg } from "./cg.ts";
 import { cgls } from "./cgls.ts";
 import { checkNonnegative, checkVector, precision } from "./checks.ts";
@@ -100,7 +101,8 @@ async function byInverse(A: LinearOperator, b: Vector, options: SolveOptions): P
   checkVector("solve", b, { what: "b", length: A.shape[1] });
   const { tolerance = precision(A) === "float32" ? 1e-4 : 1e-8, signal } = options;
   const right = toPrecision(b, precision(A));
-  const x = await A.inverse({ damping: 0 }).matvec(right, signal ? { signal } : {});
+  const x = await callMatvec(A.inverse({ damping: 0 }), right, { name: "solve", options: signal ? { signal } : {} });
+  checkProducts("solve", x, x.length);
   const run = products(A, { ...options, name: "solve", matvecs: 1 });
   const Ax = await run.matvec(x, () => undefined);
   if (isInterruption(Ax)) {

@@ -1,6 +1,6 @@
 import { CurvatureError } from "../errors/index.ts";
 import { adjoint } from "./adjoint.ts";
-import { checkNonnegative, checkSquare, precision } from "./checks.ts";
+import { checkNonnegative, checkSquare, checkVector, precision } from "./checks.ts";
 import { damped } from "./damped.ts";
 import { explainSolver } from "./explainSolver.ts";
 import type { LinearOperator } from "./operator.ts";
@@ -31,7 +31,8 @@ export function solverInverse(
     // cg finds a solution only where it meets no negative curvature.
     psd: A.symmetric && (A.psd || method === "cg"),
     async matvec(b, run = {}) {
-      const { x, status, message } = await solve(A, b, { ...options, ...run, method });
+      checkVector("solverInverse", b, { what: "the vector", length: A.shape[1] });
+      const { x, status, message } = await solve(A, b.slice(), { ...options, ...run, method });
       if (status === "converged") return x;
       const code = status === "aborted" ? "aborted" : "numeric";
       throw new CurvatureError(code, `solverInverse has no solution by ${method} (${status}): ${message}`);

@@ -49,17 +49,18 @@ export function spectralInverse(
     psd: psd && damping >= 0,
     async matvec(x) {
       checkInput(title, x, shape);
-      return (await products({ rows, columns: 1, data: x })).data;
+      return (await products({ rows, columns: 1, data: x.slice() })).data;
     },
     async matmat(X) {
       checkInputs(title, X, shape);
-      return products(X);
+      return products({ ...X, data: X.data.slice() });
     },
     async quadraticForms(X) {
       checkInputs(title, X, shape);
+      const own = { ...X, data: X.data.slice() };
       const { weights, vectors } = await inverted();
-      const forms = weightedSquares(vectors, weights, X);
-      return rest === 0 ? forms : forms.map((form, k) => form + rest * dot(column(X, k), column(X, k)));
+      const forms = weightedSquares(vectors, weights, own);
+      return rest === 0 ? forms : forms.map((form, k) => form + rest * dot(column(own, k), column(own, k)));
     },
     async diagonal() {
       const { weights, vectors } = await inverted();

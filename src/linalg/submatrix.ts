@@ -1,10 +1,10 @@
 import { CurvatureError } from "../errors/index.ts";
 import { type Matrix, type Precision, type Vector, zeros } from "../tensors/index.ts";
 import { adjoint } from "./adjoint.ts";
+import { callMatmat, callMatvec } from "./callOperator.ts";
 import { checkOperator, precision } from "./checks.ts";
-import { matmat } from "./matmat.ts";
 import type { LinearOperator } from "./operator.ts";
-import { quadraticForms } from "./quadraticForms.ts";
+import { callQuadraticForms } from "./quadraticForms.ts";
 import { checkInput, checkInputs, hasAdjoint, sum } from "./structure.ts";
 
 /** Positions in a vector, from 0. */
@@ -37,11 +37,14 @@ export function submatrix(
     async matvec(x, options) {
       checkInput("a submatrix", x, shape);
       const inner = scatter({ rows: x.length, columns: 1, data: x }, { indices: columns, length: A.shape[1], dtype });
-      return gather(await A.matvec(inner.data, options), rows, dtype);
+      return gather(await callMatvec(A, inner.data, { name: "submatrix", options }), rows, dtype);
     },
     async matmat(X, options) {
       checkInputs("a submatrix", X, shape);
-      const Y = await matmat(A, scatter(X, { indices: columns, length: A.shape[1], dtype }), options);
+      const Y = await callMatmat(A, scatter(X, { indices: columns, length: A.shape[1], dtype }), {
+        name: "submatrix",
+        options,
+      });
       const data = zeros(rows.length * Y.columns, dtype);
       for (let k = 0; k < Y.columns; k++) {
         data.set(gather(Y.data.subarray(k * Y.rows, (k + 1) * Y.rows), rows, dtype), k * rows.length);
@@ -52,7 +55,8 @@ export function submatrix(
       A.quadraticForms && {
         async quadraticForms(X, options) {
           checkInputs("a submatrix", X, shape);
-          return quadraticForms(A, scatter(X, { indices: columns, length: A.shape[1], dtype }), options);
+          const inner = scatter(X, { indices: columns, length: A.shape[1], dtype });
+          return callQuadraticForms(A, inner, { name: "submatrix", options });
         },
       }),
     ...(hasAdjoint(A) && { adjoint: () => submatrix(adjoint(A), { rows: columns, columns: rows }) }),

@@ -1,7 +1,7 @@
 import { CurvatureError } from "../errors/index.ts";
 import { formatDims, type Matrix, type Vector, zeros } from "../tensors/index.ts";
+import { callMatmat, checkProducts } from "./callOperator.ts";
 import { checkCount, checkOperator, precision } from "./checks.ts";
-import { matmat } from "./matmat.ts";
 import type { LinearOperator, RunOptions } from "./operator.ts";
 import { checkSignal } from "./structure.ts";
 
@@ -17,7 +17,8 @@ export interface ToDenseOptions extends RunOptions {
  * Dense matrix `[m, n]` of an operator, by products with unit vectors: n of them, or as many as columns are asked for. Column k of
  * the result belongs to `columns[k]`. Meant for n up to some thousand.
  *
- * @throws CurvatureError "argument" for an index out of range or a matrix larger than an array can be, "aborted" when the signal stops it
+ * @throws CurvatureError "argument" for an index out of range, a matrix larger than an array can be, or an operator that returns the same array
+ * again, "shape" for products of another length, "numeric" for entries that are not finite, "aborted" when the signal stops it
  */
 export async function toDense(
   A: LinearOperator,
@@ -34,10 +35,12 @@ export async function toDense(
     const count = Math.min(columnsAtOnce, length - start);
     const units = zeros(width * count, precision(A));
     for (let k = 0; k < count; k++) units[k * width + (columns ? columns[start + k]! : start + k)] = 1;
-    const block = await matmat(A, { rows: width, columns: count, data: units }, signal ? { signal } : {});
+    const X = { rows: width, columns: count, data: units };
+    const block = await callMatmat(A, X, { name: "toDense", options: signal ? { signal } : {} });
     data.set(block.data, start * rows);
     onProgress?.({ stage: "toDense", done: start + count, total: length });
   }
+  checkProducts("toDense", data, rows);
   return { rows, columns: length, data };
 }
 

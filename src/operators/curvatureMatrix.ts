@@ -1,10 +1,9 @@
 import { unwrittenVector } from "#runtime";
-import { CurvatureError } from "../errors/index.ts";
 import { input, type Value } from "../graph/index.ts";
 import type { LinearOperator, RunOptions } from "../linalg/operator.ts";
-import { type Matrix, toPrecision, type Vector, zeros } from "../tensors/index.ts";
+import { type Matrix, type Vector, zeros } from "../tensors/index.ts";
 import { checkRisk } from "./checkRisk.ts";
-import { checkLength, vectorFeeds, vectorName } from "./flatVectors.ts";
+import { checkColumns, checkLength, copyInPrecision, vectorFeeds, vectorName } from "./flatVectors.ts";
 import { allColumns } from "./productPrograms.ts";
 import type { BatchConstants, BatchGraph, BatchProduct, BuiltProduct, PassOptions, Risk, Tensors } from "./risk.ts";
 
@@ -87,12 +86,13 @@ function products(
   return {
     async matvec(x, options = {}) {
       checkLength(x, size);
-      return multiply({ count: 1, feeds: vectorFeeds(toPrecision(x, dtype), parameters) }, options);
+      return multiply({ count: 1, feeds: vectorFeeds(copyInPrecision(x, dtype), parameters) }, options);
     },
     async matmat(X, options = {}) {
       checkColumns(X, size);
       let data: Vector | undefined;
-      for (const { first, ...columns } of chunks(risk, X, await engine.columnsAtOnce(product))) {
+      const own = { ...X, data: copyInPrecision(X.data, dtype) };
+      for (const { first, ...columns } of chunks(risk, own, await engine.columnsAtOnce(product))) {
         const part = await multiply(columns, options);
         if (columns.count === X.columns) return { rows: size, columns: X.columns, data: part };
         data ??= unwrittenVector(size * X.columns, dtype);
@@ -108,13 +108,14 @@ function quadraticForms(
   definition: DefinitionWithConstants,
   constants: PreparedConstants | undefined,
 ): NonNullable<LinearOperator["quadraticForms"]> {
-  const { engine, size } = risk;
+  const { engine, size, dtype } = risk;
   const product = batchProduct(definition, "form", (...values) => ({ outputs: { form: definition.form!(...values) } }));
   return async (X, options = {}) => {
     checkColumns(X, size);
+    const own = { ...X, data: copyInPrecision(X.data, dtype) };
     if (constants) await constants.prepare(options);
     const forms = new Float64Array(X.columns);
-    for (const { first, ...columns } of chunks(risk, X, await engine.columnsAtOnce(product))) {
+    for (const { first, ...columns } of chunks(risk, own, await engine.columnsAtOnce(product))) {
       const { form } = await engine.total(product, passOf(columns, constants, options));
       forms.set(form.data as Vector, first);
     }
@@ -132,24 +133,15 @@ interface Columns {
   readonly feeds: Tensors;
 }
 
-/** The columns of X, at most `most` at once, in chunks of like size. */
-function* chunks({ parameters, size, dtype }: Risk, X: Matrix, most: number): Generator<Columns & { first: number }> {
+/** The columns of X, in the risk's precision, at most `most` at once, in chunks of like size. */
+function* chunks({ parameters, size }: Risk, X: Matrix, most: number): Generator<Columns & { first: number }> {
   const atOnce = Math.ceil(X.columns / Math.max(Math.ceil(X.columns / most), 1));
-  const given = toPrecision(X.data, dtype);
   for (let first = 0; first < X.columns; first += atOnce) {
     const count = Math.min(atOnce, X.columns - first);
-    const data = given.subarray(first * size, (first + count) * size);
+    const data = X.data.subarray(first * size, (first + count) * size);
     const feeds = count === 1 ? vectorFeeds(data, parameters) : { [allColumns]: { data, dims: [count, size] } };
     yield { first, count, feeds };
   }
-}
-
-function checkColumns({ rows, columns, data }: Matrix, size: number): void {
-  if (rows === size && data.length === rows * columns) return;
-  throw new CurvatureError(
-    "shape",
-    `the risk has ${size} parameter entries, got a matrix of ${rows} rows and ${columns} columns with ${data.length} numbers`,
-  );
 }
 
 /** Products by the function that they are built with, so that definitions with the same function share programs. */

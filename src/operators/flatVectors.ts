@@ -1,7 +1,7 @@
 import { unwrittenVector } from "#runtime";
 import { CurvatureError } from "../errors/index.ts";
 import { addCompensated } from "../linalg/vector.ts";
-import { type Precision, sizeOf, type Tensor, toPrecision, type Vector, zeros } from "../tensors/index.ts";
+import { type Matrix, type Precision, sizeOf, type Tensor, toPrecision, type Vector, zeros } from "../tensors/index.ts";
 import type { RiskParameter } from "./risk.ts";
 
 /** Place of a value's entries in a flat vector. */
@@ -69,9 +69,45 @@ function joinedParts(parts: readonly FlatPart[], length: number, dtype: Precisio
  * @throws CurvatureError "shape"
  */
 export function checkLength(vector: Vector, size: number): void {
-  if (vector.length !== size) {
-    throw new CurvatureError("shape", `the risk has ${size} parameter entries, got a vector of ${vector.length}`);
-  }
+  checkVectorLength(vector, size, `the risk has ${size} parameter entries`);
+}
+
+/**
+ * Checks a vector of a product; `expected` says which length it should have.
+ *
+ * @throws CurvatureError "shape"
+ */
+export function checkVectorLength(vector: Vector, length: number, expected: string): void {
+  const isVector = vector instanceof Float32Array || vector instanceof Float64Array;
+  if (isVector && vector.length === length) return;
+  const got = isVector ? `a vector of ${vector.length}` : `${typeof vector}; pass a Float32Array or Float64Array`;
+  throw new CurvatureError("shape", `${expected}, got ${got}`);
+}
+
+/**
+ * Checks the columns that a user passed.
+ *
+ * @throws CurvatureError "shape"
+ */
+export function checkColumns(matrix: Matrix, size: number): void {
+  const { rows, columns, data } = matrix ?? {};
+  const isVector = data instanceof Float32Array || data instanceof Float64Array;
+  if (isVector && rows === size && data.length === rows * columns) return;
+  const entries = isVector ? data.length : "no";
+  throw new CurvatureError(
+    "shape",
+    `the risk has ${size} parameter entries, got a matrix of ${rows} rows and ${columns} columns with ${entries} numbers`,
+  );
+}
+
+/**
+ * The vector in a precision, as a copy. A product waits for those before it, and its caller may write over the vector meanwhile: a product
+ * makes this copy before it returns its promise.
+ */
+export function copyInPrecision(vector: Vector, dtype: Precision): Vector {
+  const copy = unwrittenVector(vector.length, dtype);
+  copy.set(vector);
+  return copy;
 }
 
 /** The parts of a flat vector as feeds of the vectors that a matrix is multiplied with, views. */

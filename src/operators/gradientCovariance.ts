@@ -3,7 +3,7 @@ import type { LinearOperator, RunOptions } from "../linalg/operator.ts";
 import { axpy, dot } from "../linalg/vector.ts";
 import { column, type Matrix, toPrecision, type Vector } from "../tensors/index.ts";
 import { checkRisk } from "./checkRisk.ts";
-import { checkLength } from "./flatVectors.ts";
+import { checkColumns, checkLength } from "./flatVectors.ts";
 import { gradientSecondMoment } from "./gradientSecondMoment.ts";
 import type { Risk } from "./risk.ts";
 
@@ -41,21 +41,27 @@ export function gradientCovariance(risk: Risk, { mean }: GradientCovarianceOptio
     ...second,
     psd: share === 1,
     async matvec(x, options = {}) {
-      const result = Float64Array.from(await second.matvec(x, options));
-      subtractMean(result, { g: await gradient(options), x });
+      checkLength(x, size);
+      const own = x.slice();
+      const result = Float64Array.from(await second.matvec(own, options));
+      subtractMean(result, { g: await gradient(options), x: own });
       return toPrecision(result, dtype);
     },
     async matmat(X, options = {}): Promise<Matrix> {
-      const products = await second.matmat!(X, options);
+      checkColumns(X, size);
+      const own = { ...X, data: X.data.slice() };
+      const products = await second.matmat!(own, options);
       const g = await gradient(options);
       const result = { ...products, data: Float64Array.from(products.data) };
-      for (let k = 0; k < X.columns; k++) subtractMean(column(result, k), { g, x: column(X, k) });
+      for (let k = 0; k < X.columns; k++) subtractMean(column(result, k), { g, x: column(own, k) });
       return { rows: size, columns: X.columns, data: toPrecision(result.data, dtype) };
     },
     async quadraticForms(X, options = {}) {
-      const forms = await second.quadraticForms!(X, options);
+      checkColumns(X, size);
+      const own = { ...X, data: X.data.slice() };
+      const forms = await second.quadraticForms!(own, options);
       const g = await gradient(options);
-      return forms.map((form, k) => form - share * dot(g, column(X, k)) ** 2);
+      return forms.map((form, k) => form - share * dot(g, column(own, k)) ** 2);
     },
   };
 }

@@ -1,11 +1,10 @@
 import { jvp, vjp } from "../autodiff/index.ts";
-import { CurvatureError } from "../errors/index.ts";
 import { input } from "../graph/index.ts";
 import type { LinearOperator, RunOptions } from "../linalg/operator.ts";
 import { zeros as zeroValue } from "../primitives/index.ts";
-import { toPrecision, type Vector, zeros } from "../tensors/index.ts";
+import { type Vector, zeros } from "../tensors/index.ts";
 import { checkRisk } from "./checkRisk.ts";
-import { checkLength, vectorFeeds, vectorName } from "./flatVectors.ts";
+import { checkLength, checkVectorLength, copyInPrecision, vectorFeeds, vectorName } from "./flatVectors.ts";
 import type { BatchProduct, Risk } from "./risk.ts";
 import { rowsOf } from "./rowProduct.ts";
 
@@ -57,7 +56,7 @@ function forwardProduct(risk: Risk, perRow: number): LinearOperator["matvec"] {
   const { engine, parameters, size, dtype, rows } = risk;
   return async (x: Vector, options: RunOptions = {}): Promise<Vector> => {
     checkLength(x, size);
-    const vectors = vectorFeeds(toPrecision(x, dtype), parameters);
+    const vectors = vectorFeeds(copyInPrecision(x, dtype), parameters);
     const result = zeros(rows * perRow, dtype);
     await engine.run(forward, {
       feed: () => vectors,
@@ -71,10 +70,8 @@ function forwardProduct(risk: Risk, perRow: number): LinearOperator["matvec"] {
 function adjointProduct({ engine, dtype, rows }: Risk, perRow: number): LinearOperator["matvec"] {
   return async (u: Vector, options: RunOptions = {}): Promise<Vector> => {
     const length = rows * perRow;
-    if (u.length !== length) {
-      throw new CurvatureError("shape", `the Jacobian has ${length} rows, got a vector of ${u.length}`);
-    }
-    const vector = toPrecision(u, dtype);
+    checkVectorLength(u, length, `the Jacobian has ${length} rows`);
+    const vector = copyInPrecision(u, dtype);
     return engine.sum(backward, { feed: (batch) => ({ u: rowsOf(vector, { ...batch, size: perRow }) }), options });
   };
 }

@@ -1,6 +1,6 @@
-import { CurvatureError } from "../errors/index.ts";
 import type { RunOptions } from "../linalg/operator.ts";
-import { type Tensor, toPrecision, type Vector, zeros } from "../tensors/index.ts";
+import { type Tensor, type Vector, zeros } from "../tensors/index.ts";
+import { checkVectorLength, copyInPrecision } from "./flatVectors.ts";
 import type { BatchProduct, Risk } from "./risk.ts";
 
 /** A product whose vector and result both belong to rows of the data: batches do not meet. */
@@ -18,13 +18,9 @@ export function rowProduct(risk: Risk, { product, sizes, name }: RowProductOptio
   const { engine, rows, dtype } = risk;
   const [inputSize, outputSize] = sizes;
   return async (u: Vector, options: RunOptions = {}): Promise<Vector> => {
-    if (u.length !== rows * inputSize) {
-      throw new CurvatureError(
-        "shape",
-        `the ${name} takes vectors of ${rows * inputSize} entries (${rows} rows of ${inputSize}), got ${u.length}`,
-      );
-    }
-    const vector = toPrecision(u, dtype);
+    const length = rows * inputSize;
+    checkVectorLength(u, length, `the ${name} takes vectors of ${length} entries (${rows} rows of ${inputSize})`);
+    const vector = copyInPrecision(u, dtype);
     const result = zeros(rows * outputSize, dtype);
     await engine.run(product, {
       feed: (batch) => ({ u: rowsOf(vector, { ...batch, size: inputSize }) }),

@@ -34,6 +34,7 @@ import { xnysdiag, xnysdiagSteps } from "../../src/linalg/xnysdiag.ts";
 import { xnystrace, xnystraceSteps } from "../../src/linalg/xnystrace.ts";
 import { xtrace, xtraceSteps } from "../../src/linalg/xtrace.ts";
 import type { Precision } from "../../src/tensors/index.ts";
+import { brokenMatmats, brokenMatvecs, returningItsArgument, unusualMatvecs } from "./foreignOperators.ts";
 import { counted, geometric, operatorOf, randomVector, rotated } from "./knownOperators.ts";
 
 // What every algorithm promises, whatever it computes.
@@ -321,6 +322,41 @@ describe.each(names)("%s", (name) => {
         expect(numbersIn(result).every(Number.isFinite)).toBe(true);
       }
     }
+  });
+
+  test.each(Object.entries(brokenMatvecs))("refuses products that are %s", async (_, { of, message }) => {
+    await expect(run(name, of(A), { matvecs: 30, seed: 1 })).rejects.toThrow(message);
+  });
+
+  test.each(Object.entries(brokenMatmats))(
+    "refuses products at once that are %s, or makes none",
+    async (_, { of, message }) => {
+      let calls = 0;
+      const B = of(A);
+      const C: LinearOperator = {
+        ...B,
+        matmat(X, options) {
+          calls++;
+          return B.matmat!(X, options);
+        },
+      };
+      const ended = run(name, C, { matvecs: 30, seed: 1 }).then(
+        () => "without an error",
+        (error: Error) => error.message,
+      );
+      const end = await ended;
+      if (calls > (message.source.includes("new array") ? 1 : 0)) expect(end).toMatch(message);
+      else expect(end).toBe("without an error");
+    },
+  );
+
+  test("takes products that share an array without overlapping, and an identity that returns its argument", async () => {
+    const options = { matvecs: 20, seed: 1 };
+    for (const of of Object.values(unusualMatvecs))
+      expect(await run(name, of(A), options)).toEqual(await run(name, A, options));
+    const own = returningItsArgument(50);
+    const copying: LinearOperator = { ...own, matvec: async (x) => x.slice() };
+    expect(await run(name, own, options)).toEqual(await run(name, copying, options));
   });
 
   test("refuses what it cannot take, at the door", async () => {

@@ -10,6 +10,7 @@ import type { Outcome } from "../../src/linalg/result.ts";
 import { stateStore } from "../../src/linalg/stateStore.ts";
 import type { Precision } from "../../src/tensors/index.ts";
 import { eigensolverRows } from "./eigensolverRows.ts";
+import { brokenMatvecs, returningItsArgument, unusualMatvecs } from "./foreignOperators.ts";
 import { counted, geometric, randomVector, rotated } from "./knownOperators.ts";
 import { solverRows } from "./solverRows.ts";
 
@@ -166,6 +167,19 @@ describe.each(Object.keys(methods))("%s", (name) => {
       expect(copy).toEqual(state);
       expect(await run(name, A, { ...options, state: copy as never })).toEqual(next.value);
     }
+  });
+
+  test.each(Object.entries(brokenMatvecs))("refuses products that are %s", async (_, { of, message }) => {
+    await expect(run(name, of(A), { matvecs: 30 })).rejects.toThrow(message);
+  });
+
+  test("takes products that share an array without overlapping, and an identity that returns its argument", async () => {
+    const options = { matvecs: 24 };
+    const expected = await run(name, A, options);
+    for (const of of Object.values(unusualMatvecs)) expect(await run(name, of(A), options)).toEqual(expected);
+    const own = returningItsArgument(50);
+    const copying: LinearOperator = { ...own, matvec: async (x) => x.slice() };
+    expect(await run(name, own, options)).toEqual(await run(name, copying, options));
   });
 
   test("refuses the state of another method, and budgets that are none", async () => {

@@ -113,7 +113,7 @@ describe("derivatives in an input refuse", () => {
     const risk = await riskAt(x, rows);
     const H = inputHessian(risk, { input: "x" });
     await expect(H.matvec(new Float64Array(3))).rejects.toThrow(
-      "the input Hessian takes vectors of 15 entries (5 rows of 3), got 3",
+      "the input Hessian takes vectors of 15 entries (5 rows of 3), got a vector of 3",
     );
     await risk.dispose();
   });
