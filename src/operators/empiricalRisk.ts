@@ -6,6 +6,7 @@ import { type Model, matches, type Pattern } from "../models/index.ts";
 import type { Precision } from "../tensors/index.ts";
 import { attachData } from "./attachData.ts";
 import { checkLogits } from "./checkLogits.ts";
+import { checkWeights } from "./checkWeights.ts";
 import { flatRanges } from "./flatVectors.ts";
 import type { Risk, RiskParameter, Shard } from "./risk.ts";
 import { sharedEngine } from "./riskEngine.ts";
@@ -50,7 +51,7 @@ const MOST_THREADS = 256;
  * the loss twice.
  *
  * @throws CurvatureError "argument" for patterns that match no parameter, "data" for rows that do not fit model or loss,
- *   "model" for outputs that are probabilities where the loss takes logits,
+ *   "model" for outputs that are probabilities where the loss takes logits, and for weights that are not finite,
  *   "unsupported" for operators without a rule, "nondeterministic" where data or model change between two evaluations
  */
 export async function empiricalRisk(options: EmpiricalRiskOptions): Promise<Risk> {
@@ -65,6 +66,7 @@ export async function empiricalRisk(options: EmpiricalRiskOptions): Promise<Risk
   const share = Math.floor(freeMemory() * FREE_SHARE);
   const { model, loss, threads, dtype = "float32", cache = share, memoryLimit = share } = options;
   const chosen = chooseParameters(model, options.parameters);
+  checkWeights(model, { chosen, precision: dtype });
   const outputs = chooseOutputs(model, { loss, output: options.output });
   const bounds = { cache, memoryLimit, ...(threads !== undefined && { threads }) };
   const settings = { model, loss, precision: dtype, outputs, chosen, ...bounds };
