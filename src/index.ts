@@ -131,6 +131,7 @@ export {
   type Risk,
   type RiskEngine,
   type RiskParameter,
+  type RiskSettings,
   type Shard,
   type Tensors,
 } from "./operators/index.ts";

@@ -67,6 +67,7 @@ export async function curvatureReport(risk: Risk, options: CurvatureReportOption
     ...(residualShare ? { residualShare } : {}),
     seed: plan.seed,
     dtype: risk.dtype,
+    cache: risk.settings.cache,
     secondsPerGradient: first.secondsPerGradient,
     seconds: (performance.now() - began) / 1000,
   };

@@ -117,6 +117,8 @@ export interface CurvatureReport {
   readonly residualShare?: Quantity;
   readonly seed: number;
   readonly dtype: "float32" | "float64";
+  /** Bytes that kept residuals could take. Together with batch size, dtype and threads it decides the last bits of products. */
+  readonly cache: number;
   /** Time of one gradient, the unit of cost, and of the whole report. */
   readonly secondsPerGradient: number;
   readonly seconds: number;

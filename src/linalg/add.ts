@@ -3,6 +3,7 @@ import { formatDims } from "../tensors/index.ts";
 import { adjoint } from "./adjoint.ts";
 import { callMatmat, callMatvec } from "./callOperator.ts";
 import { checkOperator } from "./checks.ts";
+import { withInputCopy } from "./inputCopy.ts";
 import type { LinearOperator } from "./operator.ts";
 import { callQuadraticForms } from "./quadraticForms.ts";
 import { checkInput, checkInputs, exactTrace, hasAdjoint, sharedArithmetic, widestPrecision } from "./structure.ts";
@@ -32,25 +33,27 @@ export function add(A: LinearOperator, B: LinearOperator): LinearOperator {
     psd: A.psd && B.psd,
     async matvec(x, options) {
       checkInput("a sum", x, shape);
-      // The caller may write over x as soon as the promise is returned.
-      const own = x.slice();
-      const Ax = await callMatvec(A, own, { name: "add", options });
-      return combination([1, Ax], [1, await callMatvec(B, own, { name: "add", options })], { dtype });
+      return withInputCopy(x, async (own) => {
+        const Ax = await callMatvec(A, own, { name: "add", options });
+        return combination([1, Ax], [1, await callMatvec(B, own, { name: "add", options })], { dtype });
+      });
     },
     async matmat(X, options) {
       checkInputs("a sum", X, shape);
-      const own = { ...X, data: X.data.slice() };
-      const AX = await callMatmat(A, own, { name: "add", options });
-      const BX = await callMatmat(B, own, { name: "add", options });
-      return { ...AX, data: combination([1, AX.data], [1, BX.data], { dtype }) };
+      return withInputCopy(X.data, async (data) => {
+        const AX = await callMatmat(A, { ...X, data }, { name: "add", options });
+        const BX = await callMatmat(B, { ...X, data }, { name: "add", options });
+        return { ...AX, data: combination([1, AX.data], [1, BX.data], { dtype }) };
+      });
     },
     ...((A.quadraticForms || B.quadraticForms) && {
       async quadraticForms(X, options) {
         checkInputs("a sum", X, shape);
-        const own = { ...X, data: X.data.slice() };
-        const a = await callQuadraticForms(A, own, { name: "add", options });
-        const b = await callQuadraticForms(B, own, { name: "add", options });
-        return a.map((form, k) => form + b[k]!);
+        return withInputCopy(X.data, async (data) => {
+          const a = await callQuadraticForms(A, { ...X, data }, { name: "add", options });
+          const b = await callQuadraticForms(B, { ...X, data }, { name: "add", options });
+          return a.map((form, k) => form + b[k]!);
+        });
       },
     }),
     ...(hasAdjoint(A) && hasAdjoint(B) && { adjoint: () => add(adjoint(A), adjoint(B)) }),

@@ -2,6 +2,7 @@ import { column } from "../tensors/index.ts";
 import { adjoint } from "./adjoint.ts";
 import { callMatmat, callMatvec } from "./callOperator.ts";
 import { checkSquare, precision } from "./checks.ts";
+import { withInputCopy } from "./inputCopy.ts";
 import type { LinearOperator } from "./operator.ts";
 import { callQuadraticForms } from "./quadraticForms.ts";
 import { checkInput, checkInputs, checkScalar, exactTrace, hasAdjoint, sharedArithmetic } from "./structure.ts";
@@ -27,16 +28,17 @@ export function damped(A: LinearOperator, damping: number): LinearOperator {
     psd: A.psd && damping >= 0,
     async matvec(x, options) {
       checkInput("a damped operator", x, shape);
-      // The caller may write over x as soon as the promise is returned.
-      const own = x.slice();
-      const Ax = await callMatvec(A, own, { name: "damped", options });
-      return combination([1, Ax], [damping, own], { dtype, into: Ax });
+      return withInputCopy(x, async (own) => {
+        const Ax = await callMatvec(A, own, { name: "damped", options });
+        return combination([1, Ax], [damping, own], { dtype, into: Ax });
+      });
     },
     async matmat(X, options) {
       checkInputs("a damped operator", X, shape);
-      const own = { ...X, data: X.data.slice() };
-      const AX = await callMatmat(A, own, { name: "damped", options });
-      return { ...AX, data: combination([1, AX.data], [damping, own.data], { dtype, into: AX.data }) };
+      return withInputCopy(X.data, async (data) => {
+        const AX = await callMatmat(A, { ...X, data }, { name: "damped", options });
+        return { ...AX, data: combination([1, AX.data], [damping, data], { dtype, into: AX.data }) };
+      });
     },
     ...(A.quadraticForms && {
       async quadraticForms(X, options) {

@@ -1,6 +1,7 @@
 import { CurvatureError } from "../errors/index.ts";
 import { column, formatDims, type Precision, toPrecision, type Vector } from "../tensors/index.ts";
 import { checkOperator, checkSquare } from "./checks.ts";
+import { withInputCopy } from "./inputCopy.ts";
 import type { LinearOperator, RunOptions } from "./operator.ts";
 import { checkFlags, checkInput, checkInputs, checkSignal } from "./structure.ts";
 
@@ -13,7 +14,7 @@ export type FormFunction = (x: Vector, options?: RunOptions) => number | Promise
 /** What an operator is made from. */
 export interface FunctionOperatorOptions {
   readonly shape: readonly [rows: number, columns: number];
-  /** `A x` `[rows]` for a copy of x `[columns]`, which it may change or give back, as a new vector in each call. */
+  /** `A x` `[rows]` for a copy of x `[columns]`, which it may change or give back but not keep. */
   readonly matvec: ProductFunction;
   /** `A' x` `[columns]` for x `[rows]`; not needed where A is symmetric. */
   readonly adjoint?: ProductFunction;
@@ -53,9 +54,11 @@ export function functionOperator({
     psd,
     async matvec(x, options) {
       checkInput("a function", x, shape);
-      const y = await matvec(x.slice(), options);
-      checkOutput(y, shape);
-      return toPrecision(y, dtype);
+      return withInputCopy(x, async (own) => {
+        const y = await matvec(own, options);
+        checkOutput(y, shape);
+        return toPrecision(y, dtype);
+      });
     },
     ...(quadraticForm && { quadraticForms: formsOf(quadraticForm, shape) }),
     ...(adjoint && {

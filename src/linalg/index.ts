@@ -164,7 +164,7 @@ export { type SpectralMassOptions, spectralMass } from "./spectralMass.ts";
 export { type SpectralNorm, type SpectralNormOptions, spectralNorm, spectralNormSteps } from "./spectralNorm.ts";
 export { type BoundedSum, type SpectralSum, type SpectralSumOptions, spectralSum } from "./spectralSum.ts";
 export { type SquaredFrobeniusEstimate, squaredFrobeniusNorm } from "./squaredFrobeniusNorm.ts";
-export { type StateStore, stateStore } from "./stateStore.ts";
+export { type StateStore, type StateStoreOptions, stateStore } from "./stateStore.ts";
 export {
   type SteihaugOptions,
   type SteihaugResult,

@@ -1,5 +1,6 @@
 import { CurvatureError } from "../errors/index.ts";
 import { column, type Matrix, type Precision, toPrecision, type Vector } from "../tensors/index.ts";
+import { withInputCopy } from "./inputCopy.ts";
 import { once } from "./once.ts";
 import type { LinearOperator } from "./operator.ts";
 import { checkInput, checkInputs, checkScalar, sum } from "./structure.ts";
@@ -49,18 +50,20 @@ export function spectralInverse(
     psd: psd && damping >= 0,
     async matvec(x) {
       checkInput(title, x, shape);
-      return (await products({ rows, columns: 1, data: x.slice() })).data;
+      return withInputCopy(x, async (data) => (await products({ rows, columns: 1, data })).data);
     },
     async matmat(X) {
       checkInputs(title, X, shape);
-      return products({ ...X, data: X.data.slice() });
+      return withInputCopy(X.data, (data) => products({ ...X, data }));
     },
     async quadraticForms(X) {
       checkInputs(title, X, shape);
-      const own = { ...X, data: X.data.slice() };
-      const { weights, vectors } = await inverted();
-      const forms = weightedSquares(vectors, weights, own);
-      return rest === 0 ? forms : forms.map((form, k) => form + rest * dot(column(own, k), column(own, k)));
+      return withInputCopy(X.data, async (data) => {
+        const own = { ...X, data };
+        const { weights, vectors } = await inverted();
+        const forms = weightedSquares(vectors, weights, own);
+        return rest === 0 ? forms : forms.map((form, k) => form + rest * dot(column(own, k), column(own, k)));
+      });
     },
     async diagonal() {
       const { weights, vectors } = await inverted();

@@ -10,6 +10,15 @@ export interface StateStore {
   clear(): Promise<void>;
 }
 
+/** Options of `stateStore`. */
+export interface StateStoreOptions {
+  /**
+   * What the bits of the run's products depend on, such as `risk.settings`: saved with each state, and states that were saved with other
+   * settings are refused. Without it states are taken whatever they were saved with.
+   */
+  readonly settings?: { readonly [name: string]: string | number | boolean };
+}
+
 /** First bytes of every file: what it is, and the version of its layout. */
 const MAGIC = "onnx-curvature state 2\n";
 
@@ -20,12 +29,13 @@ const MAGIC = "onnx-curvature state 2\n";
  * processes left beside it is removed by later saves. Layout: a line that names it, the length of a JSON text and the CRC-32 of text and arrays, the
  * text, and the arrays as they are in memory.
  *
- * @throws CurvatureError "argument" from `save` for what is no plain data, "file" where the file cannot be read, is none of these or is damaged
+ * @throws CurvatureError "argument" from `save` for what is no plain data and from `load` for a state of other settings, "file" where the file
+ * cannot be read, is none of these or is damaged
  */
-export function stateStore(path: string): StateStore {
+export function stateStore(path: string, { settings }: StateStoreOptions = {}): StateStore {
   return {
     async save(state) {
-      const parts = await encoded(state);
+      const parts = await encoded({ state, settings });
       const { mkdir, open, rename, rm } = await import("node:fs/promises");
       const { dirname } = await import("node:path");
       await mkdir(dirname(path), { recursive: true });
@@ -54,7 +64,9 @@ export function stateStore(path: string): StateStore {
         if ((cause as NodeJS.ErrnoException).code === "ENOENT") return undefined;
         throw new CurvatureError("file", `stateStore cannot read ${path}; look at its permissions`, { cause });
       }
-      return decoded(path, bytes);
+      const saved = (await decoded(path, bytes)) as { readonly state: unknown } & StateStoreOptions;
+      if (settings) checkSettings(path, { saved: saved.settings ?? {}, settings });
+      return saved.state;
     },
     async clear() {
       const { rm } = await import("node:fs/promises");
@@ -62,6 +74,20 @@ export function stateStore(path: string): StateStore {
       await removeLeftOvers(path);
     },
   };
+}
+
+type Settings = NonNullable<StateStoreOptions["settings"]>;
+
+function checkSettings(path: string, { saved, settings }: { readonly saved: Settings; readonly settings: Settings }) {
+  const names = new Set([...Object.keys(settings), ...Object.keys(saved)]);
+  const valueIn = (of: Settings, name: string) => (Object.hasOwn(of, name) ? of[name] : undefined);
+  const differing = [...names].filter((name) => valueIn(saved, name) !== valueIn(settings, name));
+  if (differing.length === 0) return;
+  const listed = (of: Settings) => differing.map((name) => `${name} ${valueIn(of, name) ?? "unknown"}`).join(", ");
+  throw new CurvatureError(
+    "argument",
+    `stateStore expects the state in ${path} to be of a run with ${listed(settings)}, got one with ${listed(saved)}; products have other bits then: use the settings of the state, or clear it and start again`,
+  );
 }
 
 /** A new name beside a file: the process that writes it, and what makes it different from all others. */

@@ -1,9 +1,10 @@
 import { unwrittenVector } from "#runtime";
 import { input, type Value } from "../graph/index.ts";
+import { withInputCopy } from "../linalg/inputCopy.ts";
 import type { LinearOperator, RunOptions } from "../linalg/operator.ts";
 import { type Matrix, type Vector, zeros } from "../tensors/index.ts";
 import { checkRisk } from "./checkRisk.ts";
-import { checkColumns, checkLength, copyInPrecision, vectorFeeds, vectorName } from "./flatVectors.ts";
+import { checkColumns, checkLength, vectorFeeds, vectorName } from "./flatVectors.ts";
 import { allColumns } from "./productPrograms.ts";
 import type { BatchConstants, BatchGraph, BatchProduct, BuiltProduct, PassOptions, Risk, Tensors } from "./risk.ts";
 
@@ -86,19 +87,23 @@ function products(
   return {
     async matvec(x, options = {}) {
       checkLength(x, size);
-      return multiply({ count: 1, feeds: vectorFeeds(copyInPrecision(x, dtype), parameters) }, options);
+      const run = (own: Vector) => multiply({ count: 1, feeds: vectorFeeds(own, parameters) }, options);
+      return withInputCopy(x, run, { dtype });
     },
     async matmat(X, options = {}) {
       checkColumns(X, size);
-      let data: Vector | undefined;
-      const own = { ...X, data: copyInPrecision(X.data, dtype) };
-      for (const { first, ...columns } of chunks(risk, own, await engine.columnsAtOnce(product))) {
-        const part = await multiply(columns, options);
-        if (columns.count === X.columns) return { rows: size, columns: X.columns, data: part };
-        data ??= unwrittenVector(size * X.columns, dtype);
-        data.set(part, first * size);
-      }
-      return { rows: size, columns: X.columns, data: data ?? zeros(0, dtype) };
+      const { columns: count } = X;
+      const run = async (own: Vector): Promise<Matrix> => {
+        let data: Vector | undefined;
+        for (const { first, ...columns } of chunks(risk, { ...X, data: own }, await engine.columnsAtOnce(product))) {
+          const part = await multiply(columns, options);
+          if (columns.count === count) return { rows: size, columns: count, data: part };
+          data ??= unwrittenVector(size * count, dtype);
+          data.set(part, first * size);
+        }
+        return { rows: size, columns: count, data: data ?? zeros(0, dtype) };
+      };
+      return withInputCopy(X.data, run, { dtype });
     },
   };
 }
@@ -112,14 +117,16 @@ function quadraticForms(
   const product = batchProduct(definition, "form", (...values) => ({ outputs: { form: definition.form!(...values) } }));
   return async (X, options = {}) => {
     checkColumns(X, size);
-    const own = { ...X, data: copyInPrecision(X.data, dtype) };
-    if (constants) await constants.prepare(options);
-    const forms = new Float64Array(X.columns);
-    for (const { first, ...columns } of chunks(risk, own, await engine.columnsAtOnce(product))) {
-      const { form } = await engine.total(product, passOf(columns, constants, options));
-      forms.set(form.data as Vector, first);
-    }
-    return forms;
+    const run = async (own: Vector): Promise<Float64Array> => {
+      if (constants) await constants.prepare(options);
+      const forms = new Float64Array(X.columns);
+      for (const { first, ...columns } of chunks(risk, { ...X, data: own }, await engine.columnsAtOnce(product))) {
+        const { form } = await engine.total(product, passOf(columns, constants, options));
+        forms.set(form.data as Vector, first);
+      }
+      return forms;
+    };
+    return withInputCopy(X.data, run, { dtype });
   };
 }
 

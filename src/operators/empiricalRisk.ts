@@ -1,4 +1,4 @@
-import { freeMemory } from "#runtime";
+import { freeMemory, machineMemory } from "#runtime";
 import type { Data } from "../data/index.ts";
 import { CurvatureError, checkObject } from "../errors/index.ts";
 import type { Loss } from "../losses/index.ts";
@@ -23,7 +23,10 @@ export interface EmpiricalRiskOptions {
   readonly parameters?: Pattern | readonly Pattern[];
   /** The output that the loss reads; default: what the loss names, else the model's first. */
   readonly output?: string;
-  /** Bytes of residuals kept between products; default: a quarter of the free memory. 0 keeps none. */
+  /**
+   * Bytes that residuals kept between products may take, together with the values that are alive beside them; default: 2 GiB, or an eighth of
+   * the machine's memory where that is less, whatever is free. 0 keeps none. Bits of products depend on it: `risk.settings` records it.
+   */
   readonly cache?: number;
   /** Threads within one operation of ONNX Runtime, 1 to 256; its own choice if absent. */
   readonly threads?: number;
@@ -39,8 +42,12 @@ export interface EmpiricalRiskOptions {
   readonly shard?: Shard;
 }
 
-/** Share of the free memory that kept residuals may take, and the values of a batch. */
+/** Share of the free memory that the values of a batch may take. */
 const FREE_SHARE = 0.25;
+
+/** Bytes of kept residuals unless the caller says otherwise, and their most as a share of the machine's memory. */
+const USUAL_CACHE = 2 ** 31;
+const MACHINE_SHARE = 1 / 8;
 
 /** More threads than any processor has; some tens of thousands end the process. */
 const MOST_THREADS = 256;
@@ -63,8 +70,7 @@ export async function empiricalRisk(options: EmpiricalRiskOptions): Promise<Risk
   checkObject(options.loss, "empiricalRisk expects a loss, as crossEntropy()", ["name", "reduction"]);
   checkObject(options.data, "empiricalRisk expects data, as arrays({ inputs, targets })", ["rows", "batches"]);
   checkOptions(options);
-  const share = Math.floor(freeMemory() * FREE_SHARE);
-  const { model, loss, threads, dtype = "float32", cache = share, memoryLimit = share } = options;
+  const { model, loss, threads, dtype = "float32", cache = usualCache(), memoryLimit = usualLimit() } = options;
   const chosen = chooseParameters(model, options.parameters);
   checkWeights(model, { chosen, precision: dtype });
   const outputs = chooseOutputs(model, { loss, output: options.output });
@@ -73,7 +79,7 @@ export async function empiricalRisk(options: EmpiricalRiskOptions): Promise<Risk
   const engine = sharedEngine(settings);
   try {
     const parameters = placeParameters(model, chosen);
-    const family: RiskFamily = { model, loss, dtype, outputs, parameters, engine };
+    const family: RiskFamily = { model, loss, dtype, outputs, parameters, engine, cache, threads: threads ?? "all" };
     const attached = await attachData(family, options.data);
     if (options.assumeLogits !== true) await checkLogits(family, attached.bound);
     const shard = shardOf(attached, options.shard);
@@ -89,6 +95,14 @@ export async function empiricalRisk(options: EmpiricalRiskOptions): Promise<Risk
     await engine.release();
     throw error;
   }
+}
+
+function usualCache(): number {
+  return Math.min(USUAL_CACHE, Math.floor(machineMemory() * MACHINE_SHARE));
+}
+
+function usualLimit(): number {
+  return Math.floor(freeMemory() * FREE_SHARE);
 }
 
 function checkOptions({ dtype = "float32", cache, threads, memoryLimit }: EmpiricalRiskOptions): void {

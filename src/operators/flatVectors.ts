@@ -100,16 +100,6 @@ export function checkColumns(matrix: Matrix, size: number): void {
   );
 }
 
-/**
- * The vector in a precision, as a copy. A product waits for those before it, and its caller may write over the vector meanwhile: a product
- * makes this copy before it returns its promise.
- */
-export function copyInPrecision(vector: Vector, dtype: Precision): Vector {
-  const copy = unwrittenVector(vector.length, dtype);
-  copy.set(vector);
-  return copy;
-}
-
 /** The parts of a flat vector as feeds of the vectors that a matrix is multiplied with, views. */
 export function vectorFeeds(vector: Vector, parameters: readonly RiskParameter[]): { readonly [name: string]: Tensor } {
   return Object.fromEntries(

@@ -1,4 +1,5 @@
 import { CurvatureError } from "../errors/index.ts";
+import { withInputCopy } from "../linalg/inputCopy.ts";
 import type { LinearOperator, RunOptions } from "../linalg/operator.ts";
 import { axpy, dot } from "../linalg/vector.ts";
 import { column, type Matrix, toPrecision, type Vector } from "../tensors/index.ts";
@@ -42,26 +43,31 @@ export function gradientCovariance(risk: Risk, { mean }: GradientCovarianceOptio
     psd: share === 1,
     async matvec(x, options = {}) {
       checkLength(x, size);
-      const own = x.slice();
-      const result = Float64Array.from(await second.matvec(own, options));
-      subtractMean(result, { g: await gradient(options), x: own });
-      return toPrecision(result, dtype);
+      return withInputCopy(x, async (own) => {
+        const result = Float64Array.from(await second.matvec(own, options));
+        subtractMean(result, { g: await gradient(options), x: own });
+        return toPrecision(result, dtype);
+      });
     },
     async matmat(X, options = {}): Promise<Matrix> {
       checkColumns(X, size);
-      const own = { ...X, data: X.data.slice() };
-      const products = await second.matmat!(own, options);
-      const g = await gradient(options);
-      const result = { ...products, data: Float64Array.from(products.data) };
-      for (let k = 0; k < X.columns; k++) subtractMean(column(result, k), { g, x: column(own, k) });
-      return { rows: size, columns: X.columns, data: toPrecision(result.data, dtype) };
+      return withInputCopy(X.data, async (data) => {
+        const own = { ...X, data };
+        const products = await second.matmat!(own, options);
+        const g = await gradient(options);
+        const result = { ...products, data: Float64Array.from(products.data) };
+        for (let k = 0; k < own.columns; k++) subtractMean(column(result, k), { g, x: column(own, k) });
+        return { rows: size, columns: own.columns, data: toPrecision(result.data, dtype) };
+      });
     },
     async quadraticForms(X, options = {}) {
       checkColumns(X, size);
-      const own = { ...X, data: X.data.slice() };
-      const forms = await second.quadraticForms!(own, options);
-      const g = await gradient(options);
-      return forms.map((form, k) => form - share * dot(g, column(own, k)) ** 2);
+      return withInputCopy(X.data, async (data) => {
+        const own = { ...X, data };
+        const forms = await second.quadraticForms!(own, options);
+        const g = await gradient(options);
+        return forms.map((form, k) => form - share * dot(g, column(own, k)) ** 2);
+      });
     },
   };
 }

@@ -20,6 +20,7 @@ export type {
   Risk,
   RiskEngine,
   RiskParameter,
+  RiskSettings,
   Shard,
   Tensors,
 } from "./risk.ts";

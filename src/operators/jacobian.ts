@@ -1,11 +1,12 @@
 import { jvp, vjp } from "../autodiff/index.ts";
 import { input } from "../graph/index.ts";
+import { withInputCopy } from "../linalg/inputCopy.ts";
 import type { LinearOperator, RunOptions } from "../linalg/operator.ts";
 import { zeros as zeroValue } from "../primitives/index.ts";
 import { type Vector, zeros } from "../tensors/index.ts";
 import { checkRisk } from "./checkRisk.ts";
-import { checkLength, checkVectorLength, copyInPrecision, vectorFeeds, vectorName } from "./flatVectors.ts";
-import type { BatchProduct, Risk } from "./risk.ts";
+import { checkLength, checkVectorLength, vectorFeeds, vectorName } from "./flatVectors.ts";
+import type { BatchProduct, Risk, RiskEngine } from "./risk.ts";
 import { rowsOf } from "./rowProduct.ts";
 
 /**
@@ -52,17 +53,19 @@ const backward: BatchProduct = {
   },
 };
 
+type Collect = Parameters<RiskEngine["run"]>[1]["collect"];
+
 function forwardProduct(risk: Risk, perRow: number): LinearOperator["matvec"] {
   const { engine, parameters, size, dtype, rows } = risk;
   return async (x: Vector, options: RunOptions = {}): Promise<Vector> => {
     checkLength(x, size);
-    const vectors = vectorFeeds(copyInPrecision(x, dtype), parameters);
     const result = zeros(rows * perRow, dtype);
-    await engine.run(forward, {
-      feed: () => vectors,
-      collect: ({ tangent }, { start }) => result.set(tangent.data as Vector, start * perRow),
-      options,
-    });
+    const collect: Collect = ({ tangent }, { start }) => result.set(tangent.data as Vector, start * perRow);
+    const run = async (own: Vector) => {
+      const vectors = vectorFeeds(own, parameters);
+      await engine.run(forward, { feed: () => vectors, collect, options });
+    };
+    await withInputCopy(x, run, { dtype });
     return result;
   };
 }
@@ -71,7 +74,8 @@ function adjointProduct({ engine, dtype, rows }: Risk, perRow: number): LinearOp
   return async (u: Vector, options: RunOptions = {}): Promise<Vector> => {
     const length = rows * perRow;
     checkVectorLength(u, length, `the Jacobian has ${length} rows`);
-    const vector = copyInPrecision(u, dtype);
-    return engine.sum(backward, { feed: (batch) => ({ u: rowsOf(vector, { ...batch, size: perRow }) }), options });
+    const run = (own: Vector) =>
+      engine.sum(backward, { feed: (batch) => ({ u: rowsOf(own, { ...batch, size: perRow }) }), options });
+    return withInputCopy(u, run, { dtype });
   };
 }

@@ -1,12 +1,13 @@
-import { foldResiduals, splitResiduals, vectorize } from "../autodiff/index.ts";
+import { foldResiduals, type ResidualSplit, splitResiduals, vectorize } from "../autodiff/index.ts";
 import { CurvatureError } from "../errors/index.ts";
 import { dependents, input, shareCommonSubexpressions, topologicalOrder, type Value } from "../graph/index.ts";
 import { reshape, slice } from "../primitives/index.ts";
-import { compile, type NamedGraph, type Program, withForms } from "../runtime/index.ts";
+import { compile, liveBytes, type NamedGraph, type Program, withForms } from "../runtime/index.ts";
 import { formatDims, type Precision, sizeOf, type Vector } from "../tensors/index.ts";
 import type { FedBatchGraph } from "./batchGraph.ts";
 import { type FlatOutput, flatOutput } from "./flatOutput.ts";
 import { flatRanges } from "./flatVectors.ts";
+import type { ResidualNeed } from "./residualCache.ts";
 import type { BatchProduct, Tensors } from "./risk.ts";
 
 /** What programs of a product depend on besides the shape of the batch. */
@@ -21,8 +22,8 @@ export interface ProgramKind {
 
 /** Compiled forms of one product for one batch shape; each is compiled when first needed. */
 export interface ProductPrograms {
-  /** Bytes of the residuals of one batch; undefined where the product has no vectors or needs none. */
-  readonly residualBytes: number | undefined;
+  /** Memory that the residuals of one batch take; undefined where the product has no vectors or needs none. */
+  readonly residualNeed: ResidualNeed | undefined;
   /** How the programs give the product's flat vector, where it has one. */
   readonly flat: FlatOutput | undefined;
   /** Bytes of all values that depend on the vectors, and of the flat vector, for one column. */
@@ -103,7 +104,7 @@ export function productPrograms(
     };
   };
   return {
-    residualBytes: split === undefined || split.residuals.length === 0 ? undefined : size(split.residuals),
+    residualNeed: split && needOf(split, { bytes: size(split.residuals), precision }),
     flat,
     feeds: (given, constants) => ({
       ...named(constants, feedName.constant),
@@ -117,6 +118,15 @@ export function productPrograms(
     linear: () => program("linear", () => graph(split?.outputs ?? roots, zip(split?.inputs))),
     release: program.release,
   };
+}
+
+function needOf(
+  { residuals, outputs }: ResidualSplit,
+  { bytes, precision }: { readonly bytes: number; readonly precision: Precision },
+): ResidualNeed | undefined {
+  if (residuals.length === 0) return undefined;
+  // Of one column: which residuals are kept may not depend on how many columns come first.
+  return { bytes, working: Math.max(liveBytes(residuals, precision).bytes, liveBytes(outputs, precision).bytes) };
 }
 
 /**

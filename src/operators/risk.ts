@@ -13,6 +13,21 @@ export interface RiskParameter extends Omit<Parameter, "data"> {
 }
 
 /**
+ * Settings that the bits of products depend on, besides model, data and vector: a run that is resumed or repeated to the same bits needs the same.
+ * Plain data, for `stateStore` and records.
+ */
+export interface RiskSettings {
+  readonly [name: string]: number | string;
+  readonly dtype: Precision;
+  /** Rows of a batch. */
+  readonly batchSize: number;
+  /** Bytes that kept residuals may take with the values beside them. */
+  readonly cache: number;
+  /** Threads within one operation; "all" where the engine chooses. */
+  readonly threads: number | "all";
+}
+
+/**
  * Part of a data set that is spread over several risks, on one machine or many. Every additive quantity (loss, gradient, products with all
  * matrices, traces) summed over the shards is that of the whole data set.
  */
@@ -34,6 +49,8 @@ export interface Risk {
   readonly lossFunction: Loss;
   readonly data: Data;
   readonly dtype: Precision;
+  /** What the bits of products depend on, as it was given or chosen. */
+  readonly settings: RiskSettings;
   /** Chosen parameters in the order of the model. */
   readonly parameters: readonly RiskParameter[];
   /** Number of entries of all chosen parameters. */

@@ -236,14 +236,14 @@ function keysOfResiduals() {
 
 /** Kept or newly computed residuals; undefined where there are none or they are not to be kept. */
 async function residualsOf(
-  { residualBytes, residual }: ProductPrograms,
+  { residualNeed, residual }: ProductPrograms,
   call: { readonly cache: ResidualCache; readonly key: object; readonly index: number; readonly feeds: Tensors },
 ): Promise<Tensors | undefined> {
   const { cache, key, index, feeds } = call;
-  if (residualBytes === undefined) return undefined;
+  if (residualNeed === undefined) return undefined;
   const kept = cache.get(key, index);
   if (kept !== undefined) return kept;
-  if (!cache.admits(key, residualBytes)) return undefined;
+  if (!cache.reserve(key, index, residualNeed)) return undefined;
   const fresh = await (await residual()).run(feeds);
   cache.put(key, index, fresh);
   return fresh;

@@ -5,7 +5,7 @@ import { type Precision, sizeOf, type Tensor, type Vector, zeros } from "../tens
 import { type AttachedData, attachData } from "./attachData.ts";
 import { checkLength } from "./flatVectors.ts";
 import { gradientProduct, lossProduct } from "./lossAndGradient.ts";
-import type { Risk, RiskParameter, Shard } from "./risk.ts";
+import type { Risk, RiskParameter, RiskSettings, Shard } from "./risk.ts";
 import type { SharedEngine } from "./riskEngine.ts";
 
 /** What a risk has in common with all that are made from it. */
@@ -16,6 +16,8 @@ export interface RiskFamily {
   readonly outputs: readonly string[];
   readonly parameters: readonly RiskParameter[];
   readonly engine: SharedEngine;
+  readonly cache: number;
+  readonly threads: RiskSettings["threads"];
 }
 
 /** What belongs to one risk of a family. */
@@ -29,7 +31,7 @@ export interface ViewOptions extends AttachedData {
 
 /** A risk of a family: an objective on some rows at some parameters. */
 export function riskView(family: RiskFamily, view: ViewOptions): Risk {
-  const { model, loss, dtype, outputs, parameters } = family;
+  const { model, loss, dtype, outputs, parameters, cache, threads } = family;
   const { bound, layout, shard, theta } = view;
   const size = theta.length;
   const scale = 1 / shard.denominator;
@@ -42,6 +44,7 @@ export function riskView(family: RiskFamily, view: ViewOptions): Risk {
     lossFunction: loss,
     data: bound.data,
     dtype,
+    settings: { dtype, batchSize: bound.data.batchSize, cache, threads },
     parameters,
     size,
     rows: bound.data.rows,

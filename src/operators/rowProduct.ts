@@ -1,6 +1,7 @@
+import { withInputCopy } from "../linalg/inputCopy.ts";
 import type { RunOptions } from "../linalg/operator.ts";
 import { type Tensor, type Vector, zeros } from "../tensors/index.ts";
-import { checkVectorLength, copyInPrecision } from "./flatVectors.ts";
+import { checkVectorLength } from "./flatVectors.ts";
 import type { BatchProduct, Risk } from "./risk.ts";
 
 /** A product whose vector and result both belong to rows of the data: batches do not meet. */
@@ -20,13 +21,14 @@ export function rowProduct(risk: Risk, { product, sizes, name }: RowProductOptio
   return async (u: Vector, options: RunOptions = {}): Promise<Vector> => {
     const length = rows * inputSize;
     checkVectorLength(u, length, `the ${name} takes vectors of ${length} entries (${rows} rows of ${inputSize})`);
-    const vector = copyInPrecision(u, dtype);
     const result = zeros(rows * outputSize, dtype);
-    await engine.run(product, {
-      feed: (batch) => ({ u: rowsOf(vector, { ...batch, size: inputSize }) }),
-      collect: ({ result: part }, { start }) => result.set(part.data as Vector, start * outputSize),
-      options,
-    });
+    const run = (own: Vector) =>
+      engine.run(product, {
+        feed: (batch) => ({ u: rowsOf(own, { ...batch, size: inputSize }) }),
+        collect: ({ result: part }, { start }) => result.set(part.data as Vector, start * outputSize),
+        options,
+      });
+    await withInputCopy(u, run, { dtype });
     return result;
   };
 }

@@ -1,5 +1,5 @@
 import { constants } from "node:buffer";
-import { freemem } from "node:os";
+import { freemem, totalmem } from "node:os";
 import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import {
   byName,
@@ -94,6 +94,13 @@ export function unwrittenVector(length: number, dtype: Precision): Vector {
   if (bytes < CLEARED_BYTES || bytes > constants.MAX_LENGTH) return zeros(length, dtype);
   const { buffer } = Buffer.allocUnsafeSlow(bytes);
   return dtype === "float64" ? new Float64Array(buffer) : new Float32Array(buffer);
+}
+
+/** Bytes of memory of this machine, or those that the container allows which the process runs in. */
+export function machineMemory(): number {
+  // 0 or beyond all machines where there is no limit.
+  const allowed = process.constrainedMemory();
+  return allowed > 0 ? Math.min(allowed, totalmem()) : totalmem();
 }
 
 /** Bytes of memory that are free on this machine. */

@@ -37,6 +37,29 @@ describe("stateStore", () => {
     expect(await store.load()).toBeUndefined();
   });
 
+  test("refuses states of other settings, where it is told its own", async () => {
+    const path = join(folder, "settings");
+    const settings = { dtype: "float32", batchSize: 64, cache: 2 ** 31, threads: "all" };
+    const state = { method: "m", settings: "its own", x: Float64Array.of(1, 2) };
+    await stateStore(path, { settings }).save(state);
+    expect(await stateStore(path, { settings: { ...settings } }).load()).toEqual(state);
+    expect(await stateStore(path).load()).toEqual(state);
+    const expected = `stateStore expects the state in ${path} to be of a run with`;
+    const remedy = "products have other bits then: use the settings of the state, or clear it and start again";
+    await expect(stateStore(path, { settings: { ...settings, cache: 0, threads: 1 } }).load()).rejects.toMatchObject({
+      code: "argument",
+      message: `${expected} cache 0, threads 1, got one with cache 2147483648, threads all; ${remedy}`,
+    });
+    const { dtype: _, ...fewer } = settings;
+    await expect(stateStore(path, { settings: fewer }).load()).rejects.toThrow(
+      `${expected} dtype unknown, got one with dtype float32; ${remedy}`,
+    );
+    await stateStore(path).save(state);
+    await expect(stateStore(path, { settings: { cache: 0 } }).load()).rejects.toThrow(
+      `${expected} cache 0, got one with cache unknown; ${remedy}`,
+    );
+  });
+
   test("refuses what is no plain data, and files that it did not write or that are cut short", async () => {
     const path = join(folder, "bad");
     const store = stateStore(path);

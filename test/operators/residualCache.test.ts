@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { residualCache } from "../../src/operators/residualCache.ts";
+import { type ResidualCache, residualCache } from "../../src/operators/residualCache.ts";
 
 const [a, b, c] = [{}, {}, {}];
 
@@ -17,28 +17,62 @@ test("residuals are found by product and batch", () => {
   expect(cache.get(a, 0)).toBeUndefined();
 });
 
+const need = (count: number, working = 0) => ({ bytes: count, working });
+
+/** Keeps a batch if it is to be kept. */
+function keep(cache: ResidualCache, product: object, batch: number, count: number): boolean {
+  const isKept = cache.reserve(product, batch, need(count));
+  if (isKept) cache.put(product, batch, bytes(count));
+  return isKept;
+}
+
 test("batches of one product never push each other out: what does not fit is not admitted", () => {
   const cache = residualCache(100);
   for (let batch = 0; batch < 3; batch++) {
-    expect(cache.admits(a, 40)).toBe(batch < 2);
+    expect(cache.reserve(a, batch, need(40))).toBe(batch < 2);
     if (batch < 2) cache.put(a, batch, bytes(40));
   }
-  expect(cache.admits(a, 20)).toBe(true);
-  expect(cache.admits(a, 21)).toBe(false);
+  expect(cache.reserve(a, 3, need(21))).toBe(false);
+  expect(cache.reserve(a, 4, need(20))).toBe(true);
 });
 
 test("other products give way, the one written longest ago first", () => {
   const cache = residualCache(100);
-  cache.put(a, 0, bytes(30));
-  cache.put(b, 0, bytes(30));
-  cache.put(a, 1, bytes(30));
-  expect(cache.admits(c, 40)).toBe(true);
-  cache.put(c, 0, bytes(40));
+  keep(cache, a, 0, 30);
+  keep(cache, b, 0, 30);
+  keep(cache, a, 1, 30);
+  expect(keep(cache, c, 0, 40)).toBe(true);
   expect(cache.get(b, 0)).toBeUndefined();
   expect(cache.get(a, 0)).toBeDefined();
-  cache.put(c, 1, bytes(60));
+  expect(keep(cache, c, 1, 60)).toBe(true);
   expect(cache.get(a, 0)).toBeUndefined();
   expect([cache.get(c, 0), cache.get(c, 1)]).not.toContain(undefined);
+});
+
+test("values beside the residuals count, those of other products included", () => {
+  const cache = residualCache(100);
+  expect(cache.reserve(a, 0, need(40, 61))).toBe(false);
+  expect(cache.reserve(b, 0, need(40, 60))).toBe(true);
+  cache.put(b, 0, bytes(40));
+  expect(cache.reserve(c, 0, need(10, 50))).toBe(true);
+  expect(cache.get(b, 0)).toBeDefined();
+  expect(cache.reserve(c, 1, need(10, 51))).toBe(true);
+  expect(cache.get(b, 0)).toBeUndefined();
+});
+
+test("what is kept does not depend on what other products do in between", () => {
+  const pass = (cache: ResidualCache, disturb: () => void) =>
+    [30, 30, 50, 30, 10].map((count, batch) => {
+      disturb();
+      return keep(cache, a, batch, count);
+    });
+  const alone = residualCache(100);
+  const expected = pass(alone, () => {});
+  expect(expected).toEqual([true, true, false, true, true]);
+  const shared = residualCache(100);
+  let batch = 0;
+  expect(pass(shared, () => keep(shared, b, batch++, 20))).toEqual(expected);
+  expect(pass(shared, () => {})).toEqual(expected);
 });
 
 test("dropped products are forgotten, and their room is free again", () => {
@@ -47,10 +81,10 @@ test("dropped products are forgotten, and their room is free again", () => {
   cache.put(b, 0, bytes(40));
   cache.drop([a]);
   expect([cache.get(a, 0), cache.get(b, 0)]).toEqual([undefined, bytes(40)]);
-  cache.put(c, 0, bytes(60));
+  expect(keep(cache, c, 0, 60)).toBe(true);
   expect(cache.get(b, 0)).toBeDefined();
 });
 
 test("a cache of no bytes keeps nothing", () => {
-  expect(residualCache(0).admits(a, 1)).toBe(false);
+  expect(residualCache(0).reserve(a, 0, need(1))).toBe(false);
 });

@@ -177,6 +177,7 @@ export function sampleReport({
     ...(both ? { residualShare: { value: 0.262, standardError: 0.018, matvecs: 128 } } : {}),
     seed: 0,
     dtype: "float32",
+    cache: 2 ** 31,
     secondsPerGradient: 0.0042,
     seconds: 11.9,
   };
