@@ -83,6 +83,7 @@ export {
   type FunctionModelOptions,
   functionModel,
   type GraphRequest,
+  type GraphStep,
   inspectModel,
   type LoadOptions,
   loadModel,

@@ -1,11 +1,11 @@
 import type { Command } from "commander";
-import { type FileModel, loadModel, type ReadOptions } from "../index.ts";
-import { byteSize, namedNumber, nameList, patternList, positiveNumber } from "./parsers.ts";
+import { type Bindings, CurvatureError, type FileModel, loadModel, loadTensor, type ReadOptions } from "../index.ts";
+import { byteSize, namedBinding, nameList, patternList, positiveNumber } from "./parsers.ts";
 
 /** Options of every command that say how a model is read. */
 export interface ModelOptions {
   readonly output?: readonly string[];
-  readonly bind?: { readonly [name: string]: number };
+  readonly bind?: { readonly [name: string]: number | string };
   readonly weights?: readonly (string | RegExp)[];
   readonly constants?: readonly (string | RegExp)[];
   readonly inference?: true;
@@ -20,8 +20,8 @@ export function withModelOptions(command: Command): Command {
     .option("--output <name>", "output to read, any value of the graph; repeat for gaussianNll with two", nameList)
     .option(
       "--bind <name=value>",
-      "give an input or an open size a fixed value, for example sr=16000; repeatable",
-      namedNumber,
+      "give an input or an open size a fixed value, or an input the array in a file, as sr=16000 or edge_index=e.npy; repeatable",
+      namedBinding,
     )
     .option(
       "--weights <pattern>",
@@ -48,16 +48,41 @@ export function readOptions({ memoryLimit, timeout }: ModelOptions): ReadOptions
 }
 
 /** The model as these options ask for it. */
-export function openModel(file: string, options: ModelOptions & { readonly signal?: AbortSignal }): Promise<FileModel> {
+export async function openModel(
+  file: string,
+  options: ModelOptions & { readonly signal?: AbortSignal },
+): Promise<FileModel> {
   const { output, bind, weights, constants, inference, restoreTies } = options;
   const parameters = { ...(weights && { include: weights }), ...(constants && { exclude: constants }) };
   return loadModel(file, {
     ...readOptions(options),
     ...(options.signal && { signal: options.signal }),
     ...(output && { output }),
-    ...(bind && { bind }),
+    ...(bind && { bind: await loadBindings(bind, options) }),
     parameters,
     ...(restoreTies && { ties: "restore" as const }),
     ...(inference && { trainingMode: "inference" as const }),
   });
+}
+
+/** Numbers as they are, and the arrays of files. */
+async function loadBindings(
+  bind: NonNullable<ModelOptions["bind"]>,
+  options: ModelOptions & { readonly signal?: AbortSignal },
+): Promise<Bindings> {
+  const reading = { ...readOptions(options), ...(options.signal && { signal: options.signal }) };
+  const entries = Object.entries(bind).map(async ([name, value]) => {
+    if (typeof value === "number") return [name, value] as const;
+    try {
+      return [name, await loadTensor(value, reading)] as const;
+    } catch (error) {
+      if (!(error instanceof CurvatureError) || error.code === "aborted") throw error;
+      throw new CurvatureError(
+        error.code,
+        `--bind ${name}=${value} is not a number, and not a file with an array: ${error.message}`,
+        { cause: error },
+      );
+    }
+  });
+  return Object.fromEntries(await Promise.all(entries));
 }

@@ -93,16 +93,16 @@ export function namedShape(
   return { ...before, [name]: dims };
 }
 
-/** Reads `NAME=NUMBER`; entries by name, this one added to those before. */
-export function namedNumber(
+/** Reads `NAME=NUMBER` or `NAME=FILE`; entries by name, this one added to those before. */
+export function namedBinding(
   text: string,
-  before: { readonly [name: string]: number } = {},
-): { readonly [name: string]: number } {
-  const [, name, digits] = /^([^=]+)=(.+)$/.exec(text.trim()) ?? [];
-  const value = Number(digits);
-  if (name === undefined || !Number.isFinite(value)) {
-    throw new InvalidArgumentError("Expected NAME=NUMBER, for example sr=16000.");
+  before: { readonly [name: string]: number | string } = {},
+): { readonly [name: string]: number | string } {
+  const [, name, given] = /^([^=]+)=(.+)$/s.exec(text.trim()) ?? [];
+  if (name === undefined || given === undefined || given.trim() === "") {
+    throw new InvalidArgumentError("Expected NAME=NUMBER or NAME=FILE, for example sr=16000 or edge_index=edges.npy.");
   }
   if (Object.hasOwn(before, name)) throw new InvalidArgumentError(`"${name}" is bound twice.`);
-  return { ...before, [name]: value };
+  const value = Number(given);
+  return { ...before, [name]: Number.isFinite(value) ? value : given };
 }

@@ -64,7 +64,7 @@ export async function* leastSquaresSteps<R extends object>(
 
 async function* dampedSteps<R extends object>(
   method: Method<R>,
-  { A, b, options }: LeastSquaresSystem<R>,
+  { name, A, b, options }: LeastSquaresSystem<R>,
 ): AsyncGenerator<SolverState<R>, LeastSquaresResult, void> {
   const { damping = 0 } = options;
   if (damping === 0) return (yield* solverRun(method, { A, b, options })).result;

@@ -13,6 +13,7 @@ export { matches, type Pattern } from "./matches.ts";
 export type {
   EvidenceKind,
   GraphRequest,
+  GraphStep,
   Model,
   ModelGraph,
   ModelInput,

@@ -45,12 +45,21 @@ export interface ModelOutput {
   readonly written?: true;
 }
 
+/** A value of floats that a node of the model's file gives. */
+export interface GraphStep {
+  /** Operator and name of the node. */
+  readonly node: string;
+  readonly value: Value;
+}
+
 /** A model as a graph of primitives for given input shapes. */
 export interface ModelGraph {
   /** Free values for the parameters, in the order of `Model.parameters`. */
   readonly parameters: readonly Value[];
   readonly inputs: { readonly [name: string]: Value };
   readonly outputs: { readonly [name: string]: Value };
+  /** What the nodes of the file give, in an order in which each comes after what it reads; absent where there is no file. */
+  readonly steps?: readonly GraphStep[];
 }
 
 /** Which form of a model is wanted. */

@@ -12,6 +12,17 @@ export interface AttachedData {
   readonly layout: TermLayout;
   /** Denominator of the loss for these rows, 0 where all of their terms are ignored; 1 for the reduction "sum". */
   readonly denominator: number;
+  /** Whether these rows are one batch that may not be part of a larger data set. */
+  readonly indivisible: boolean;
+}
+
+/** The objective that a data set is fitted to. */
+export interface AttachSettings {
+  readonly model: Model;
+  readonly loss: Loss;
+  readonly engine: SharedEngine;
+  /** Whether rows may influence one another, so that all of them are one batch. */
+  readonly coupledRows: boolean;
 }
 
 /**
@@ -21,10 +32,11 @@ export interface AttachedData {
  *   "nondeterministic" where a second pass gives other data
  */
 export async function attachData(
-  { model, loss, engine }: { readonly model: Model; readonly loss: Loss; readonly engine: SharedEngine },
+  { model, loss, engine, coupledRows }: AttachSettings,
   given: Data,
 ): Promise<AttachedData> {
-  const data = fittedBatches(given, model);
+  const indivisible = coupledRows && model.fixedRows === undefined && given.rows > 0;
+  const data = indivisible ? rebatch(given, given.rows) : fittedBatches(given, model);
   let bound = bindData(data, { model, loss });
   let layout: TermLayout;
   try {
@@ -36,7 +48,7 @@ export async function attachData(
     bound = bindData(rebatch(data, model.fixedRows), { model, loss });
     layout = (await firstGraph(engine, bound)).layout;
   }
-  return { bound, layout, denominator: await scanData(bound, { loss, layout }) };
+  return { bound, layout, denominator: await scanData(bound, { loss, layout }), indivisible };
 }
 
 /** Batches of a size that a model with a fixed number of rows can take. */

@@ -1,11 +1,11 @@
 import { CurvatureError } from "../errors/index.ts";
 import type { TermLayout } from "../losses/index.ts";
 import { stream } from "../random/index.ts";
-import { compile, type Program } from "../runtime/index.ts";
-import { sizeOf, type Tensor } from "../tensors/index.ts";
+import { sizeOf, type Vector } from "../tensors/index.ts";
 import type { FedBatchGraph } from "./batchGraph.ts";
+import { type ForwardProgram, forwardProgram } from "./forwardProgram.ts";
 import type { BoundBatch, BoundData } from "./riskData.ts";
-import type { RiskFamily } from "./riskView.ts";
+import type { RiskFamily } from "./riskFamily.ts";
 
 /** How far a float32 probability, or a sum of many, may be from where it should be. */
 const ROUNDING = 1e-4;
@@ -52,9 +52,9 @@ type Kind = "Softmax" | "Sigmoid";
 
 async function holdsProbabilities(first: FirstBatch, kind: Kind): Promise<boolean> {
   const { graph, dtype: precision } = first;
-  const program = await compile(programGraph(graph), { precision, optimized: false });
+  const program = await forwardProgram([graph.f], { graph, model: first.model, precision });
   try {
-    const given = await termsOf(program, first, (data) => data);
+    const given = await termsOf(program, first);
     if (appearance(given, { kind, layout: graph.layout }) !== "probabilities") return false;
     const random = stream(0, "other weights");
     let confirmed = false;
@@ -71,26 +71,13 @@ async function holdsProbabilities(first: FirstBatch, kind: Kind): Promise<boolea
   }
 }
 
-const TERMS = "terms";
-
-function programGraph({ inputs, allParameters, f }: FedBatchGraph) {
-  const parameters = allParameters.map((value, i) => [`parameter ${i}`, value] as const);
-  const data = Object.entries(inputs).map(([name, value]) => [`input ${name}`, value] as const);
-  return { inputs: Object.fromEntries([...data, ...parameters]), outputs: { [TERMS]: f } };
-}
-
 async function termsOf(
-  program: Program,
-  { model, batch }: FirstBatch,
-  weights: (data: Float32Array | Float64Array) => Float32Array | Float64Array,
-): Promise<Float32Array | Float64Array> {
-  const feeds: Record<string, Tensor> = {};
-  for (const [name, tensor] of Object.entries(batch.inputs)) feeds[`input ${name}`] = tensor;
-  model.parameters.forEach(({ data, dims }, i) => {
-    feeds[`parameter ${i}`] = { data: weights(data), dims };
-  });
-  const results = await program.run(feeds);
-  return results[TERMS].data as Float32Array | Float64Array;
+  program: ForwardProgram,
+  { batch }: FirstBatch,
+  weights?: (data: Vector) => Vector,
+): Promise<Vector> {
+  const [terms] = await program.run(batch.inputs, weights);
+  return terms.data as Vector;
 }
 
 /** What terms [T, C] look like; those with an entry that is not a number are passed over. */

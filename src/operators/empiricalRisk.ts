@@ -10,7 +10,9 @@ import { checkWeights } from "./checkWeights.ts";
 import { flatRanges } from "./flatVectors.ts";
 import type { Risk, RiskParameter, Shard } from "./risk.ts";
 import { sharedEngine } from "./riskEngine.ts";
-import { type RiskFamily, riskView, shardOf } from "./riskView.ts";
+import type { RiskFamily } from "./riskFamily.ts";
+import { riskView, shardOf } from "./riskView.ts";
+import { checkRowCoupling } from "./rowCoupling.ts";
 
 /** What an objective is made of. */
 export interface EmpiricalRiskOptions {
@@ -36,6 +38,12 @@ export interface EmpiricalRiskOptions {
    * it contains Sigmoid, with the model's weights and with random ones.
    */
   readonly assumeLogits?: boolean;
+  /**
+   * Allows rows to influence one another (statistics over the batch, a graph whose nodes are the rows): the whole data set is then one batch,
+   * and the loss a function of all its rows together. A file that fixes its number of rows keeps it, and each such group is one. Default
+   * false, which refuses such models, since their results would depend on the batch size.
+   */
+  readonly coupledRows?: boolean;
   /** Bytes that the values of a batch may take at once; default: a quarter of the free memory. `Infinity` allows all. */
   readonly memoryLimit?: number;
   /** Place of the data in a larger data set, of which they are a part; default: they are the whole. */
@@ -54,11 +62,11 @@ const MOST_THREADS = 256;
 
 /**
  * The objective L(theta) = c sum_t w_t l(f_t, y_t) of a model on a data set, with c = 1 for "sum" and 1 / denominator for
- * "mean". Makes three passes over the data, which check numbers, labels and that a second pass gives the same, and evaluates
- * the loss twice.
+ * "mean". Makes three passes over the data, which check numbers, labels and that a second pass gives the same, evaluates
+ * the loss twice, and computes some rows in two batches.
  *
  * @throws CurvatureError "argument" for patterns that match no parameter, "data" for rows that do not fit model or loss,
- *   "model" for outputs that are probabilities where the loss takes logits, and for weights that are not finite,
+ *   "model" for outputs that are probabilities where the loss takes logits, for weights that are not finite, and for rows that influence one another,
  *   "unsupported" for operators without a rule, "nondeterministic" where data or model change between two evaluations
  */
 export async function empiricalRisk(options: EmpiricalRiskOptions): Promise<Risk> {
@@ -71,6 +79,7 @@ export async function empiricalRisk(options: EmpiricalRiskOptions): Promise<Risk
   checkObject(options.data, "empiricalRisk expects data, as arrays({ inputs, targets })", ["rows", "batches"]);
   checkOptions(options);
   const { model, loss, threads, dtype = "float32", cache = usualCache(), memoryLimit = usualLimit() } = options;
+  const { coupledRows = false } = options;
   const chosen = chooseParameters(model, options.parameters);
   checkWeights(model, { chosen, precision: dtype });
   const outputs = chooseOutputs(model, { loss, output: options.output });
@@ -79,7 +88,17 @@ export async function empiricalRisk(options: EmpiricalRiskOptions): Promise<Risk
   const engine = sharedEngine(settings);
   try {
     const parameters = placeParameters(model, chosen);
-    const family: RiskFamily = { model, loss, dtype, outputs, parameters, engine, cache, threads: threads ?? "all" };
+    const family: RiskFamily = {
+      model,
+      loss,
+      dtype,
+      outputs,
+      parameters,
+      engine,
+      coupledRows,
+      cache,
+      threads: threads ?? "all",
+    };
     const attached = await attachData(family, options.data);
     if (options.assumeLogits !== true) await checkLogits(family, attached.bound);
     const shard = shardOf(attached, options.shard);
@@ -90,6 +109,7 @@ export async function empiricalRisk(options: EmpiricalRiskOptions): Promise<Risk
     };
     const risk: Risk = { ...view, dispose, [Symbol.asyncDispose]: dispose };
     await checkDeterminism(risk);
+    await checkRowCoupling(family, attached.bound);
     return risk;
   } catch (error) {
     await engine.release();

@@ -21,7 +21,8 @@ export interface GradientCovarianceOptions {
  * first also computes g. The operator of a shard is its share 1/N sum_n g_n g_n' - (n/N) g g' with n its own rows; the shares add up to the
  * covariance.
  *
- * @throws CurvatureError "argument" for a shard without `mean`, "shape" for a mean of another length
+ * @throws CurvatureError "argument" for a shard without `mean`, "shape" for a mean of another length, "unsupported" for a risk
+ *   with `coupledRows`
  */
 export function gradientCovariance(risk: Risk, { mean }: GradientCovarianceOptions = {}): LinearOperator {
   checkRisk(risk, "gradientCovariance");

@@ -1,3 +1,4 @@
+import { CurvatureError } from "../errors/index.ts";
 import { input } from "../graph/index.ts";
 import type { LinearOperator } from "../linalg/operator.ts";
 import { broadcast, mul, reduceSumKeeping, reshape } from "../primitives/index.ts";
@@ -26,15 +27,27 @@ const definition: DefinitionWithConstants = {
  * gradient of row n's share of the risk times N, so that its mean over all N rows is the gradient of the risk; a sequence is one row. N counts
  * the rows of the whole data set, so that second moments of shards add up. Positive semidefinite. A product is one pass over the data, about one
  * and a half gradients.
+ *
+ * @throws CurvatureError "unsupported" for a risk with `coupledRows`
  */
 export function gradientSecondMoment(risk: Risk): LinearOperator {
   checkRisk(risk, "gradientSecondMoment");
+  checkSeparateRows(risk);
   const known = operators.get(risk);
   if (known !== undefined) return known;
   const rows = { data: Float64Array.of(risk.shard.rows), dims: [] };
   const operator = matrixWithConstants(risk, definition, { prepare: async () => {}, of: () => ({ rows }) });
   operators.set(risk, operator);
   return operator;
+}
+
+/** @throws CurvatureError "unsupported" where rows may influence one another */
+function checkSeparateRows({ coupledRows }: Risk): void {
+  if (!coupledRows) return;
+  throw new CurvatureError(
+    "unsupported",
+    "second moment and covariance of row gradients are about rows that contribute to the loss independently, but with coupledRows each row's share depends on the other rows; use empiricalFisher, which sums over terms as they are",
+  );
 }
 
 const operators = new WeakMap<Risk, LinearOperator>();

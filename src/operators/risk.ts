@@ -63,6 +63,8 @@ export interface Risk {
   readonly shard: Shard;
   /** How outputs are cut into loss terms. */
   readonly layout: TermLayout;
+  /** Whether rows may influence one another, so that the loss is a function of the rows of a batch together. */
+  readonly coupledRows: boolean;
   /** What was done to model or data that a reader of results should know. */
   readonly notices: readonly string[];
   /** Value of L. One forward pass. */

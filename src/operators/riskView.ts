@@ -5,20 +5,9 @@ import { type Precision, sizeOf, type Tensor, type Vector, zeros } from "../tens
 import { type AttachedData, attachData } from "./attachData.ts";
 import { checkLength } from "./flatVectors.ts";
 import { gradientProduct, lossProduct } from "./lossAndGradient.ts";
-import type { Risk, RiskParameter, RiskSettings, Shard } from "./risk.ts";
-import type { SharedEngine } from "./riskEngine.ts";
-
-/** What a risk has in common with all that are made from it. */
-export interface RiskFamily {
-  readonly model: Model;
-  readonly loss: Loss;
-  readonly dtype: Precision;
-  readonly outputs: readonly string[];
-  readonly parameters: readonly RiskParameter[];
-  readonly engine: SharedEngine;
-  readonly cache: number;
-  readonly threads: RiskSettings["threads"];
-}
+import type { Risk, RiskParameter, Shard } from "./risk.ts";
+import type { RiskFamily } from "./riskFamily.ts";
+import { checkRowCoupling } from "./rowCoupling.ts";
 
 /** What belongs to one risk of a family. */
 export interface ViewOptions extends AttachedData {
@@ -31,7 +20,7 @@ export interface ViewOptions extends AttachedData {
 
 /** A risk of a family: an objective on some rows at some parameters. */
 export function riskView(family: RiskFamily, view: ViewOptions): Risk {
-  const { model, loss, dtype, outputs, parameters, cache, threads } = family;
+  const { model, loss, dtype, parameters, cache, threads, coupledRows } = family;
   const { bound, layout, shard, theta } = view;
   const size = theta.length;
   const scale = 1 / shard.denominator;
@@ -51,7 +40,8 @@ export function riskView(family: RiskFamily, view: ViewOptions): Risk {
     scale,
     shard,
     layout,
-    notices: noticesOf(model, { loss, outputs }),
+    coupledRows,
+    notices: noticesOf(family),
     engine,
     async loss(options = {}) {
       const { loss: sum } = await engine.total(lossProduct, { options });
@@ -72,6 +62,7 @@ export function riskView(family: RiskFamily, view: ViewOptions): Risk {
     at: (weights) => from({ theta: checkedCopy(weights, { parameters, size, dtype }) }),
     async on(data, options = {}) {
       const attached = await attachData(family, data);
+      await checkRowCoupling(family, attached.bound);
       return from({ ...attached, shard: shardOf(attached, options.shard) });
     },
     dispose,
@@ -84,7 +75,7 @@ export function riskView(family: RiskFamily, view: ViewOptions): Risk {
  *
  * @throws CurvatureError "argument" for numbers out of range, "data" for rows without a shard whose terms are all ignored
  */
-export function shardOf({ bound, denominator }: AttachedData, given: Shard | undefined): Shard {
+export function shardOf({ bound, denominator, indivisible }: AttachedData, given: Shard | undefined): Shard {
   const own = bound.data.rows;
   if (given === undefined) {
     if (denominator > 0) return { denominator, rows: own, firstRow: 0 };
@@ -100,6 +91,12 @@ export function shardOf({ bound, denominator }: AttachedData, given: Shard | und
     );
   }
   const { rows, firstRow } = given;
+  if (indivisible && rows !== own) {
+    throw new CurvatureError(
+      "argument",
+      `shard: with coupledRows the loss is a function of all rows together, so these ${own} rows cannot be a part of ${rows}; leave shard out`,
+    );
+  }
   const fits = Number.isInteger(rows) && Number.isInteger(firstRow) && firstRow >= 0 && firstRow + own <= rows;
   if (!fits) {
     throw new CurvatureError(
@@ -130,10 +127,7 @@ function checkedCopy(weights: Vector, { parameters, size, dtype }: Places): Vect
   );
 }
 
-function noticesOf(
-  model: Model,
-  { loss, outputs }: { readonly loss: Loss; readonly outputs: readonly string[] },
-): string[] {
+function noticesOf({ model, loss, outputs, coupledRows }: RiskFamily): string[] {
   const cuts = model.outputs.flatMap(({ name, activation, written }) => {
     if (!outputs.includes(name) || activation === undefined || loss.cut.length === 0) return [];
     if (loss.cut.includes(activation))
@@ -150,7 +144,12 @@ function noticesOf(
       : [
           `The file computes ${model.fixedRows} row${model.fixedRows === 1 ? "" : "s"} at once; larger batches are computed as copies of it with the same weights.`,
         ];
-  return [...model.notices, ...cuts, ...rows];
+  const coupled = coupledRows
+    ? [
+        `Rows may influence one another, as asked for: ${model.fixedRows === undefined ? "all rows are computed as one batch" : `rows are computed in consecutive groups of ${model.fixedRows}, as the file does`}, and results belong to ${model.fixedRows === undefined ? "these rows" : "these groups"} as a whole.`,
+      ]
+    : [];
+  return [...model.notices, ...cuts, ...rows, ...coupled];
 }
 
 function joinTensors(tensors: { readonly [name: string]: Tensor }, { parameters, size, dtype }: Places): Vector {

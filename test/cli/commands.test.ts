@@ -112,14 +112,18 @@ describe("inspect", () => {
     const unknown = await run("inspect", MODEL, "--bind", "sr=16000");
     expect(unknown).toMatchObject({ code: 1, stdout: "" });
     expect(unknown.stderr).toMatch(/^error: .+ has no input and no open size "sr" to bind; its inputs are .+\n$/);
-    for (const [text, message] of [
-      ["batch", "Expected NAME=NUMBER, for example sr=16000."],
-      ["batch=many", "Expected NAME=NUMBER, for example sr=16000."],
-    ]) {
-      const misused = await run("inspect", MODEL, "--bind", text!);
+    for (const text of ["batch", "batch=", "=3"]) {
+      const misused = await run("inspect", MODEL, "--bind", text);
       expect(misused.code).toBe(2);
-      expect(misused.stderr).toContain(message);
+      expect(misused.stderr).toContain(
+        "Expected NAME=NUMBER or NAME=FILE, for example sr=16000 or edge_index=edges.npy.",
+      );
     }
+    const missing = await run("inspect", MODEL, "--bind", "batch=many");
+    expect(missing).toMatchObject({ code: 1, stdout: "" });
+    expect(missing.stderr).toBe(
+      "error: --bind batch=many is not a number, and not a file with an array: cannot read many: there is no such file; check the path\n",
+    );
     expect((await run("inspect", MODEL, "--bind", "a=1", "--bind", "a=2")).stderr).toContain('"a" is bound twice.');
   });
 });

@@ -37,6 +37,7 @@ interface ReportOptions extends ModelOptions {
   readonly reduction: "mean" | "sum";
   readonly classAxis?: "second" | "last";
   readonly assumeLogits?: true;
+  readonly coupledRows?: true;
   readonly matrices?: readonly MatrixName[];
   readonly parameters?: readonly (string | RegExp)[];
   readonly batchSize?: number;
@@ -83,7 +84,9 @@ function addDataOptions(command: Command): void {
     .addOption(lossOption())
     .addOption(reductionOption())
     .addOption(classAxisOption());
-  command.option("--assume-logits", "take outputs as logits even where they are probabilities");
+  command
+    .option("--assume-logits", "take outputs as logits even where they are probabilities")
+    .option("--coupled-rows", "take all rows as one batch, for models whose rows influence one another");
   withModelOptions(command);
 }
 
@@ -184,6 +187,7 @@ async function compute({
     data,
     dtype,
     assumeLogits: options.assumeLogits ?? false,
+    coupledRows: options.coupledRows ?? false,
     ...(options.memoryLimit === undefined ? {} : { memoryLimit: options.memoryLimit }),
     ...(parameters === undefined ? {} : { parameters: [...parameters] }),
   });

@@ -3,7 +3,7 @@ import { constant, elementTypeOf, input, type Shape, type Value } from "../../gr
 import type { FileNode } from "../../onnx/index.ts";
 import { permute } from "../../primitives/index.ts";
 import { byName, type Dtype, sizeOf } from "../../tensors/index.ts";
-import type { GraphRequest, ModelGraph } from "../model.ts";
+import type { GraphRequest, GraphStep, ModelGraph } from "../model.ts";
 import { type WithoutActivations, withoutActivations } from "./activation.ts";
 import { isShapedByData } from "./discrete.ts";
 import { foldControlFlow } from "./foldControlFlow.ts";
@@ -65,10 +65,26 @@ export async function interpret(what: Interpretation, request: GraphRequest): Pr
     for (const [name, tensor] of exact) values.set(name, constant(tensor));
   }
   const context: WalkContext = { model, values, known, reached, consumers: consumersOf(nodes) };
+  const steps = interpretNodes(nodes, statics, context);
+  return { parameters: free, inputs, outputs: namedOutputs(request.outputs, { ends, values, model }), steps };
+}
+
+/** Adds the values of all nodes that are not static. Returns what they give. */
+function interpretNodes(
+  nodes: readonly FileNode[],
+  statics: ReadonlySet<string>,
+  context: WalkContext,
+): readonly GraphStep[] {
+  const steps: GraphStep[] = [];
   for (const node of nodes) {
-    if (node.outputs.some((name) => name !== "" && !statics.has(name))) interpretNode(node, context);
+    const moving = node.outputs.filter((name) => name !== "" && !statics.has(name));
+    if (moving.length === 0) continue;
+    interpretNode(node, context);
+    for (const value of moving.map((name) => context.values.get(name))) {
+      if (value?.type === "float") steps.push({ node: describe(node), value });
+    }
   }
-  return { parameters: free, inputs, outputs: namedOutputs(request.outputs, { ends, values, model }) };
+  return steps;
 }
 
 function modelInputs(model: PreparedModel, shapes: GraphRequest["shapes"]): ModelGraph["inputs"] {

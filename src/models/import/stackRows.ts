@@ -36,7 +36,11 @@ export function stackRows(graph: ModelGraph, { rows, fixedRows, file }: StackedR
   const copied = { originals: Object.values(graph.inputs), stacked: Object.values(inputs), size };
   const names = Object.keys(graph.outputs);
   const outputs = copies(Object.values(graph.outputs), copied);
-  return { ...graph, inputs, outputs: Object.fromEntries(names.map((name, i) => [name, outputs[i]])) };
+  return {
+    parameters: graph.parameters,
+    inputs,
+    outputs: Object.fromEntries(names.map((name, i) => [name, outputs[i]])),
+  };
 }
 
 interface Copied {
