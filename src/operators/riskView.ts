@@ -1,6 +1,4 @@
 import { CurvatureError } from "../errors/index.ts";
-import type { Loss } from "../losses/index.ts";
-import type { Model } from "../models/index.ts";
 import { type Precision, sizeOf, type Tensor, type Vector, zeros } from "../tensors/index.ts";
 import { type AttachedData, attachData } from "./attachData.ts";
 import { checkLength } from "./flatVectors.ts";
