@@ -1,4 +1,5 @@
 export { foldResiduals } from "./foldResiduals.ts";
+export { guardBranches } from "./guardBranches.ts";
 export { jvp } from "./jvp.ts";
 export { type Linearization, linearize } from "./linearize.ts";
 export { type ResidualSplit, splitResiduals } from "./residuals.ts";

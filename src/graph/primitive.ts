@@ -33,6 +33,17 @@ export interface Primitive<P = unknown> {
   readonly recompute?: boolean;
   /** True where the order of the operands does not matter. */
   readonly commutative?: boolean;
+  /** True where operands broadcast, and an element of the result depends on one element of each. */
+  readonly elementwise?: boolean;
+  /** True where each element of the result is a sum of elements of the float operands: moved, repeated, left out or added. */
+  readonly sums?: boolean;
+  /** True where operand 0 chooses, element by element, which of operands 1 and 2 is the result. */
+  readonly selects?: boolean;
+  /**
+   * For an elementwise function that leaves the finite numbers, or whose derivatives do: the operand that decides, and a number at which
+   * function and derivatives are finite.
+   */
+  readonly harmless?: { readonly operand: number; readonly value: number };
   /** Shape and type of the result; throws CurvatureError "shape" for inputs that do not fit. */
   output(inputs: readonly Value[], params: P): { readonly shape: Shape; readonly type: ElementType };
   /** An existing or cheaper value that equals this application, if there is one. */
@@ -43,6 +54,10 @@ export interface Primitive<P = unknown> {
   ): Value | undefined;
   /** The number all elements of the result equal, if the inputs tell. */
   uniform?(inputs: readonly Value[], params: P): number | undefined;
+  /**
+   * Whether the result is nowhere negative and has derivative 0 where it is 0, as squares and their sums are, given which operands are so.
+   */
+  flatAtZero?(node: Value<P>, isFlat: (operand: Value) => boolean): boolean;
   /**
    * Tangent of the result for tangents of the inputs, `null` standing for zero. At least one is not null.
    * The returned value has the shape of the result.

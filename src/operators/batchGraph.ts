@@ -1,3 +1,4 @@
+import { guardBranches } from "../autodiff/index.ts";
 import { CurvatureError } from "../errors/index.ts";
 import { input, type Value } from "../graph/index.ts";
 import { arrangeOutputs, arrangeTargets, type Loss } from "../losses/index.ts";
@@ -45,7 +46,7 @@ export interface BatchGraphRequest {
 export async function batchGraph(request: BatchGraphRequest): Promise<FedBatchGraph> {
   const { model, loss, outputs, chosen, precision, shape } = request;
   const graph = await model.graph({ shapes: shape.inputs, outputs, cut: loss.cut, precision });
-  const output = joined(graph, outputs, { model, rows: shape.rows });
+  const [output] = guardBranches([joined(graph, outputs, { model, rows: shape.rows })]);
   const form = shape.targets ?? usualTargets(loss, { first: graph.outputs[outputs[0]].shape, joined: output.shape });
   const layout = loss.layout(output.shape, form);
   const targets = input("targets", form.dims, form.integer ? "int64" : "float");

@@ -43,6 +43,7 @@ const addPrimitive: Primitive<Nothing> = {
       ? add(bare[0], bare[1])
       : (rowsTogether(a, b) ?? rowsTogether(b, a) ?? sumInside(a, b) ?? sumInside(b, a));
   },
+  flatAtZero: ({ inputs }, isFlat) => inputs.every(isFlat),
   jvp: (node, [da, db]) => (da && db ? broadcast(add(da, db), node.shape) : expanded((da ?? db)!, node)),
   transpose: ({ inputs: [a, b] }, c, [la, lb]) => [la ? sumTo(c, a.shape) : null, lb ? sumTo(c, b.shape) : null],
   lowerSum: lowerNestedSum,
@@ -167,6 +168,10 @@ const mulPrimitive: Primitive<Nothing> = {
     const bare = withoutBroadcasts(inputs, shape);
     return bare && mul(bare[0], bare[1]);
   },
+  flatAtZero: ({ inputs: [a, b] }, isFlat) => {
+    const isFactor = (x: Value) => (x.uniform ?? -1) >= 0 || isFlat(x);
+    return a === b || (isFlat(a) && isFactor(b)) || (isFlat(b) && isFactor(a));
+  },
   jvp({ inputs: [a, b], shape }, [da, db]) {
     const left = da && mul(da, b);
     const right = db && mul(a, db);
@@ -194,6 +199,7 @@ export function mul(a: Value, b: Value): Value {
 
 const divPrimitive: Primitive<Nothing> = {
   name: "div",
+  harmless: { operand: 1, value: 1 },
   ...elementwise("div", ([a, b]) => div(a, b)),
   simplify(inputs, _, { shape }) {
     const [a, b] = inputs;
@@ -206,6 +212,7 @@ const divPrimitive: Primitive<Nothing> = {
     const bare = withoutBroadcasts(inputs, shape);
     return bare && div(bare[0], bare[1]);
   },
+  flatAtZero: ({ inputs: [a, b] }, isFlat) => (b.uniform ?? 0) > 0 && isFlat(a),
   // d(a / b) = (da - (a / b) db) / b
   jvp(node, [da, db]) {
     const b = node.inputs[1];

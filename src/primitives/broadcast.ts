@@ -18,6 +18,7 @@ interface BroadcastParams {
 
 const broadcastRules: Primitive<BroadcastParams> = {
   name: "broadcast",
+  sums: true,
   recompute: true,
   output([x], { shape }) {
     const offset = shape.length - x.shape.length;
@@ -58,6 +59,7 @@ interface ReduceParams {
 
 const reduceSumPrimitive: Primitive<ReduceParams> = {
   name: "reduceSum",
+  sums: true,
   output: ([x], { axes, keep }) => ({
     shape: keep ? withOnes(x.shape, axes) : x.shape.filter((_, axis) => !axes.includes(axis)),
     type: x.type,

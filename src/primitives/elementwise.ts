@@ -9,7 +9,7 @@ import {
 import { reshape } from "./movement.ts";
 
 /** The parts of a primitive that all elementwise operations share. P is the type of the parameters. */
-type ElementwisePart = Pick<Primitive<unknown>, "output" | "vectorize">;
+type ElementwisePart = Pick<Primitive<unknown>, "elementwise" | "output" | "vectorize">;
 
 /**
  * Shape and vectorization of an elementwise operation whose operands broadcast as NumPy's do.
@@ -23,6 +23,7 @@ export function elementwise(
   type?: ElementType,
 ): ElementwisePart {
   return {
+    elementwise: true,
     output: (inputs) => ({
       shape: broadcastShapes(
         name,

@@ -11,13 +11,15 @@ const NOTHING: Nothing = {};
 
 interface Extremum {
   readonly op: string;
+  /** Whether 0 or less changes nothing in what is nowhere negative. */
+  readonly keepsPositive: boolean;
   readonly evaluate: (a: number, b: number) => number;
   /** Whether the first operand is the result, where the two differ. */
   readonly wins: (a: Value, b: Value) => Value;
 }
 
 /** The larger or the smaller of two operands, elementwise. */
-function extremum(name: string, { op, evaluate, wins }: Extremum): (a: Value, b: Value) => Value {
+function extremum(name: string, { op, evaluate, wins, keepsPositive }: Extremum): (a: Value, b: Value) => Value {
   const rebuild = (a: Value, b: Value) => apply(primitive, [a, b], NOTHING);
   const primitive: Primitive<Nothing> = {
     name,
@@ -32,6 +34,10 @@ function extremum(name: string, { op, evaluate, wins }: Extremum): (a: Value, b:
       const bare = withoutBroadcasts(inputs, shape);
       return bare && rebuild(bare[0], bare[1]);
     },
+    flatAtZero: ({ inputs: [a, b] }, isFlat) => {
+      const isNothing = (x: Value) => keepsPositive && (x.uniform ?? 1) <= 0;
+      return (isFlat(a) && (isNothing(b) || isFlat(b))) || (isNothing(a) && isFlat(b));
+    },
     jvp({ inputs: [a, b], shape }, tangents) {
       const [da, db] = tangents.map((tangent) => tangent ?? zeros([]));
       const apart = where(wins(a, b), da, db);
@@ -45,6 +51,7 @@ function extremum(name: string, { op, evaluate, wins }: Extremum): (a: Value, b:
 /** max(a, b), elementwise with broadcasting; where they are equal the derivative is half of each, as in PyTorch. */
 export const maximum: (a: Value, b: Value) => Value = extremum("maximum", {
   op: "Max",
+  keepsPositive: true,
   evaluate: Math.max,
   wins: greater,
 });
@@ -52,6 +59,7 @@ export const maximum: (a: Value, b: Value) => Value = extremum("maximum", {
 /** min(a, b), elementwise with broadcasting; where they are equal the derivative is half of each, as in PyTorch. */
 export const minimum: (a: Value, b: Value) => Value = extremum("minimum", {
   op: "Min",
+  keepsPositive: false,
   evaluate: Math.min,
   wins: less,
 });
@@ -70,6 +78,7 @@ const clipPrimitive: Primitive<ClipBounds> = {
     if (x.uniform === undefined || x.type !== "float") return undefined;
     return filled(shape, Math.min(Math.max(x.uniform, low), high));
   },
+  flatAtZero: ({ inputs: [x], params: { low = 0 } }, isFlat) => low <= 0 && isFlat(x),
   jvp({ inputs: [x], params: { low, high } }, [dx]) {
     const above = low === undefined ? undefined : greater(x, scalar(low));
     const below = high === undefined ? undefined : less(x, scalar(high));

@@ -12,6 +12,7 @@ interface GatherParams {
 
 const gatherPrimitive: Primitive<GatherParams> = {
   name: "gather",
+  sums: true,
   output([x, indices], { axis }) {
     if (indices.type === "float") throw new CurvatureError("shape", "gather: indices must be integers, got floats");
     return { shape: [...x.shape.slice(0, axis), ...indices.shape, ...x.shape.slice(axis + 1)], type: x.type };
@@ -62,6 +63,7 @@ interface ScatterAddParams {
 
 const scatterAddPrimitive: Primitive<ScatterAddParams> = {
   name: "scatterAdd",
+  sums: true,
   output([updates, indices], { axis, size }) {
     const { shape } = updates;
     const ranks = indices.shape.length;

@@ -101,6 +101,7 @@ export const atan: (x: Value) => Value = unary("atan", {
 /** Arc sine; its derivative is infinite at -1 and 1. */
 export const asin: (x: Value) => Value = unary("asin", {
   op: "Asin",
+  harmless: 0,
   evaluate: Math.asin,
   float64: (x) => atan(div(x, sqrt(complement(x)))),
   derivative: (x) => reciprocal(sqrt(complement(x))),
@@ -109,6 +110,7 @@ export const asin: (x: Value) => Value = unary("asin", {
 /** Arc cosine; its derivative is infinite at -1 and 1. */
 export const acos: (x: Value) => Value = unary("acos", {
   op: "Acos",
+  harmless: 0,
   evaluate: Math.acos,
   float64: (x) => scale(atan(sqrt(div(sub(ONE, x), add(ONE, x)))), 2),
   derivative: (x) => neg(reciprocal(sqrt(complement(x)))),
@@ -117,6 +119,7 @@ export const acos: (x: Value) => Value = unary("acos", {
 /** Hyperbolic sine. */
 export const sinh: (x: Value) => Value = unary("sinh", {
   op: "Sinh",
+  harmless: 0,
   evaluate: Math.sinh,
   float64: sinhFloat64,
   derivative: (x) => cosh(x),
@@ -125,6 +128,7 @@ export const sinh: (x: Value) => Value = unary("sinh", {
 /** Hyperbolic cosine. */
 export const cosh: (x: Value) => Value = unary("cosh", {
   op: "Cosh",
+  harmless: 0,
   evaluate: Math.cosh,
   float64: coshFloat64,
   derivative: (x) => sinh(x),
@@ -141,6 +145,7 @@ export const asinh: (x: Value) => Value = unary("asinh", {
 /** Inverse of the hyperbolic cosine; its derivative is infinite at 1. */
 export const acosh: (x: Value) => Value = unary("acosh", {
   op: "Acosh",
+  harmless: 2,
   evaluate: Math.acosh,
   float64: acoshFloat64,
   derivative: (x) => reciprocal(sqrt(mul(sub(x, ONE), add(x, ONE)))),
@@ -149,6 +154,7 @@ export const acosh: (x: Value) => Value = unary("acosh", {
 /** Inverse of the hyperbolic tangent. */
 export const atanh: (x: Value) => Value = unary("atanh", {
   op: "Atanh",
+  harmless: 0,
   evaluate: Math.atanh,
   float64: atanhFloat64,
   derivative: (x) => reciprocal(complement(x)),

@@ -8,6 +8,7 @@ interface ReshapeParams {
 
 const reshapePrimitive: Primitive<ReshapeParams> = {
   name: "reshape",
+  sums: true,
   recompute: true,
   output([x], { shape }) {
     if (sizeOf(x.shape) !== sizeOf(shape)) {
@@ -57,6 +58,7 @@ interface PermuteParams {
 
 const permutePrimitive: Primitive<PermuteParams> = {
   name: "permute",
+  sums: true,
   output([x], { axes }) {
     if (axes.length !== x.shape.length || x.shape.some((_, axis) => !axes.includes(axis))) {
       throw new CurvatureError(

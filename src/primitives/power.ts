@@ -11,6 +11,7 @@ interface PowParams {
 
 const powPrimitive: Primitive<PowParams> = {
   name: "pow",
+  harmless: { operand: 0, value: 1 },
   ...elementwise("pow", ([x], { exponent }: PowParams) => pow(x, exponent)),
   simplify([x], { exponent }, { shape }) {
     if (exponent === 0) return filled(shape, 1);
@@ -20,6 +21,7 @@ const powPrimitive: Primitive<PowParams> = {
     if (exponent === -1) return reciprocal(x);
     return x.uniform === undefined ? undefined : filled(shape, x.uniform ** exponent);
   },
+  flatAtZero: ({ inputs: [x], params: { exponent } }, isFlat) => exponent >= 1 && (exponent % 2 === 0 || isFlat(x)),
   // e x^(e - 1)
   jvp: ({ inputs: [x], params: { exponent } }, [dx]) => mul(dx!, scale(pow(x, exponent - 1), exponent)),
   lower({ inputs: [x], params: { exponent } }, context) {
@@ -40,6 +42,7 @@ const NOTHING: Nothing = {};
 
 const powerPrimitive: Primitive<Nothing> = {
   name: "power",
+  harmless: { operand: 0, value: 1 },
   ...elementwise("power", ([x, y]) => power(x, y)),
   simplify: ([x, y], _, { shape }) =>
     y.uniform !== undefined && y.type === "float" ? pow(broadcast(x, shape), y.uniform) : undefined,

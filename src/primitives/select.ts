@@ -45,6 +45,7 @@ export const or: (a: Value, b: Value) => Value = comparison("or", "Or");
 
 const wherePrimitive: Primitive<Nothing> = {
   name: "where",
+  selects: true,
   ...elementwise("where", ([condition, a, b]) => where(condition, a, b)),
   simplify(inputs, _, { shape }) {
     const [, a, b] = inputs;
@@ -53,6 +54,7 @@ const wherePrimitive: Primitive<Nothing> = {
     const bare = withoutBroadcasts(inputs, shape);
     return bare && where(bare[0], bare[1], bare[2]);
   },
+  flatAtZero: ({ inputs: [, a, b] }, isFlat) => [a, b].every((branch) => branch.uniform === 0 || isFlat(branch)),
   jvp({ inputs: [condition], shape }, [, da, db]) {
     return broadcast(where(condition, da ?? zeros([]), db ?? zeros([])), shape);
   },

@@ -12,6 +12,7 @@ interface SliceParams {
 
 const slicePrimitive: Primitive<SliceParams> = {
   name: "slice",
+  sums: true,
   output([x], { starts, limits, steps }) {
     const shape = x.shape.map((dim, axis) => {
       const [start, limit, step] = [starts[axis], limits[axis], steps[axis]];
@@ -86,6 +87,7 @@ interface PadParams {
 
 const padPrimitive: Primitive<PadParams> = {
   name: "pad",
+  sums: true,
   output([x], { before, after, between }) {
     if ([...before, ...after, ...between].some((amount) => !(amount >= 0))) {
       throw new CurvatureError(
@@ -161,6 +163,7 @@ interface ReverseParams {
 
 const reversePrimitive: Primitive<ReverseParams> = {
   name: "reverse",
+  sums: true,
   output: ([x]) => ({ shape: x.shape, type: x.type }),
   simplify: ([x], { axes }) => (axes.every((axis) => x.shape[axis] === 1) || x.uniform !== undefined ? x : undefined),
   jvp: ({ params: { axes } }, [dx]) => reverse(dx!, axes),
@@ -189,6 +192,7 @@ interface ConcatParams {
 
 const concatPrimitive: Primitive<ConcatParams> = {
   name: "concat",
+  sums: true,
   output(inputs, { axis }) {
     const [first] = inputs;
     for (const { shape } of inputs) {

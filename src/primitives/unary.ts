@@ -3,6 +3,7 @@ import type { Precision } from "../tensors/index.ts";
 import { add, div, mul, neg, sub } from "./arithmetic.ts";
 import { filled } from "./broadcast.ts";
 import { elementwise } from "./elementwise.ts";
+import { isFlatAtZero } from "./flatAtZero.ts";
 import { greater, indicator, where } from "./select.ts";
 
 type Nothing = Record<string, never>;
@@ -10,6 +11,10 @@ const NOTHING: Nothing = {};
 
 interface Unary {
   readonly op: string;
+  /** A number at which function and derivatives are finite, where they are not at all of them. */
+  readonly harmless?: number;
+  /** Whether it is nowhere negative, with derivative 0 where it is 0, if its operand is so. */
+  readonly keepsFlat?: boolean;
   /** f'(x), from x and y = f(x); absent where it is zero almost everywhere. */
   readonly derivative?: (x: Value, y: Value) => Value;
   /** f of a number, to fold constants; absent where JavaScript does not know it. */
@@ -19,7 +24,10 @@ interface Unary {
 }
 
 /** A function of one number applied to each element, with all its rules. */
-export function unary(name: string, { op, derivative, evaluate, float64 }: Unary): (x: Value) => Value {
+export function unary(
+  name: string,
+  { op, derivative, evaluate, float64, harmless, keepsFlat = false }: Unary,
+): (x: Value) => Value {
   const rebuild = (x: Value) => apply(primitive, [x], NOTHING);
   const primitive: Primitive<Nothing> = {
     name,
@@ -28,6 +36,8 @@ export function unary(name: string, { op, derivative, evaluate, float64 }: Unary
       x.uniform === undefined || x.type !== "float" || evaluate === undefined
         ? undefined
         : filled(shape, evaluate(x.uniform)),
+    ...(harmless !== undefined && { harmless: { operand: 0, value: harmless } }),
+    ...(keepsFlat && { flatAtZero: ({ inputs: [x] }, isFlat) => isFlat(x) }),
     jvp: (node, [dx]) => (derivative === undefined ? null : mul(dx!, derivative(node.inputs[0], node))),
     ...(float64 && {
       form: ({ inputs: [x] }: Value, precision: Precision) => (precision === "float64" ? float64(x) : undefined),
@@ -38,25 +48,42 @@ export function unary(name: string, { op, derivative, evaluate, float64 }: Unary
 }
 
 /** Exponential e^x, elementwise. */
-export const exp: (x: Value) => Value = unary("exp", { op: "Exp", evaluate: Math.exp, derivative: (_, y) => y });
+export const exp: (x: Value) => Value = unary("exp", {
+  op: "Exp",
+  harmless: 0,
+  evaluate: Math.exp,
+  derivative: (_, y) => y,
+});
 
 /** Natural logarithm. */
 export const log: (x: Value) => Value = unary("log", {
   op: "Log",
+  harmless: 1,
   evaluate: Math.log,
   derivative: (x) => div(scalar(1), x),
 });
 
-/** Square root; its derivative at 0 is infinite, as in PyTorch. */
+/**
+ * Square root; its derivative at 0 is infinite, as in PyTorch. The root of a sum of squares is a norm, whose derivatives at 0 are taken as 0, as
+ * those of PyTorch's norm.
+ */
 export const sqrt: (x: Value) => Value = unary("sqrt", {
   op: "Sqrt",
+  harmless: 1,
   evaluate: Math.sqrt,
-  derivative: (_, y) => div(scalar(0.5), y),
+  derivative: (x, y) => (isFlatAtZero(x) ? zeroAtZero(y) : div(scalar(0.5), y)),
 });
+
+/** 1 / (2 y), and 0 at 0, also in its derivatives. */
+function zeroAtZero(y: Value): Value {
+  const positive = greater(y, scalar(0));
+  return where(positive, div(scalar(0.5), where(positive, y, scalar(1))), scalar(0));
+}
 
 /** 1 / x. */
 export const reciprocal: (x: Value) => Value = unary("reciprocal", {
   op: "Reciprocal",
+  harmless: 1,
   evaluate: (x) => 1 / x,
   derivative: (_, y) => neg(square(y)),
 });
@@ -71,6 +98,7 @@ export const tanh: (x: Value) => Value = unary("tanh", {
 /** max(x, 0), with derivative 0 at 0 as in PyTorch. */
 export const relu: (x: Value) => Value = unary("relu", {
   op: "Relu",
+  keepsFlat: true,
   evaluate: (x) => Math.max(x, 0),
   derivative: (x) => indicator(greater(x, scalar(0))),
 });
