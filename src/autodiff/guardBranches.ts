@@ -20,7 +20,7 @@ export function guardBranches(outputs: readonly Value[]): Value[] {
       value.primitive.selects && i === 0 ? input : (guarded.get(input) ?? input),
     );
     const mask = counting.get(value);
-    const safe = mask ? withHarmless(value, inputs, mask) : inputs;
+    const safe = mask ? withHarmless(value, inputs, mask.holds) : inputs;
     if (safe.every((input, i) => input === value.inputs[i])) continue;
     guarded.set(value, apply(value.primitive, safe, value.params));
   }
@@ -31,9 +31,22 @@ function isFloatChoice({ primitive, type }: Value): boolean {
   return primitive.selects === true && type === "float";
 }
 
-/** For each value of which only some elements count, in float results, a mask of these that broadcasts to its shape; null where all do. */
-function countingElements(order: readonly Value[], outputs: readonly Value[]): ReadonlyMap<Value, Value | null> {
-  const masks = new Map<Value, Value | null>(outputs.map((output) => [output, null]));
+/** Elements of a value that count. */
+interface Mask {
+  /** Booleans that broadcast to the shape of the value; made when first asked for, since few masks are. */
+  readonly holds: () => Value;
+  /** How many masks it is made of, one within the other. */
+  readonly depth: number;
+  /** The choice that they are one branch of, within the elements that count in its result. */
+  readonly branch?: { readonly outer: Mask | null; readonly condition: Value; readonly operand: number };
+}
+
+/** Choices within choices that are followed; beyond, all elements are taken to count, so that recursion ends. */
+const DEEPEST = 100;
+
+/** For each value that a result of floats depends on by floats: the elements that count, null where all do. */
+function countingElements(order: readonly Value[], outputs: readonly Value[]): ReadonlyMap<Value, Mask | null> {
+  const masks = new Map<Value, Mask | null>(outputs.map((output) => [output, null]));
   for (const value of [...order].reverse()) {
     const own = masks.get(value);
     // What only conditions read is left as it is.
@@ -48,40 +61,68 @@ function countingElements(order: readonly Value[], outputs: readonly Value[]): R
   return masks;
 }
 
-function union(a: Value | null, b: Value | null): Value | null {
+function maskOf(holds: () => Value, parts: readonly (Mask | null)[], branch?: Mask["branch"]): Mask | null {
+  let made: Value | undefined;
+  const depth = 1 + Math.max(...parts.map((part) => part?.depth ?? 0));
+  if (depth > DEEPEST) return null;
+  const once = () => {
+    made ??= holds();
+    return made;
+  };
+  return { holds: once, depth, ...(branch && { branch }) };
+}
+
+/** The elements of either mask. Both branches of one choice together are all that the choice itself has. */
+function union(a: Mask | null, b: Mask | null): Mask | null {
   if (a === null || b === null) return null;
-  return a === b ? a : or(a, b);
+  if (a === b) return a;
+  const [first, second] = [a.branch, b.branch];
+  const isWhole =
+    first !== undefined &&
+    first.outer === second?.outer &&
+    first.condition === second.condition &&
+    first.operand !== second.operand;
+  return isWhole ? first.outer : maskOf(() => or(a.holds(), b.holds()), [a, b]);
 }
 
 /** The elements of an operand that count where those of the mask do in the result; null for all. */
-function operandMask(value: Value, operand: number, mask: Value | null): Value | null {
+function operandMask(value: Value, operand: number, mask: Mask | null): Mask | null {
   const { primitive, inputs, shape } = value;
   const x = inputs[operand];
-  if (primitive.selects) {
-    const chosen = operand === 1 ? inputs[0] : not(inputs[0]);
-    return alongOperand(mask === null ? chosen : and(mask, chosen), value, x);
-  }
+  if (primitive.selects) return alongOperand(branchOf(value, operand, mask), value, x);
   if (mask === null) return null;
   if (primitive.elementwise) return alongOperand(mask, value, x);
-  if (!primitive.sums || primitive.transpose === undefined) return null;
-  const counts = indicator(broadcast(mask, shape));
+  const { transpose } = primitive;
+  if (!primitive.sums || transpose === undefined) return null;
   const linear = inputs.map((_, i) => i === operand);
-  const part = primitive.transpose(value, counts, linear)[operand];
-  return part && greater(part, scalar(0));
+  return maskOf(
+    () => greater(transpose(value, indicator(broadcast(mask.holds(), shape)), linear)[operand]!, scalar(0)),
+    [mask],
+  );
+}
+
+function branchOf({ inputs: [condition] }: Value, operand: number, outer: Mask | null): Mask | null {
+  const chosen = () => (operand === 1 ? condition : not(condition));
+  return maskOf(() => (outer === null ? chosen() : and(outer.holds(), chosen())), [outer], {
+    outer,
+    condition,
+    operand,
+  });
 }
 
 /** A mask of the result as one of an operand that may be repeated: its elements count where any repetition does. */
-function alongOperand(mask: Value, { shape }: Value, x: Value): Value {
-  return sameShape(x.shape, shape) ? mask : greater(sumTo(indicator(broadcast(mask, shape)), x.shape), scalar(0));
+function alongOperand(mask: Mask | null, { shape }: Value, x: Value): Mask | null {
+  if (mask === null || sameShape(x.shape, shape)) return mask;
+  return maskOf(() => greater(sumTo(indicator(broadcast(mask.holds(), shape)), x.shape), scalar(0)), [mask]);
 }
 
 /** The operands, with the one that could leave the finite numbers replaced where its element does not count. */
-function withHarmless({ primitive }: Value, inputs: readonly Value[], mask: Value): readonly Value[] {
+function withHarmless({ primitive }: Value, inputs: readonly Value[], holds: () => Value): readonly Value[] {
   const { harmless } = primitive;
   if (harmless === undefined) return inputs;
-  const { operand, value } = harmless;
-  const x = inputs[operand];
-  const isGuarded = x.primitive.selects === true && x.inputs[0] === mask;
-  if (x.uniform !== undefined || isGuarded) return inputs;
-  return inputs.map((input, i) => (i === operand ? where(mask, x, scalar(value)) : input));
+  const x = inputs[harmless.operand];
+  if (x.uniform !== undefined) return inputs;
+  const mask = holds();
+  if (x.primitive.selects && x.inputs[0] === mask) return inputs;
+  return inputs.map((input, i) => (i === harmless.operand ? where(mask, x, scalar(harmless.value)) : input));
 }

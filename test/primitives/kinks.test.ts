@@ -3,22 +3,33 @@ import { jvp, vjp } from "../../src/autodiff/index.ts";
 import { scalar, type Value } from "../../src/graph/index.ts";
 import {
   abs,
+  add,
+  broadcast,
   clip,
+  div,
   filled,
+  greater,
   hardSigmoid,
   isNaN,
   maskedSoftmax,
   maximum,
   maxPool,
+  mean,
   minimum,
   mul,
+  permute,
   pow,
   power,
   reduceMax,
   reduceMin,
   reduceSum,
   relu,
+  reshape,
+  scale,
   sign,
+  sqrt,
+  square,
+  sub,
   where,
   zeros,
 } from "../../src/primitives/index.ts";
@@ -32,6 +43,52 @@ async function gradient(f: (...operands: Value[]) => Value, ...points: readonly 
   const gradients = vjp([reduceSum(value)], operands, [scalar(1)]);
   const got = await evaluate(Object.fromEntries(gradients.map((g, i) => [`${i}`, g])), fed);
   return points.map((_, i) => got[i]);
+}
+
+describe("the root of what is flat at 0", () => {
+  const rows = (x: Value) => reshape(x, [2, 2]);
+  const flat: { readonly [name: string]: (x: Value) => Value } = {
+    "sum of squares": (x) => reduceSum(square(rows(x)), [1]),
+    "mean of squares": (x) => mean(square(rows(x)), [1]),
+    "fourth powers": (x) => reduceSum(pow(rows(x), 4), [1]),
+    "sum of two squares": (x) => add(square(x), mul(square(x), square(x))),
+    "scaled and bounded": (x) => clip(div(scale(relu(square(x)), 3), scalar(2)), { low: 0, high: 9 }),
+    "maximum with 0": (x) => maximum(square(x), scalar(0)),
+    "repeated and moved": (x) => permute(broadcast(reduceSum(square(rows(x)), [1]), [3, 2]), [1, 0]),
+    chosen: (x) => where(greater(x, scalar(-1)), square(x), zeros([])),
+  };
+
+  test.each(Object.keys(flat))("has derivatives 0 where it is 0: %s", async (name) => {
+    const [gradient, second] = await derivatives((x) => sqrt(flat[name](x)), [0, 0, 3, 4]);
+    const [expected, expectedSecond] = await derivatives((x) => sqrt(flat[name](x)), [1, 2, 3, 4]);
+    expect(gradient).toEqual([0, 0, ...expected.slice(2)]);
+    expect(second).toEqual([0, 0, ...expectedSecond.slice(2)]);
+  });
+
+  const steep: { readonly [name: string]: (x: Value) => Value } = {
+    "a number": (x) => x,
+    "a magnitude": abs,
+    "a ramp": relu,
+    "a power below 2": (x) => pow(x, 1),
+    "a product of two numbers": (x) => mul(x, relu(x)),
+    "the least of a square and a number": (x) => minimum(square(x), zeros([])),
+    "a difference of squares": (x) => sub(square(x), scale(square(x), 0.5)),
+  };
+
+  test.each(Object.keys(steep))("is infinite where it is not known to be flat: %s", async (name) => {
+    const [gradient] = await derivatives((x) => sqrt(steep[name](x)), [0, 0, 3, 4]);
+    expect(gradient.slice(0, 2).every((value) => Number.isFinite(value))).toBe(false);
+  });
+});
+
+/** Gradient of the sum of f, and the Hessian times ones. */
+async function derivatives(f: (x: Value) => Value, point: readonly number[]) {
+  const fed = feed({ x: floats(point) });
+  const { x } = fed.inputs;
+  const [gradient] = vjp([reduceSum(f(x))], [x], [scalar(1)]);
+  const [second] = jvp([gradient], [x], [filled(x.shape, 1)]);
+  const found = await evaluate({ gradient, second: second ?? zeros(x.shape) }, fed);
+  return [found.gradient, found.second];
 }
 
 describe("derivatives where there is none, as PyTorch has them", () => {

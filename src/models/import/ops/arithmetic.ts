@@ -119,7 +119,7 @@ export function Erf(node: ImportedNode): Value {
   return erf(operand(node, 0));
 }
 
-/** Square root; its derivative at 0 is infinite, as in PyTorch. */
+/** Square root; its derivative at 0 is infinite, as in PyTorch, but 0 for the root of a sum of squares, as of PyTorch's norm. */
 export function Sqrt(node: ImportedNode): Value {
   return sqrt(operand(node, 0));
 }
