@@ -1,4 +1,4 @@
-import { apply, sameShape, scalar, topologicalOrder, type Value } from "../graph/index.ts";
+import { apply, sameShape, scalar, topologicalOrder, type Value, withOrigin } from "../graph/index.ts";
 import { and, broadcast, greater, indicator, not, or, sumTo, where } from "../primitives/index.ts";
 
 /**
@@ -20,9 +20,12 @@ export function guardBranches(outputs: readonly Value[]): Value[] {
       value.primitive.selects && i === 0 ? input : (guarded.get(input) ?? input),
     );
     const mask = counting.get(value);
-    const safe = mask ? withHarmless(value, inputs, mask.holds) : inputs;
+    const safe = mask ? withOrigin(value, () => withHarmless(value, inputs, mask.holds)) : inputs;
     if (safe.every((input, i) => input === value.inputs[i])) continue;
-    guarded.set(value, apply(value.primitive, safe, value.params));
+    guarded.set(
+      value,
+      withOrigin(value, () => apply(value.primitive, safe, value.params)),
+    );
   }
   return outputs.map((output) => guarded.get(output) ?? output);
 }

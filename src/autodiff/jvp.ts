@@ -1,5 +1,5 @@
 import { CurvatureError } from "../errors/index.ts";
-import { dependents, sameShape, topologicalOrder, type Value } from "../graph/index.ts";
+import { dependents, sameShape, topologicalOrder, type Value, withOrigin } from "../graph/index.ts";
 import { formatDims } from "../tensors/index.ts";
 
 /**
@@ -38,6 +38,6 @@ function tangentOf(value: Value, known: ReadonlyMap<Value, Value | null>): Value
   if (tangents.every((tangent) => tangent === null)) return null;
   const { jvp: rule, name } = value.primitive;
   if (rule === undefined) throw new CurvatureError("unsupported", `internal: primitive ${name} has no derivative rule`);
-  const tangent = value.primitive.jvp!(value, tangents);
+  const tangent = withOrigin(value, () => value.primitive.jvp!(value, tangents));
   return tangent === null || tangent.uniform === 0 ? null : tangent;
 }

@@ -1,5 +1,5 @@
 import { CurvatureError } from "../errors/index.ts";
-import { dependents, sameShape, topologicalOrder, type Value } from "../graph/index.ts";
+import { dependents, sameShape, topologicalOrder, type Value, withOrigin } from "../graph/index.ts";
 import { add } from "../primitives/index.ts";
 import { formatDims } from "../tensors/index.ts";
 
@@ -50,5 +50,6 @@ function cotangentsOfInputs(value: Value, cotangent: Value, linear: ReadonlySet<
     throw new CurvatureError("unsupported", `internal: ${primitive.name} is not linear and cannot be transposed`);
   }
   const marked = inputs.map((input) => linear.has(input));
-  return primitive.transpose(value, cotangent, marked).map((part, i) => (marked[i] ? part : null));
+  const parts = withOrigin(value, () => primitive.transpose!(value, cotangent, marked));
+  return parts.map((part, i) => (marked[i] ? part : null));
 }

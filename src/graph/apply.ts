@@ -1,6 +1,18 @@
 import type { ElementType, Primitive, Shape, Value } from "./primitive.ts";
 
 let count = 0;
+let origin: Value | undefined;
+
+/** Runs a rule for a value: what it makes has that value as origin, or the origin of that value. */
+export function withOrigin<T>(value: Value, rule: () => T): T {
+  const before = origin;
+  origin = value.origin ?? value;
+  try {
+    return rule();
+  } finally {
+    origin = before;
+  }
+}
 
 /**
  * The result of a primitive on these inputs: its shape rule is checked, and where the primitive declares a simpler value
@@ -30,5 +42,5 @@ function makeValue<P>(
 ): Value {
   // Values all have the same fields, which engines of JavaScript read faster. Rules of a primitive only ever see values of that primitive,
   // which makes forgetting the type of its parameters safe.
-  return { id: count++, primitive, inputs, params, shape: output.shape, type: output.type, uniform } as Value;
+  return { id: count++, primitive, inputs, params, shape: output.shape, type: output.type, uniform, origin } as Value;
 }

@@ -1,4 +1,4 @@
-export { apply, withInputs } from "./apply.ts";
+export { apply, withInputs, withOrigin } from "./apply.ts";
 export { carried, isCarried, type NodeSpec } from "./carried.ts";
 export { shareCommonSubexpressions } from "./commonSubexpressions.ts";
 export { constant, constantTensor, elementTypeOf, identityKey, input, integers, isInput, scalar } from "./leaves.ts";

@@ -20,6 +20,8 @@ export interface Value<P = unknown> {
   readonly type: ElementType;
   /** The number that all elements are known to equal, for constants and what is moved or repeated from them. */
   readonly uniform?: number;
+  /** The value of a function whose derivative this one is a part of, or which this one stands for after a rearrangement. */
+  readonly origin?: Value;
 }
 
 /**

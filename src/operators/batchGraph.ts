@@ -63,6 +63,7 @@ export async function batchGraph(request: BatchGraphRequest): Promise<FedBatchGr
     targets,
     rowWeights,
     scale: input("scale", []),
+    ...(graph.steps && { steps: graph.steps }),
     weights: termWeights(loss.termWeights?.(y), { rowWeights, rows: shape.rows, positions: layout.positions }),
     loss,
     layout,

@@ -8,6 +8,7 @@ import { attachData } from "./attachData.ts";
 import { checkLogits } from "./checkLogits.ts";
 import { checkWeights } from "./checkWeights.ts";
 import { flatRanges } from "./flatVectors.ts";
+import { lossProduct } from "./lossAndGradient.ts";
 import type { Risk, RiskParameter, Shard } from "./risk.ts";
 import { sharedEngine } from "./riskEngine.ts";
 import type { RiskFamily } from "./riskFamily.ts";
@@ -108,8 +109,10 @@ export async function empiricalRisk(options: EmpiricalRiskOptions): Promise<Risk
       await engine.release();
     };
     const risk: Risk = { ...view, dispose, [Symbol.asyncDispose]: dispose };
-    await checkDeterminism(risk);
+    const value = await checkDeterminism(risk);
     await checkRowCoupling(family, attached.bound);
+    // Throws with the place.
+    if (!Number.isFinite(value)) await risk.engine.total(lossProduct);
     return risk;
   } catch (error) {
     await engine.release();
@@ -180,9 +183,9 @@ function placeParameters(model: Model, chosen: readonly number[]): RiskParameter
 }
 
 /** Two evaluations of the loss must agree to the last bit: nothing in the model may draw random numbers or keep a state. */
-async function checkDeterminism(risk: Risk): Promise<void> {
+async function checkDeterminism(risk: Risk): Promise<number> {
   const [first, second] = [await risk.loss(), await risk.loss()];
-  if (Object.is(first, second)) return;
+  if (Object.is(first, second)) return first;
   throw new CurvatureError(
     "nondeterministic",
     `${risk.model.name}: two evaluations of the loss on the same data gave ${first} and ${second}; export the model in evaluation mode`,

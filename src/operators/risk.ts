@@ -2,7 +2,7 @@ import type { Data } from "../data/index.ts";
 import type { Value } from "../graph/index.ts";
 import type { Arithmetic, RunOptions } from "../linalg/operator.ts";
 import type { Loss, TermLayout } from "../losses/index.ts";
-import type { Model, Parameter } from "../models/index.ts";
+import type { GraphStep, Model, Parameter } from "../models/index.ts";
 import type { Precision, Tensor, Vector } from "../tensors/index.ts";
 
 /** A parameter that is differentiated, with its place in flat vectors. */
@@ -121,6 +121,8 @@ export interface BatchGraph {
   readonly scale: Value;
   readonly loss: Loss;
   readonly layout: TermLayout;
+  /** What the nodes of the model's file give, to name them in messages; absent where there is no file, or where its rows are stacked. */
+  readonly steps?: readonly GraphStep[];
 }
 
 /**

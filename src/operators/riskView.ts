@@ -1,6 +1,7 @@
 import { CurvatureError } from "../errors/index.ts";
 import { type Precision, sizeOf, type Tensor, type Vector, zeros } from "../tensors/index.ts";
 import { type AttachedData, attachData } from "./attachData.ts";
+import { explainingEngine } from "./explainingEngine.ts";
 import { checkLength } from "./flatVectors.ts";
 import { gradientProduct, lossProduct } from "./lossAndGradient.ts";
 import type { Risk, RiskParameter, Shard } from "./risk.ts";
@@ -22,7 +23,9 @@ export function riskView(family: RiskFamily, view: ViewOptions): Risk {
   const { bound, layout, shard, theta } = view;
   const size = theta.length;
   const scale = 1 / shard.denominator;
-  const engine = family.engine.view({ bound, theta, scale, isReleased: view.isReleased });
+  const settings = { bound, theta, scale, isReleased: view.isReleased };
+  const raw = family.engine.view(settings);
+  const engine = explainingEngine(raw, { ...settings, family, isReleased: raw.isReleased });
   const from = (changed: Partial<ViewOptions>) =>
     riskView(family, { ...view, isReleased: engine.isReleased, ...changed });
   const dispose = () => engine.release();
@@ -42,7 +45,7 @@ export function riskView(family: RiskFamily, view: ViewOptions): Risk {
     notices: noticesOf(family),
     engine,
     async loss(options = {}) {
-      const { loss: sum } = await engine.total(lossProduct, { options });
+      const { loss: sum } = await raw.total(lossProduct, { options });
       return scale * Number(sum.data[0]);
     },
     gradient: (options = {}) => engine.sum(gradientProduct, { options }),
