@@ -60,6 +60,8 @@ export interface ModelGraph {
   readonly outputs: { readonly [name: string]: Value };
   /** What the nodes of the file give, in an order in which each comes after what it reads; absent where there is no file. */
   readonly steps?: readonly GraphStep[];
+  /** Whether floats in it are computed from the sizes of inputs, as the factor of a mean over rows is; absent where that is not known. */
+  readonly countsSizes?: boolean;
 }
 
 /** Which form of a model is wanted. */

@@ -18,6 +18,8 @@ export interface BatchShape {
 
 /** A batch graph together with the values that are fed for it. */
 export interface FedBatchGraph extends BatchGraph {
+  /** Whether floats in it may be computed from the number of rows. */
+  readonly countsSizes: boolean;
   /** All parameters of the model, chosen or not, in its order. */
   readonly allParameters: readonly Value[];
   readonly targets: Value;
@@ -64,6 +66,7 @@ export async function batchGraph(request: BatchGraphRequest): Promise<FedBatchGr
     rowWeights,
     scale: input("scale", []),
     ...(graph.steps && { steps: graph.steps }),
+    countsSizes: graph.countsSizes ?? true,
     weights: termWeights(loss.termWeights?.(y), { rowWeights, rows: shape.rows, positions: layout.positions }),
     loss,
     layout,

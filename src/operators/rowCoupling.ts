@@ -1,4 +1,5 @@
 import { CurvatureError } from "../errors/index.ts";
+import type { Model } from "../models/index.ts";
 import { formatDims, type Precision, type Vector } from "../tensors/index.ts";
 import type { BatchShape, FedBatchGraph } from "./batchGraph.ts";
 import { couplingNode } from "./couplingNode.ts";
@@ -16,12 +17,12 @@ const FEW_ROWS = 4;
 /**
  * Refuses a model whose rows influence one another (statistics or means over the batch, time on the axis of rows, a graph whose nodes are
  * the rows): its loss would not be a sum over rows, and results would depend on the batch size. Some rows of the first batch are computed a
- * second time in a batch of another size, in another order and among fewer other rows; a model that takes one number of rows only gets a
- * batch of that size. An output differs if it is further off than `tolerances` allow in the precision of the risk and, since float32 noise
- * can be large in deep networks, in float64 as well.
+ * second time among fewer other rows and in another order: in a batch of the size of the last one; without such, in one of the same size, or
+ * of a few rows where the model may compute with the number of rows. An output differs if it is further off than `tolerances` allow in the
+ * precision of the risk and, since float32 noise can be large in deep networks, in float64 as well.
  *
- * A coupling is not seen where it does not move the outputs of these rows by more than rounding. Costs one forward pass over the first
- * batch, one over at most a few rows or the size of the last batch, and the graph for the latter.
+ * A coupling is not seen where it does not move the outputs of these rows by more than rounding. Costs two forward passes over one
+ * batch, and a graph for a few rows where one is needed.
  *
  * Done once for all risks of a family, with the first data set that has two different rows.
  *
@@ -84,21 +85,33 @@ async function differenceIn(
   { bound, sample }: { readonly bound: BoundData; readonly sample: Sample },
 ): Promise<RowDifference | undefined> {
   const graph = await family.engine.graph(sample.shape);
-  const { fixedRows } = family.model;
-  const rest = bound.data.rows > bound.data.batchSize ? bound.data.rows % bound.data.batchSize : 0;
-  const sizes =
-    fixedRows === undefined ? [rest || otherSize(sample.shape.rows), sample.shape.rows] : [sample.shape.rows];
-  for (const size of sizes.filter((rows) => rows > 0)) {
-    const order = orderOf(sample.shape.rows, size);
+  const { rows } = sample.shape;
+  for (const size of sizesToCompare(family, { bound, graph })) {
+    const order = orderOf(rows, size);
     try {
-      const other = await family.engine.graph(resized(sample.shape, size));
+      const other = size === rows ? graph : await family.engine.graph(resized(sample.shape, size));
       return await compare(family, { sample, graph, other, order });
     } catch (error) {
       // A file may say that any number of rows will do and still take only one: then that one is compared with itself.
-      if (!(error instanceof CurvatureError) || size === sample.shape.rows || error.code === "aborted") throw error;
+      if (!(error instanceof CurvatureError) || size === rows || error.code === "aborted") throw error;
     }
   }
   return undefined;
+}
+
+/**
+ * Numbers of rows of the other batch, the next where a graph for one cannot be had: that of the last batch, whose graph is needed anyway;
+ * else the same number, unless the model may compute with it. A batch of one row needs another one beside it.
+ */
+function sizesToCompare(
+  { model }: RiskFamily,
+  { bound, graph }: { readonly bound: BoundData; readonly graph: FedBatchGraph },
+): readonly number[] {
+  const { rows, countsSizes } = graph;
+  if (model.fixedRows !== undefined) return [rows];
+  const rest = bound.data.rows > bound.data.batchSize ? bound.data.rows % bound.data.batchSize : 0;
+  if (rest > 0) return [rest, rows];
+  return countsSizes || rows === 1 ? [otherSize(rows), rows] : [rows];
 }
 
 /** A few rows, in another number than the batch has. */
@@ -149,22 +162,28 @@ async function compareIn(
   const { rows } = sample.shape;
   const base = Array.from({ length: rows }, (_, i) => i);
   const inputs = rows === sample.poolRows ? sample.pool : pickRows(sample.pool, base);
-  const whole = await outputOf(graph, { model, precision, inputs });
-  const part = await outputOf(other, { model, precision, inputs: pickRows(sample.pool, order) });
+  const others = pickRows(sample.pool, order);
+  const settings = { model, precision };
+  if (graph === other) {
+    const [whole, part] = await outputsOf(graph, [inputs, others], settings);
+    return firstDifference({ whole, part, rows, order, precision });
+  }
+  const [whole] = await outputsOf(graph, [inputs], settings);
+  const [part] = await outputsOf(other, [others], settings);
   return firstDifference({ whole, part, rows, order, precision });
 }
 
-async function outputOf(
+/** The outputs for some batches of one shape. */
+async function outputsOf(
   graph: FedBatchGraph,
-  {
-    inputs,
-    ...settings
-  }: { readonly inputs: Tensors; readonly precision: Precision; readonly model: RiskFamily["model"] },
-): Promise<Vector> {
+  batches: readonly Tensors[],
+  settings: { readonly precision: Precision; readonly model: Model },
+): Promise<readonly Vector[]> {
   const program = await forwardProgram([graph.output], { graph, ...settings });
   try {
-    const [output] = await program.run(inputs);
-    return output.data as Vector;
+    const outputs: Vector[] = [];
+    for (const inputs of batches) outputs.push((await program.run(inputs))[0].data as Vector);
+    return outputs;
   } finally {
     await program.release();
   }

@@ -208,7 +208,10 @@ const fileOf = (nodes: readonly Node[], dims: readonly (number | string)[] = ["n
     tinyModel({
       inputs: [{ name: "x", dtype: "float32", dims: [...dims] }],
       weights: { w: [Array.from(normal(6, 7)), [2, 3]] },
-      initializers: [{ name: "axes", tensor: { data: BigInt64Array.of(0n), dims: [1] } }],
+      initializers: [
+        { name: "axes", tensor: { data: BigInt64Array.of(0n), dims: [1] } },
+        { name: "zero", tensor: { data: BigInt64Array.of(0n), dims: [] } },
+      ],
       nodes: [node("MatMul", "x w", "z"), ...nodes],
     }),
     { parameters: { include: ["w"] } },
@@ -220,6 +223,16 @@ describe("the node that couples rows", () => {
   test.each<[string, readonly Node[], string]>([
     ["a mean", [node("Tanh", "z", "t"), ...centered], 'ReduceMean "the ReduceMean"'],
     ["a running sum", [node("CumSum", "z axes", "y")], 'CumSum "the CumSum"'],
+    [
+      "a share of the number of rows",
+      [
+        node("Shape", "z", "s"),
+        node("Gather", "s zero", "k"),
+        node("Cast", "k", "n", { attributes: { to: { int: 1 } } }),
+        node("Div", "z n", "y"),
+      ],
+      'Div "the Div"',
+    ],
     [
       "a norm behind a transposition",
       [

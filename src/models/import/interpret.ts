@@ -2,7 +2,7 @@ import { CurvatureError } from "../../errors/index.ts";
 import { constant, elementTypeOf, input, type Shape, type Value } from "../../graph/index.ts";
 import type { FileNode } from "../../onnx/index.ts";
 import { permute } from "../../primitives/index.ts";
-import { byName, type Dtype, sizeOf } from "../../tensors/index.ts";
+import { byName, type Dtype, dtypeOf, sizeOf, type Tensor } from "../../tensors/index.ts";
 import type { GraphRequest, GraphStep, ModelGraph } from "../model.ts";
 import { type WithoutActivations, withoutActivations } from "./activation.ts";
 import { isShapedByData } from "./discrete.ts";
@@ -66,7 +66,26 @@ export async function interpret(what: Interpretation, request: GraphRequest): Pr
   }
   const context: WalkContext = { model, values, known, reached, consumers: consumersOf(nodes) };
   const steps = interpretNodes(nodes, statics, context);
-  return { parameters: free, inputs, outputs: namedOutputs(request.outputs, { ends, values, model }), steps };
+  const countsSizes = [...numbersFromSizes(nodes, statics)].some(
+    (name) => known.constants.has(name) && isFloat(known.constants.get(name)!),
+  );
+  const outputs = namedOutputs(request.outputs, { ends, values, model });
+  return { parameters: free, inputs, outputs, steps, countsSizes };
+}
+
+/** Static values that are computed from the sizes of values that are not. */
+function numbersFromSizes(nodes: readonly FileNode[], statics: ReadonlySet<string>): ReadonlySet<string> {
+  const sized = new Set<string>();
+  for (const { op, inputs, outputs } of nodes) {
+    const measures = (op === "Shape" || op === "Size") && !statics.has(inputs[0]);
+    if (!measures && !inputs.some((name) => sized.has(name))) continue;
+    for (const name of outputs) if (statics.has(name)) sized.add(name);
+  }
+  return sized;
+}
+
+function isFloat(tensor: Tensor): boolean {
+  return elementTypeOf(dtypeOf(tensor)) === "float";
 }
 
 /** Adds the values of all nodes that are not static. Returns what they give. */
