@@ -349,7 +349,6 @@ describe("forms of operators without a rule", () => {
       { outputShapes: [[1, 4, 4, 8]], attributes: { mode: { string: "spline" } } },
       'interpolates in mode "spline" with coordinates "half_pixel"',
     ],
-    ["DFT", { attributes: { inverse: { int: 1 }, onesided: { int: 1 } } }, "inverts one-sided frequencies"],
     [
       "DFT",
       { inputs: [input("x", [1, 4099, 1])] },

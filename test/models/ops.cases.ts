@@ -406,6 +406,11 @@ export const operatorCases: Readonly<Record<keyof typeof operators, readonly Ope
       operands: [float([2, 6, 1]), integers([9], [])],
     },
     { title: "opset 17, inverse", attributes: { inverse: int(1) }, operands: [float([2, 6, 2])] },
+    {
+      title: "opset 17, inverse of one-sided frequencies",
+      attributes: { inverse: int(1), onesided: int(1) },
+      operands: [float([2, 5, 2])],
+    },
     { title: "opset 20, the last axis of signals by default", opset: 20, operands: [float([2, 3, 4, 2])] },
     {
       title: "opset 20, axis as operand, shorter than the signal",

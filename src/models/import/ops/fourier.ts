@@ -30,7 +30,7 @@ const LARGEST_FACTOR = 4096;
 
 /**
  * Discrete Fourier transform sum_n x_n e^(-2 pi i n k / N) along an axis, of real (last axis 1) or complex signals (2), zero-padded or
- * cut to N; inverse with 1 / N, or the first N / 2 + 1 frequencies alone. Linear, by products with matrices of the prime factors of N.
+ * cut to N; inverse with 1 / N; onesided, the first N / 2 + 1 frequencies of a real signal alone, or the signal from these. Linear, by products with matrices of the prime factors of N.
  */
 export function DFT(node: ImportedNode): Value {
   const x = operand(node, 0);
@@ -38,12 +38,17 @@ export function DFT(node: ImportedNode): Value {
   const axis = normalizeAxis("DFT", given, x.shape.length);
   const inverse = int(node, "inverse", 0) !== 0;
   const onesided = int(node, "onesided", 0) !== 0;
-  if (inverse && onesided) throw unsupported(node, "inverts one-sided frequencies");
   const last = x.shape.length - 1;
-  const length = knownNumbers(node, 1)?.[0] ?? x.shape[axis];
+  const usual = inverse && onesided ? 2 * (x.shape[axis] - 1) : x.shape[axis];
+  const length = knownNumbers(node, 1)?.[0] ?? usual;
   checkLength(node, length);
-  const along = (part: Value) => resized(moveAxis(part, axis, last - 1), length);
-  const [real, imaginary] = parts(x).map(along);
+  const spectra = parts(x).map((part) => moveAxis(part, axis, last - 1));
+  if (inverse && onesided) {
+    const { real: signal } = transform(wholeSpectrum(spectra, length), { length, inverse });
+    const placed = moveAxis(signal, last - 1, axis);
+    return reshape(placed, [...placed.shape, 1]);
+  }
+  const [real, imaginary] = spectra.map((part) => resized(part, length));
   const transformed = transform({ real, imaginary }, { length, inverse });
   const bins = onesided ? Math.floor(length / 2) + 1 : length;
   return joined(first(transformed, bins), (part) => moveAxis(part, last - 1, axis));
@@ -93,6 +98,16 @@ function resized(x: Value, length: number): Value {
   if (length <= size) return slice(x, { axis, start: 0, limit: length });
   const none = x.shape.map(() => 0);
   return pad(x, { before: none, after: [...none.slice(1), length - size] });
+}
+
+/** All N frequencies of a real signal from the first N / 2 + 1: that of N - k is the conjugate of that of k. */
+function wholeSpectrum([real, imaginary]: readonly Value[], length: number): Signal {
+  const bins = Math.floor(length / 2) + 1;
+  const axis = real.shape.length - 1;
+  const places = integers(Array.from({ length }, (_, k) => (k < bins ? k : length - k)));
+  const signs = constant({ data: Float64Array.from({ length }, (_, k) => (k < bins ? 1 : -1)), dims: [length] });
+  const mirrored = (part: Value) => gather(resized(part, bins), places, axis);
+  return { real: mirrored(real), imaginary: imaginary && mul(mirrored(imaginary), signs) };
 }
 
 function first({ real, imaginary }: Required<Signal>, bins: number): Required<Signal> {
