@@ -1,6 +1,6 @@
 import { stream } from "../random/index.ts";
 import { type Matrix, type Precision, type Vector, zeros } from "../tensors/index.ts";
-import type { Arithmetic } from "./operator.ts";
+import type { Arithmetic } from "./arithmetic.ts";
 import { probe } from "./probes.ts";
 import { axpy, dot, norm, scal } from "./vector.ts";
 

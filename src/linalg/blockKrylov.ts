@@ -1,7 +1,7 @@
 import { column, type Matrix, type Precision, type Vector, zeros } from "../tensors/index.ts";
 import { growingBasis, leadingColumns, orthogonalize, withColumn } from "./basis.ts";
 import { eigh } from "./dense/index.ts";
-import type { Arithmetic } from "./operator.ts";
+import type { Arithmetic } from "./arithmetic.ts";
 import { columnsOf, preference, trailingBlock, type Which } from "./ritzPairs.ts";
 import { axpy, dot, maxAbs, multiply, norm, scaled } from "./vector.ts";
 

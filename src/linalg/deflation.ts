@@ -2,7 +2,8 @@ import { CurvatureError } from "../errors/index.ts";
 import { column, type Matrix, type Vector } from "../tensors/index.ts";
 import { precision } from "./checks.ts";
 import { checkFinite } from "./dense/matrixChecks.ts";
-import type { Arithmetic, LinearOperator } from "./operator.ts";
+import type { Arithmetic } from "./arithmetic.ts";
+import type { LinearOperator } from "./operator.ts";
 import { transposedProduct } from "./vector.ts";
 
 /** Largest entry of `Q' Q - I` that counts as rounding of orthonormal columns. */

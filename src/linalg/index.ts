@@ -129,7 +129,8 @@ export {
 } from "./multiShiftCg.ts";
 export { type NeumannOptions, neumannInverse } from "./neumannInverse.ts";
 export { type LowRankOptions, type NystromApproximation, nystrom, nystromSteps } from "./nystrom.ts";
-export type { Arithmetic, LinearOperator, Progress, RunOptions } from "./operator.ts";
+export type { Arithmetic } from "./arithmetic.ts";
+export type { LinearOperator, Progress, RunOptions } from "./operator.ts";
 export type { PlusPlusOptions, PlusPlusState } from "./plusPlus.ts";
 export {
   type PowerIterationOptions,

@@ -1,4 +1,5 @@
 import type { Matrix, Precision, Vector } from "../tensors/index.ts";
+import type { Arithmetic } from "./arithmetic.ts";
 
 /** What a caller may pass to anything that runs long. */
 export interface RunOptions {
@@ -16,19 +17,6 @@ export interface Progress {
   readonly total?: number;
   /** Residual norm or standard error at this point, where the method has one. */
   readonly error?: number;
-}
-
-/**
- * Arithmetic on a basis of long vectors, `Q` of n rows and k columns. An operator whose vectors are long may bring a
- * faster one than the loops of `vector.ts`.
- */
-export interface Arithmetic {
-  /** `Q' v`: k inner products, accumulated in float64. */
-  project(Q: Matrix, v: Vector): Promise<Float64Array>;
-  /** `v - Q c`, as a new vector. */
-  subtract(v: Vector, Q: Matrix, c: Float64Array): Promise<Vector>;
-  /** `Q S`, as a new matrix `[n, m]` of Q's precision, for S `[k, m]`. */
-  combine(Q: Matrix, S: Matrix): Promise<Matrix>;
 }
 
 /**

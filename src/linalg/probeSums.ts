@@ -1,7 +1,7 @@
 import { stream } from "../random/index.ts";
 import { column, type Matrix, type Vector, zeros } from "../tensors/index.ts";
 import { projectedOut } from "./deflation.ts";
-import type { Arithmetic } from "./operator.ts";
+import type { Arithmetic } from "./arithmetic.ts";
 import { fillProbe, type ProbeDistribution } from "./probes.ts";
 import { addSample, noSamples, type SampleSums } from "./sampleMean.ts";
 import { dot, innerProducts } from "./vector.ts";

@@ -1,7 +1,7 @@
 import type { Matrix, Precision, Vector } from "../tensors/index.ts";
 import { growingBasis, normalized, orthogonalize, withColumn } from "./basis.ts";
 import { epsilon } from "./checks.ts";
-import type { Arithmetic } from "./operator.ts";
+import type { Arithmetic } from "./arithmetic.ts";
 import { norm } from "./vector.ts";
 
 /** QR decomposition `Y = Q R` of columns that come one by one; those that depend on the ones before add no column to Q. */

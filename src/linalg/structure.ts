@@ -1,7 +1,8 @@
 import { CurvatureError } from "../errors/index.ts";
 import { formatDims, type Matrix, type Precision, type Vector } from "../tensors/index.ts";
 import { precision } from "./checks.ts";
-import type { Arithmetic, LinearOperator } from "./operator.ts";
+import type { Arithmetic } from "./arithmetic.ts";
+import type { LinearOperator } from "./operator.ts";
 
 // What the operators of the algebra have in common: checks at their doors, and the rules by which knowledge passes from operands to results.
 

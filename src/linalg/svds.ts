@@ -6,7 +6,8 @@ import { checkCount, checkNonnegative, checkOperator, checkSeed, checkState, eps
 import { convergedOutcome, excludesCopies } from "./copies.ts";
 import { svd } from "./dense/index.ts";
 import { drive } from "./drive.ts";
-import type { Arithmetic, LinearOperator, RunOptions } from "./operator.ts";
+import type { Arithmetic } from "./arithmetic.ts";
+import type { LinearOperator, RunOptions } from "./operator.ts";
 import { type Interruption, isInterruption, type Products, products } from "./products.ts";
 import { type Outcome, outcome } from "./result.ts";
 import { columnsOf, preference, trailingBlock } from "./ritzPairs.ts";

@@ -1,6 +1,6 @@
 import { column, type Matrix, type Precision, type Vector, zeros } from "../tensors/index.ts";
 import { type StagedLoops, stagedLoops } from "./loops/stagedLoops.ts";
-import type { Arithmetic } from "./operator.ts";
+import type { Arithmetic } from "./arithmetic.ts";
 
 // The loops of this folder over elements of long vectors. Sums of products are accumulated in float64 whatever the vectors' precision;
 // scaled sums of float32 vectors are computed in float32. They trust their arguments: lengths are checked where vectors enter the library.
