@@ -33,6 +33,31 @@ export const layers = {
   cli: [],
 };
 
+/** Folders of src/linalg -> folders of it that they may import besides themselves. */
+const runs = ["runs", "operator", "vectors"];
+const systems = ["krylov", "algebra", ...runs];
+const estimation = ["statistics", "dense", ...runs];
+
+/** @type {Record<string, Record<string, readonly string[]>>} */
+export const rooms = {
+  linalg: {
+    vectors: [],
+    dense: ["vectors"],
+    operator: ["vectors"],
+    algebra: ["operator", "dense", "vectors"],
+    properties: ["operator", "dense", "vectors"],
+    runs: ["operator", "vectors"],
+    statistics: runs,
+    krylov: runs,
+    systems,
+    inverses: ["systems", ...systems],
+    eigenvalues: ["inverses", "systems", "dense", ...systems],
+    traces: estimation,
+    sketching: ["traces", "algebra", ...estimation],
+    spectra: ["krylov", "traces", "algebra", ...estimation],
+  },
+};
+
 /** What users can import; the command line, the studio, examples and benchmarks import nothing else of ours. */
 const entryPoints = "^src/(index|linalg/index|report/index)[.]ts$";
 
@@ -52,6 +77,21 @@ const layerRules = Object.entries(layers)
     to: { path: "^src/", pathNot: `^src/(${[layer, ...vocabularyOf(layer), ...allowed].join("|")})/` },
   }));
 
+/**
+ * A folder without a row may be imported by nobody and imports nothing, which the rule for strays says.
+ *
+ * @type {import("dependency-cruiser").IForbiddenRuleType[]}
+ */
+const roomRules = Object.entries(rooms).flatMap(([layer, table]) =>
+  Object.entries(table).map(([room, allowed]) => ({
+    name: `room-${layer}-${room}`,
+    comment: `${layer}/${room} may import of ${layer}: ${allowed.join(", ") || "nothing else"}`,
+    severity: /** @type {"error"} */ ("error"),
+    from: { path: `^src/${layer}/${room}/` },
+    to: { path: `^src/${layer}/`, pathNot: `^src/${layer}/(${[room, ...allowed].join("|")})/` },
+  })),
+);
+
 /** @param {string} layer */
 function vocabularyOf(layer) {
   return vocabulary.includes(layer) ? [] : vocabulary;
@@ -68,6 +108,7 @@ export default {
       to: { circular: true },
     },
     ...layerRules,
+    ...roomRules,
     {
       name: "layer-report",
       comment: "report may import the vocabulary and, as a type, applications/report.ts",

@@ -1,5 +1,7 @@
 export { accuracy } from "./accuracy.ts";
 export { type CurvatureReportOptions, curvatureReport, matrixNames } from "./curvatureReport.ts";
+export { layerBlocks } from "./layerBlocks.ts";
+export { type MatrixPlan, matrixReport, plannedProducts } from "./matrixReport.ts";
 export type {
   CurvatureReport,
   MatrixName,
@@ -9,4 +11,5 @@ export type {
   ReportedLayer,
   ReportedMatrix,
 } from "./report.ts";
+export { stages } from "./stages.ts";
 export { version } from "./version.ts";

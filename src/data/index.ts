@@ -4,6 +4,7 @@ export { checkFinite } from "./checkFinite.ts";
 export { checkLabels, checkLabelTensor, type LabelRange } from "./checkLabels.ts";
 export { type Conversion, convertTensor } from "./convertTensor.ts";
 export { type CsvOptions, csv } from "./csv.ts";
+export { csvRecords } from "./csvRecords.ts";
 export type { Batch, BatchOptions, Data, RowType } from "./data.ts";
 export { fitRows, type ModelDims } from "./fitRows.ts";
 export { type LoadDataOptions, loadData, type WantedInput } from "./loadData.ts";

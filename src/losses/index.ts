@@ -6,3 +6,4 @@ export { arrangeOutputs, arrangeTargets } from "./layout.ts";
 export type { DenominatorFacts, LabelBounds, Likelihood, Loss, Reduction, TargetShape, TermLayout } from "./loss.ts";
 export { meanSquaredError } from "./meanSquaredError.ts";
 export { poissonNll } from "./poissonNll.ts";
+export { samplePoisson } from "./samplePoisson.ts";

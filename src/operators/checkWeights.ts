@@ -1,5 +1,5 @@
 import { CurvatureError } from "../errors/index.ts";
-import { isFiniteVector } from "../linalg/vector.ts";
+import { isFiniteVector } from "../linalg/vectors/vector.ts";
 import type { Model } from "../models/index.ts";
 import { formatDims, type Precision } from "../tensors/index.ts";
 

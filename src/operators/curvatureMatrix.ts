@@ -1,7 +1,7 @@
 import { unwrittenVector } from "#runtime";
 import { input, type Value } from "../graph/index.ts";
-import { withInputCopy } from "../linalg/inputCopy.ts";
-import type { LinearOperator, RunOptions } from "../linalg/operator.ts";
+import type { LinearOperator, RunOptions } from "../linalg/operator/operator.ts";
+import { withInputCopy } from "../linalg/vectors/inputCopy.ts";
 import { type Matrix, type Vector, zeros } from "../tensors/index.ts";
 import { checkRisk } from "./checkRisk.ts";
 import { checkColumns, checkLength, vectorFeeds, vectorName } from "./flatVectors.ts";

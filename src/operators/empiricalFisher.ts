@@ -1,6 +1,6 @@
 import { vjp } from "../autodiff/index.ts";
 import { scalar, type Value } from "../graph/index.ts";
-import type { LinearOperator } from "../linalg/operator.ts";
+import type { LinearOperator } from "../linalg/operator/operator.ts";
 import { mul, reduceSum, reduceSumKeeping } from "../primitives/index.ts";
 import { checkRisk } from "./checkRisk.ts";
 import { type CurvatureDefinition, curvatureMatrix } from "./curvatureMatrix.ts";

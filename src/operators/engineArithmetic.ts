@@ -1,4 +1,4 @@
-import type { Arithmetic } from "../linalg/arithmetic.ts";
+import type { Arithmetic } from "../linalg/vectors/arithmetic.ts";
 import { type BasisProducts, basisProducts } from "../runtime/index.ts";
 import { type Matrix, type Precision, toPrecision, type Vector } from "../tensors/index.ts";
 

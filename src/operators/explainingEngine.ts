@@ -1,4 +1,4 @@
-import { isFiniteVector } from "../linalg/vector.ts";
+import { isFiniteVector } from "../linalg/vectors/vector.ts";
 import type { Vector } from "../tensors/index.ts";
 import { nonFiniteError } from "./nonFinite.ts";
 import type { NonFiniteSource } from "./nonFiniteRows.ts";

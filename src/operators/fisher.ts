@@ -1,7 +1,7 @@
 import { vjp } from "../autodiff/index.ts";
 import { CurvatureError, checkObject } from "../errors/index.ts";
 import { input, scalar, type Value } from "../graph/index.ts";
-import type { LinearOperator } from "../linalg/operator.ts";
+import type { LinearOperator } from "../linalg/operator/operator.ts";
 import type { Likelihood } from "../losses/index.ts";
 import { broadcast, mul, reduceSum, reduceSumKeeping, reshape, scale } from "../primitives/index.ts";
 import { checkRisk } from "./checkRisk.ts";

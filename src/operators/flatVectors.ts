@@ -1,6 +1,6 @@
 import { unwrittenVector } from "#runtime";
 import { CurvatureError } from "../errors/index.ts";
-import { addCompensated } from "../linalg/vector.ts";
+import { addCompensated } from "../linalg/vectors/vector.ts";
 import { type Matrix, type Precision, sizeOf, type Tensor, toPrecision, type Vector, zeros } from "../tensors/index.ts";
 import type { RiskParameter } from "./risk.ts";
 

@@ -1,7 +1,7 @@
 import { CurvatureError } from "../errors/index.ts";
-import { withInputCopy } from "../linalg/inputCopy.ts";
-import type { LinearOperator, RunOptions } from "../linalg/operator.ts";
-import { axpy, dot } from "../linalg/vector.ts";
+import type { LinearOperator, RunOptions } from "../linalg/operator/operator.ts";
+import { withInputCopy } from "../linalg/vectors/inputCopy.ts";
+import { axpy, dot } from "../linalg/vectors/vector.ts";
 import { column, type Matrix, toPrecision, type Vector } from "../tensors/index.ts";
 import { checkRisk } from "./checkRisk.ts";
 import { checkColumns, checkLength } from "./flatVectors.ts";

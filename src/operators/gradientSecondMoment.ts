@@ -1,6 +1,6 @@
 import { CurvatureError } from "../errors/index.ts";
 import { input } from "../graph/index.ts";
-import type { LinearOperator } from "../linalg/operator.ts";
+import type { LinearOperator } from "../linalg/operator/operator.ts";
 import { broadcast, mul, reduceSumKeeping, reshape } from "../primitives/index.ts";
 import { checkRisk } from "./checkRisk.ts";
 import { type DefinitionWithConstants, matrixWithConstants } from "./curvatureMatrix.ts";

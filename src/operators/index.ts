@@ -1,14 +1,18 @@
 export { type CurvatureDefinition, curvatureMatrix } from "./curvatureMatrix.ts";
 export { empiricalFisher } from "./empiricalFisher.ts";
 export { type EmpiricalRiskOptions, empiricalRisk } from "./empiricalRisk.ts";
+export { engineArithmetic } from "./engineArithmetic.ts";
 export { type ExportedModel, type ExportedProduct, type ExportOptions, exportProduct } from "./exportProduct.ts";
 export { type FisherOptions, fisher } from "./fisher.ts";
+export { flatOutput } from "./flatOutput.ts";
+export { flatSum } from "./flatVectors.ts";
 export { ggn } from "./ggn.ts";
 export { type GradientCovarianceOptions, gradientCovariance } from "./gradientCovariance.ts";
 export { gradientSecondMoment } from "./gradientSecondMoment.ts";
 export { hessian } from "./hessian.ts";
 export { type InputOptions, inputGradient, inputHessian, inputJacobian } from "./inputDerivatives.ts";
 export { jacobian } from "./jacobian.ts";
+export { type ResidualCache, residualCache } from "./residualCache.ts";
 export type {
   BatchConstants,
   BatchGraph,

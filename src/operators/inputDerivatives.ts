@@ -1,7 +1,7 @@
 import { jvp, vjp } from "../autodiff/index.ts";
 import { CurvatureError } from "../errors/index.ts";
 import { input, scalar, type Value } from "../graph/index.ts";
-import type { LinearOperator, RunOptions } from "../linalg/operator.ts";
+import type { LinearOperator, RunOptions } from "../linalg/operator/operator.ts";
 import { zeros as zeroValue } from "../primitives/index.ts";
 import { sizeOf, type Tensor, type Vector, zeros } from "../tensors/index.ts";
 import { checkRisk } from "./checkRisk.ts";

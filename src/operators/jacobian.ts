@@ -1,7 +1,7 @@
 import { jvp, vjp } from "../autodiff/index.ts";
 import { input } from "../graph/index.ts";
-import { withInputCopy } from "../linalg/inputCopy.ts";
-import type { LinearOperator, RunOptions } from "../linalg/operator.ts";
+import type { LinearOperator, RunOptions } from "../linalg/operator/operator.ts";
+import { withInputCopy } from "../linalg/vectors/inputCopy.ts";
 import { zeros as zeroValue } from "../primitives/index.ts";
 import { type Vector, zeros } from "../tensors/index.ts";
 import { checkRisk } from "./checkRisk.ts";

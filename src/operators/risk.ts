@@ -1,7 +1,7 @@
 import type { Data } from "../data/index.ts";
 import type { Value } from "../graph/index.ts";
-import type { Arithmetic } from "../linalg/arithmetic.ts";
-import type { RunOptions } from "../linalg/operator.ts";
+import type { RunOptions } from "../linalg/operator/operator.ts";
+import type { Arithmetic } from "../linalg/vectors/arithmetic.ts";
 import type { Loss, TermLayout } from "../losses/index.ts";
 import type { GraphStep, Model, Parameter } from "../models/index.ts";
 import type { Precision, Tensor, Vector } from "../tensors/index.ts";

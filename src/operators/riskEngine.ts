@@ -1,5 +1,5 @@
 import { CurvatureError } from "../errors/index.ts";
-import type { RunOptions } from "../linalg/operator.ts";
+import type { RunOptions } from "../linalg/operator/operator.ts";
 import { makeQueue } from "../runtime/index.ts";
 import type { Precision, Tensor, Vector } from "../tensors/index.ts";
 import { toPrecision } from "../tensors/index.ts";

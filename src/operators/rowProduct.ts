@@ -1,5 +1,5 @@
-import { withInputCopy } from "../linalg/inputCopy.ts";
-import type { RunOptions } from "../linalg/operator.ts";
+import type { RunOptions } from "../linalg/operator/operator.ts";
+import { withInputCopy } from "../linalg/vectors/inputCopy.ts";
 import { type Tensor, type Vector, zeros } from "../tensors/index.ts";
 import { checkVectorLength } from "./flatVectors.ts";
 import type { BatchProduct, Risk } from "./risk.ts";

@@ -1,4 +1,4 @@
-import type { RunOptions } from "../linalg/operator.ts";
+import type { RunOptions } from "../linalg/operator/operator.ts";
 import type { Likelihood } from "../losses/index.ts";
 import { stream } from "../random/index.ts";
 import type { Tensor, Vector } from "../tensors/index.ts";

@@ -1,5 +1,5 @@
 import { CurvatureError } from "../errors/index.ts";
-import { addCompensated } from "../linalg/vector.ts";
+import { addCompensated } from "../linalg/vectors/vector.ts";
 import { formatDims, type Tensor, type Vector } from "../tensors/index.ts";
 import type { Tensors } from "./risk.ts";
 

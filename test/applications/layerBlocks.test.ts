@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { layerBlocks } from "../../src/applications/layerBlocks.ts";
+import { layerBlocks } from "../../src/applications/index.ts";
 
 const parameter = (name: string, layer: string, offset: number, size: number) => ({
   name,

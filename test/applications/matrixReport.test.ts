@@ -1,7 +1,5 @@
 import { expect, test } from "vitest";
-import { layerBlocks } from "../../src/applications/layerBlocks.ts";
-import { type MatrixPlan, matrixReport, plannedProducts } from "../../src/applications/matrixReport.ts";
-import { stages } from "../../src/applications/stages.ts";
+import { layerBlocks, type MatrixPlan, matrixReport, plannedProducts, stages } from "../../src/applications/index.ts";
 import { dense, eigh, functionOperator } from "../../src/linalg/index.ts";
 import { stream } from "../../src/random/index.ts";
 

@@ -1,8 +1,7 @@
 import { parse } from "csv-parse/sync";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { csvRecords } from "../../src/data/csvRecords.ts";
-import { csv, loadTensor } from "../../src/data/index.ts";
+import { csv, csvRecords, loadTensor } from "../../src/data/index.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 const records = (text: string, separator = ",") => [...csvRecords(bytes(text), { separator, name: "t" })];

@@ -1,10 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type ArnoldiResult, arnoldi } from "../../src/linalg/arnoldi.ts";
 import { eig } from "../../src/linalg/dense/index.ts";
-import { dense } from "../../src/linalg/dense.ts";
-import { lanczos } from "../../src/linalg/lanczos.ts";
-import type { LinearOperator } from "../../src/linalg/operator.ts";
+import { type ArnoldiResult, arnoldi, dense, type LinearOperator, lanczos } from "../../src/linalg/index.ts";
 import { column, type Precision } from "../../src/tensors/index.ts";
 import { counted, distance, geometric, length, randomVector, range, rotated } from "./knownOperators.ts";
 import { product, randomMatrix, relativeDifference, transposed } from "./randomMatrices.ts";

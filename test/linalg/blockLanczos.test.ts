@@ -1,6 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { blockLanczos } from "../../src/linalg/blockLanczos.ts";
-import { eigsh } from "../../src/linalg/eigsh.ts";
+import { blockLanczos, eigsh } from "../../src/linalg/index.ts";
 import { counted, distance, geometric, range, rotated } from "./knownOperators.ts";
 
 describe("blockLanczos", () => {

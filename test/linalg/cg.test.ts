@@ -1,8 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type CgOptions, type CgState, cg, cgSteps } from "../../src/linalg/cg.ts";
-import { damped } from "../../src/linalg/damped.ts";
-import type { LinearOperator } from "../../src/linalg/operator.ts";
+import { type CgOptions, type CgState, cg, cgSteps, damped, type LinearOperator } from "../../src/linalg/index.ts";
 import type { Vector } from "../../src/tensors/index.ts";
 import {
   counted,

@@ -1,6 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { cg } from "../../src/linalg/cg.ts";
-import { cgBlock } from "../../src/linalg/cgBlock.ts";
+import { cg, cgBlock } from "../../src/linalg/index.ts";
 import { column } from "../../src/tensors/index.ts";
 import { counted, failing, geometric, range, rotated } from "./knownOperators.ts";
 import { randomMatrix } from "./randomMatrices.ts";

@@ -1,6 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { cg, cgSteps } from "../../src/linalg/cg.ts";
-import type { LinearOperator } from "../../src/linalg/operator.ts";
+import { cg, cgSteps, type LinearOperator } from "../../src/linalg/index.ts";
 import { toPrecision, type Vector } from "../../src/tensors/index.ts";
 import { counted, length, randomVector, range, rotated, trueResidual } from "./knownOperators.ts";
 

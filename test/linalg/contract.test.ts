@@ -3,36 +3,57 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { CurvatureError } from "../../src/errors/index.ts";
-import { cg, cgSteps } from "../../src/linalg/cg.ts";
-import { diagPlusPlus, diagPlusPlusSteps } from "../../src/linalg/diagPlusPlus.ts";
-import { effectiveDimension } from "../../src/linalg/effectiveDimension.ts";
-import { eigsh, eigshSteps } from "../../src/linalg/eigsh.ts";
-import { hutchinsonDiagonal } from "../../src/linalg/hutchinsonDiagonal.ts";
-import { hutchinsonMoments, hutchinsonSteps } from "../../src/linalg/hutchinsonMoments.ts";
-import { hutchinsonTrace } from "../../src/linalg/hutchinsonTrace.ts";
-import { hutchPlusPlus, hutchPlusPlusSteps } from "../../src/linalg/hutchPlusPlus.ts";
-import { kernelPolynomial, kernelPolynomialSteps } from "../../src/linalg/kernelPolynomial.ts";
-import { lanczos, lanczosSteps } from "../../src/linalg/lanczos.ts";
-import { lanczosQuadrature, lanczosQuadratureSteps } from "../../src/linalg/lanczosQuadrature.ts";
-import { logDeterminant } from "../../src/linalg/logDeterminant.ts";
-import { matrixFunction, matrixFunctionSteps } from "../../src/linalg/matrixFunction.ts";
-import { nystrom, nystromSteps } from "../../src/linalg/nystrom.ts";
-import type { LinearOperator, Progress, RunOptions } from "../../src/linalg/operator.ts";
-import { powerIteration, powerIterationSteps } from "../../src/linalg/powerIteration.ts";
-import { randomizedSvd, randomizedSvdSteps } from "../../src/linalg/randomizedSvd.ts";
-import type { Outcome } from "../../src/linalg/result.ts";
-import { rowNorms } from "../../src/linalg/rowNorms.ts";
-import { schattenNorm } from "../../src/linalg/schattenNorm.ts";
-import { spectralDensity } from "../../src/linalg/spectralDensity.ts";
-import { spectralMass } from "../../src/linalg/spectralMass.ts";
-import { spectralNorm, spectralNormSteps } from "../../src/linalg/spectralNorm.ts";
-import { spectralSum } from "../../src/linalg/spectralSum.ts";
-import { squaredFrobeniusNorm } from "../../src/linalg/squaredFrobeniusNorm.ts";
-import { stateStore } from "../../src/linalg/stateStore.ts";
-import { xdiag, xdiagSteps } from "../../src/linalg/xdiag.ts";
-import { xnysdiag, xnysdiagSteps } from "../../src/linalg/xnysdiag.ts";
-import { xnystrace, xnystraceSteps } from "../../src/linalg/xnystrace.ts";
-import { xtrace, xtraceSteps } from "../../src/linalg/xtrace.ts";
+import {
+  cg,
+  cgSteps,
+  diagPlusPlus,
+  diagPlusPlusSteps,
+  effectiveDimension,
+  eigsh,
+  eigshSteps,
+  hutchinsonDiagonal,
+  hutchinsonMoments,
+  hutchinsonSteps,
+  hutchinsonTrace,
+  hutchPlusPlus,
+  hutchPlusPlusSteps,
+  kernelPolynomial,
+  kernelPolynomialSteps,
+  type LinearOperator,
+  lanczos,
+  lanczosQuadrature,
+  lanczosQuadratureSteps,
+  lanczosSteps,
+  logDeterminant,
+  matrixFunction,
+  matrixFunctionSteps,
+  nystrom,
+  nystromSteps,
+  type Outcome,
+  type Progress,
+  powerIteration,
+  powerIterationSteps,
+  type RunOptions,
+  randomizedSvd,
+  randomizedSvdSteps,
+  rowNorms,
+  schattenNorm,
+  spectralDensity,
+  spectralMass,
+  spectralNorm,
+  spectralNormSteps,
+  spectralSum,
+  squaredFrobeniusNorm,
+  stateStore,
+  xdiag,
+  xdiagSteps,
+  xnysdiag,
+  xnysdiagSteps,
+  xnystrace,
+  xnystraceSteps,
+  xtrace,
+  xtraceSteps,
+} from "../../src/linalg/index.ts";
 import type { Precision } from "../../src/tensors/index.ts";
 import { brokenMatmats, brokenMatvecs, returningItsArgument, unusualMatvecs } from "./foreignOperators.ts";
 import { counted, geometric, operatorOf, randomVector, rotated } from "./knownOperators.ts";

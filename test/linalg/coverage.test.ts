@@ -1,8 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { hutchinsonDiagonal } from "../../src/linalg/hutchinsonDiagonal.ts";
-import { hutchinsonTrace } from "../../src/linalg/hutchinsonTrace.ts";
-import { looksWithin } from "../../src/linalg/looks.ts";
-import { squaredFrobeniusNorm } from "../../src/linalg/squaredFrobeniusNorm.ts";
+import { hutchinsonDiagonal, hutchinsonTrace, squaredFrobeniusNorm } from "../../src/linalg/index.ts";
+import { looksWithin } from "../../src/linalg/statistics/index.ts";
 import { coverage, spectra, traceAndEntry } from "./coverage.ts";
 
 // Every quantity on every spectrum with 400 runs is in coverage.long.ts; here the cheap ones, and fewer runs of the others.

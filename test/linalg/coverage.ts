@@ -1,7 +1,4 @@
-import { hutchinsonMoments } from "../../src/linalg/hutchinsonMoments.ts";
-import { hutchinsonTrace } from "../../src/linalg/hutchinsonTrace.ts";
-import { logDeterminant } from "../../src/linalg/logDeterminant.ts";
-import type { LinearOperator } from "../../src/linalg/operator.ts";
+import { hutchinsonMoments, hutchinsonTrace, type LinearOperator, logDeterminant } from "../../src/linalg/index.ts";
 import { haarMatrix } from "./haar.ts";
 import { geometric, operatorOf, range } from "./knownOperators.ts";
 

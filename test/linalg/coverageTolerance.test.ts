@@ -1,16 +1,20 @@
 import { describe, expect, test } from "vitest";
-import { drive } from "../../src/linalg/drive.ts";
-import { hutchPlusPlus } from "../../src/linalg/hutchPlusPlus.ts";
-import { lanczosQuadratureSteps } from "../../src/linalg/lanczosQuadrature.ts";
-import { logDeterminant } from "../../src/linalg/logDeterminant.ts";
-import { looksWithin } from "../../src/linalg/looks.ts";
-import type { LinearOperator } from "../../src/linalg/operator.ts";
-import { spectralMass } from "../../src/linalg/spectralMass.ts";
-import { spectralSum } from "../../src/linalg/spectralSum.ts";
-import { xdiagSteps } from "../../src/linalg/xdiag.ts";
-import { xnysdiagSteps } from "../../src/linalg/xnysdiag.ts";
-import { xnystrace, xnystraceSteps } from "../../src/linalg/xnystrace.ts";
-import { xtrace, xtraceSteps } from "../../src/linalg/xtrace.ts";
+import {
+  hutchPlusPlus,
+  type LinearOperator,
+  lanczosQuadratureSteps,
+  logDeterminant,
+  spectralMass,
+  spectralSum,
+  xdiagSteps,
+  xnysdiagSteps,
+  xnystrace,
+  xnystraceSteps,
+  xtrace,
+  xtraceSteps,
+} from "../../src/linalg/index.ts";
+import { drive } from "../../src/linalg/runs/index.ts";
+import { looksWithin } from "../../src/linalg/statistics/index.ts";
 import { diagonals, matrices, methods, sequentialCoverage } from "./coverageTolerance.ts";
 import { haarMatrix } from "./haar.ts";
 import { counted, geometric, length, operatorOf, range, rotated } from "./knownOperators.ts";

@@ -1,15 +1,17 @@
-import { effectiveDimension } from "../../src/linalg/effectiveDimension.ts";
-import { hutchPlusPlus } from "../../src/linalg/hutchPlusPlus.ts";
-import { logDeterminant } from "../../src/linalg/logDeterminant.ts";
-import type { LinearOperator } from "../../src/linalg/operator.ts";
-import type { Outcome } from "../../src/linalg/result.ts";
-import { schattenNorm } from "../../src/linalg/schattenNorm.ts";
-import { spectralMass } from "../../src/linalg/spectralMass.ts";
-import { spectralSum } from "../../src/linalg/spectralSum.ts";
-import { xdiag } from "../../src/linalg/xdiag.ts";
-import { xnysdiag } from "../../src/linalg/xnysdiag.ts";
-import { xnystrace } from "../../src/linalg/xnystrace.ts";
-import { xtrace } from "../../src/linalg/xtrace.ts";
+import {
+  effectiveDimension,
+  hutchPlusPlus,
+  type LinearOperator,
+  logDeterminant,
+  type Outcome,
+  schattenNorm,
+  spectralMass,
+  spectralSum,
+  xdiag,
+  xnysdiag,
+  xnystrace,
+  xtrace,
+} from "../../src/linalg/index.ts";
 import { haarMatrix } from "./haar.ts";
 import { counted, geometric, operatorOf, range } from "./knownOperators.ts";
 

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { drive } from "../../src/linalg/drive.ts";
 import { type Arithmetic, hostArithmetic, svds } from "../../src/linalg/index.ts";
+import { drive } from "../../src/linalg/runs/index.ts";
 import { eigensolverRows } from "./eigensolverRows.ts";
 import { geometric, operatorOf, randomVector, rotated } from "./knownOperators.ts";
 

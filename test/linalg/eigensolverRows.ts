@@ -1,16 +1,19 @@
-import { arnoldiSteps } from "../../src/linalg/arnoldi.ts";
-import { blockLanczosSteps } from "../../src/linalg/blockLanczos.ts";
-import { diagonal } from "../../src/linalg/diagonal.ts";
-import { eigsSteps } from "../../src/linalg/eigs.ts";
-import { eigshSteps } from "../../src/linalg/eigsh.ts";
-import { eigshGeneralizedSteps } from "../../src/linalg/eigshGeneralized.ts";
-import { eigshNearSteps } from "../../src/linalg/eigshNear.ts";
-import { lanczosSteps } from "../../src/linalg/lanczos.ts";
-import { lobpcgSteps } from "../../src/linalg/lobpcg.ts";
-import type { LinearOperator, RunOptions } from "../../src/linalg/operator.ts";
-import { powerIterationSteps } from "../../src/linalg/powerIteration.ts";
-import type { Outcome } from "../../src/linalg/result.ts";
-import { svdsSteps } from "../../src/linalg/svds.ts";
+import {
+  arnoldiSteps,
+  blockLanczosSteps,
+  diagonal,
+  eigshGeneralizedSteps,
+  eigshNearSteps,
+  eigshSteps,
+  eigsSteps,
+  type LinearOperator,
+  lanczosSteps,
+  lobpcgSteps,
+  type Outcome,
+  powerIterationSteps,
+  type RunOptions,
+  svdsSteps,
+} from "../../src/linalg/index.ts";
 import { operatorOf, range } from "./knownOperators.ts";
 
 // One row for each method that finds eigenvalues or a Krylov basis. The table of spectra, the contract and the file store take all of them.

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { drive } from "../../src/linalg/drive.ts";
+import { drive } from "../../src/linalg/runs/index.ts";
 import { eigensolverRows } from "./eigensolverRows.ts";
 import { counted, distance, geometric, range, rotated } from "./knownOperators.ts";
 

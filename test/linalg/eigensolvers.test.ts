@@ -1,7 +1,11 @@
 import { describe, expect, test } from "vitest";
-import { type BlockLanczosOptions, blockLanczos } from "../../src/linalg/blockLanczos.ts";
-import { type LobpcgOptions, lobpcg } from "../../src/linalg/lobpcg.ts";
-import type { LinearOperator } from "../../src/linalg/operator.ts";
+import {
+  type BlockLanczosOptions,
+  blockLanczos,
+  type LinearOperator,
+  type LobpcgOptions,
+  lobpcg,
+} from "../../src/linalg/index.ts";
 import { column } from "../../src/tensors/index.ts";
 import { counted, distance, geometric, range, residualOf, rotated } from "./knownOperators.ts";
 import { departureFromOrthonormal } from "./randomMatrices.ts";

@@ -1,10 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { eig } from "../../src/linalg/dense/index.ts";
-import { dense } from "../../src/linalg/dense.ts";
-import { eigs } from "../../src/linalg/eigs.ts";
-import { eigsh } from "../../src/linalg/eigsh.ts";
 import type { WhichComplex } from "../../src/linalg/index.ts";
-import type { LinearOperator } from "../../src/linalg/operator.ts";
+import { dense, eigs, eigsh, type LinearOperator } from "../../src/linalg/index.ts";
 import { column } from "../../src/tensors/index.ts";
 import { counted, distance, geometric, length, operatorOf, range, rotated, rotatedMatrix } from "./knownOperators.ts";
 import { randomMatrix } from "./randomMatrices.ts";

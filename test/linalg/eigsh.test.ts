@@ -1,10 +1,13 @@
 import { describe, expect, test } from "vitest";
-import { eigsh } from "../../src/linalg/eigsh.ts";
-import { lanczos, lanczosSteps } from "../../src/linalg/lanczos.ts";
-import type { LinearOperator } from "../../src/linalg/operator.ts";
-import { powerIteration } from "../../src/linalg/powerIteration.ts";
-import type { Which } from "../../src/linalg/ritzPairs.ts";
-import { hostArithmetic } from "../../src/linalg/vector.ts";
+import {
+  eigsh,
+  hostArithmetic,
+  type LinearOperator,
+  lanczos,
+  lanczosSteps,
+  powerIteration,
+  type Which,
+} from "../../src/linalg/index.ts";
 import { column, type Matrix } from "../../src/tensors/index.ts";
 import {
   counted,

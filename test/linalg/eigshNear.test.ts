@@ -1,6 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { dense } from "../../src/linalg/dense.ts";
-import { eigshNear, eigshNearSteps } from "../../src/linalg/eigshNear.ts";
+import { dense, eigshNear, eigshNearSteps } from "../../src/linalg/index.ts";
 import { column } from "../../src/tensors/index.ts";
 import { counted, distance, failing, range, residualOf, rotated, rotatedMatrix } from "./knownOperators.ts";
 import { departureFromOrthonormal } from "./randomMatrices.ts";

@@ -1,4 +1,4 @@
-import type { LinearOperator } from "../../src/linalg/operator.ts";
+import type { LinearOperator } from "../../src/linalg/index.ts";
 import { column, type Matrix, type Vector } from "../../src/tensors/index.ts";
 
 // Operators as others may write them: some keep to the contract in an unusual way, some break it.

@@ -1,4 +1,4 @@
-import type { LinearOperator } from "../../src/linalg/operator.ts";
+import type { LinearOperator } from "../../src/linalg/index.ts";
 import { stream } from "../../src/random/index.ts";
 import { operatorOf } from "./knownOperators.ts";
 

@@ -1,9 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { hutchinsonDiagonal } from "../../src/linalg/hutchinsonDiagonal.ts";
-import { hutchinsonMoments, hutchinsonSteps } from "../../src/linalg/hutchinsonMoments.ts";
-import { hutchinsonTrace } from "../../src/linalg/hutchinsonTrace.ts";
-import { squaredFrobeniusNorm } from "../../src/linalg/squaredFrobeniusNorm.ts";
+import {
+  hutchinsonDiagonal,
+  hutchinsonMoments,
+  hutchinsonSteps,
+  hutchinsonTrace,
+  squaredFrobeniusNorm,
+} from "../../src/linalg/index.ts";
 import { counted, failing, geometric, operatorOf, randomVector, rotated, rotatedMatrix } from "./knownOperators.ts";
 
 const sum = (values: ArrayLike<number>) => Array.from(values).reduce((so, x) => so + x, 0);

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { functionOperator } from "../../src/linalg/index.ts";
-import { withInputCopy } from "../../src/linalg/inputCopy.ts";
-import { sum } from "../../src/linalg/structure.ts";
+import { sum } from "../../src/linalg/operator/index.ts";
+import { withInputCopy } from "../../src/linalg/vectors/index.ts";
 import type { Vector } from "../../src/tensors/index.ts";
 
 const n = 2 ** 15;

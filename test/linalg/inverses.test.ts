@@ -1,7 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { CurvatureError } from "../../src/errors/index.ts";
-import { cgInverse } from "../../src/linalg/cgInverse.ts";
-import { neumannInverse } from "../../src/linalg/neumannInverse.ts";
+import { cgInverse, neumannInverse } from "../../src/linalg/index.ts";
 import {
   counted,
   distance,

@@ -1,4 +1,4 @@
-import type { LinearOperator } from "../../src/linalg/operator.ts";
+import type { LinearOperator } from "../../src/linalg/index.ts";
 import { stream } from "../../src/random/index.ts";
 import { column, type Matrix, type Precision, toPrecision, type Vector } from "../../src/tensors/index.ts";
 

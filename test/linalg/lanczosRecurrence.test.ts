@@ -1,12 +1,12 @@
 import { describe, expect, test } from "vitest";
-import { lanczos } from "../../src/linalg/lanczos.ts";
 import {
   type LanczosQuadratureState,
+  type LinearOperator,
+  lanczos,
   lanczosQuadrature,
   lanczosQuadratureSteps,
-} from "../../src/linalg/lanczosQuadrature.ts";
-import { logDeterminant } from "../../src/linalg/logDeterminant.ts";
-import type { LinearOperator } from "../../src/linalg/operator.ts";
+  logDeterminant,
+} from "../../src/linalg/index.ts";
 import { stream } from "../../src/random/index.ts";
 import { length, range, rotated, spectral } from "./knownOperators.ts";
 

@@ -1,15 +1,19 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { cgls, cglsSteps } from "../../src/linalg/cgls.ts";
 import { svd } from "../../src/linalg/dense/index.ts";
-import { dense } from "../../src/linalg/dense.ts";
-import { diagonal } from "../../src/linalg/diagonal.ts";
-import { drive } from "../../src/linalg/drive.ts";
-import { functionOperator } from "../../src/linalg/functionOperator.ts";
-import { lsmr, lsmrSteps } from "../../src/linalg/lsmr.ts";
-import type { LinearOperator } from "../../src/linalg/operator.ts";
-import { preconditioner } from "../../src/linalg/preconditioner.ts";
-import { solve } from "../../src/linalg/solve.ts";
+import {
+  cgls,
+  cglsSteps,
+  dense,
+  diagonal,
+  functionOperator,
+  type LinearOperator,
+  lsmr,
+  lsmrSteps,
+  preconditioner,
+  solve,
+} from "../../src/linalg/index.ts";
+import { drive } from "../../src/linalg/runs/index.ts";
 import type { Matrix, Precision } from "../../src/tensors/index.ts";
 import { counted, distance, geometric, length, orthogonal, randomVector, range } from "./knownOperators.ts";
 import { diagonalMatrix, product, randomMatrix, transposed } from "./randomMatrices.ts";

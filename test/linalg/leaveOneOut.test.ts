@@ -1,14 +1,16 @@
 import { describe, expect, test } from "vitest";
-import { diagPlusPlus } from "../../src/linalg/diagPlusPlus.ts";
-import { hutchinsonDiagonal } from "../../src/linalg/hutchinsonDiagonal.ts";
-import { hutchinsonTrace } from "../../src/linalg/hutchinsonTrace.ts";
-import { hutchPlusPlus } from "../../src/linalg/hutchPlusPlus.ts";
-import type { LinearOperator } from "../../src/linalg/operator.ts";
-import { testVectors } from "../../src/linalg/sketch.ts";
-import { xdiag } from "../../src/linalg/xdiag.ts";
-import { xnysdiag } from "../../src/linalg/xnysdiag.ts";
-import { xnystrace } from "../../src/linalg/xnystrace.ts";
-import { xtrace } from "../../src/linalg/xtrace.ts";
+import {
+  diagPlusPlus,
+  hutchinsonDiagonal,
+  hutchinsonTrace,
+  hutchPlusPlus,
+  type LinearOperator,
+  xdiag,
+  xnysdiag,
+  xnystrace,
+  xtrace,
+} from "../../src/linalg/index.ts";
+import { testVectors } from "../../src/linalg/sketching/index.ts";
 import { haarMatrix } from "./haar.ts";
 import { geometric, length, operatorOf, range, rotated, rotatedMatrix } from "./knownOperators.ts";
 import { diagonalMatrix, product, randomMatrix, transposed } from "./randomMatrices.ts";

@@ -1,10 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { diagPlusPlus } from "../../src/linalg/diagPlusPlus.ts";
-import { hutchPlusPlus } from "../../src/linalg/hutchPlusPlus.ts";
-import { xdiag } from "../../src/linalg/xdiag.ts";
-import { xnysdiag } from "../../src/linalg/xnysdiag.ts";
-import { xnystrace } from "../../src/linalg/xnystrace.ts";
-import { xtrace } from "../../src/linalg/xtrace.ts";
+import { diagPlusPlus, hutchPlusPlus, xdiag, xnysdiag, xnystrace, xtrace } from "../../src/linalg/index.ts";
 import { haarMatrix } from "./haar.ts";
 import { geometric, operatorOf, range } from "./knownOperators.ts";
 

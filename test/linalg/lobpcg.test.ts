@@ -1,9 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { cholesky, choleskySolve, eig } from "../../src/linalg/dense/index.ts";
-import { dense } from "../../src/linalg/dense.ts";
-import { lobpcg } from "../../src/linalg/lobpcg.ts";
-import type { LinearOperator } from "../../src/linalg/operator.ts";
-import { preconditioner } from "../../src/linalg/preconditioner.ts";
+import { dense, type LinearOperator, lobpcg, preconditioner } from "../../src/linalg/index.ts";
 import { column } from "../../src/tensors/index.ts";
 import {
   counted,

@@ -1,12 +1,14 @@
-import { arnoldiSteps } from "../../src/linalg/arnoldi.ts";
-import { cgSteps } from "../../src/linalg/cg.ts";
-import { lanczosSteps } from "../../src/linalg/lanczos.ts";
-import { lanczosQuadratureSteps } from "../../src/linalg/lanczosQuadrature.ts";
-import { lobpcgSteps } from "../../src/linalg/lobpcg.ts";
-import { lsmrSteps } from "../../src/linalg/lsmr.ts";
-import { minresSteps } from "../../src/linalg/minres.ts";
-import type { Outcome } from "../../src/linalg/result.ts";
-import { stateStore } from "../../src/linalg/stateStore.ts";
+import {
+  arnoldiSteps,
+  cgSteps,
+  lanczosQuadratureSteps,
+  lanczosSteps,
+  lobpcgSteps,
+  lsmrSteps,
+  minresSteps,
+  type Outcome,
+  stateStore,
+} from "../../src/linalg/index.ts";
 import { geometric, randomVector, range, rotated } from "./knownOperators.ts";
 
 const definite = rotated(geometric(80, 0.9));

@@ -1,8 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { dense } from "../../src/linalg/dense.ts";
-import { diagonal } from "../../src/linalg/diagonal.ts";
-import { minres } from "../../src/linalg/minres.ts";
-import { preconditioner } from "../../src/linalg/preconditioner.ts";
+import { dense, diagonal, minres, preconditioner } from "../../src/linalg/index.ts";
 import { length, randomVector, range, rotated, rotatedMatrix, trueResidual } from "./knownOperators.ts";
 
 describe("minres", () => {

@@ -1,7 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { cg } from "../../src/linalg/cg.ts";
-import { damped } from "../../src/linalg/damped.ts";
-import { multiShiftCg } from "../../src/linalg/multiShiftCg.ts";
+import { cg, damped, multiShiftCg } from "../../src/linalg/index.ts";
 import { column } from "../../src/tensors/index.ts";
 import { counted, distance, geometric, length, randomVector, range, rotated, spectral } from "./knownOperators.ts";
 

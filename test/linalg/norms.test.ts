@@ -1,12 +1,14 @@
 import { describe, expect, test } from "vitest";
-import { diagPlusPlus } from "../../src/linalg/diagPlusPlus.ts";
-import { hutchinsonDiagonal } from "../../src/linalg/hutchinsonDiagonal.ts";
-import { hutchinsonMoments } from "../../src/linalg/hutchinsonMoments.ts";
-import { hutchinsonTrace } from "../../src/linalg/hutchinsonTrace.ts";
-import { rowNorms } from "../../src/linalg/rowNorms.ts";
-import { schattenNorm } from "../../src/linalg/schattenNorm.ts";
-import { spectralNorm } from "../../src/linalg/spectralNorm.ts";
-import { squaredFrobeniusNorm } from "../../src/linalg/squaredFrobeniusNorm.ts";
+import {
+  diagPlusPlus,
+  hutchinsonDiagonal,
+  hutchinsonMoments,
+  hutchinsonTrace,
+  rowNorms,
+  schattenNorm,
+  spectralNorm,
+  squaredFrobeniusNorm,
+} from "../../src/linalg/index.ts";
 import { haarMatrix } from "./haar.ts";
 import {
   counted,

@@ -1,8 +1,5 @@
 import { beforeAll, describe, expect, test } from "vitest";
-import { kernelPolynomial } from "../../src/linalg/kernelPolynomial.ts";
-import { lanczosQuadrature } from "../../src/linalg/lanczosQuadrature.ts";
-import { schattenNorm } from "../../src/linalg/schattenNorm.ts";
-import { spectralSum } from "../../src/linalg/spectralSum.ts";
+import { kernelPolynomial, lanczosQuadrature, schattenNorm, spectralSum } from "../../src/linalg/index.ts";
 import { type Coverage, quadratureCoverage, shiftedSpectra, statements } from "./quadratureCoverage.ts";
 
 const RUNS = 400;

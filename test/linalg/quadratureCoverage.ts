@@ -1,12 +1,15 @@
-import { cumulativeDensity } from "../../src/linalg/cumulativeDensity.ts";
 import { eigh } from "../../src/linalg/dense/index.ts";
-import { effectiveDimension } from "../../src/linalg/effectiveDimension.ts";
-import { type LanczosQuadratureState, lanczosQuadrature } from "../../src/linalg/lanczosQuadrature.ts";
-import { logDeterminant } from "../../src/linalg/logDeterminant.ts";
-import type { LinearOperator } from "../../src/linalg/operator.ts";
-import { probe } from "../../src/linalg/probes.ts";
-import { spectralDensity } from "../../src/linalg/spectralDensity.ts";
-import { spectralMass } from "../../src/linalg/spectralMass.ts";
+import {
+  cumulativeDensity,
+  effectiveDimension,
+  type LanczosQuadratureState,
+  type LinearOperator,
+  lanczosQuadrature,
+  logDeterminant,
+  spectralDensity,
+  spectralMass,
+} from "../../src/linalg/index.ts";
+import { probe } from "../../src/linalg/vectors/index.ts";
 import { stream } from "../../src/random/index.ts";
 import { normal } from "./coverageTolerance.ts";
 import { haarMatrix } from "./haar.ts";

@@ -1,6 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { nystrom } from "../../src/linalg/nystrom.ts";
-import { randomizedSvd } from "../../src/linalg/randomizedSvd.ts";
+import { nystrom, randomizedSvd } from "../../src/linalg/index.ts";
 import { haarMatrix } from "./haar.ts";
 import { counted, distance, geometric, length, operatorOf, randomVector, range, rotated } from "./knownOperators.ts";
 import { product, randomMatrix, transposed } from "./randomMatrices.ts";

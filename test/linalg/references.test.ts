@@ -1,20 +1,22 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { studentQuantile } from "../../src/linalg/confidence.ts";
-import { effectiveDimension } from "../../src/linalg/effectiveDimension.ts";
-import { hutchinsonMoments } from "../../src/linalg/hutchinsonMoments.ts";
-import { logDeterminant } from "../../src/linalg/logDeterminant.ts";
-import { matrixFunction } from "../../src/linalg/matrixFunction.ts";
-import { probe } from "../../src/linalg/probes.ts";
-import { randomizedSvd } from "../../src/linalg/randomizedSvd.ts";
-import { schattenNorm } from "../../src/linalg/schattenNorm.ts";
-import { testVectors } from "../../src/linalg/sketch.ts";
-import { spectralMass } from "../../src/linalg/spectralMass.ts";
-import { spectralNorm } from "../../src/linalg/spectralNorm.ts";
-import { xdiag } from "../../src/linalg/xdiag.ts";
-import { xnysdiag } from "../../src/linalg/xnysdiag.ts";
-import { xnystrace } from "../../src/linalg/xnystrace.ts";
-import { xtrace } from "../../src/linalg/xtrace.ts";
+import {
+  effectiveDimension,
+  hutchinsonMoments,
+  logDeterminant,
+  matrixFunction,
+  randomizedSvd,
+  schattenNorm,
+  spectralMass,
+  spectralNorm,
+  studentQuantile,
+  xdiag,
+  xnysdiag,
+  xnystrace,
+  xtrace,
+} from "../../src/linalg/index.ts";
+import { testVectors } from "../../src/linalg/sketching/index.ts";
+import { probe } from "../../src/linalg/vectors/index.ts";
 import { stream } from "../../src/random/index.ts";
 import { distance, operatorOf, range } from "./knownOperators.ts";
 import { transposed } from "./randomMatrices.ts";

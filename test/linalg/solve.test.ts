@@ -1,10 +1,12 @@
 import { describe, expect, test } from "vitest";
-import { dense } from "../../src/linalg/dense.ts";
-import { diagonal } from "../../src/linalg/diagonal.ts";
-import { explainSolver } from "../../src/linalg/explainSolver.ts";
-import { functionOperator } from "../../src/linalg/functionOperator.ts";
-import type { LinearOperator } from "../../src/linalg/operator.ts";
-import { solve } from "../../src/linalg/solve.ts";
+import {
+  dense,
+  diagonal,
+  explainSolver,
+  functionOperator,
+  type LinearOperator,
+  solve,
+} from "../../src/linalg/index.ts";
 import { distance, geometric, randomVector, rotated, spectral, trueResidual } from "./knownOperators.ts";
 import { randomMatrix } from "./randomMatrices.ts";
 

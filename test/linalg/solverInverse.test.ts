@@ -1,10 +1,13 @@
 import { describe, expect, test } from "vitest";
-import { damped } from "../../src/linalg/damped.ts";
-import { dense } from "../../src/linalg/dense.ts";
-import { diagonal } from "../../src/linalg/diagonal.ts";
-import { lowRank } from "../../src/linalg/lowRank.ts";
-import { jacobiPreconditioner, preconditioner } from "../../src/linalg/preconditioner.ts";
-import { solverInverse } from "../../src/linalg/solverInverse.ts";
+import {
+  damped,
+  dense,
+  diagonal,
+  jacobiPreconditioner,
+  lowRank,
+  preconditioner,
+  solverInverse,
+} from "../../src/linalg/index.ts";
 import { distance, geometric, randomVector, rotated, rotatedMatrix, spectral } from "./knownOperators.ts";
 import { randomMatrix } from "./randomMatrices.ts";
 

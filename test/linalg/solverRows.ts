@@ -1,17 +1,21 @@
-import { bicgstabSteps } from "../../src/linalg/bicgstab.ts";
-import { cgSteps } from "../../src/linalg/cg.ts";
-import { cgBlockSteps } from "../../src/linalg/cgBlock.ts";
-import { cglsSteps } from "../../src/linalg/cgls.ts";
-import { diagonal } from "../../src/linalg/diagonal.ts";
-import { gmresSteps } from "../../src/linalg/gmres.ts";
-import { lsmrSteps } from "../../src/linalg/lsmr.ts";
-import { minresSteps } from "../../src/linalg/minres.ts";
-import { minresQlpSteps } from "../../src/linalg/minresQlp.ts";
-import { multiShiftCgSteps } from "../../src/linalg/multiShiftCg.ts";
-import type { LinearOperator, RunOptions } from "../../src/linalg/operator.ts";
-import type { Outcome, Status } from "../../src/linalg/result.ts";
-import { richardsonSteps } from "../../src/linalg/richardson.ts";
-import { steihaugSteps } from "../../src/linalg/steihaug.ts";
+import {
+  bicgstabSteps,
+  cgBlockSteps,
+  cglsSteps,
+  cgSteps,
+  diagonal,
+  gmresSteps,
+  type LinearOperator,
+  lsmrSteps,
+  minresQlpSteps,
+  minresSteps,
+  multiShiftCgSteps,
+  type Outcome,
+  type RunOptions,
+  richardsonSteps,
+  type Status,
+  steihaugSteps,
+} from "../../src/linalg/index.ts";
 import type { Matrix, Vector } from "../../src/tensors/index.ts";
 import { range } from "./knownOperators.ts";
 

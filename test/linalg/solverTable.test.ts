@@ -1,8 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { svd } from "../../src/linalg/dense/index.ts";
-import { dense } from "../../src/linalg/dense.ts";
-import { drive } from "../../src/linalg/drive.ts";
-import type { LinearOperator } from "../../src/linalg/operator.ts";
+import { dense, type LinearOperator } from "../../src/linalg/index.ts";
+import { drive } from "../../src/linalg/runs/index.ts";
 import { type Matrix, toPrecision, type Vector } from "../../src/tensors/index.ts";
 import {
   counted,

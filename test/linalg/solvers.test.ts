@@ -1,20 +1,23 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { bicgstab } from "../../src/linalg/bicgstab.ts";
-import { cg } from "../../src/linalg/cg.ts";
-import { cgls } from "../../src/linalg/cgls.ts";
 import { cholesky, choleskySolve, qr, svd } from "../../src/linalg/dense/index.ts";
-import { dense } from "../../src/linalg/dense.ts";
-import { diagonal } from "../../src/linalg/diagonal.ts";
-import { functionOperator } from "../../src/linalg/functionOperator.ts";
-import { gmres } from "../../src/linalg/gmres.ts";
-import { lsmr } from "../../src/linalg/lsmr.ts";
-import { minres } from "../../src/linalg/minres.ts";
-import { minresQlp } from "../../src/linalg/minresQlp.ts";
-import type { LinearOperator } from "../../src/linalg/operator.ts";
-import { preconditioner } from "../../src/linalg/preconditioner.ts";
-import { richardson } from "../../src/linalg/richardson.ts";
-import type { SolverOptions, SolverResult } from "../../src/linalg/solverMethod.ts";
+import {
+  bicgstab,
+  cg,
+  cgls,
+  dense,
+  diagonal,
+  functionOperator,
+  gmres,
+  type LinearOperator,
+  lsmr,
+  minres,
+  minresQlp,
+  preconditioner,
+  richardson,
+  type SolverOptions,
+  type SolverResult,
+} from "../../src/linalg/index.ts";
 import type { Vector } from "../../src/tensors/index.ts";
 import {
   counted,

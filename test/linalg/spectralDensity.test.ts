@@ -1,9 +1,11 @@
 import { describe, expect, test } from "vitest";
-import { densityFromQuadrature } from "../../src/linalg/densityFromQuadrature.ts";
-import { lanczosQuadrature } from "../../src/linalg/lanczosQuadrature.ts";
-import { massFromQuadrature } from "../../src/linalg/massFromQuadrature.ts";
-import { spectralDensity } from "../../src/linalg/spectralDensity.ts";
-import { spectralMass } from "../../src/linalg/spectralMass.ts";
+import {
+  densityFromQuadrature,
+  lanczosQuadrature,
+  massFromQuadrature,
+  spectralDensity,
+  spectralMass,
+} from "../../src/linalg/index.ts";
 import { counted, distance, failing, geometric, range, rotated } from "./knownOperators.ts";
 
 const spacing = (grid: Float64Array) => (grid[grid.length - 1]! - grid[0]!) / (grid.length - 1);

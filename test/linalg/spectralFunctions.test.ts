@@ -1,13 +1,15 @@
 import { describe, expect, test } from "vitest";
-import { cumulativeDensity } from "../../src/linalg/cumulativeDensity.ts";
-import { effectiveDimension } from "../../src/linalg/effectiveDimension.ts";
-import { gaussRadau } from "../../src/linalg/gaussRadau.ts";
-import { kernelPolynomial } from "../../src/linalg/kernelPolynomial.ts";
-import { lanczosQuadrature } from "../../src/linalg/lanczosQuadrature.ts";
-import { logDeterminant } from "../../src/linalg/logDeterminant.ts";
-import { matrixFunction } from "../../src/linalg/matrixFunction.ts";
-import { spectralDensity } from "../../src/linalg/spectralDensity.ts";
-import { spectralSum } from "../../src/linalg/spectralSum.ts";
+import {
+  cumulativeDensity,
+  effectiveDimension,
+  gaussRadau,
+  kernelPolynomial,
+  lanczosQuadrature,
+  logDeterminant,
+  matrixFunction,
+  spectralDensity,
+  spectralSum,
+} from "../../src/linalg/index.ts";
 import { haarMatrix } from "./haar.ts";
 import {
   counted,

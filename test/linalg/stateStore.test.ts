@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
-import { drive } from "../../src/linalg/drive.ts";
-import { stateStore } from "../../src/linalg/stateStore.ts";
+import { stateStore } from "../../src/linalg/index.ts";
+import { drive } from "../../src/linalg/runs/index.ts";
 import { longRuns } from "./longRuns.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "onnx-curvature-states-"));

@@ -1,6 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { LinearOperator } from "../../src/linalg/operator.ts";
-import { steihaug } from "../../src/linalg/steihaug.ts";
+import { type LinearOperator, steihaug } from "../../src/linalg/index.ts";
 import type { Vector } from "../../src/tensors/index.ts";
 import { counted, distance, length, randomVector, range, rotated, spectral } from "./knownOperators.ts";
 

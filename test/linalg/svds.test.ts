@@ -1,8 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { adjoint } from "../../src/linalg/adjoint.ts";
 import { svd } from "../../src/linalg/dense/index.ts";
-import { dense } from "../../src/linalg/dense.ts";
-import { svds } from "../../src/linalg/svds.ts";
+import { adjoint, dense, svds } from "../../src/linalg/index.ts";
 import { column } from "../../src/tensors/index.ts";
 import { distance, geometric, length, range, rotated } from "./knownOperators.ts";
 import { departureFromOrthonormal, randomMatrix } from "./randomMatrices.ts";

@@ -16,7 +16,7 @@ import {
   type TraceEstimate,
   xtrace,
 } from "../../src/linalg/index.ts";
-import { probeSteps } from "../../src/linalg/probeSteps.ts";
+import { probeSteps } from "../../src/linalg/traces/index.ts";
 import type { Matrix } from "../../src/tensors/index.ts";
 import { counted, formed, geometric, operatorOf, orthogonal, randomVector, rotated } from "./knownOperators.ts";
 

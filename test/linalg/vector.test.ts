@@ -1,11 +1,11 @@
 import { describe, expect, test, vi } from "vitest";
+import { hostArithmetic } from "../../src/linalg/index.ts";
 import {
   addCompensated,
   axpy,
   combination,
   combinationWithNorm,
   dot,
-  hostArithmetic,
   innerProducts,
   isFiniteVector,
   maxAbs,
@@ -14,7 +14,7 @@ import {
   scal,
   scaled,
   transposedProduct,
-} from "../../src/linalg/vector.ts";
+} from "../../src/linalg/vectors/index.ts";
 import { product, randomMatrix, relativeDifference, transposed } from "./randomMatrices.ts";
 
 // Short, where loops turn from JavaScript to WebAssembly, its blocks of 4096, and remainders of its registers.
@@ -155,7 +155,7 @@ test.each([3, 600])("the norm of a combination whose square overflows or underfl
 test("an engine without WebAssembly computes the same with loops of JavaScript", async () => {
   vi.resetModules();
   vi.stubGlobal("WebAssembly", undefined);
-  const plain = await import("../../src/linalg/vector.ts");
+  const plain = await import("../../src/linalg/vectors/vector.ts");
   const [x, y, Q] = [random(600, 1), random(600, 2), randomMatrix(600, 5, 3)];
   expect(plain.dot(x, y)).toBeCloseTo(dot(x, y), 12);
   expect(relativeDifference(plain.multiply(Q, Q).data.slice(0, 600), multiply(Q, Q).data.slice(0, 600))).toBeLessThan(

@@ -8,8 +8,8 @@ import {
   type Likelihood,
   meanSquaredError,
   poissonNll,
+  samplePoisson,
 } from "../../src/losses/index.ts";
-import { samplePoisson } from "../../src/losses/samplePoisson.ts";
 import { reduceSum } from "../../src/primitives/index.ts";
 import { stream } from "../../src/random/index.ts";
 import { compile } from "../../src/runtime/index.ts";

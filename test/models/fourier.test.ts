@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { input } from "../../src/graph/index.ts";
-import type { ImportedNode } from "../../src/models/import/importedNode.ts";
+import type { ImportedNode } from "../../src/models/import/index.ts";
 import { DFT } from "../../src/models/import/ops/index.ts";
 import { distance, numbers, randomLike, withProgram } from "./running.ts";
 

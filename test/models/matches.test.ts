@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { matches } from "../../src/models/matches.ts";
+import { matches } from "../../src/models/index.ts";
 
 /** Whether a pattern matches, straight from the definition: a star stands for each beginning of the rest in turn. */
 function defined(name: string, pattern: string): boolean {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { input, integers, type Value } from "../../src/graph/index.ts";
-import type { ImportedNode, OperatorRule } from "../../src/models/import/importedNode.ts";
+import type { ImportedNode, OperatorRule } from "../../src/models/import/index.ts";
 import * as operators from "../../src/models/import/ops/index.ts";
 import { functionModel, type LoadOptions, loadModel } from "../../src/models/index.ts";
 import { scale } from "../../src/primitives/index.ts";

@@ -5,7 +5,7 @@ import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { afterAll, describe, expect, test } from "vitest";
 import { CurvatureError } from "../../src/errors/index.ts";
 import { isCarried, topologicalOrder } from "../../src/graph/index.ts";
-import { ruleOf } from "../../src/models/import/operators.ts";
+import { ruleOf } from "../../src/models/import/index.ts";
 import { loadModel } from "../../src/models/index.ts";
 import {
   AttributeProtoSchema,

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import { supportedOperators } from "../../src/models/import/operators.ts";
+import { supportedOperators } from "../../src/models/import/index.ts";
 import { operatorTable } from "./operatorTable.ts";
 
 const path = fileURLToPath(new URL("../../docs/operators.md", import.meta.url));

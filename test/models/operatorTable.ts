@@ -1,6 +1,5 @@
 import { readdirSync, readFileSync } from "node:fs";
-import { isDiscrete } from "../../src/models/import/discrete.ts";
-import { ruleOf, supportedOperators } from "../../src/models/import/operators.ts";
+import { isDiscrete, ruleOf, supportedOperators } from "../../src/models/import/index.ts";
 import type * as operators from "../../src/models/import/ops/index.ts";
 import type { FileNode } from "../../src/onnx/index.ts";
 import { operatorCases } from "./ops.cases.ts";

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { jvp, vjp } from "../../src/autodiff/index.ts";
 import { constant, input } from "../../src/graph/index.ts";
-import { interpret } from "../../src/models/import/interpret.ts";
-import type { ChosenParameter } from "../../src/models/import/parameters/chooseParameters.ts";
+import { interpret } from "../../src/models/import/index.ts";
+import type { ChosenParameter } from "../../src/models/import/parameters/index.ts";
 import { type FileModel, loadModel, type ModelGraph } from "../../src/models/index.ts";
 import { writeModel } from "../../src/onnx/index.ts";
 import { sizeOf } from "../../src/tensors/index.ts";

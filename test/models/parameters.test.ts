@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { csv, empiricalRisk, hessian, loadModel, meanSquaredError } from "../../src/index.ts";
 import { toDense } from "../../src/linalg/index.ts";
-import { contentOf } from "../../src/models/import/parameters/contents.ts";
+import { contentOf } from "../../src/models/import/parameters/index.ts";
 import { type TinyModel, tinyModel } from "./tinyModel.ts";
 
 const onebias = (name: string) => fileURLToPath(new URL(`onebias/${name}`, import.meta.url));

@@ -7,7 +7,7 @@ import { eigh } from "../../src/linalg/index.ts";
 import { bceWithLogits, crossEntropy } from "../../src/losses/index.ts";
 import { type LoadOptions, loadModel } from "../../src/models/index.ts";
 import { empiricalRisk, jacobian } from "../../src/operators/index.ts";
-import { findings } from "../../src/report/findings.ts";
+import { findings } from "../../src/report/index.ts";
 import { folderOf, run } from "../cli/commandLine.ts";
 import { float32Npy, int64Npy } from "../data/files.ts";
 import { embeddings, type Fixed, labelsOf, probabilities, type Rows, soundChunks, textLines } from "./publicData.ts";

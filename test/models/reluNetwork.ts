@@ -1,4 +1,4 @@
-import type { Parameter } from "../../src/models/model.ts";
+import type { Parameter } from "../../src/models/index.ts";
 import type { Rows } from "./publicData.ts";
 
 /*

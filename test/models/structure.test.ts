@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { chooseParameters } from "../../src/models/import/parameters/chooseParameters.ts";
+import { chooseParameters } from "../../src/models/import/parameters/index.ts";
 import { type FileModel, loadModel } from "../../src/models/index.ts";
 import type { Tensor } from "../../src/tensors/index.ts";
 import { distance, type Feeds, inputsOf, numbers, parameterFeeds, shapesOf, withProgram } from "./running.ts";

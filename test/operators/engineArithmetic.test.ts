@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { hostArithmetic } from "../../src/linalg/index.ts";
-import { engineArithmetic } from "../../src/operators/engineArithmetic.ts";
+import { engineArithmetic } from "../../src/operators/index.ts";
 import { stream } from "../../src/random/index.ts";
 import { toPrecision, type Vector } from "../../src/tensors/index.ts";
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { arrays } from "../../src/data/index.ts";
 import { checkSymmetric, toDense } from "../../src/linalg/index.ts";
-import { dot } from "../../src/linalg/vector.ts";
+import { dot } from "../../src/linalg/vectors/index.ts";
 import { crossEntropy } from "../../src/losses/index.ts";
 import { functionModel } from "../../src/models/index.ts";
 import { empiricalRisk, inputGradient, inputHessian, inputJacobian, type Risk } from "../../src/operators/index.ts";

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { hutchinsonTrace, type LinearOperator, quadraticForms, toDense } from "../../src/linalg/index.ts";
-import { dot } from "../../src/linalg/vector.ts";
+import { dot } from "../../src/linalg/vectors/index.ts";
 import { empiricalFisher, empiricalRisk, ggn, hessian, type Risk } from "../../src/operators/index.ts";
 import { column, type Matrix } from "../../src/tensors/index.ts";
 import { allMatrices } from "./allMatrices.ts";

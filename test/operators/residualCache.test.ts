@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { type ResidualCache, residualCache } from "../../src/operators/residualCache.ts";
+import { type ResidualCache, residualCache } from "../../src/operators/index.ts";
 
 const [a, b, c] = [{}, {}, {}];
 

@@ -1,7 +1,12 @@
 import { expect, test } from "vitest";
-import { drawnLayers, smoothedDensity } from "../../src/report/figures/index.ts";
-import { distinctPart } from "../../src/report/figures/layerFigures.ts";
-import { linearLabel, logarithmicScale, wholeExponents } from "../../src/report/figures/logarithmicTicks.ts";
+import {
+  distinctPart,
+  drawnLayers,
+  linearLabel,
+  logarithmicScale,
+  smoothedDensity,
+  wholeExponents,
+} from "../../src/report/figures/index.ts";
 
 test("the smoothed exact density integrates to the share of the eigenvalues that it is given", () => {
   const grid = Array.from({ length: 2001 }, (_, i) => -1 + i / 1000);

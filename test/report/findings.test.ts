@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { CurvatureReport, MatrixName, Quantity, ReportedMatrix } from "../../src/applications/report.ts";
+import type { CurvatureReport, MatrixName, Quantity, ReportedMatrix } from "../../src/applications/index.ts";
 import { deviationInErrors, type Finding } from "../../src/report/finding.ts";
 import {
   certainty,

@@ -1,6 +1,6 @@
 import { parseHTML } from "linkedom";
 import { describe, expect, test } from "vitest";
-import type { CurvatureReport, MatrixName, ReportedMatrix } from "../../src/applications/report.ts";
+import type { CurvatureReport, MatrixName, ReportedMatrix } from "../../src/applications/index.ts";
 import { renderHtml } from "../../src/report/index.ts";
 import { escapeHtml, html, trusted } from "../../src/report/markup.ts";
 import { manyLayersReport, sampleMatrix, sampleReport } from "./sampleReport.ts";

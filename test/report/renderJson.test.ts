@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import type { CurvatureReport } from "../../src/applications/report.ts";
+import type { CurvatureReport } from "../../src/applications/index.ts";
 import { CurvatureError } from "../../src/errors/index.ts";
 import { renderJson } from "../../src/report/index.ts";
 import { manyLayersReport, sampleReport } from "./sampleReport.ts";

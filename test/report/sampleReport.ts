@@ -4,7 +4,7 @@ import type {
   ReportedDensity,
   ReportedLayer,
   ReportedMatrix,
-} from "../../src/applications/report.ts";
+} from "../../src/applications/index.ts";
 import { stream } from "../../src/random/index.ts";
 
 /** Numbers of a small digits classifier, from float64 dense matrices computed outside this library. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { openSession } from "#runtime";
 import { writeModel } from "../../src/onnx/index.ts";
-import { keepLargeBlocks } from "../../src/runtime/largeBlocks.ts";
+import { keepLargeBlocks } from "../../src/runtime/index.ts";
 
 const n = 12 * 2 ** 20;
 const PAGES = (n * 4) / 4096;

@@ -2,8 +2,7 @@ import { describe, expect, test } from "vitest";
 import { vjp } from "../../src/autodiff/index.ts";
 import { input, scalar, topologicalOrder, type Value } from "../../src/graph/index.ts";
 import { add, broadcast, matmul, mul, reduceSum, reshape, tanh } from "../../src/primitives/index.ts";
-import { compile, type NamedGraph, withForms } from "../../src/runtime/index.ts";
-import { segmentsOf } from "../../src/runtime/segments.ts";
+import { compile, type NamedGraph, segmentsOf, withForms } from "../../src/runtime/index.ts";
 import type { Tensor } from "../../src/tensors/index.ts";
 
 /** A recurrence of n steps with one matrix, with the gradient in it and in the first state. */

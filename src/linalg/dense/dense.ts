@@ -1,7 +1,7 @@
 import { denseKernels } from "#dense";
 import { CurvatureError } from "../../errors/index.ts";
 import type { Matrix, Vector } from "../../tensors/index.ts";
-import { maxAbs } from "../vector.ts";
+import { maxAbs } from "../vectors/vector.ts";
 import type { DenseMatrix } from "./kernels.ts";
 import { checkFinite, checkMatrix, checkSquareMatrix, symmetricPart } from "./matrixChecks.ts";
 

@@ -1,6 +1,6 @@
 import { CurvatureError } from "../../errors/index.ts";
 import type { Matrix, Vector } from "../../tensors/index.ts";
-import { isFiniteVector, maxAbs } from "../vector.ts";
+import { isFiniteVector, maxAbs } from "../vectors/vector.ts";
 
 // The checks at the door of functions of dense matrices. `name` is the function that the caller called.
 

@@ -1,4 +1,4 @@
-import { once } from "../once.ts";
+import { once } from "../algebra/once.ts";
 import type { DenseKernels } from "./kernels.ts";
 import { type Lapack, lapackKernels } from "./lapackKernels.ts";
 import { wasmKernels } from "./wasmKernels.ts";

@@ -2,6 +2,7 @@ export { linearDensityFigure, logarithmicDensityFigure, smoothedDensity } from "
 export { FIGURE_WIDTH } from "./drawFigure.ts";
 export { largestEigenvaluesFigure, smallestEigenvaluesFigure } from "./eigenvalueFigures.ts";
 export {
+  distinctPart,
   drawnLayers,
   layerMeanFigure,
   layerTrace,
@@ -9,3 +10,4 @@ export {
   MOST_LAYERS,
   meanCurvature,
 } from "./layerFigures.ts";
+export { linearLabel, logarithmicScale, wholeExponents } from "./logarithmicTicks.ts";

@@ -1,0 +1,150 @@
+import { CurvatureError } from "../../errors/index.ts";
+import { formatDims, type Matrix, type Vector } from "../../tensors/index.ts";
+import { solverInverse } from "../inverses/solverInverse.ts";
+import { checkDeclaredSymmetric, checkNonnegative } from "../operator/checks.ts";
+import type { LinearOperator, RunOptions } from "../operator/operator.ts";
+import { drive } from "../runs/drive.ts";
+import { type Interruption, products } from "../runs/products.ts";
+import type { Outcome } from "../runs/result.ts";
+import { dot, norm } from "../vectors/vector.ts";
+import { type BlockEigshState, blockEigshSteps, blockPlan, type InnerProduct } from "./blockEigsh.ts";
+import type { Which } from "./ritzPairs.ts";
+
+/** Options of `eigshGeneralized`. */
+export interface EigshGeneralizedOptions extends RunOptions {
+  /** Number of eigenpairs, at most n. */
+  readonly k: number;
+  /** As in `eigsh`: "largest" (default), "smallest", "magnitude" or "both". */
+  readonly which?: Which;
+  readonly seed: number;
+  /** Bound on every residual norm over the largest |eigenvalue|: 1e-8 by default, 1e-4 for float32 operators. */
+  readonly tolerance?: number;
+  /** Most products with A; default 50 times `dimension`. The last k are kept for the true residuals. */
+  readonly matvecs?: number;
+  /** Most basis vectors held at once, each with its product with B; default `max(2 k + 4, 64)`. */
+  readonly dimension?: number;
+  /** Vectors multiplied at once; eigenvalues up to this multiplicity are found. Default 1. */
+  readonly blockSize?: number;
+  /** Added to the diagonal of B, which makes a semidefinite B definite; 0 by default. */
+  readonly damping?: number;
+  /** Inverse of `B + damping I`; by default its own closed inverse, or conjugate gradients to `tolerance / 100`. */
+  readonly inverse?: LinearOperator;
+  /**
+   * Whether to look for further copies of repeated eigenvalues once k pairs have converged (default true), on the complement of the k pairs and until
+   * its own extreme eigenvalue is known to lie beyond the k-th: about as many steps as the k pairs took, and once more for each copy.
+   * Without it, or where the budget ends it, copies may be missing.
+   */
+  readonly copies?: boolean;
+  /** Where an earlier run with the same options stopped. */
+  readonly state?: EigshGeneralizedState;
+}
+
+/** The Krylov space after `matvecs` products: plain data, from which the run can go on. */
+export type EigshGeneralizedState = BlockEigshState;
+
+/** Some eigenpairs of `A x = value B x`. */
+export interface EigshGeneralizedResult extends Outcome {
+  /** `[k]` in the order that `which` says; fewer only where the run ended before k could be formed. */
+  readonly values: Float64Array;
+  /** `[n, k]`, orthonormal in the inner product of B: `x_i' B x_j` is 1 for i = j, else 0. */
+  readonly vectors: Matrix;
+  /** `[k]`, `||A x - value B x||` in the norm of the inverse of B: some eigenvalue lies within that distance of the value. */
+  readonly residualNorms: Float64Array;
+}
+
+const NAME = "eigshGeneralized";
+
+/**
+ * Eigenvalues at the ends of the pencil `A x = value B x` for symmetric A and symmetric positive definite B, by Lanczos on `B^-1 A` in the
+ * inner product of B, with full reorthogonalization and thick restart (Ericsson and Ruhe, 1980). A step costs one product with A, one
+ * with B and one solve with B; the end k of each. Memory `2 n (dimension + 1)`. Only products with A count in `matvecs`.
+ *
+ * @throws CurvatureError "argument" or "shape" for options or operators it cannot take; "numeric" where B is not positive definite or cannot be solved with; whatever an
+ * operator throws, with `state`
+ */
+export async function eigshGeneralized(
+  A: LinearOperator,
+  B: LinearOperator,
+  options: EigshGeneralizedOptions,
+): Promise<EigshGeneralizedResult> {
+  return drive(eigshGeneralizedSteps(A, B, options));
+}
+
+/** The run of `eigshGeneralized` step by step; yields a state after each, from which `state` resumes it. */
+export async function* eigshGeneralizedSteps(
+  A: LinearOperator,
+  B: LinearOperator,
+  options: EigshGeneralizedOptions,
+): AsyncGenerator<EigshGeneralizedState, EigshGeneralizedResult, void> {
+  checkDeclaredSymmetric(NAME, A);
+  checkDeclaredSymmetric(`${NAME} (B)`, B);
+  if (A.shape[0] !== B.shape[0]) {
+    const message = `${NAME} expects A and B of equal shapes, got ${formatDims(A.shape)} and ${formatDims(B.shape)}`;
+    throw new CurvatureError("shape", message);
+  }
+  const { damping = 0, state } = options;
+  checkNonnegative(NAME, "damping", damping);
+  const plan = { blockSize: 1, dimension: Math.max(2 * options.k + 4, 64), ...options };
+  const { matvecs, ...problem } = blockPlan(NAME, A, plan);
+  const run = products(A, { ...options, name: NAME, matvecs, used: state?.matvecs ?? 0 });
+  await checkDefinite(B, damping);
+  const inverse = options.inverse ?? inverseOf(B, { damping, tolerance: problem.tolerance / 100 });
+  return yield* blockEigshSteps({ ...problem, run, inner: innerProduct(B, inverse, options) }, state);
+}
+
+function inverseOf(B: LinearOperator, { damping, tolerance }: { damping: number; tolerance: number }): LinearOperator {
+  if (B.inverse) return B.inverse({ damping });
+  return solverInverse(B, { damping, tolerance, method: "cg", matvecs: 10 * B.shape[0] + 100 });
+}
+
+function innerProduct(
+  B: LinearOperator,
+  inverse: LinearOperator,
+  { signal, damping = 0 }: EigshGeneralizedOptions,
+): InnerProduct {
+  const unlimited = { ...(signal ? { signal } : {}), matvecs: Number.POSITIVE_INFINITY };
+  const metric = products(B, { ...unlimited, name: `B of ${NAME}` });
+  const solver = products(inverse, { ...unlimited, name: `the inverse of B of ${NAME}` });
+  return {
+    async multiply(x: Vector, state): Promise<Vector | Interruption> {
+      const Bx = await metric.matvec(x, state);
+      if ("status" in Bx) return Bx;
+      const image = damping === 0 ? Bx : Bx.map((value, i) => value + damping * x[i]!);
+      checkCurvature(x, image, "x' B x");
+      return image;
+    },
+    async solve(x, state) {
+      const solution = await solver.matvec(x, state);
+      if (!("status" in solution)) checkCurvature(x, solution, "x' B^-1 x");
+      return solution;
+    },
+  };
+}
+
+/**
+ * Asks an operator that knows its log-determinant for it, which it has where it is positive definite alone. Of others the vectors of the run tell.
+ *
+ * @throws CurvatureError "numeric"
+ */
+async function checkDefinite(B: LinearOperator, damping: number): Promise<void> {
+  if (!B.logdet) return;
+  try {
+    await B.logdet({ damping });
+  } catch (cause) {
+    throw notDefinite(cause instanceof Error ? cause.message : String(cause), cause);
+  }
+}
+
+/** Inner products below this, over the norms of both vectors, are negative beyond rounding. */
+const NEGATIVE = -1e-6;
+
+function checkCurvature(x: Vector, image: Vector, what: string): void {
+  const curvature = dot(x, image);
+  if (!(curvature < NEGATIVE * norm(x) * norm(image))) return;
+  throw notDefinite(`${what} is ${curvature.toPrecision(3)} for a vector of the run`);
+}
+
+function notDefinite(found: string, cause?: unknown): CurvatureError {
+  const message = `${NAME} expects a positive definite B, but ${found}; damp B, or take another`;
+  return new CurvatureError("numeric", message, cause === undefined ? {} : { cause });
+}

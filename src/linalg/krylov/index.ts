@@ -1,0 +1,9 @@
+export { type ArnoldiOptions, type ArnoldiResult, type ArnoldiState, arnoldi, arnoldiSteps } from "./arnoldi.ts";
+export { type LanczosOptions, type LanczosResult, type LanczosState, lanczos, lanczosSteps } from "./lanczos.ts";
+export {
+  type PowerIterationOptions,
+  type PowerIterationResult,
+  type PowerIterationState,
+  powerIteration,
+  powerIterationSteps,
+} from "./powerIteration.ts";

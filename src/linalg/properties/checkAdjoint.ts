@@ -1,0 +1,58 @@
+import { CurvatureError } from "../../errors/index.ts";
+import { adjoint } from "../operator/adjoint.ts";
+import { callMatmat } from "../operator/callOperator.ts";
+import { checkOperator, precision } from "../operator/checks.ts";
+import type { LinearOperator } from "../operator/operator.ts";
+import { transposedProduct } from "../vectors/vector.ts";
+import {
+  checkedTolerance,
+  columnNorms,
+  gaussianProbes,
+  type ProbeCheck,
+  type ProbeCheckOptions,
+  relative,
+  verdict,
+} from "./probeCheck.ts";
+
+/**
+ * Test whether the adjoint of an operator A `[m, n]` is its transpose: `u' (A v) = (A' u)' v` for all pairs of `matvecs / 2` random u and
+ * as many v, differences relative to the larger of `|u| |A v|` and `|A' u| |v|`. For an A that declares itself symmetric this tests the
+ * symmetry. Costs `matvecs` products, half of them with A'.
+ *
+ * @throws CurvatureError "unsupported" where A is not symmetric and brings no adjoint, "shape" where the adjoint has another shape than
+ * the transpose, "argument" for an option out of range, "aborted" when the signal stops it
+ */
+export async function checkAdjoint(
+  A: LinearOperator,
+  { seed, matvecs = 8, tolerance, ...run }: ProbeCheckOptions,
+): Promise<ProbeCheck> {
+  checkOperator("checkAdjoint", A);
+  const dtype = precision(A);
+  const limit = checkedTolerance("checkAdjoint", { seed, matvecs, tolerance, dtype });
+  if (matvecs < 2) {
+    throw new CurvatureError(
+      "argument",
+      `checkAdjoint needs products with A and A' and expects matvecs of at least 2, got ${matvecs}`,
+    );
+  }
+  const transpose = adjoint(A);
+  const [rows, columns] = A.shape;
+  if (transpose.shape[0] !== columns || transpose.shape[1] !== rows) {
+    throw new CurvatureError(
+      "shape",
+      `checkAdjoint expects an adjoint of shape [${columns}, ${rows}], got [${transpose.shape.join(", ")}]`,
+    );
+  }
+  const count = Math.floor(matvecs / 2);
+  const U = gaussianProbes({ rows, columns: count, dtype }, { seed, name: "checkAdjoint u" });
+  const V = gaussianProbes({ rows: columns, columns: count, dtype }, { seed, name: "checkAdjoint v" });
+  const call = { name: "checkAdjoint", options: run };
+  const [AV, AtU] = [await callMatmat(A, V, call), await callMatmat(transpose, U, call)];
+  const [left, right] = [transposedProduct(U, AV).data, transposedProduct(AtU, V).data]; // [count, count]
+  const [u, v, av, atu] = [columnNorms(U), columnNorms(V), columnNorms(AV), columnNorms(AtU)];
+  const violations = Array.from(left, (value, at) => {
+    const [i, j] = [at % count, Math.floor(at / count)];
+    return relative(value - right[at]!, Math.max(u[i]! * av[j]!, atu[i]! * v[j]!));
+  });
+  return verdict(violations, { law: "u' (A v) = (A' u)' v", tolerance: limit, matvecs: 2 * count });
+}

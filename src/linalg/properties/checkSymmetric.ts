@@ -1,0 +1,48 @@
+import { CurvatureError } from "../../errors/index.ts";
+import { callMatmat } from "../operator/callOperator.ts";
+import { checkSquare, precision } from "../operator/checks.ts";
+import type { LinearOperator } from "../operator/operator.ts";
+import { transposedProduct } from "../vectors/vector.ts";
+import {
+  checkedTolerance,
+  columnNorms,
+  gaussianProbes,
+  type ProbeCheck,
+  type ProbeCheckOptions,
+  relative,
+  verdict,
+} from "./probeCheck.ts";
+
+/**
+ * Test whether an operator A `[n, n]` is symmetric: `u' A v = v' A u` for all pairs of `matvecs` random vectors, differences relative to
+ * `|u| |A v|`. What A declares of itself plays no part. Costs `matvecs` products.
+ *
+ * @throws CurvatureError "shape" where A is not square or a product has another length, "argument" for an option out of range or an operator
+ * that returns the same array again, "aborted" when the signal stops it
+ */
+export async function checkSymmetric(
+  A: LinearOperator,
+  { seed, matvecs = 8, tolerance, ...run }: ProbeCheckOptions,
+): Promise<ProbeCheck> {
+  checkSquare("checkSymmetric", A);
+  const dtype = precision(A);
+  const limit = checkedTolerance("checkSymmetric", { seed, matvecs, tolerance, dtype });
+  if (matvecs < 2) {
+    throw new CurvatureError(
+      "argument",
+      `checkSymmetric compares pairs and expects matvecs of at least 2, got ${matvecs}`,
+    );
+  }
+  const V = gaussianProbes({ rows: A.shape[1], columns: matvecs, dtype }, { seed, name: "checkSymmetric" });
+  const Y = await callMatmat(A, V, { name: "checkSymmetric", options: run });
+  const G = transposedProduct(V, Y).data; // [matvecs, matvecs], v_i' A v_j
+  const [v, y] = [columnNorms(V), columnNorms(Y)];
+  const violations: number[] = [];
+  for (let j = 0; j < matvecs; j++) {
+    for (let i = 0; i < j; i++) {
+      const size = Math.max(v[i]! * y[j]!, v[j]! * y[i]!);
+      violations.push(relative(G[j * matvecs + i]! - G[i * matvecs + j]!, size));
+    }
+  }
+  return verdict(violations, { law: "u' A v = v' A u", tolerance: limit, matvecs });
+}

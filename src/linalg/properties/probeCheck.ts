@@ -1,0 +1,82 @@
+import { stream } from "../../random/index.ts";
+import { column, type Matrix, type Precision, zeros } from "../../tensors/index.ts";
+import { checkCount, checkNonnegative, checkSeed } from "../operator/checks.ts";
+import type { RunOptions } from "../operator/operator.ts";
+import { maxAbs, norm } from "../vectors/vector.ts";
+
+/** Options of the checks by random probes. */
+export interface ProbeCheckOptions extends RunOptions {
+  readonly seed: number;
+  /** Products to spend, at least 2. */
+  readonly matvecs?: number;
+  /** Largest relative violation that passes; default 1e-9 in float64, 1e-4 in float32. */
+  readonly tolerance?: number;
+}
+
+/** What a check by random probes found: a violation disproves the property, a pass makes it likely. */
+export interface ProbeCheck {
+  readonly passed: boolean;
+  /** Largest relative violation found; 0 where there is none, NaN where a product is not finite. */
+  readonly worst: number;
+  /** One sentence with the numbers. */
+  readonly message: string;
+  /** Products that were spent. */
+  readonly matvecs: number;
+}
+
+/** Relative difference of two inner products that should agree: float64 and float32 products of some million terms stay below. */
+const TOLERANCE: Readonly<Record<Precision, number>> = { float64: 1e-9, float32: 1e-4 };
+
+/** Checks the options of a probe check and gives its tolerance. */
+export function checkedTolerance(
+  name: string,
+  {
+    seed,
+    matvecs,
+    tolerance,
+    dtype,
+  }: { seed: number; matvecs: number; tolerance: number | undefined; dtype: Precision },
+): number {
+  checkSeed(name, seed);
+  checkCount(name, "matvecs", matvecs);
+  if (tolerance !== undefined) checkNonnegative(name, "tolerance", tolerance);
+  return tolerance ?? TOLERANCE[dtype];
+}
+
+/** Standard normal vectors as columns `[rows, columns]`, from streams of their own by name and column. */
+export function gaussianProbes(
+  { rows, columns, dtype }: { readonly rows: number; readonly columns: number; readonly dtype: Precision },
+  { seed, name }: { readonly seed: number; readonly name: string },
+): Matrix {
+  const data = zeros(rows * columns, dtype);
+  for (let k = 0; k < columns; k++) {
+    const draws = stream(seed, name, k);
+    for (let i = 0; i < rows; i++) data[k * rows + i] = draws.normal();
+  }
+  return { rows, columns, data };
+}
+
+/** Euclidean norms of the columns. */
+export function columnNorms(X: Matrix): Float64Array {
+  return Float64Array.from({ length: X.columns }, (_, k) => norm(column(X, k)));
+}
+
+/** `difference / size`, where nothing differs from nothing by 0. */
+export function relative(difference: number, size: number): number {
+  return difference === 0 ? 0 : Math.abs(difference) / size;
+}
+
+/** Verdict on the largest of these relative violations of a law such as `u' A v = v' A u`. */
+export function verdict(
+  violations: readonly number[],
+  { law, tolerance, matvecs }: { readonly law: string; readonly tolerance: number; readonly matvecs: number },
+): ProbeCheck {
+  const worst = maxAbs(Float64Array.from(violations));
+  const passed = worst <= tolerance;
+  const found = Number.isNaN(worst)
+    ? "a product has entries that are infinite or NaN"
+    : `the largest relative difference is ${worst.toPrecision(3)}`;
+  const pairs = `${violations.length} pairs of random vectors`;
+  const message = `${law} ${passed ? "holds" : "fails"} for ${pairs}: ${found}, tolerance ${tolerance}`;
+  return { passed, worst, message, matvecs };
+}

@@ -1,0 +1,13 @@
+export type { ApproximationError } from "./approximationError.ts";
+export { diagPlusPlus, diagPlusPlusSteps } from "./diagPlusPlus.ts";
+export { hutchPlusPlus, hutchPlusPlusSteps } from "./hutchPlusPlus.ts";
+export { type LowRankOptions, type NystromApproximation, nystrom, nystromSteps } from "./nystrom.ts";
+export type { PlusPlusOptions, PlusPlusState } from "./plusPlus.ts";
+export type { PsdSketchOptions, PsdSketchState } from "./psdSketch.ts";
+export { type RandomizedSvd, type RandomizedSvdOptions, randomizedSvd, randomizedSvdSteps } from "./randomizedSvd.ts";
+export type { RangeBasis } from "./rangeBasis.ts";
+export { type SketchOptions, type SketchState, testVectors } from "./sketch.ts";
+export { xdiag, xdiagSteps } from "./xdiag.ts";
+export { xnysdiag, xnysdiagSteps } from "./xnysdiag.ts";
+export { xnystrace, xnystraceSteps } from "./xnystrace.ts";
+export { xtrace, xtraceSteps } from "./xtrace.ts";

@@ -1,0 +1,206 @@
+import { CurvatureError } from "../../errors/index.ts";
+import { stream } from "../../random/index.ts";
+import { column, type Matrix, type Precision, type Vector, zeros } from "../../tensors/index.ts";
+import { adjoint } from "../operator/adjoint.ts";
+import { checkCount, checkNonnegative, checkSeed, checkState, precision } from "../operator/checks.ts";
+import type { LinearOperator, RunOptions } from "../operator/operator.ts";
+import { type Interruption, products, usualBlockSize } from "../runs/products.ts";
+import { checkConfidence } from "../statistics/confidence.ts";
+import { columnRange } from "../traces/deflation.ts";
+import type { HutchinsonState } from "../traces/probeSums.ts";
+import { growingBasis, withColumn } from "../vectors/basis.ts";
+import { checkDistribution, type ProbeDistribution, probe } from "../vectors/probes.ts";
+import { arithmeticOf, dot } from "../vectors/vector.ts";
+import { columnScale, emptyRange, type RangeBasis, resumedRange, withRange } from "./rangeBasis.ts";
+
+/** Options of the estimators that work with a sketch `A Omega` of the matrix. */
+export interface SketchOptions extends RunOptions {
+  /** Most products. From n on the result is exact and n products are made. */
+  readonly matvecs: number;
+  readonly seed: number;
+  /** Probability that an interval holds the truth; 0.95 by default. */
+  readonly confidence?: number;
+  /**
+   * Stops once half the interval (of a diagonal: those of all entries together, in norm) is at most this times the size of the estimate. The
+   * run looks with 8, 12, 18, ... test vectors, and its intervals hold for all looks together with probability `confidence`. Without effect
+   * where the budget reaches n.
+   */
+  readonly tolerance?: number;
+  /** Products that go through `matmat` at once, where the operator has it; by default 8, fewer for vectors of more than 262,144 entries. */
+  readonly blockSize?: number;
+  /** Where an earlier run with the same options stopped. */
+  readonly state?: SketchState | HutchinsonState;
+}
+
+/** Sketch `A Omega = Q R` and products with Q so far: plain data, from which the run can go on. */
+export interface SketchState {
+  readonly method: string;
+  readonly columns: number;
+  readonly seed: number;
+  readonly matvecs: number;
+  readonly distribution: ProbeDistribution;
+  /** Number of test vectors that were multiplied. */
+  readonly sketched: number;
+  readonly range: RangeBasis;
+  /** `omega' A omega` of each test vector. */
+  readonly samples: readonly number[];
+  /** `A Q`, or `A' Q`, column by column so far. */
+  readonly images: Matrix;
+}
+
+/** A sketch as far as it came. */
+export interface Sketch {
+  readonly state: SketchState;
+  readonly matvecs: number;
+  readonly interruption?: Interruption;
+}
+
+/** What the method that wants a sketch says about it. */
+export interface SketchSetup extends SketchOptions {
+  readonly name: string;
+  /** Number of test vectors. */
+  readonly vectors: number;
+  readonly distribution: ProbeDistribution;
+  /** Which products follow the sketch: with A, with its transpose, or none. */
+  readonly images: "A" | "transpose" | "none";
+}
+
+/** Checks of the options that all methods with sketches share. */
+export function checkSketch(
+  name: string,
+  { matvecs, seed, confidence = 0.95, tolerance = 0, blockSize = 1 }: Omit<SketchOptions, "state">,
+): void {
+  checkCount(name, "matvecs", matvecs);
+  checkCount(name, "blockSize", blockSize);
+  checkSeed(name, seed);
+  checkConfidence(name, confidence);
+  checkNonnegative(name, "tolerance", tolerance);
+}
+
+/** Refuses budgets with which not one test vector can be used. */
+export function checkBudget(
+  name: string,
+  { matvecs, least }: { readonly matvecs: number; readonly least: number },
+): void {
+  if (matvecs >= least) return;
+  const message = `${name} expects matvecs to be at least ${least}, got ${matvecs}; hutchinsonTrace takes any number`;
+  throw new CurvatureError("argument", message);
+}
+
+/** Test vector i; each has a stream of its own. */
+export function testVector(state: Pick<SketchState, "columns" | "seed" | "distribution">, i: number, dtype: Precision) {
+  const { columns: n, seed, distribution } = state;
+  return probe(n, { distribution, stream: stream(seed, "test vector", i), dtype });
+}
+
+/** Test vectors `start, ..., start + count - 1`, as columns. */
+export function testVectors(
+  state: Pick<SketchState, "columns" | "seed" | "distribution">,
+  { start = 0, count, dtype }: { readonly start?: number; readonly count: number; readonly dtype: Precision },
+): Matrix {
+  const { columns: n } = state;
+  const data = zeros(n * count, dtype);
+  for (let k = 0; k < count; k++) data.set(testVector(state, start + k, dtype), k * n);
+  return { rows: n, columns: count, data };
+}
+
+/** A saved state, and how many test vectors it has multiplied. */
+export function startOf(state: SketchState | HutchinsonState | undefined) {
+  const saved = state as SketchState | undefined;
+  return { state: saved, done: saved?.sketched ?? 0 };
+}
+
+/** The run: products with the test vectors, then with the basis of what they gave. Yields a state after each block of either. */
+export async function* sketchSteps(A: LinearOperator, setup: SketchSetup): AsyncGenerator<SketchState, Sketch, void> {
+  const { name, seed, distribution, vectors, blockSize = usualBlockSize(A.shape[1]) } = setup;
+  checkDistribution(name, distribution);
+  const [n, dtype] = [A.shape[1], precision(A)];
+  let state = (setup.state as SketchState | undefined) ?? initialState(A, setup);
+  checkState(name, state, { method: name, columns: n, seed });
+  if (state.distribution !== distribution) {
+    throw new CurvatureError(
+      "argument",
+      `${name} expects the distribution that its state was made with; pass the same`,
+    );
+  }
+  state = { ...state, range: resumedRange(state.range, { capacity: vectors, dtype }) };
+  const sketching = products(A, { ...setup, used: state.matvecs });
+  while (state.sketched < vectors) {
+    const current = state;
+    const count = Math.min(blockSize, vectors - current.sketched);
+    const Omega = testVectors(current, { start: current.sketched, count, dtype });
+    const made = await sketching.block(Omega, () => current);
+    state = await withSketched(A, current, { Omega, products: made.columns });
+    if (made.interruption) return { state, matvecs: sketching.used, interruption: made.interruption };
+    sketching.report();
+    yield state;
+  }
+  if (setup.images === "none") return { state, matvecs: state.matvecs };
+  return yield* imageSteps(setup.images === "A" ? A : adjoint(A), state, setup);
+}
+
+async function* imageSteps(
+  A: LinearOperator,
+  sketched: SketchState,
+  setup: SketchSetup,
+): AsyncGenerator<SketchState, Sketch, void> {
+  const { blockSize = usualBlockSize(A.shape[1]) } = setup;
+  const { basis } = sketched.range;
+  const capacity = basis.columns;
+  let state = { ...sketched, images: growingBasis(sketched.images, { capacity, dtype: precision(A) }) };
+  const run = products(A, { ...setup, used: state.matvecs });
+  while (state.images.columns < basis.columns) {
+    const current = state;
+    const start = current.images.columns;
+    const block = columnRange(basis, { start, count: Math.min(blockSize, basis.columns - start) });
+    const made = await run.block(block, () => current);
+    const images = made.columns.reduce(withColumn, current.images);
+    state = { ...current, images, matvecs: current.matvecs + made.columns.length };
+    if (made.interruption) return { state, matvecs: run.used, interruption: made.interruption };
+    run.report();
+    yield state;
+  }
+  return { state, matvecs: state.matvecs };
+}
+
+function initialState(A: LinearOperator, { name, seed, distribution, vectors, images }: SketchSetup): SketchState {
+  const [rows, columns] = A.shape;
+  return {
+    method: name,
+    columns,
+    seed,
+    matvecs: 0,
+    distribution,
+    sketched: 0,
+    range: emptyRange(rows, { capacity: vectors, dtype: precision(A) }),
+    samples: [],
+    images: { rows: images === "transpose" ? columns : rows, columns: 0, data: zeros(0, precision(A)) },
+  };
+}
+
+async function withSketched(
+  A: LinearOperator,
+  state: SketchState,
+  { Omega, products: made }: { readonly Omega: Matrix; readonly products: readonly Vector[] },
+): Promise<SketchState> {
+  const arithmetic = arithmeticOf(A);
+  const samples = [...state.samples];
+  let { range } = state;
+  for (const [k, y] of made.entries()) {
+    const omega = column(Omega, k);
+    if (omega.length === y.length) samples.push(dot(omega, y));
+    range = await withRange(range, y, { arithmetic, dtype: precision(A), scale: columnScale(range, y) });
+  }
+  const done = made.length;
+  return { ...state, matvecs: state.matvecs + done, sketched: state.sketched + done, range, samples };
+}
+
+/**
+ * The largest number of test vectors whose basis has been multiplied: the first columns of Q and R are the decomposition of the first
+ * columns of the sketch, so an interrupted run is a complete run with fewer of them.
+ */
+export function completeVectors({ range, images, sketched }: SketchState): number {
+  let count = 0;
+  while (count < sketched && range.coefficients[count]!.length <= images.columns) count++;
+  return count;
+}

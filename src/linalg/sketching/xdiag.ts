@@ -1,0 +1,100 @@
+import { column } from "../../tensors/index.ts";
+import { checkSquare, precision } from "../operator/checks.ts";
+import type { LinearOperator } from "../operator/operator.ts";
+import { drive } from "../runs/drive.ts";
+import type { EntriesEstimate } from "../traces/hutchinsonDiagonal.ts";
+import { type DiagonalEstimate, diagonalOf } from "../traces/hutchinsonMoments.ts";
+import type { HutchinsonState } from "../traces/probeSums.ts";
+import { leadingColumns } from "../vectors/basis.ts";
+import { dot, multiply } from "../vectors/vector.ts";
+import { sketchedDiagonal } from "./entrySamples.ts";
+import { type LostDirection, leaveOneOutEntries } from "./leaveOneOutEntries.ts";
+import { leftOutDirections } from "./rangeBasis.ts";
+import {
+  checkBudget,
+  checkSketch,
+  completeVectors,
+  type Sketch,
+  type SketchOptions,
+  type SketchState,
+  sketchSteps,
+  startOf,
+  testVector,
+} from "./sketch.ts";
+import { entriesHalf, testVectorSteps } from "./testVectorLooks.ts";
+import { unitVectorSteps } from "./xtrace.ts";
+
+const NAME = "xdiag";
+
+/**
+ * Estimated diagonal of a square matrix by XDiag (Epperly, Tropp and Webber, 2024, section 2.4): for each of `m = floor(matvecs / 2)` vectors
+ * of random signs, the exact diagonal of A projected on the range of A times the other m - 1, and one Hutchinson sample of the rest; the
+ * mean of all m. Unbiased. Accurate where the spectrum decays. m products with A and m with its transpose, `20 n m^2` operations and three
+ * vectors for each of the m; exact from `matvecs >= n` on. Standard errors, entry by entry, are made as that of `xtrace`.
+ *
+ * @throws CurvatureError "argument", "shape" or "unsupported" for options or operators it cannot take; whatever the operator throws, with
+ * `state`
+ */
+export async function xdiag(A: LinearOperator, options: SketchOptions): Promise<EntriesEstimate> {
+  return drive(xdiagSteps(A, options));
+}
+
+/** The run of `xdiag` block by block of products; yields a state after each, from which `state` resumes it. */
+export async function* xdiagSteps(
+  A: LinearOperator,
+  options: SketchOptions,
+): AsyncGenerator<SketchState | HutchinsonState, EntriesEstimate, void> {
+  checkSquare(NAME, A);
+  checkSketch(NAME, options);
+  const { matvecs } = options;
+  checkBudget(NAME, { matvecs, least: Math.min(2, A.shape[1]) });
+  if (matvecs >= A.shape[1]) {
+    const run = yield* unitVectorSteps(A, { ...options, name: NAME, entries: "diagonal" });
+    return { ...diagonalOf(run), certainty: run.certainty, ...run.outcome };
+  }
+  const { state, ...rest } = options;
+  const setup = { ...rest, name: NAME, distribution: "signs", images: "transpose" } as const;
+  const run = yield* testVectorSteps(
+    {
+      most: Math.floor(matvecs / 2),
+      ...startOf(state),
+      sketch: (vectors, from) => sketchSteps(A, { ...setup, vectors, ...(from ? { state: from } : {}) }),
+      estimate: (sketch) => estimated(A, sketch),
+      half: entriesHalf,
+    },
+    options,
+  );
+  return { ...run.estimate, certainty: run.certainty, ...run.outcome };
+}
+
+/** The estimate from a sketch: Hutchinson's where not two of its vectors are complete. */
+function estimated(A: LinearOperator, { state }: Sketch) {
+  const complete = completeVectors(state);
+  const left = complete >= 2 || state.sketched < 2;
+  const estimate = left ? leaveOneOutDiagonals(A, state, complete) : sketchedDiagonal(state);
+  return { estimate, probes: left ? complete : state.sketched };
+}
+
+/**
+ * The mean of `d_i = diag Q Q' A - (Q s) * (Z s) + omega_i * (Q s) (s' R_i)` with `Z = A' Q`: the projection on the range of the other test
+ * vectors is `Q (I - s s') Q'`, which takes all of `A omega_i = Q R_i` but its part `Q s (s' R_i)`.
+ */
+function leaveOneOutDiagonals(A: LinearOperator, state: SketchState, count: number): DiagonalEstimate {
+  const n = A.shape[1];
+  const coefficients = state.range.coefficients.slice(0, count);
+  const rank = coefficients[count - 1]?.length ?? 0;
+  const Q = leadingColumns(state.range.basis, rank);
+  const Z = leadingColumns(state.images, rank);
+  const known = new Float64Array(n);
+  for (let k = 0; k < rank; k++) {
+    const [q, z] = [column(Q, k), column(Z, k)];
+    for (let j = 0; j < n; j++) known[j] = known[j]! + q[j]! * z[j]!;
+  }
+  const directions = leftOutDirections({ coefficients }).map((s, i): LostDirection | undefined => {
+    if (!s) return undefined;
+    const S = { rows: rank, columns: 1, data: s };
+    const coupling = dot(s.subarray(0, coefficients[i]!.length), coefficients[i]!);
+    return { s, p: multiply(Q, S).data, z: multiply(Z, S).data, coupling };
+  });
+  return leaveOneOutEntries(known, directions, (i) => testVector(state, i, precision(A)));
+}

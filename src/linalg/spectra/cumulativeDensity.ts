@@ -1,0 +1,99 @@
+import { CurvatureError } from "../../errors/index.ts";
+import type { Vector } from "../../tensors/index.ts";
+import { checkFinite } from "../dense/matrixChecks.ts";
+import { checkCount } from "../operator/checks.ts";
+import { type Certainty, certainty, checkConfidence } from "../statistics/confidence.ts";
+import { sampleMean } from "../statistics/sampleMean.ts";
+import type { LanczosQuadrature, Quadrature } from "./lanczosQuadrature.ts";
+import { measureOf } from "./spectralMeasure.ts";
+
+/** How a cumulative density is computed. */
+export interface CumulativeOptions {
+  /** Where: ascending numbers, or how many evenly spaced ones over the range of the nodes; 128 by default. */
+  readonly at?: Vector | number;
+  /** Probability that the band holds the truth at a point of the grid; 0.95 by default. */
+  readonly confidence?: number;
+}
+
+/** Fraction of eigenvalues at or below each point of a grid. */
+export interface CumulativeDensity {
+  /** `[points]` */
+  readonly grid: Float64Array;
+  /** `[points]`, from 0 to 1. */
+  readonly cumulative: Float64Array;
+  /** `[points]`, over probes. */
+  readonly standardError: Float64Array;
+  /**
+   * `[points]` each: what the quadrature of these probes leaves open, whatever the number of steps (Chebyshev, Markov and Stieltjes), and
+   * beyond it the quantile times the standard errors of these bounds over probes. Where the quadrature is known to be deep enough,
+   * `cumulative` plus and minus the quantile times `standardError` is the narrower band.
+   */
+  readonly lower: Float64Array;
+  readonly upper: Float64Array;
+  readonly certainty: Certainty;
+}
+
+const NAME = "cumulativeDensity";
+
+/**
+ * Cumulative spectral density, the fraction of eigenvalues at or below x, from the nodes and weights of `lanczosQuadrature`, at no product.
+ * Between two neighbouring nodes any measure with the moments of the Gauss rule has at least the mass below the left node and at most that
+ * up to the right one (Szego, 1939, theorem 3.41.1; for eigenvalues, Chen, Trogdon and Ubaru, 2021). Of the number of eigenvalues in an
+ * interval `(a, b]` the bounds are `lower(b) - upper(a)` and `upper(b) - lower(a)`, times n.
+ *
+ * @throws CurvatureError "argument" or "numeric" for options it cannot take, "numeric" where there is no node
+ */
+export function cumulativeDensity(
+  { quadrature, exact }: Pick<LanczosQuadrature, "quadrature" | "exact">,
+  { at = 128, confidence = 0.95 }: CumulativeOptions = {},
+): CumulativeDensity {
+  checkConfidence(NAME, confidence);
+  if (quadrature.length === 0) {
+    const message = `${NAME} expects at least one quadrature rule, got none: the run ended before its first step`;
+    throw new CurvatureError("numeric", message);
+  }
+  const grid = gridOf(quadrature, at);
+  const how = certainty(confidence, { probes: quadrature.length, exact });
+  const measures = quadrature.map((rule) => measureOf(rule, { exact }));
+  const [cumulative, error, lower, upper] = [0, 1, 2, 3].map(() => new Float64Array(grid.length)) as [
+    Float64Array,
+    Float64Array,
+    Float64Array,
+    Float64Array,
+  ];
+  grid.forEach((x, i) => {
+    const masses = measures.map((measure) => measure(x));
+    const estimate = sampleMean(
+      masses.map(({ mass }) => mass),
+      { exact },
+    );
+    const below = sampleMean(
+      masses.map(({ least }) => least),
+      { exact },
+    );
+    const above = sampleMean(
+      masses.map(({ most }) => most),
+      { exact },
+    );
+    const reach = (standardError: number) => (standardError === 0 ? 0 : how.quantile * standardError);
+    cumulative[i] = estimate.value;
+    error[i] = estimate.standardError;
+    lower[i] = Math.max(below.value - reach(below.standardError), 0);
+    upper[i] = Math.min(above.value + reach(above.standardError), 1);
+  });
+  return { grid, cumulative, standardError: error, lower, upper, certainty: how };
+}
+
+function gridOf(quadrature: readonly Quadrature[], at: Vector | number): Float64Array {
+  if (typeof at !== "number") {
+    checkFinite(`${NAME} (at)`, at);
+    return Float64Array.from(at).sort();
+  }
+  checkCount(NAME, "at", at);
+  let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (const { nodes } of quadrature) {
+    low = Math.min(low, nodes[0]!);
+    high = Math.max(high, nodes[nodes.length - 1]!);
+  }
+  return Float64Array.from({ length: at }, (_, i) => (at === 1 ? high : low + ((high - low) * i) / (at - 1)));
+}

@@ -1,0 +1,50 @@
+import { CurvatureError } from "../../errors/index.ts";
+import type { LinearOperator } from "../operator/operator.ts";
+import { drive } from "../runs/drive.ts";
+import type { Outcome } from "../runs/result.ts";
+import {
+  type DensityOptions,
+  densityFromQuadrature,
+  type LinearDensity,
+  type LogarithmicDensity,
+} from "./densityFromQuadrature.ts";
+import { type LanczosQuadratureOptions, type Quadrature, quadratureSteps } from "./lanczosQuadrature.ts";
+
+/** What a density was computed from, and how the products went. */
+export interface DensityRun extends Outcome {
+  /** One for each probe: nodes ascending, weights of sum 1. */
+  readonly quadrature: readonly Quadrature[];
+}
+
+/**
+ * Spectral density of a symmetric matrix, the distribution of its n eigenvalues smoothed by a Gaussian, by stochastic Lanczos quadrature
+ * (Golub and Welsch, 1969; Papyan, 2018; Ghorbani, Krishnan and Xiao, 2019). On the linear scale it integrates to 1 over the grid; on the
+ * logarithmic scale the variable is log10 |eigenvalue|, negative and positive parts come apart, and what lies within `epsilon` of zero is a
+ * number. At most `steps * probes` products. For both scales from one run use `lanczosQuadrature` and `densityFromQuadrature`.
+ *
+ * @throws CurvatureError "argument" or "shape" for options or operators it cannot take, "aborted" where the signal fired before it had any node, "numeric"
+ * where it ended so otherwise; whatever the operator throws, with `state`
+ */
+export async function spectralDensity(
+  A: LinearOperator,
+  options: LanczosQuadratureOptions & DensityOptions & { readonly scale: "log" },
+): Promise<LogarithmicDensity & DensityRun>;
+export async function spectralDensity(
+  A: LinearOperator,
+  options: LanczosQuadratureOptions & DensityOptions & { readonly scale?: "linear" },
+): Promise<LinearDensity & DensityRun>;
+export async function spectralDensity(
+  A: LinearOperator,
+  options: LanczosQuadratureOptions & DensityOptions & { readonly scale?: "linear" | "log" },
+): Promise<(LinearDensity | LogarithmicDensity) & DensityRun> {
+  const run = await drive(quadratureSteps(A, { ...options, name: "spectralDensity" }));
+  const { quadrature, status, message, matvecs } = run;
+  if (status === "aborted" && quadrature.length === 0) {
+    throw new CurvatureError("aborted", "spectralDensity was aborted before its first step: there is no density yet");
+  }
+  const density =
+    options.scale === "log"
+      ? densityFromQuadrature(run, { ...options, scale: "log" })
+      : densityFromQuadrature(run, { ...options, scale: options.scale ?? "linear" });
+  return { ...density, quadrature, status, message, matvecs };
+}

@@ -1,0 +1,45 @@
+import type { Precision } from "../../tensors/index.ts";
+
+// When a solver gives up on rounding. Its recurrence goes on falling where the residual computed from x no longer does (Greenbaum, 1997), so
+// whenever the recurrence claims to have arrived, the residual is computed from x and the recurrence starts again from that: a refinement.
+
+/** A refinement has to leave less than this share of the residual before it for another one to be worth its products. */
+const WORTHWHILE = 0.9;
+
+/** A refinement goes on until the recurrence has fallen to this share of the residual that it started from. */
+const REFINED = 1 / 8;
+
+/** Residuals computed from x, the last two times that the recurrence claimed to have converged; infinite before. */
+export interface Claims {
+  readonly last: number;
+  readonly before: number;
+}
+
+/** Whether the recurrence has claimed to have converged and had not. */
+export function hasClaimed({ last }: Claims): boolean {
+  return last < Number.POSITIVE_INFINITY;
+}
+
+/** Whether a recurrence that is low enough has also done what a refinement can do, so that it is time to compute the residual from x. */
+export function isRefined(residual: number, { last }: Pick<Claims, "last">): boolean {
+  return residual <= REFINED * last;
+}
+
+/** Whether the last refinement was in vain. */
+export function isInVain({ last, before }: Claims): boolean {
+  return last > WORTHWHILE * before;
+}
+
+/** Why a refinement in vain ends the run; the residual that was attained stands behind it in the message. */
+export function limitedBy(dtype: Precision): string {
+  return `the residual computed from x no longer falls where that of the recurrence does: rounding in ${dtype} allows no less`;
+}
+
+/** A residual norm as messages have it, also over that of b. */
+export function sizeOf(residualNorm: number, size: number): string {
+  const relative = residualNorm === 0 ? 0 : residualNorm / size;
+  return `${residualNorm.toPrecision(3)} (${relative.toPrecision(3)} ||b||)`;
+}
+
+/** What to try where a method that relies on symmetry has lost touch with its operator. */
+export const SYMMETRY_ADVICE = "checkSymmetric tells whether A is symmetric, as it declares";

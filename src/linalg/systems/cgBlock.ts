@@ -1,0 +1,195 @@
+import { CurvatureError } from "../../errors/index.ts";
+import { column, type Matrix, toPrecision, type Vector, zeros } from "../../tensors/index.ts";
+import { callMatmat, callMatvec } from "../operator/callOperator.ts";
+import { checkCount, checkDeclaredSymmetric, checkState, precision } from "../operator/checks.ts";
+import type { LinearOperator, RunOptions } from "../operator/operator.ts";
+import { checkInputs } from "../operator/structure.ts";
+import { drive } from "../runs/drive.ts";
+import { type Outcome, outcome, type Status } from "../runs/result.ts";
+import { type CgOptions, type CgResult, type CgState, cgSteps } from "./cg.ts";
+
+/** Options of `cgBlock`. */
+export interface CgBlockOptions extends Omit<CgOptions, "x0" | "state"> {
+  /** Most products of all right-hand sides together, each of which has an equal share; 1000 for each by default. */
+  readonly matvecs?: number;
+  /** `[n, k]`, where to start; zero by default. */
+  readonly x0?: Matrix;
+  /** Where an earlier run with the same A, B and options stopped. */
+  readonly state?: CgBlockState;
+}
+
+/** The states of the single runs, absent before their first step. */
+export interface CgBlockState {
+  readonly method: "cgBlock";
+  readonly columns: number;
+  readonly states: readonly (CgState | undefined)[];
+}
+
+/** Solutions of `A X = B`. */
+export interface CgBlockResult extends Outcome {
+  /** `[n, k]` */
+  readonly x: Matrix;
+  /** `[k]`, `||b - A x||` of each column, as `cg` gives it. */
+  readonly residualNorms: Float64Array;
+  /** How each column ended, with the direction of negative curvature where one was found. */
+  readonly results: readonly CgResult[];
+}
+
+const NAME = "cgBlock";
+
+/**
+ * Solutions of `A X = B` for several right-hand sides by conjugate gradients, each with its own recurrence, as `cg` has it, and all their products
+ * of a step made at once through `matmat`. A column that has ended no longer takes products. Products count for each column.
+ *
+ * @throws CurvatureError "argument", "shape" or "numeric" for options, operators or matrices it cannot take; whatever the operator throws,
+ * with `state`
+ */
+export async function cgBlock(A: LinearOperator, B: Matrix, options: CgBlockOptions = {}): Promise<CgBlockResult> {
+  return drive(cgBlockSteps(A, B, options));
+}
+
+/** The run of `cgBlock` step by step of all columns; yields a state after each, from which `state` resumes it. */
+export async function* cgBlockSteps(
+  A: LinearOperator,
+  B: Matrix,
+  options: CgBlockOptions = {},
+): AsyncGenerator<CgBlockState, CgBlockResult, void> {
+  checkDeclaredSymmetric(NAME, A);
+  checkInputs("the operator of cgBlock", B, A.shape);
+  const { matvecs = 1000 * B.columns, x0, state, onProgress, ...rest } = options;
+  checkCount(NAME, "matvecs", matvecs);
+  if (matvecs < B.columns) {
+    const message = `${NAME} expects matvecs to be at least the number of right-hand sides, ${B.columns}, got ${matvecs}`;
+    throw new CurvatureError("argument", message);
+  }
+  const columns = A.shape[1];
+  if (state) checkState(NAME, state, { method: NAME, columns });
+  const gathering = gathered(A);
+  const states: (CgState | undefined)[] = Array.from({ length: B.columns }, (_, k) => state?.states[k]);
+  const runs = states.map((from, k) => {
+    const start = { ...(x0 ? { x0: column(x0, k) } : {}), ...(from ? { state: from } : {}) };
+    const share = Math.floor(matvecs / B.columns);
+    return cgSteps(gathering.operator, column(B, k), { ...rest, ...start, matvecs: share });
+  });
+  const results: (CgResult | undefined)[] = states.map(() => undefined);
+  while (results.includes(undefined)) {
+    const waiting = runs.map((run, k) => ({ run, k })).filter(({ k }) => results[k] === undefined);
+    const settled = await gathering.round(
+      waiting.map(
+        ({ run }) =>
+          () =>
+            run.next(),
+      ),
+    );
+    const failure = settled.find((next) => next.status === "rejected");
+    settled.forEach((next, i) => {
+      const { k } = waiting[i]!;
+      if (next.status === "rejected") return;
+      if (next.value.done) results[k] = next.value.value;
+      else states[k] = next.value.value;
+    });
+    if (failure?.status === "rejected") throw withState(failure.reason, { method: NAME, columns, states: [...states] });
+    const done = states.reduce((so, each) => so + (each?.matvecs ?? 0), 0);
+    onProgress?.({ stage: NAME, done, total: matvecs });
+    if (results.includes(undefined)) yield { method: NAME, columns, states: [...states] };
+  }
+  return joined(A, results as CgResult[]);
+}
+
+/** The operator whose products, asked for by several runs at once, are made together. */
+function gathered(A: LinearOperator) {
+  interface Request {
+    readonly x: Vector;
+    readonly run: RunOptions;
+    readonly resolve: (y: Vector) => void;
+    readonly reject: (reason: unknown) => void;
+  }
+  let requests: Request[] = [];
+  let awaited = 0;
+  const flush = () => {
+    if (requests.length === 0 || requests.length < awaited) return;
+    const batch = requests;
+    requests = [];
+    together(
+      A,
+      batch.map(({ x }) => x),
+      batch[0]!.run,
+    ).then(
+      (columns) => {
+        for (const [i, { resolve }] of batch.entries()) resolve(columns[i]!);
+      },
+      (reason: unknown) => {
+        for (const { reject } of batch) reject(reason);
+      },
+    );
+  };
+  const { matmat: _, ...single } = A;
+  const operator: LinearOperator = {
+    ...single,
+    matvec: (x, run = {}) =>
+      new Promise((resolve, reject) => {
+        requests.push({ x, run, resolve, reject });
+        flush();
+      }),
+  };
+  /** Runs the steps at the same time; whenever all that have not ended wait for a product, theirs are made. */
+  const round = <T>(steps: readonly (() => Promise<T>)[]): Promise<PromiseSettledResult<T>[]> => {
+    awaited = steps.length;
+    return Promise.allSettled(
+      steps.map((step) =>
+        step().finally(() => {
+          awaited--;
+          flush();
+        }),
+      ),
+    );
+  };
+  return { operator, round };
+}
+
+async function together(A: LinearOperator, vectors: readonly Vector[], run: RunOptions): Promise<readonly Vector[]> {
+  if (vectors.length === 1) return [await callMatvec(A, vectors[0]!, { name: NAME, options: run })];
+  const rows = A.shape[1];
+  const data = zeros(rows * vectors.length, precision(A));
+  vectors.forEach((x, k) => {
+    data.set(x, k * rows);
+  });
+  const Y = await callMatmat(A, { rows, columns: vectors.length, data }, { name: NAME, options: run });
+  return vectors.map((_, k) => column(Y, k).slice());
+}
+
+/** The failure of one column, with the states of all. */
+function withState(reason: unknown, state: CgBlockState): unknown {
+  if (!(reason instanceof CurvatureError)) return reason;
+  return new CurvatureError(reason.code, reason.message, { cause: reason.cause, state });
+}
+
+/** The worst ending of a column is that of all. */
+const SEVERITY: readonly Status[] = [
+  "converged",
+  "budget",
+  "stagnated",
+  "breakdown",
+  "indefinite",
+  "nonfinite",
+  "aborted",
+];
+
+function joined(A: LinearOperator, results: readonly CgResult[]): CgBlockResult {
+  const rows = A.shape[1];
+  const data = zeros(rows * results.length, precision(A));
+  results.forEach(({ x }, k) => {
+    data.set(toPrecision(x, precision(A)), k * rows);
+  });
+  const worst = results.reduce((so, next) => (SEVERITY.indexOf(next.status) > SEVERITY.indexOf(so.status) ? next : so));
+  const good = results.filter(({ status }) => status === "converged").length;
+  const counts = `${good} of ${results.length} right-hand sides are solved`;
+  const happened = good === results.length ? counts : `${counts}; of another: ${worst.message}`;
+  const matvecs = results.reduce((so, result) => so + result.matvecs, 0);
+  return {
+    x: { rows, columns: results.length, data },
+    residualNorms: Float64Array.from(results, ({ residualNorm }) => residualNorm),
+    results,
+    ...outcome(worst.status, { happened, matvecs, advice: "" }),
+  };
+}

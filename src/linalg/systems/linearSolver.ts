@@ -1,0 +1,198 @@
+import { toPrecision, type Vector, zeros } from "../../tensors/index.ts";
+import {
+  checkCount,
+  checkNonnegative,
+  checkOperator,
+  checkSquare,
+  checkState,
+  checkVector,
+  epsilon,
+  precision,
+} from "../operator/checks.ts";
+import type { LinearOperator } from "../operator/operator.ts";
+import { products } from "../runs/products.ts";
+import { norm } from "../vectors/vector.ts";
+import { hasClaimed, isInVain, isRefined, limitedBy } from "./attainable.ts";
+import { inUnits } from "./extremeScale.ts";
+import { conclude, measure, residualOf, scaledNormal, solutionOf } from "./solverEnd.ts";
+import {
+  type Ending,
+  isEnding,
+  type Method,
+  type SolverEnd,
+  type SolverOptions,
+  type SolverRun,
+  type SolverState,
+} from "./solverMethod.ts";
+
+// What all solvers of linear systems share beside their recurrence: the budget, true residuals, restarts from them, the best x, and how a run
+// ends. A method brings its recurrence as plain data and one step of it.
+
+/** What a method is run on. */
+interface System<R> {
+  readonly A: LinearOperator;
+  readonly b: Vector;
+  readonly options: SolverOptions<SolverState<R>>;
+}
+
+/** The run of a method step by step; yields a state after each, from which `state` resumes it. */
+export async function* solverSteps<R extends object>(
+  method: Method<R>,
+  system: System<R>,
+): AsyncGenerator<SolverState<R>, SolverEnd["result"], void> {
+  const { A, b, options } = system;
+  checkVector(method.name, b, { what: "b", length: A.shape[0], as: method.leastSquares ? "rows" : "columns" });
+  return yield* inUnits(b, options, async function* (right, given) {
+    return (yield* solverRun(method, { A, b: right, options: given })).result;
+  });
+}
+
+/** The same for methods that go on from what this run gives. */
+export async function* solverRun<R extends object>(
+  method: Method<R>,
+  { A, b, options }: System<R>,
+): AsyncGenerator<SolverState<R>, SolverEnd, void> {
+  let state: SolverState<R>;
+  const context = prepared(method, { A, b, options, current: () => state });
+  state = options.state ?? initialState(context, options);
+  checkState(method.name, state, { method: method.name, columns: A.shape[1] });
+  if (state.recurrence && method.resumed) state = { ...state, recurrence: method.resumed(state.recurrence) };
+  for (;;) {
+    const known = state.residual !== undefined;
+    if (known && isSolved(state, context)) return conclude(state, context, { status: "converged" });
+    const low = isSolved(state, context) || state.residualNorm <= (epsilon(precision(A)) / 8) * context.size;
+    const claims = low && isRefined(measure(state, context.size), state.claimed);
+    const due = !known && (claims || state.steps === 0 || isDue(state, method));
+    const ending = due && !isDue(state, method) ? undefined : stoppedBy(state, context);
+    if (ending) return conclude(state, context, ending);
+    const next = due ? await verified(state, context) : await advanced(state, context);
+    if (isEnding(next)) return conclude(state, context, next);
+    const { ending: last, ...reached } = next;
+    state = reached;
+    context.run.report(state.residualNorm);
+    yield state;
+    if (last) return conclude(state, context, last);
+  }
+}
+
+function isDue<R>({ recurrence }: SolverState<R>, method: Method<R>): boolean {
+  return recurrence !== undefined && method.isDue?.(recurrence) === true;
+}
+
+function prepared<R>(
+  method: Method<R>,
+  {
+    A,
+    b,
+    options,
+    current,
+  }: { A: LinearOperator; b: Vector; options: SolverOptions<SolverState<R>>; current: () => unknown },
+): SolverRun<R> {
+  const { name, leastSquares = false } = method;
+  if (leastSquares) checkOperator(name, A);
+  else checkSquare(name, A);
+  checkVector(name, b, { what: "b", length: A.shape[0], as: leastSquares ? "rows" : "columns" });
+  const { tolerance = precision(A) === "float32" ? 1e-4 : 1e-8, matvecs = 1000, x0, state } = options;
+  checkNonnegative(name, "tolerance", tolerance);
+  checkCount(name, "matvecs", matvecs);
+  if (x0) checkVector(name, x0, { what: "x0", length: A.shape[1] });
+  const right = toPrecision(b, precision(A));
+  const run = products(A, { ...options, name, matvecs, used: state?.matvecs ?? 0 });
+  return { A, b: right, run, current, method, tolerance, size: norm(right) };
+}
+
+function initialState<R>({ A, b, method, size }: SolverRun<R>, { x0 }: SolverOptions<unknown>): SolverState<R> {
+  const columns = A.shape[1];
+  const x = x0 ? toPrecision(x0, precision(A)).slice() : zeros(columns, precision(A));
+  const residualNorm = x0 ? Number.POSITIVE_INFINITY : size;
+  return {
+    method: method.name,
+    columns,
+    matvecs: 0,
+    steps: 0,
+    x,
+    residualNorm,
+    ...(x0 ? {} : { residual: b }),
+    best: { x, residualNorm, isTrue: x0 === undefined, step: 0 },
+    claimed: { last: Number.POSITIVE_INFINITY, before: Number.POSITIVE_INFINITY },
+  };
+}
+
+function isSolved<R>(state: SolverState<R>, { size, tolerance }: SolverRun<R>): boolean {
+  return measure(state, size) <= tolerance;
+}
+
+function stoppedBy<R>(state: SolverState<R>, { A, run, method, tolerance, size }: SolverRun<R>): Ending | undefined {
+  // After a claim that was wrong the recurrence started again from the true residual, which should have helped.
+  const restarted = state.residual !== undefined && state.steps > 0;
+  if (restarted && isInVain(state.claimed)) return { status: "stagnated", happened: limitedBy(precision(A)) };
+  const starting = state.recurrence === undefined ? (method.startProducts ?? 0) : 0;
+  if (run.left < method.stepProducts + starting + (method.leastSquares ? 2 : 1)) return { status: "budget" };
+  // In exact arithmetic n steps are enough; rounding may double that, on the square of A multiply it, and a b outside of the range never gets
+  // there.
+  const most = (method.isOnSquare ? 20 : 2) * state.columns + 10;
+  if (state.steps - state.best.step <= most) return undefined;
+  const target = (tolerance * size).toPrecision(3);
+  return { status: "stagnated", happened: `the residual has not fallen for ${most} steps, ${target} is asked for` };
+}
+
+/** The state with the true residual of x, from which the recurrence starts again. */
+async function verified<R>(
+  state: SolverState<R>,
+  context: SolverRun<R>,
+): Promise<(SolverState<R> & Advanced) | Ending> {
+  const { run, method, size } = context;
+  if (run.left < (method.leastSquares ? 2 : 1)) return { status: "budget" };
+  const x = solutionOf(state, method);
+  const found = await residualOf(x, context);
+  if ("status" in found) return found;
+  const { residual, gradient } = found;
+  const residualNorm = norm(residual);
+  const normal = gradient === undefined ? {} : { normal: scaledNormal(state, gradient, residualNorm) };
+  const { recurrence: _, normal: __, ...rest } = state;
+  const now = measure({ residualNorm, ...normal }, size);
+  const dueOnly = isDue(state, method) && !isSolved(state, context);
+  const claimed = state.steps > 0 && !dueOnly ? { last: now, before: state.claimed.last } : state.claimed;
+  const better = state.best.isTrue && measure(state.best, size) <= now;
+  const best = better ? state.best : { x, residualNorm, ...normal, isTrue: true, step: state.steps };
+  return { ...rest, matvecs: run.used, x, residual, residualNorm, ...normal, best, claimed };
+}
+
+interface Advanced {
+  readonly ending?: Ending;
+}
+
+/** One step of the recurrence, which starts first where it has to. */
+async function advanced<R>(
+  state: SolverState<R>,
+  context: SolverRun<R>,
+): Promise<(SolverState<R> & Advanced) | Ending> {
+  const { method, run, size } = context;
+  const started = state.recurrence ?? (await method.start(state.residual!, context));
+  if (isEnding(started as object)) return started as Ending;
+  const step = await method.step(state.x, started as R, context);
+  if (isEnding(step)) return step;
+  const { residual: _, normal: seen, ...rest } = state;
+  const { x, recurrence, residualNorm, ending } = step;
+  const steps = state.steps + 1;
+  // The norm of A is estimated from below: the largest estimate of the run counts, also after a restart.
+  const operatorNorm = Math.max(step.normal?.operatorNorm ?? 0, seen?.operatorNorm ?? 0);
+  const reached = { residualNorm, ...(step.normal ? { normal: { ...step.normal, operatorNorm } } : {}) };
+  // A method without x at hand keeps the best for the next restart, where x is formed.
+  const believed = !(state.best.isTrue && hasClaimed(state.claimed));
+  const falls = !method.solution && believed && measure(reached, size) < measure(state.best, size);
+  const best = falls ? { x, ...reached, isTrue: false, step: steps } : state.best;
+  const alternative = step.alternative ?? state.alternative;
+  const fell = method.solution && residualNorm < state.residualNorm ? { ...best, step: steps } : best;
+  return {
+    ...rest,
+    matvecs: run.used,
+    steps,
+    x,
+    recurrence,
+    ...reached,
+    best: fell,
+    ...(alternative && { alternative }),
+    ...(ending ? { ending } : {}),
+  };
+}

@@ -1,0 +1,141 @@
+import type { Vector } from "../../tensors/index.ts";
+import type { LinearOperator, RunOptions } from "../operator/operator.ts";
+import type { Products } from "../runs/products.ts";
+import type { Outcome, Status } from "../runs/result.ts";
+import type { Claims } from "./attainable.ts";
+
+// What a solver of linear systems is to `linearSolver.ts`: its options, its state, and the recurrence that it brings.
+
+/** Options that every solver takes. */
+export interface SolverOptions<State> extends RunOptions {
+  /** Bound on the residual norm over the norm of b: 1e-8 by default, 1e-4 for float32 operators. */
+  readonly tolerance?: number;
+  /** Most products, those with the transpose included; 1000 by default. What the final residual takes is kept back. */
+  readonly matvecs?: number;
+  /** `[n]`, where to start; zero by default. Costs one product, two in least squares. */
+  readonly x0?: Vector;
+  /** Where an earlier run with the same A, b and options stopped. */
+  readonly state?: State;
+}
+
+/** A solution of `A x = b`, or the best approximation to it. */
+export interface SolverResult extends Outcome {
+  /** `[n]` */
+  readonly x: Vector;
+  /** `||b - A x||`, computed from x; the recurrence's own value after "aborted" and "nonfinite", when no product can be made for it. */
+  readonly residualNorm: number;
+}
+
+/** Everything that the next step needs: plain data, from which the run can go on. */
+export interface SolverState<Recurrence> {
+  readonly method: string;
+  readonly columns: number;
+  readonly matvecs: number;
+  readonly steps: number;
+  /** `[n]`; of a method that forms its solution at a restart only, the one at the last restart. */
+  readonly x: Vector;
+  /** `||b - A x||`, as the recurrence has it unless `residual` is there. */
+  readonly residualNorm: number;
+  /** `b - A x` computed from x, from which the recurrence starts again. */
+  readonly residual?: Vector;
+  readonly recurrence?: Recurrence;
+  /** In least squares: `||A' (b - A x)||`, and the norm of A that it is measured by. */
+  readonly normal?: Normal;
+  /** The x of smallest `measure` so far, and the step it belongs to. */
+  readonly best: {
+    readonly x: Vector;
+    readonly residualNorm: number;
+    readonly normal?: Normal;
+    readonly isTrue: boolean;
+    readonly step: number;
+  };
+  /** An x that may be better than the last one where b is not in the range of A; its residual is computed at the end as well. */
+  readonly alternative?: Vector;
+  /** True measures at the last two times that the recurrence claimed to have converged. */
+  readonly claimed: Claims;
+}
+
+/** Size of the gradient of `||b - A x||^2 / 2`, in the norm of the preconditioner where there is one. */
+export interface Normal {
+  /** `||A' r||`, or `sqrt((A' r)' M (A' r))`. */
+  readonly residualNorm: number;
+  /** Norm of A, or of A times a square root of M. */
+  readonly operatorNorm: number;
+  /** `||A' r||` whatever the preconditioner, where it is known. */
+  readonly gradientNorm?: number;
+}
+
+/** Why a run ends. */
+export interface Ending {
+  readonly status: Status;
+  readonly happened?: string;
+  readonly advice?: string;
+}
+
+/** What one step gives. */
+export interface Advance<Recurrence> {
+  readonly x: Vector;
+  readonly recurrence: Recurrence;
+  readonly residualNorm: number;
+  readonly normal?: Normal;
+  /** An x that may be better than all later ones where b is not in the range of A. */
+  readonly alternative?: Vector;
+  /** Where this step is the last that can be made. */
+  readonly ending?: Ending;
+}
+
+/** What a method's functions are given. */
+export interface SolverContext {
+  readonly A: LinearOperator;
+  readonly b: Vector;
+  readonly run: Products;
+  /** The state before the step, which `error.state` becomes if the operator throws. */
+  readonly current: () => unknown;
+}
+
+/** A solver: its recurrence and the rules that it follows. */
+export interface Method<Recurrence> {
+  readonly name: string;
+  /** Most products of one step, and of a start. */
+  readonly stepProducts: number;
+  readonly startProducts?: number;
+  /** Whether the minimum of `||b - A x||` counts as a solution, for operators of any shape with a transpose. */
+  readonly leastSquares?: boolean;
+  /** Whether it is a method on `A' A` in disguise, whose condition is the square of that of A. */
+  readonly isOnSquare?: boolean;
+  /** In least squares: products with the preconditioner of the normal equations, in whose norm their residual is measured. */
+  readonly preconditioner?: Products | undefined;
+  /** What the message calls the residual norm and, in least squares, that of the normal equations. */
+  readonly terms?: { readonly residual: string; readonly gradient: string };
+  /** Recurrence from a true residual `b - A x`. */
+  start(residual: Vector, context: SolverContext): Promise<Recurrence | Ending>;
+  step(x: Vector, recurrence: Recurrence, context: SolverContext): Promise<Advance<Recurrence> | Ending>;
+  /** Of a method that does not form x at each step: the x that it stands for. */
+  solution?(x: Vector, recurrence: Recurrence): Vector;
+  /** The recurrence of a saved state with room to grow again. */
+  resumed?(recurrence: Recurrence): Recurrence;
+  /** Whether the recurrence has to start again now. */
+  isDue?(recurrence: Recurrence): boolean;
+  /** Advice for endings on which the method knows better. */
+  readonly advice?: Partial<Record<Status, string>>;
+}
+
+/** A run of a method on one system. */
+export interface SolverRun<R> extends SolverContext {
+  readonly method: Method<R>;
+  readonly tolerance: number;
+  /** `||b||` */
+  readonly size: number;
+}
+
+/** Whether a step gave an ending instead of an advance. */
+export function isEnding(result: object): result is Ending {
+  return "status" in result;
+}
+
+/** How a run ended, with its last state, and the residual `b - A x` where it was computed from x. */
+export interface SolverEnd {
+  readonly result: SolverResult & { readonly normalResidualNorm?: number };
+  readonly residual?: Vector;
+  readonly state: SolverState<unknown>;
+}

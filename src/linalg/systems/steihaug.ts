@@ -1,0 +1,211 @@
+import { CurvatureError } from "../../errors/index.ts";
+import { toPrecision, type Vector, zeros } from "../../tensors/index.ts";
+import {
+  checkCount,
+  checkDeclaredSymmetric,
+  checkNonnegative,
+  checkState,
+  checkVector,
+  epsilon,
+  precision,
+} from "../operator/checks.ts";
+import type { LinearOperator, RunOptions } from "../operator/operator.ts";
+import { drive } from "../runs/drive.ts";
+import { isInterruption, products } from "../runs/products.ts";
+import { type Outcome, outcome } from "../runs/result.ts";
+import { combination, dot, norm, scaled } from "../vectors/vector.ts";
+import { unitOf } from "./extremeScale.ts";
+
+/** Options of `steihaug`. */
+export interface SteihaugOptions extends RunOptions {
+  /** Radius of the trust region. */
+  readonly radius: number;
+  /** Bound on `||g + A x||` over `||g||` inside of the region: 1e-8 by default, 1e-4 for float32 operators. */
+  readonly tolerance?: number;
+  /** Most products, one a step; 1000 by default. */
+  readonly matvecs?: number;
+  /** Where an earlier run with the same A, g and options stopped. */
+  readonly state?: SteihaugState;
+}
+
+/** Plain data, from which the run can go on. */
+export interface SteihaugState {
+  readonly method: "steihaug";
+  readonly columns: number;
+  readonly matvecs: number;
+  readonly x: Vector;
+  /** `-(g + A x)` and its squared norm. */
+  readonly residual: Vector;
+  readonly squared: number;
+  readonly direction: Vector;
+  /** `g' x + x' A x / 2` */
+  readonly model: number;
+  readonly scale: number;
+}
+
+/** An approximate minimizer of the quadratic model within the trust region. */
+export interface SteihaugResult extends Outcome {
+  /** `[n]`, of length at most `radius`. */
+  readonly x: Vector;
+  /** `g' x + x' A x / 2`, what the model falls by: at most 0. */
+  readonly model: number;
+  /** Where the run ended: at a minimum inside, at the boundary, or at the boundary along negative curvature. */
+  readonly reached: "interior" | "boundary" | "negative curvature" | "nothing";
+  /** `||g + A x||`, as the recurrence has it, or what rounding allows with status "stagnated". */
+  readonly residualNorm: number;
+  /** Where negative curvature was met: unit vector along it, and its curvature. */
+  readonly direction?: Vector;
+  readonly curvature?: number;
+}
+
+const NAME = "steihaug";
+
+/**
+ * Step of a trust-region method: an approximate minimizer of `g' x + x' A x / 2` with `||x|| <= radius` for symmetric A, definite or not, by
+ * conjugate gradients that end at the boundary or follow negative curvature to it (Steihaug, 1983; Toint, 1981). The model falls by at least half
+ * of what is possible where A is positive semidefinite (Yuan, 2000), and at least as far as along the gradient always. One product a step.
+ * No product is made to check the residual: a tolerance that rounding cannot hold ends as "stagnated".
+ *
+ * @throws CurvatureError "argument", "shape" or "numeric" for options, operators or vectors it cannot take; whatever the operator throws,
+ * with `state`
+ */
+export async function steihaug(A: LinearOperator, g: Vector, options: SteihaugOptions): Promise<SteihaugResult> {
+  return drive(steihaugSteps(A, g, options));
+}
+
+/** The run of `steihaug` step by step; yields a state after each, from which `state` resumes it. */
+export async function* steihaugSteps(
+  A: LinearOperator,
+  g: Vector,
+  options: SteihaugOptions,
+): AsyncGenerator<SteihaugState, SteihaugResult, void> {
+  checkVector(NAME, g, { what: "g", length: A.shape[1] });
+  const unit = unitOf(g);
+  if (unit === 1) return yield* unscaledSteps(A, g, options);
+  const result = yield* unscaledSteps(A, scaled(1 / unit, toPrecision(g, "float64")), {
+    ...options,
+    radius: options.radius / unit,
+  });
+  return {
+    ...result,
+    x: scaled(unit, result.x),
+    model: unit * unit * result.model,
+    residualNorm: unit * result.residualNorm,
+    message: `${result.message}; norms in units of 2^${Math.log2(unit)}`,
+  };
+}
+
+async function* unscaledSteps(
+  A: LinearOperator,
+  g: Vector,
+  options: SteihaugOptions,
+): AsyncGenerator<SteihaugState, SteihaugResult, void> {
+  const { radius, tolerance = precision(A) === "float32" ? 1e-4 : 1e-8, matvecs = 1000 } = options;
+  checkDeclaredSymmetric(NAME, A);
+  checkVector(NAME, g, { what: "g", length: A.shape[1] });
+  checkNonnegative(NAME, "tolerance", tolerance);
+  checkCount(NAME, "matvecs", matvecs);
+  if (!(radius > 0 && radius < Number.POSITIVE_INFINITY)) {
+    throw new CurvatureError("argument", `${NAME} expects radius to be a positive finite number, got ${radius}`);
+  }
+  let state = options.state ?? initialState(A, g);
+  checkState(NAME, state, { method: NAME, columns: A.shape[1] });
+  const run = products(A, { ...options, name: NAME, matvecs, used: state.matvecs });
+  const target = tolerance * norm(g);
+  for (;;) {
+    const ending = endedInside(state, { target, size: norm(g) });
+    if (ending) return ended(state, ending);
+    if (run.left < 1) return ended(state, { status: "budget", reached: "nothing" });
+    const current = state;
+    const Ap = await run.matvec(state.direction, () => current);
+    if (isInterruption(Ap)) return ended({ ...state, matvecs: run.used }, { ...Ap, reached: "nothing" });
+    const next = stepped(state, Ap, { radius, matvecs: run.used });
+    if ("reached" in next) return ended(next.state, next);
+    state = next;
+    run.report(Math.sqrt(state.squared));
+    yield state;
+  }
+}
+
+function initialState(A: LinearOperator, g: Vector): SteihaugState {
+  const residual = scaled(-1, toPrecision(g, precision(A)));
+  const x = zeros(residual.length, precision(A));
+  const start = { method: NAME, columns: residual.length, matvecs: 0, model: 0, scale: 0 } as const;
+  return { ...start, x, residual, squared: dot(residual, residual), direction: residual };
+}
+
+/** The end inside of the region, unless the tolerance asks for less than rounding lets `||g + A x||` be. */
+function endedInside(state: SteihaugState, { target, size }: { target: number; size: number }): Ended | undefined {
+  const residualNorm = Math.sqrt(state.squared);
+  const dtype = state.x instanceof Float32Array ? "float32" : "float64";
+  const rounding = epsilon(dtype) * (state.scale * norm(state.x) + size);
+  if (residualNorm <= target && rounding <= target) return { status: "converged", reached: "interior" };
+  if (residualNorm > Math.max(target, rounding / 8)) return undefined;
+  const happened = `rounding in ${dtype} allows no less than about ${rounding.toPrecision(2)}, ${target.toPrecision(3)} is asked for`;
+  return { status: "stagnated", reached: "interior", happened, rounding };
+}
+
+interface Ended {
+  readonly status: Outcome["status"];
+  readonly reached: SteihaugResult["reached"];
+  readonly happened?: string;
+  /** What `||g + A x||` may be where the recurrence has less. */
+  readonly rounding?: number;
+  readonly direction?: Vector;
+  readonly curvature?: number;
+}
+
+/** One step inside, or the last one, to the boundary. */
+function stepped(
+  state: SteihaugState,
+  Ap: Vector,
+  { radius, matvecs }: { readonly radius: number; readonly matvecs: number },
+): SteihaugState | (Ended & { readonly state: SteihaugState }) {
+  const { x, residual, direction: p, squared } = state;
+  const length = dot(p, p);
+  const curvature = dot(p, Ap) / length;
+  const scale = Math.max(state.scale, norm(Ap) / Math.sqrt(length));
+  const dtype = x instanceof Float32Array ? "float32" : "float64";
+  const flat = curvature <= 4 * epsilon(dtype) * scale;
+  const alpha = flat ? Number.POSITIVE_INFINITY : squared / (curvature * length);
+  const toBoundary = boundaryStep(x, p, radius);
+  const step = Math.min(alpha, toBoundary);
+  // Along p the model's slope is -r'p = -||r||^2.
+  const model = state.model - step * squared + (step * step * curvature * length) / 2;
+  const next = combination([1, x], [step, p], { dtype });
+  const left = combination([1, residual], [-step, Ap], { dtype });
+  const moved = { ...state, matvecs, x: next, residual: left, squared: dot(left, left), model, scale };
+  if (flat) {
+    const unit = scaled(1 / Math.sqrt(length), p);
+    return { status: "converged", reached: "negative curvature", direction: unit, curvature, state: moved };
+  }
+  if (toBoundary <= alpha) return { status: "converged", reached: "boundary", state: moved };
+  const beta = moved.squared / squared;
+  return { ...moved, direction: combination([1, left], [beta, p], { dtype }) };
+}
+
+/** The positive t with `||x + t p|| = radius`, in units of the radius, whose square may overflow or vanish. */
+function boundaryStep(x: Vector, p: Vector, radius: number): number {
+  const size = norm(p);
+  const along = dot(x, p) / size / radius;
+  const room = Math.max(1 - (norm(x) / radius) ** 2, 0);
+  // Of the two forms of the root the one without cancellation; x and p never point away from each other here.
+  return (radius * (room / (along + Math.sqrt(along * along + room)))) / size;
+}
+
+function ended(state: SteihaugState, ending: Ended): SteihaugResult {
+  const { status, reached, happened, direction, curvature, rounding = 0 } = ending;
+  const residualNorm = Math.max(Math.sqrt(state.squared), rounding);
+  const size = `||g + A x|| is ${residualNorm.toPrecision(3)} after ${state.matvecs} products, the model fell by ${(-state.model).toPrecision(3)}`;
+  const where = { interior: "minimum inside of the region", boundary: "ended at the boundary", nothing: "" };
+  const what = reached === "negative curvature" ? "followed negative curvature to the boundary" : where[reached];
+  const said = [happened, what, size].filter(Boolean).join("; ");
+  return {
+    x: state.x,
+    model: state.model,
+    reached,
+    residualNorm,
+    ...(direction ? { direction, curvature: curvature! } : {}),
+    ...outcome(status, { happened: said, matvecs: state.matvecs }),
+  };
+}

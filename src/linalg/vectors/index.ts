@@ -1,0 +1,19 @@
+export type { Arithmetic } from "./arithmetic.ts";
+export { withInputCopy } from "./inputCopy.ts";
+export { type ProbeDistribution, probe } from "./probes.ts";
+export {
+  addCompensated,
+  axpy,
+  combination,
+  combinationWithNorm,
+  dot,
+  hostArithmetic,
+  innerProducts,
+  isFiniteVector,
+  maxAbs,
+  multiply,
+  norm,
+  scal,
+  scaled,
+  transposedProduct,
+} from "./vector.ts";

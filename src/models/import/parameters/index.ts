@@ -1,0 +1,2 @@
+export { type ChosenParameter, chooseParameters } from "./chooseParameters.ts";
+export { contentOf } from "./contents.ts";
