@@ -14,7 +14,11 @@ import { isMain, root } from "./paths.mjs";
  * @returns {Promise<{ modules: string[], findings: string[] }>}
  */
 export async function checkLayers(directory) {
-  const { default: configuration, layers } = await import(pathToFileURL(join(root, ".dependency-cruiser.mjs")).href);
+  const {
+    default: configuration,
+    layers,
+    rooms,
+  } = await import(pathToFileURL(join(root, ".dependency-cruiser.mjs")).href);
   const folders = ["src", "studio", "examples", "bench"].filter((name) => existsSync(join(directory, name)));
   const tsConfig = extractTSConfig(join(directory, "tsconfig.json"));
   const { output } = await cruise(
@@ -31,7 +35,7 @@ export async function checkLayers(directory) {
   return {
     modules,
     findings: [
-      ...sources(directory, "src").flatMap((path) => inspectPath(path, { layers, modules })),
+      ...sources(directory, "src").flatMap((path) => inspectPath(path, { layers, rooms, modules })),
       ...output.summary.violations.map(({ rule, from, to, cycle }) => {
         const path = cycle ? cycle.map(({ name }) => name).join(" -> ") : to;
         return `${from} -> ${path}: ${rule.name}: ${comments.get(rule.name)}`;
@@ -54,16 +58,21 @@ function aliases(directory, paths = {}) {
 
 /**
  * @param {string} path
- * @param {{ layers: Record<string, unknown>, modules: readonly string[] }} known
+ * @param {{ layers: Record<string, unknown>, rooms: Record<string, Record<string, unknown>>, modules: readonly string[] }} known
  */
-function inspectPath(path, { layers, modules }) {
+function inspectPath(path, { layers, rooms, modules }) {
   const [, layer, inside] = path.split("/");
   if (!modules.includes(path)) return [`${path}: not looked at by dependency-cruiser`];
   if (inside === undefined && path !== "src/index.ts")
     return [`${path}: belongs into a folder; src/ itself holds index.ts alone`];
   if (inside !== undefined && layer !== undefined && !(layer in layers))
     return [`${path}: src/${layer} has no row in .dependency-cruiser.mjs`];
-  return [];
+  return Object.entries(rooms).flatMap(([folder, table]) => {
+    if (!path.startsWith(`src/${folder}/`)) return [];
+    const [room, file] = path.slice(`src/${folder}/`.length).split("/");
+    if (file === undefined || room === undefined || room in table) return [];
+    return [`${path}: src/${folder}/${room} has no row in .dependency-cruiser.mjs`];
+  });
 }
 
 /**

@@ -1,6 +1,6 @@
 export { type FunctionModelOptions, functionModel } from "./functionModel.ts";
-export type { Bindings } from "./import/bind.ts";
 export type { ConstantDecision, ParameterOverride } from "./import/parameters/chooseParameters.ts";
+export type { Bindings } from "./import/requests/bind.ts";
 export {
   inspectModel,
   type ModelInspection,

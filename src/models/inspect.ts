@@ -1,11 +1,11 @@
 import { checkObject } from "../errors/index.ts";
 import type { FileNode } from "../onnx/index.ts";
-import { isDiscrete } from "./import/discrete.ts";
-import { isDecided } from "./import/foldControlFlow.ts";
-import { ruleOf } from "./import/operators.ts";
+import { isDiscrete } from "./import/analysis/discrete.ts";
+import { neededNodes, reachedValues } from "./import/analysis/reach.ts";
+import { staticValues } from "./import/analysis/statics.ts";
+import { isDecided } from "./import/controlFlow/foldControlFlow.ts";
+import { ruleOf } from "./import/ops/operators.ts";
 import type { ConstantDecision } from "./import/parameters/chooseParameters.ts";
-import { neededNodes, reachedValues } from "./import/reach.ts";
-import { staticValues } from "./import/statics.ts";
 import type { FileModel } from "./loadModel.ts";
 import type { EvidenceKind, ModelInput, ModelOutput, ParameterRole } from "./model.ts";
 

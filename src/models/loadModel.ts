@@ -1,15 +1,12 @@
 import { openSession } from "#runtime";
+import { memoized } from "../concurrency/index.ts";
 import { CurvatureError, checkObject } from "../errors/index.ts";
 import { type ReadOptions, readLimits } from "../files/index.ts";
 import { type ExternalFiles, modelContents, readModel } from "../onnx/index.ts";
 import { engineError, type Session } from "../runtime/index.ts";
 import { byName, type Dtype, dtypeOf, formatDims, type Tensor, valueNamed } from "../tensors/index.ts";
-import { finalActivation } from "./import/activation.ts";
-import { type Bindings, bindInputs } from "./import/bind.ts";
-import { checkRequest } from "./import/checkRequest.ts";
-import { asFloatModel } from "./import/dequantize.ts";
-import { foldFixedGraphs } from "./import/foldControlFlow.ts";
-import { sizeError } from "./import/guardSizes.ts";
+import { undecidedNotices } from "./import/analysis/undecided.ts";
+import { foldFixedGraphs } from "./import/controlFlow/foldControlFlow.ts";
 import { type Interpretation, interpret } from "./import/interpret.ts";
 import {
   type ConstantDecision,
@@ -17,14 +14,18 @@ import {
   type ParameterOverride,
 } from "./import/parameters/chooseParameters.ts";
 import { findTies, type Tie } from "./import/parameters/ties.ts";
-import { prepare } from "./import/prepare.ts";
-import type { PreparedModel } from "./import/preparedModel.ts";
-import { checkRunSizes } from "./import/probe.ts";
-import { shapesAt, stackRows } from "./import/stackRows.ts";
-import { inInferenceMode } from "./import/trainingMode.ts";
-import { undecidedNotices } from "./import/undecided.ts";
-import { withOutputs } from "./import/withOutputs.ts";
-import { writePrepared } from "./import/writePrepared.ts";
+import { sizeError } from "./import/prepared/guardSizes.ts";
+import { prepare } from "./import/prepared/prepare.ts";
+import type { PreparedModel } from "./import/prepared/preparedModel.ts";
+import { writePrepared } from "./import/prepared/writePrepared.ts";
+import { type Bindings, bindInputs } from "./import/requests/bind.ts";
+import { checkRequest } from "./import/requests/checkRequest.ts";
+import { asFloatModel } from "./import/requests/dequantize.ts";
+import { inInferenceMode } from "./import/requests/trainingMode.ts";
+import { withOutputs } from "./import/requests/withOutputs.ts";
+import { checkRunSizes } from "./import/sizes/probe.ts";
+import { finalActivation } from "./import/translate/activation.ts";
+import { shapesAt, stackRows } from "./import/translate/stackRows.ts";
 import type { GraphRequest, Model, ModelGraph, ModelInput, ModelOutput } from "./model.ts";
 
 /** How a file is to be read. */
@@ -82,7 +83,7 @@ export async function loadModel(source: string | URL | Uint8Array, options: Load
   const tensors = found.map(({ tensor }) => tensor);
   const undecided = await undecidedNotices(prepared, tensors);
   const outputs = await Promise.all(prepared.outputs.map(({ name }) => outputOf(prepared, name)));
-  let session: Promise<Session> | undefined;
+  const session = memoized(() => openOriginal(prepared));
   return {
     name: loaded.file,
     producer: prepared.producer,
@@ -101,8 +102,7 @@ export async function loadModel(source: string | URL | Uint8Array, options: Load
     },
     async run(feeds) {
       await checkRun(prepared, feeds);
-      session ??= openOriginal(prepared);
-      return runOriginal(await session, { model: prepared, feeds });
+      return runOriginal(await session(), { model: prepared, feeds });
     },
   };
 }

@@ -4,16 +4,16 @@ import { CurvatureError, checkObject } from "../errors/index.ts";
 import type { Loss } from "../losses/index.ts";
 import { type Model, matches, type Pattern } from "../models/index.ts";
 import type { Precision } from "../tensors/index.ts";
-import { attachData } from "./attachData.ts";
-import { checkLogits } from "./checkLogits.ts";
-import { checkWeights } from "./checkWeights.ts";
-import { flatRanges } from "./flatVectors.ts";
-import { lossProduct } from "./lossAndGradient.ts";
-import type { Risk, RiskParameter, Shard } from "./risk.ts";
-import { sharedEngine } from "./riskEngine.ts";
-import type { RiskFamily } from "./riskFamily.ts";
-import { riskView, shardOf } from "./riskView.ts";
-import { checkRowCoupling } from "./rowCoupling.ts";
+import { checkLogits } from "./checks/checkLogits.ts";
+import { checkWeights } from "./checks/checkWeights.ts";
+import { checkRowCoupling } from "./checks/rowCoupling.ts";
+import { flatRanges } from "./engine/flatVectors.ts";
+import type { Risk, RiskParameter, Shard } from "./engine/risk.ts";
+import { sharedEngine } from "./engine/riskEngine.ts";
+import type { RiskFamily } from "./engine/riskFamily.ts";
+import { lossProduct } from "./products/lossAndGradient.ts";
+import { attachData } from "./views/attachData.ts";
+import { riskView, shardOf } from "./views/riskView.ts";
 
 /** What an objective is made of. */
 export interface EmpiricalRiskOptions {

@@ -6,10 +6,10 @@ import { type Model, matches, type Pattern } from "../models/index.ts";
 import { div, reduceSum, zeros } from "../primitives/index.ts";
 import { lower } from "../runtime/index.ts";
 import { byName, formatDims, type Precision, sizeOf, type Tensor, toPrecision, valueNamed } from "../tensors/index.ts";
-import { batchGraph, type FedBatchGraph } from "./batchGraph.ts";
+import { batchGraph, type FedBatchGraph } from "./engine/batchGraph.ts";
 import { lossHessian } from "./ggn.ts";
-import { scaledLoss } from "./lossAndGradient.ts";
-import { throughOutputs, weighted } from "./outputProduct.ts";
+import { scaledLoss } from "./products/lossAndGradient.ts";
+import { throughOutputs, weighted } from "./products/outputProduct.ts";
 
 /** A derivative that can be saved as an ONNX model. */
 export type ExportedProduct = "gradient" | "hvp" | "ggnvp" | "jvp" | "vjp";

@@ -4,16 +4,16 @@ import { input, scalar, type Value } from "../graph/index.ts";
 import type { LinearOperator } from "../linalg/operator/operator.ts";
 import type { Likelihood } from "../losses/index.ts";
 import { broadcast, mul, reduceSum, reduceSumKeeping, reshape, scale } from "../primitives/index.ts";
-import { checkRisk } from "./checkRisk.ts";
+import type { BatchGraph, Risk } from "./engine/risk.ts";
+import { checkRisk } from "./products/checkRisk.ts";
 import {
   type CurvatureDefinition,
   curvatureMatrix,
   type DefinitionWithConstants,
   matrixWithConstants,
-} from "./curvatureMatrix.ts";
-import { throughOutputs, weighted } from "./outputProduct.ts";
-import type { BatchGraph, Risk } from "./risk.ts";
-import { sampledLabels } from "./sampledLabels.ts";
+} from "./products/curvatureMatrix.ts";
+import { throughOutputs, weighted } from "./products/outputProduct.ts";
+import { sampledLabels } from "./products/sampledLabels.ts";
 
 /** Which Fisher matrix: of type II, of type I exactly, or of type I with sampled labels. */
 export type FisherOptions =

@@ -2,10 +2,10 @@ import { jvp, vjp } from "../autodiff/index.ts";
 import { scalar, type Value } from "../graph/index.ts";
 import type { LinearOperator } from "../linalg/operator/operator.ts";
 import { reduceSum, zeros } from "../primitives/index.ts";
-import { checkRisk } from "./checkRisk.ts";
-import { type CurvatureDefinition, curvatureMatrix } from "./curvatureMatrix.ts";
-import { throughOutputs, weighted } from "./outputProduct.ts";
-import type { BatchGraph, Risk } from "./risk.ts";
+import type { BatchGraph, Risk } from "./engine/risk.ts";
+import { checkRisk } from "./products/checkRisk.ts";
+import { type CurvatureDefinition, curvatureMatrix } from "./products/curvatureMatrix.ts";
+import { throughOutputs, weighted } from "./products/outputProduct.ts";
 
 const product = throughOutputs((terms, u) => weighted(terms, lossHessian(terms, u)));
 const convex: CurvatureDefinition = { name: "generalized Gauss-Newton matrix", psd: true, ...product };

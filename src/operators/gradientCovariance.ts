@@ -3,10 +3,10 @@ import type { LinearOperator, RunOptions } from "../linalg/operator/operator.ts"
 import { withInputCopy } from "../linalg/vectors/inputCopy.ts";
 import { axpy, dot } from "../linalg/vectors/vector.ts";
 import { column, type Matrix, toPrecision, type Vector } from "../tensors/index.ts";
-import { checkRisk } from "./checkRisk.ts";
-import { checkColumns, checkLength } from "./flatVectors.ts";
+import { checkColumns, checkLength } from "./engine/flatVectors.ts";
+import type { Risk } from "./engine/risk.ts";
 import { gradientSecondMoment } from "./gradientSecondMoment.ts";
-import type { Risk } from "./risk.ts";
+import { checkRisk } from "./products/checkRisk.ts";
 
 /** Options of the covariance of row gradients. */
 export interface GradientCovarianceOptions {

@@ -2,11 +2,11 @@ import { CurvatureError } from "../errors/index.ts";
 import { input } from "../graph/index.ts";
 import type { LinearOperator } from "../linalg/operator/operator.ts";
 import { broadcast, mul, reduceSumKeeping, reshape } from "../primitives/index.ts";
-import { checkRisk } from "./checkRisk.ts";
-import { type DefinitionWithConstants, matrixWithConstants } from "./curvatureMatrix.ts";
 import { termGradients } from "./empiricalFisher.ts";
-import { throughOutputs, weighted } from "./outputProduct.ts";
-import type { Risk } from "./risk.ts";
+import type { Risk } from "./engine/risk.ts";
+import { checkRisk } from "./products/checkRisk.ts";
+import { type DefinitionWithConstants, matrixWithConstants } from "./products/curvatureMatrix.ts";
+import { throughOutputs, weighted } from "./products/outputProduct.ts";
 
 /** N c^2 sum_n J_n' s_n s_n' J_n, with s_n the weighted slopes of all terms of the row: the mean of g_n g_n' for g_n = N c J_n' s_n. */
 const definition: DefinitionWithConstants = {

@@ -2,10 +2,10 @@ import { jvp, vjp } from "../autodiff/index.ts";
 import { scalar } from "../graph/index.ts";
 import type { LinearOperator } from "../linalg/operator/operator.ts";
 import { zeros } from "../primitives/index.ts";
-import { checkRisk } from "./checkRisk.ts";
-import { type CurvatureDefinition, curvatureMatrix } from "./curvatureMatrix.ts";
-import { scaledLoss } from "./lossAndGradient.ts";
-import type { Risk } from "./risk.ts";
+import type { Risk } from "./engine/risk.ts";
+import { checkRisk } from "./products/checkRisk.ts";
+import { type CurvatureDefinition, curvatureMatrix } from "./products/curvatureMatrix.ts";
+import { scaledLoss } from "./products/lossAndGradient.ts";
 
 const definition: CurvatureDefinition = {
   name: "Hessian",

@@ -1,18 +1,9 @@
-export { type CurvatureDefinition, curvatureMatrix } from "./curvatureMatrix.ts";
 export { empiricalFisher } from "./empiricalFisher.ts";
 export { type EmpiricalRiskOptions, empiricalRisk } from "./empiricalRisk.ts";
-export { engineArithmetic } from "./engineArithmetic.ts";
-export { type ExportedModel, type ExportedProduct, type ExportOptions, exportProduct } from "./exportProduct.ts";
-export { type FisherOptions, fisher } from "./fisher.ts";
-export { flatOutput } from "./flatOutput.ts";
-export { flatSum } from "./flatVectors.ts";
-export { ggn } from "./ggn.ts";
-export { type GradientCovarianceOptions, gradientCovariance } from "./gradientCovariance.ts";
-export { gradientSecondMoment } from "./gradientSecondMoment.ts";
-export { hessian } from "./hessian.ts";
-export { type InputOptions, inputGradient, inputHessian, inputJacobian } from "./inputDerivatives.ts";
-export { jacobian } from "./jacobian.ts";
-export { type ResidualCache, residualCache } from "./residualCache.ts";
+export { engineArithmetic } from "./engine/engineArithmetic.ts";
+export { flatOutput } from "./engine/flatOutput.ts";
+export { flatSum } from "./engine/flatVectors.ts";
+export { type ResidualCache, residualCache } from "./engine/residualCache.ts";
 export type {
   BatchConstants,
   BatchGraph,
@@ -27,4 +18,13 @@ export type {
   RiskSettings,
   Shard,
   Tensors,
-} from "./risk.ts";
+} from "./engine/risk.ts";
+export { type ExportedModel, type ExportedProduct, type ExportOptions, exportProduct } from "./exportProduct.ts";
+export { type FisherOptions, fisher } from "./fisher.ts";
+export { ggn } from "./ggn.ts";
+export { type GradientCovarianceOptions, gradientCovariance } from "./gradientCovariance.ts";
+export { gradientSecondMoment } from "./gradientSecondMoment.ts";
+export { hessian } from "./hessian.ts";
+export { type InputOptions, inputGradient, inputHessian, inputJacobian } from "./inputDerivatives.ts";
+export { jacobian } from "./jacobian.ts";
+export { type CurvatureDefinition, curvatureMatrix } from "./products/curvatureMatrix.ts";

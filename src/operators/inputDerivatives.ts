@@ -4,10 +4,10 @@ import { input, scalar, type Value } from "../graph/index.ts";
 import type { LinearOperator, RunOptions } from "../linalg/operator/operator.ts";
 import { zeros as zeroValue } from "../primitives/index.ts";
 import { sizeOf, type Tensor, type Vector, zeros } from "../tensors/index.ts";
-import { checkRisk } from "./checkRisk.ts";
-import { scaledLoss } from "./lossAndGradient.ts";
-import type { BatchGraph, BatchProduct, Risk } from "./risk.ts";
-import { rowProduct } from "./rowProduct.ts";
+import type { BatchGraph, BatchProduct, Risk } from "./engine/risk.ts";
+import { checkRisk } from "./products/checkRisk.ts";
+import { scaledLoss } from "./products/lossAndGradient.ts";
+import { rowProduct } from "./products/rowProduct.ts";
 
 /** Which input to differentiate in; default: the model's only one. */
 export interface InputOptions {

@@ -4,10 +4,10 @@ import type { LinearOperator, RunOptions } from "../linalg/operator/operator.ts"
 import { withInputCopy } from "../linalg/vectors/inputCopy.ts";
 import { zeros as zeroValue } from "../primitives/index.ts";
 import { type Vector, zeros } from "../tensors/index.ts";
-import { checkRisk } from "./checkRisk.ts";
-import { checkLength, checkVectorLength, vectorFeeds, vectorName } from "./flatVectors.ts";
-import type { BatchProduct, Risk, RiskEngine } from "./risk.ts";
-import { rowsOf } from "./rowProduct.ts";
+import { checkLength, checkVectorLength, vectorFeeds, vectorName } from "./engine/flatVectors.ts";
+import type { BatchProduct, Risk, RiskEngine } from "./engine/risk.ts";
+import { checkRisk } from "./products/checkRisk.ts";
+import { rowsOf } from "./products/rowProduct.ts";
 
 /**
  * Jacobian of the model's outputs in the parameters, [rows times outputs of a row, size], unscaled and unweighted: rows in

@@ -1,4 +1,5 @@
 import { openSession } from "#runtime";
+import { memoized } from "../concurrency/index.ts";
 import { writeModel } from "../onnx/index.ts";
 import type { Precision, Tensor } from "../tensors/index.ts";
 import type { Session } from "./session.ts";
@@ -27,9 +28,9 @@ export function basisProducts({
 }): BasisProducts {
   const open = (bytes: Uint8Array) =>
     openSession(bytes, { optimization: "basic", ...(threads === undefined ? {} : { threads }) });
-  const projection = once(() => open(projectionModel(precision)));
-  const accumulation = once(() => open(accumulationModel(precision)));
-  const combination = once(() => open(combinationModel(precision)));
+  const projection = openedLater(() => open(projectionModel(precision)));
+  const accumulation = openedLater(() => open(accumulationModel(precision)));
+  const combination = openedLater(() => open(combinationModel(precision)));
   return {
     async project(Q, v) {
       const { c } = await (await projection.get()).run({ Q, v: { data: v.data, dims: [v.data.length, 1] } }, ["c"]);
@@ -53,15 +54,9 @@ export function basisProducts({
 }
 
 /** A session that is opened when first asked for. */
-function once(open: () => Promise<Session>) {
-  let session: Promise<Session> | undefined;
-  return {
-    get() {
-      session ??= open();
-      return session;
-    },
-    release: async () => (await session)?.release(),
-  };
+function openedLater(open: () => Promise<Session>) {
+  const get = memoized(open);
+  return { get, release: async () => (await get.known())?.release() };
 }
 
 function projectionModel(dtype: Precision): Uint8Array {

@@ -5,6 +5,5 @@ export { withForms } from "./forms.ts";
 export { keepLargeBlocks } from "./largeBlocks.ts";
 export { type LiveBytes, liveBytes } from "./liveBytes.ts";
 export { type LoweredGraph, type LowerOptions, lower, type NamedGraph } from "./lower.ts";
-export { makeQueue } from "./queue.ts";
 export { segmentsOf } from "./segments.ts";
 export type { OpenSession, Session, SessionOptions } from "./session.ts";

@@ -21,3 +21,7 @@ export function bytesOf(type: Dtype): number {
   if (type === "string") return 32;
   return Object.hasOwn(arrayTypes, type) ? arrayTypes[type].BYTES_PER_ELEMENT : 16;
 }
+/** Whether arrays of this library hold elements of a type. */
+export function isArrayType(type: string): type is Dtype {
+  return type === "string" || Object.hasOwn(arrayTypes, type);
+}

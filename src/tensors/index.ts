@@ -1,4 +1,4 @@
-export { arrayTypes, bytesOf } from "./arrayTypes.ts";
+export { arrayTypes, bytesOf, isArrayType } from "./arrayTypes.ts";
 export type { AttributeValue, StoredAs } from "./attribute.ts";
 export { byName, valueNamed } from "./byName.ts";
 export type { Dtype, Precision, TensorData } from "./dtype.ts";

@@ -1,7 +1,7 @@
 import { cpSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
-import { layers } from "../../.dependency-cruiser.mjs";
+import { layers, rooms } from "../../.dependency-cruiser.mjs";
 import { checkLayers } from "../../scripts/checkLayers.mjs";
 import { root } from "../../scripts/paths.mjs";
 import { checkoutOf } from "./checkout.ts";
@@ -47,7 +47,7 @@ test("lets every layer import itself, the vocabulary and what the table grants, 
     ...pairs.map(({ from, to }) => [`src/${from}/imports${to}.ts`, importing(`../${to}/x.ts`)]),
     ...names.map((layer) => [`src/${layer}/itself.ts`, importing("./x.ts")]),
   ]);
-  const vocabulary = ["errors", "tensors", "random"];
+  const vocabulary = ["errors", "tensors", "random", "concurrency"];
   const forbidden = pairs.filter(
     ({ from, to }) => !layers[from]!.includes(to) && (vocabulary.includes(from) || !vocabulary.includes(to)),
   );
@@ -55,6 +55,38 @@ test("lets every layer import itself, the vocabulary and what the table grants, 
   const found = (await findingsOf(files)).map((finding) => finding.split(": ").slice(0, 2).join(": "));
   expect(found.sort()).toEqual(expected.sort());
   expect(expected.length).toBeGreaterThan(100);
+});
+
+test.each(Object.entries(rooms))(
+  "lets the folders of %s import what their table grants, and nothing else",
+  async (layer, table) => {
+    const names = Object.keys(table);
+    const pairs = names.flatMap((from) => names.filter((to) => to !== from).map((to) => ({ from, to })));
+    const files = Object.fromEntries([
+      ...names.map((room) => [`src/${layer}/${room}/x.ts`, exporting]),
+      ...pairs.map(({ from, to }) => [`src/${layer}/${from}/imports${to}.ts`, importing(`../${to}/x.ts`)]),
+      ...names.map((room) => [`src/${layer}/${room}/itself.ts`, importing("./x.ts")]),
+    ]);
+    const rule = layer.replace("/", "-");
+    const expected = pairs
+      .filter(({ from, to }) => !table[from]!.includes(to))
+      .map(({ from, to }) => `src/${layer}/${from}/imports${to}.ts -> src/${layer}/${to}/x.ts: room-${rule}-${from}`);
+    const found = (await findingsOf(files)).map((finding) => finding.split(": ").slice(0, 2).join(": "));
+    expect(found.sort()).toEqual(expected.sort());
+    expect(expected.length).toBeGreaterThan(5);
+  },
+);
+
+test("folders inside a layer import neither its index nor appear without a row", async () => {
+  const findings = await findingsOf({
+    "src/linalg/index.ts": exporting,
+    "src/linalg/systems/cg.ts": importing("../index.ts"),
+    "src/linalg/unheardOf/x.ts": exporting,
+  });
+  expect(findings.map((finding) => finding.split(": ").slice(0, 2).join(": ")).sort()).toEqual([
+    "src/linalg/systems/cg.ts -> src/linalg/index.ts: room-linalg-systems",
+    "src/linalg/unheardOf/x.ts: src/linalg/unheardOf has no row in .dependency-cruiser.mjs",
+  ]);
 });
 
 test("report may import the report object as a type and nothing else of applications", async () => {

@@ -1,10 +1,10 @@
+import { memoized } from "../../concurrency/index.ts";
 import { type Matrix, type Precision, toPrecision } from "../../tensors/index.ts";
 import { eigh } from "../dense/index.ts";
 import { checkMatrix, symmetricPart } from "../dense/matrixChecks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
 import { checkFlags, checkInput, checkInputs, sum } from "../operator/structure.ts";
 import { multiply, transposedProduct } from "../vectors/vector.ts";
-import { once } from "./once.ts";
 import { spectralInverse, spectralLogdet } from "./spectralForm.ts";
 
 /**
@@ -73,7 +73,7 @@ function squareStructure({ rows, data }: Matrix, { dtype }: { readonly dtype: Pr
 }
 
 function symmetricStructure(M: Matrix, { dtype, psd }: { readonly dtype: Precision; readonly psd: boolean }) {
-  const spectral = { name: "a dense operator", rows: M.rows, rank: M.rows, dtype, form: once(() => eigh(M)) };
+  const spectral = { name: "a dense operator", rows: M.rows, rank: M.rows, dtype, form: memoized(() => eigh(M)) };
   return {
     inverse: ({ damping }: { readonly damping: number }) => spectralInverse(spectral, { damping, psd }),
     logdet: ({ damping }: { readonly damping: number }) => spectralLogdet(spectral, { damping }),

@@ -1,3 +1,4 @@
+import { memoized } from "../../concurrency/index.ts";
 import { CurvatureError } from "../../errors/index.ts";
 import { type Matrix, type Precision, toPrecision, type Vector } from "../../tensors/index.ts";
 import { eigh, qr } from "../dense/index.ts";
@@ -5,7 +6,6 @@ import { checkFinite, checkMatrix } from "../dense/matrixChecks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
 import { checkInput, checkInputs, sum } from "../operator/structure.ts";
 import { multiply, transposedProduct } from "../vectors/vector.ts";
-import { once } from "./once.ts";
 import {
   quadraticDiagonal,
   type SpectralForm,
@@ -76,7 +76,7 @@ function symmetricStructure(
   { dtype, psd }: { readonly dtype: Precision; readonly psd: boolean },
 ) {
   const rank = Math.min(U.rows, U.columns);
-  const form = once(() => spectralForm(U, weights));
+  const form = memoized(() => spectralForm(U, weights));
   const spectral = { name: "a low-rank operator", rows: U.rows, rank, dtype, form };
   return {
     inverse: ({ damping }: { readonly damping: number }) => spectralInverse(spectral, { damping, psd }),

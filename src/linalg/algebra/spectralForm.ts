@@ -1,10 +1,10 @@
+import { memoized } from "../../concurrency/index.ts";
 import { CurvatureError } from "../../errors/index.ts";
 import { column, type Matrix, type Precision, toPrecision, type Vector } from "../../tensors/index.ts";
 import type { LinearOperator } from "../operator/operator.ts";
 import { checkInput, checkInputs, checkScalar, sum } from "../operator/structure.ts";
 import { withInputCopy } from "../vectors/inputCopy.ts";
 import { dot, maxAbs, multiply, transposedProduct } from "../vectors/vector.ts";
-import { once } from "./once.ts";
 
 /** Symmetric matrix `W diag(w) W'` `[n, n]` by its p <= n eigenvectors W `[n, p]` with eigenvalues w `[p]`; zero on the rest of the space. */
 export interface SpectralForm {
@@ -38,7 +38,7 @@ export function spectralInverse(
   const shape = [rows, rows] as const;
   const title = `the inverse of ${name}`;
   /** Eigenvalues of the inverse less r `[p]`, and the eigenvectors `[n, p]`. */
-  const inverted = once(async () => inverseForm(name, await form(), { damping, rest }));
+  const inverted = memoized(async () => inverseForm(name, await form(), { damping, rest }));
   const products = async (X: Matrix): Promise<Matrix> => {
     const Y = spectralProduct(await inverted(), { X, rest });
     return { ...Y, data: toPrecision(Y.data, dtype) };

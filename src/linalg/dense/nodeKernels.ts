@@ -1,4 +1,4 @@
-import { once } from "../algebra/once.ts";
+import { memoized } from "../../concurrency/index.ts";
 import type { DenseKernels } from "./kernels.ts";
 import { type Lapack, lapackKernels } from "./lapackKernels.ts";
 import { wasmKernels } from "./wasmKernels.ts";
@@ -26,7 +26,7 @@ const ROUTINES: Readonly<Record<keyof Lapack, readonly [texts: number, pointers:
  * The kernels of Node: a system LAPACK where the optional package koffi and the library are there, else WebAssembly. The environment variable
  * ONNX_CURVATURE_DENSE settles it: "eigen" for WebAssembly, "lapack" for LAPACK or an error. Decided once.
  */
-export const denseKernels = once(async (): Promise<DenseKernels> => {
+export const denseKernels = memoized(async (): Promise<DenseKernels> => {
   const wanted = process.env.ONNX_CURVATURE_DENSE;
   if (wanted === "eigen") return wasmKernels;
   const lapack = await systemLapack();

@@ -1,5 +1,5 @@
-export { isDiscrete } from "./discrete.ts";
-export type { ImportedNode, OperatorRule } from "./importedNode.ts";
+export { isDiscrete } from "./analysis/discrete.ts";
 export { interpret } from "./interpret.ts";
-export { ruleOf, supportedOperators } from "./operators.ts";
-export { writePrepared } from "./writePrepared.ts";
+export type { ImportedNode, OperatorRule } from "./ops/importedNode.ts";
+export { ruleOf, supportedOperators } from "./ops/operators.ts";
+export { writePrepared } from "./prepared/writePrepared.ts";

@@ -4,20 +4,20 @@ import type { FileNode } from "../../onnx/index.ts";
 import { permute } from "../../primitives/index.ts";
 import { byName, type Dtype, dtypeOf, sizeOf, type Tensor } from "../../tensors/index.ts";
 import type { GraphRequest, GraphStep, ModelGraph } from "../model.ts";
-import { type WithoutActivations, withoutActivations } from "./activation.ts";
-import { isShapedByData } from "./discrete.ts";
-import { foldControlFlow } from "./foldControlFlow.ts";
-import { consumersOf, interpretNode, type WalkContext } from "./interpretNode.ts";
-import { ruleOf } from "./operators.ts";
+import { isShapedByData } from "./analysis/discrete.ts";
+import { neededNodes, reachedValues } from "./analysis/reach.ts";
+import { staticValues } from "./analysis/statics.ts";
+import { remedy, undecidedNodes } from "./analysis/undecided.ts";
+import { foldControlFlow } from "./controlFlow/foldControlFlow.ts";
+import { ruleOf } from "./ops/operators.ts";
 import type { ChosenParameter } from "./parameters/chooseParameters.ts";
 import type { Tie } from "./parameters/ties.ts";
-import { preciseConstants } from "./preciseConstants.ts";
-import type { PreparedModel } from "./preparedModel.ts";
-import { probe } from "./probe.ts";
-import { neededNodes, reachedValues } from "./reach.ts";
-import { describe } from "./sortNodes.ts";
-import { staticValues } from "./statics.ts";
-import { remedy, undecidedNodes } from "./undecided.ts";
+import type { PreparedModel } from "./prepared/preparedModel.ts";
+import { describe } from "./prepared/sortNodes.ts";
+import { probe } from "./sizes/probe.ts";
+import { type WithoutActivations, withoutActivations } from "./translate/activation.ts";
+import { consumersOf, interpretNode, type WalkContext } from "./translate/interpretNode.ts";
+import { preciseConstants } from "./translate/preciseConstants.ts";
 
 /** What a file's nodes are interpreted with. */
 export interface Interpretation {

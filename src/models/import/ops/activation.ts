@@ -21,7 +21,7 @@ import {
   tanh,
   where,
 } from "../../../primitives/index.ts";
-import { float, type ImportedNode, int, operand, string, unsupported } from "../importedNode.ts";
+import { float, type ImportedNode, int, operand, string, unsupported } from "./importedNode.ts";
 
 /** max(x, 0), with derivative 0 at 0 as in PyTorch. */
 export function Relu(node: ImportedNode): Value {

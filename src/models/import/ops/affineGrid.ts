@@ -1,7 +1,7 @@
 import { constant, type Value } from "../../../graph/index.ts";
 import { matmul, reshape, swapLastAxes } from "../../../primitives/index.ts";
 import { sizeOf } from "../../../tensors/index.ts";
-import { type ImportedNode, int, knownNumbers, operand, unsupported } from "../importedNode.ts";
+import { type ImportedNode, int, knownNumbers, operand, unsupported } from "./importedNode.ts";
 
 /**
  * The places of a regular grid under the affine maps theta, [n, 2, 3] or [n, 3, 4], for GridSample: -1 and 1 are the edges of an image (or,

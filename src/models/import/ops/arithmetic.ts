@@ -42,7 +42,7 @@ import {
   sqrt,
   sub,
 } from "../../../primitives/index.ts";
-import { bound, type ImportedNode, operand, outputShape } from "../importedNode.ts";
+import { bound, type ImportedNode, operand, outputShape } from "./importedNode.ts";
 
 /** a + b with broadcasting. */
 export function Add(node: ImportedNode): Value {

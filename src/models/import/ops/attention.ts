@@ -22,7 +22,7 @@ import {
   tanh,
   where,
 } from "../../../primitives/index.ts";
-import { float, type ImportedNode, int, operand, outputShape, unsupported } from "../importedNode.ts";
+import { float, type ImportedNode, int, operand, outputShape, unsupported } from "./importedNode.ts";
 
 /**
  * Scaled dot-product attention, `softmax(scale Q K' + mask) V`, of operands `[rows, heads, length, size]` or

@@ -1,7 +1,7 @@
 import type { Value } from "../../../graph/index.ts";
 import { fold, reshape } from "../../../primitives/index.ts";
 import { sizeOf } from "../../../tensors/index.ts";
-import { type ImportedNode, ints, knownNumbers, operand, unsupported } from "../importedNode.ts";
+import { type ImportedNode, ints, knownNumbers, operand, unsupported } from "./importedNode.ts";
 
 /** Blocks [n, c p, l] added to the places of an image [n, c, ...] from which they would be cut: the transpose of im2col. */
 export function Col2Im(node: ImportedNode): Value {

@@ -1,8 +1,8 @@
 import type { Value } from "../../../graph/index.ts";
 import { add, conv, convInputTranspose, reshape } from "../../../primitives/index.ts";
-import { floats, type ImportedNode, int, ints, operand, outputShape, string, unsupported } from "../importedNode.ts";
-import { activated } from "../namedActivation.ts";
-import { windowsOf } from "../windows.ts";
+import { floats, type ImportedNode, int, ints, operand, outputShape, string, unsupported } from "./importedNode.ts";
+import { activated } from "./namedActivation.ts";
+import { windowsOf } from "./windows.ts";
 
 /** Convolution over 1 to 3 spatial axes, and a bias for each output channel. */
 export function Conv(node: ImportedNode): Value {

@@ -1,7 +1,7 @@
 import type { Value } from "../../../graph/index.ts";
 import { matmul, permute, reduceSum, reshape, slice } from "../../../primitives/index.ts";
 import { sizeOf } from "../../../tensors/index.ts";
-import { type ImportedNode, operand, string } from "../importedNode.ts";
+import { type ImportedNode, operand, string } from "./importedNode.ts";
 
 /** A tensor with a letter for each axis. */
 interface Labelled {

@@ -14,7 +14,7 @@ import {
   sub,
   swapLastAxes,
 } from "../../../primitives/index.ts";
-import { type ImportedNode, int, knownNumbers, operand, unsupported } from "../importedNode.ts";
+import { type ImportedNode, int, knownNumbers, operand, unsupported } from "./importedNode.ts";
 
 /** Signals along the last axis; without an imaginary part they are real. */
 interface Signal {

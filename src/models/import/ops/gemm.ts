@@ -1,7 +1,7 @@
 import type { Value } from "../../../graph/index.ts";
 import { add, matmul, reshape, scale } from "../../../primitives/index.ts";
-import { float, type ImportedNode, int, operand, string, unsupported } from "../importedNode.ts";
-import { activated } from "../namedActivation.ts";
+import { float, type ImportedNode, int, operand, string, unsupported } from "./importedNode.ts";
+import { activated } from "./namedActivation.ts";
 
 /** alpha A' B' + beta C, with A and B transposed as the attributes say. */
 export function Gemm(node: ImportedNode): Value {

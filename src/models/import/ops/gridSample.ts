@@ -21,7 +21,7 @@ import {
   where,
 } from "../../../primitives/index.ts";
 import { sizeOf, valueNamed } from "../../../tensors/index.ts";
-import { type ImportedNode, int, operand, outputShape, string, unsupported } from "../importedNode.ts";
+import { type ImportedNode, int, operand, outputShape, string, unsupported } from "./importedNode.ts";
 
 /** Where one axis is read: a place that is a whole number (as a float), and how much it weighs. */
 interface Neighbour {

@@ -1,8 +1,8 @@
 import { constant, type Value } from "../../../graph/index.ts";
 import { broadcast, cast, permute, reshape, where } from "../../../primitives/index.ts";
 import { sizeOf } from "../../../tensors/index.ts";
-import { FLOAT_CODES } from "../discrete.ts";
-import { type ImportedNode, int, ints, operand, outputShape, string, unsupported } from "../importedNode.ts";
+import { FLOAT_CODES } from "../analysis/discrete.ts";
+import { type ImportedNode, int, ints, operand, outputShape, string, unsupported } from "./importedNode.ts";
 
 /** The input itself. */
 export function Identity(node: ImportedNode): Value {

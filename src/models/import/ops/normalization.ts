@@ -25,7 +25,7 @@ import {
   zeros,
 } from "../../../primitives/index.ts";
 import { sizeOf } from "../../../tensors/index.ts";
-import { float, type ImportedNode, int, ints, operand, unsupported } from "../importedNode.ts";
+import { float, type ImportedNode, int, ints, operand, unsupported } from "./importedNode.ts";
 import { safeRoot } from "./reduce.ts";
 
 /**

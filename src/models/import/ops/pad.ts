@@ -1,7 +1,7 @@
 import { normalizeAxis, scalar, type Value } from "../../../graph/index.ts";
 import { broadcast, concat, pad, reshape, reverse, slice } from "../../../primitives/index.ts";
 import { valueNamed } from "../../../tensors/index.ts";
-import { bound, type ImportedNode, knownNumbers, listed, operand, string, unsupported } from "../importedNode.ts";
+import { bound, type ImportedNode, knownNumbers, listed, operand, string, unsupported } from "./importedNode.ts";
 
 /** What stands before and after x along an axis. */
 type Margin = (x: Value, amount: { readonly axis: number; readonly before: number; readonly after: number }) => Value;

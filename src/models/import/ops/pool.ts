@@ -12,8 +12,8 @@ import {
   unfold,
   where,
 } from "../../../primitives/index.ts";
-import { type ImportedNode, int, ints, operand, outputShape, string, unsupported } from "../importedNode.ts";
-import { type NodeWindows, windowsOf } from "../windows.ts";
+import { type ImportedNode, int, ints, operand, outputShape, string, unsupported } from "./importedNode.ts";
+import { type NodeWindows, windowsOf } from "./windows.ts";
 
 /**
  * Maximum of every window. The derivative goes to the first of equal maxima, as in PyTorch. The positions of the maxima, the

@@ -18,8 +18,8 @@ import {
   where,
   zeros,
 } from "../../../primitives/index.ts";
-import { float, floats, type ImportedNode, int, operand, string } from "../importedNode.ts";
-import { activationNamed } from "../namedActivation.ts";
+import { float, floats, type ImportedNode, int, operand, string } from "./importedNode.ts";
+import { activationNamed } from "./namedActivation.ts";
 
 /** State of a cell for all rows: hidden `[rows, h]`, and what else it remembers. */
 type State = readonly Value[];

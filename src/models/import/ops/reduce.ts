@@ -22,7 +22,7 @@ import {
   withOnes,
 } from "../../../primitives/index.ts";
 import { sizeOf } from "../../../tensors/index.ts";
-import { type ImportedNode, int, listed, operand, outputShape } from "../importedNode.ts";
+import { type ImportedNode, int, listed, operand, outputShape } from "./importedNode.ts";
 
 /** Sum over axes. */
 export function ReduceSum(node: ImportedNode): Value {

@@ -12,8 +12,8 @@ import {
   outputShape,
   string,
   unsupported,
-} from "../importedNode.ts";
-import { type InterpolationOptions, interpolation } from "../interpolation.ts";
+} from "./importedNode.ts";
+import { type InterpolationOptions, interpolation } from "./interpolation.ts";
 
 /**
  * Interpolation along each axis whose size changes, nearest, linear or cubic: a product with a constant matrix, in whose rows the

@@ -21,7 +21,7 @@ import {
   where,
 } from "../../../primitives/index.ts";
 import { sizeOf, valueNamed } from "../../../tensors/index.ts";
-import { type ImportedNode, int, operand, string, unsupported } from "../importedNode.ts";
+import { type ImportedNode, int, operand, string, unsupported } from "./importedNode.ts";
 import { productAlong } from "./reduce.ts";
 
 /** A table `[places, width]`, and for each of m rows of updates `[m, width]` the place (int64 `[m]`) it is for. */

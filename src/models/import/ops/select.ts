@@ -17,7 +17,7 @@ import {
   where,
 } from "../../../primitives/index.ts";
 import { sizeOf } from "../../../tensors/index.ts";
-import { type ImportedNode, int, knownNumbers, listed, operand, outputShape, unsupported } from "../importedNode.ts";
+import { type ImportedNode, int, knownNumbers, listed, operand, outputShape, unsupported } from "./importedNode.ts";
 import { elementsAt } from "./scatter.ts";
 
 /** Tensors one after the other along an axis. */

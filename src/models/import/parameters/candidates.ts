@@ -1,7 +1,7 @@
 import type { FileNode } from "../../../onnx/index.ts";
 import { valueNamed } from "../../../tensors/index.ts";
-import { isDiscrete } from "../discrete.ts";
-import type { PreparedModel } from "../preparedModel.ts";
+import { isDiscrete } from "../analysis/discrete.ts";
+import type { PreparedModel } from "../prepared/preparedModel.ts";
 
 /** Positions of float operands that no derivative passes through: sizes, scales, ratios, conditions. */
 const WITHOUT_DERIVATIVE: Readonly<Record<string, readonly number[]>> = {

@@ -2,14 +2,14 @@ import { CurvatureError } from "../../../errors/index.ts";
 import { sizeOf, type Tensor } from "../../../tensors/index.ts";
 import { matches, type Pattern } from "../../matches.ts";
 import type { EvidenceKind, Parameter } from "../../model.ts";
-import type { PreparedModel, StoredConstant } from "../preparedModel.ts";
-import { undecidedNotices } from "../undecided.ts";
+import { undecidedNotices } from "../analysis/undecided.ts";
+import { exportedNames, rememberedName } from "../prepared/exporterMetadata.ts";
+import type { PreparedModel, StoredConstant } from "../prepared/preparedModel.ts";
 import { differentiableValues } from "./candidates.ts";
 import { choiceNotices, type Decided } from "./choiceNotices.ts";
 import { contentOf } from "./contents.ts";
 import type { Candidate, Evidence } from "./evidence.ts";
 import { evidenceOf } from "./evidenceOf.ts";
-import { exportedNames, rememberedName } from "./exporterMetadata.ts";
 import { type Usage, usagesOf } from "./usages.ts";
 
 /** A parameter together with the name of its tensor in the file. */

@@ -1,5 +1,5 @@
 import type { EvidenceKind } from "../../model.ts";
-import type { StoredConstant } from "../preparedModel.ts";
+import type { StoredConstant } from "../prepared/preparedModel.ts";
 import type { Content } from "./contents.ts";
 import type { Usage } from "./usages.ts";
 

@@ -1,9 +1,9 @@
-import { ruleOf } from "../operators.ts";
-import type { PreparedModel } from "../preparedModel.ts";
-import { reachedValues } from "../reach.ts";
-import { describe } from "../sortNodes.ts";
+import { reachedValues } from "../analysis/reach.ts";
+import { ruleOf } from "../ops/operators.ts";
+import type { ExportedNames } from "../prepared/exporterMetadata.ts";
+import type { PreparedModel } from "../prepared/preparedModel.ts";
+import { describe } from "../prepared/sortNodes.ts";
 import { type Candidate, type Evidence, isConstant } from "./evidence.ts";
-import type { ExportedNames } from "./exporterMetadata.ts";
 import { standardizingConstants } from "./inputScaling.ts";
 import { namingEvidence } from "./otherExporters.ts";
 import { plainEvidence } from "./plainEvidence.ts";

@@ -1,4 +1,4 @@
-import type { PreparedModel } from "../preparedModel.ts";
+import type { PreparedModel } from "../prepared/preparedModel.ts";
 import type { Candidate } from "./evidence.ts";
 
 /** Operators through which an input is still the input. */

@@ -1,4 +1,4 @@
-import type { PreparedModel } from "../preparedModel.ts";
+import type { PreparedModel } from "../prepared/preparedModel.ts";
 import { type Candidate, type Evidence, isConstant, isWeight } from "./evidence.ts";
 
 /** How an exporter names what it stores. */

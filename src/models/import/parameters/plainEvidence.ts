@@ -1,4 +1,4 @@
-import { describe } from "../sortNodes.ts";
+import { describe } from "../prepared/sortNodes.ts";
 import { type Candidate, type Evidence, isConstant, isWeight } from "./evidence.ts";
 import { isBufferName, isParameterName, isPowerIteration } from "./names.ts";
 import type { Usage } from "./usages.ts";

@@ -1,5 +1,5 @@
+import { type ExportedNames, operationOf, parametersOfCall } from "../prepared/exporterMetadata.ts";
 import { type Candidate, type Evidence, isConstant, isWeight } from "./evidence.ts";
-import { type ExportedNames, operationOf, parametersOfCall } from "./exporterMetadata.ts";
 
 /** Operations of PyTorch that move elements, by the stem of the name that they give their result. */
 const MOVES: ReadonlySet<string> = new Set(

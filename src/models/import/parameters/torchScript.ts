@@ -1,5 +1,5 @@
-import type { PreparedModel } from "../preparedModel.ts";
-import { describe } from "../sortNodes.ts";
+import type { PreparedModel } from "../prepared/preparedModel.ts";
+import { describe } from "../prepared/sortNodes.ts";
 import { type Candidate, type Evidence, isConstant, isWeight } from "./evidence.ts";
 import { isBufferName, isParameterName, isPowerIteration, moduleOf } from "./names.ts";
 import { relatedTensor } from "./relatedTensor.ts";

@@ -2,13 +2,13 @@ import { CurvatureError } from "../../../errors/index.ts";
 import { formatBytes } from "../../../files/index.ts";
 import { elementTypeOf, type FileNode } from "../../../onnx/index.ts";
 import { bytesOf, type Dtype, formatDims, MOST_AXES, sizeOf, type Tensor } from "../../../tensors/index.ts";
-import type { PreparedModel } from "../preparedModel.ts";
-import { neededNodes } from "../reach.ts";
-import { describe, readBy } from "../sortNodes.ts";
-import { staticValues } from "../statics.ts";
+import { neededNodes } from "../analysis/reach.ts";
+import { staticValues } from "../analysis/statics.ts";
+import { checkExecutions } from "../prepared/nodeCounts.ts";
+import type { PreparedModel } from "../prepared/preparedModel.ts";
+import { describe, readBy } from "../prepared/sortNodes.ts";
 import { inferredOutputs } from "./engineShapes.ts";
 import { type KnownNode, type KnownValue, MOST_FOLLOWED } from "./knownValue.ts";
-import { checkExecutions } from "./nodeCounts.ts";
 import { elementsByRule } from "./shapeArithmetic.ts";
 import { scratchElements, shapeByRule } from "./shapeRules.ts";
 

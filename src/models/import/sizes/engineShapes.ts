@@ -1,7 +1,7 @@
 import { openSession } from "#runtime";
 import { type FileNode, type ValueInfo, writeModel } from "../../../onnx/index.ts";
 import { arrayTypes, type Dtype, type Tensor } from "../../../tensors/index.ts";
-import type { PreparedModel } from "../preparedModel.ts";
+import type { PreparedModel } from "../prepared/preparedModel.ts";
 import type { KnownValue } from "./knownValue.ts";
 
 /** Types and shapes of a node's outputs, by name; a size that only data tell is undefined. */

@@ -1,0 +1,2 @@
+export { type Memoized, memoized } from "./memoized.ts";
+export { makeQueue } from "./queue.ts";

@@ -1,0 +1,175 @@
+import { CurvatureError } from "../../../errors/index.ts";
+import { formatBytes } from "../../../files/index.ts";
+import type { OnnxNode } from "../../../onnx/index.ts";
+import { type Tensor, valueNamed } from "../../../tensors/index.ts";
+
+import type { PreparedModel } from "./preparedModel.ts";
+
+/** Elements of a tensor that a file asks for out of a few numbers: as many in float32 as the memory limit allows. */
+function mostElements({ memoryLimit }: Pick<PreparedModel, "memoryLimit">): number {
+  return Math.max(Math.floor(memoryLimit / 4), 1);
+}
+
+/** Nodes with those that check sizes before them, and the constants these need. */
+export interface GuardedNodes {
+  readonly nodes: readonly OnnxNode[];
+  readonly constants: readonly { readonly name: string; readonly tensor: Tensor }[];
+}
+
+/** Where an operator reads how large its result is to be. */
+interface Sizes {
+  readonly position: number;
+  /** "sizes": their product is the number of elements; "factors": times that of the first operand; "margins": 1 + |x| each. */
+  readonly kind: "sizes" | "factors" | "margins";
+  /** Element type of these numbers; undefined where it is whatever the file has. */
+  readonly type?: "int64" | "float32";
+}
+
+/** Operators whose result can be far larger than their operands. */
+const SIZES: Readonly<Record<string, readonly Sizes[]>> = {
+  ConstantOfShape: [{ position: 0, kind: "sizes", type: "int64" }],
+  Expand: [{ position: 1, kind: "sizes", type: "int64" }],
+  OneHot: [{ position: 1, kind: "factors" }],
+  Pad: [{ position: 1, kind: "margins", type: "int64" }],
+  Resize: [
+    { position: 2, kind: "factors", type: "float32" },
+    { position: 3, kind: "sizes", type: "int64" },
+  ],
+  Tile: [{ position: 1, kind: "factors", type: "int64" }],
+  Upsample: [{ position: 1, kind: "factors", type: "float32" }],
+};
+
+const PREFIX = "curvature guard";
+
+/**
+ * Nodes that compute as before, except that those which would make a tensor beyond the memory limit out of a few numbers
+ * fail before they allocate it: their sizes pass through a Gather whose index is out of bounds where the product of the sizes is
+ * too large. Nothing runs twice for it; see `sizeError` for what comes out.
+ */
+export function guardSizes(nodes: readonly OnnxNode[], model: Pick<PreparedModel, "memoryLimit">): GuardedNodes {
+  const guarded: OnnxNode[] = [];
+  let number = 0;
+  for (const node of nodes) {
+    let current = node;
+    for (const { position, checks } of (node.domain ?? "") === "" ? checksOf(node) : []) {
+      const prefix = `${PREFIX} ${number++}`;
+      guarded.push(...checks(prefix));
+      current = { ...current, inputs: current.inputs.map((name, i) => (i === position ? `${prefix} checked` : name)) };
+    }
+    guarded.push(current);
+  }
+  return number === 0 ? { nodes, constants: [] } : { nodes: guarded, constants: constantsFor(mostElements(model)) };
+}
+
+/** The error of a run that a guard has ended, naming the node; undefined for other errors. */
+export function sizeError(
+  cause: unknown,
+  model: Pick<PreparedModel, "file" | "memoryLimit">,
+): CurvatureError | undefined {
+  const found =
+    cause instanceof Error ? new RegExp(`${PREFIX}: (.*?)(?: \\(\\d+\\))?'? Status Message`).exec(cause.message) : null;
+  if (found === null) return undefined;
+  const what = `${model.file}: ${found[1]} asks for more than ${mostElements(model)} elements`;
+  const limit = `more than the memory limit of ${formatBytes(model.memoryLimit)}`;
+  const remedy = "bind the sizes of the inputs, or raise memoryLimit (--memory-limit)";
+  return new CurvatureError("model", `${what}, ${limit}; ${remedy}`, { cause });
+}
+
+function checksOf(node: OnnxNode) {
+  const present = ({ position }: Sizes) => (node.inputs[position] ?? "") !== "";
+  const products = (valueNamed(SIZES, node.op) ?? []).filter(present).map((sizes) => ({
+    position: sizes.position,
+    checks: (prefix: string) => productCheck(node, prefix, sizes),
+  }));
+  const range = { position: 1, checks: (prefix: string) => rangeCheck(node, prefix) };
+  return node.op === "Range" ? [range] : products;
+}
+
+const constantsFor = (most: number): GuardedNodes["constants"] => [
+  { name: `${PREFIX} most`, tensor: { data: Float64Array.of(Math.log(most)), dims: [] } },
+  { name: `${PREFIX} outside`, tensor: { data: BigInt64Array.of(1n), dims: [] } },
+  { name: `${PREFIX} inside`, tensor: { data: BigInt64Array.of(0n), dims: [] } },
+  { name: `${PREFIX} int64`, tensor: { data: BigInt64Array.of(0n), dims: [1] } },
+  { name: `${PREFIX} float32`, tensor: { data: Float32Array.of(0), dims: [1] } },
+  { name: `${PREFIX} one`, tensor: { data: BigInt64Array.of(1n), dims: [1] } },
+  { name: `${PREFIX} unit`, tensor: { data: Float64Array.of(1), dims: [] } },
+];
+
+function make(
+  op: string,
+  inputs: readonly string[],
+  output: string,
+  attributes: OnnxNode["attributes"] = {},
+): OnnxNode {
+  return { op, inputs, outputs: [output], attributes };
+}
+
+function double(name: string, output: string): OnnxNode {
+  return make("Cast", [name], output, { to: { int: 11 } });
+}
+
+/** The sizes plus an element, 0, of a list, which is not there where the logarithms of the sizes add up to too much. */
+function productCheck(node: OnnxNode, prefix: string, { position, kind, type }: Sizes): OnnxNode[] {
+  const sizes = node.inputs[position];
+  const margins = [
+    make("Abs", [`${prefix} double`], `${prefix} magnitude`),
+    make("Add", [`${prefix} magnitude`, `${PREFIX} unit`], `${prefix} margin`),
+  ];
+  const own = [
+    double(sizes, `${prefix} double`),
+    ...(kind === "margins" ? margins : []),
+    make("Log", [`${prefix} ${kind === "margins" ? "margin" : "double"}`], `${prefix} logarithms`),
+    make("ReduceSum", [`${prefix} logarithms`], `${prefix} sum`, { keepdims: { int: 0 } }),
+  ];
+  const others = [
+    make("Size", [node.inputs[0]], `${prefix} size`),
+    double(`${prefix} size`, `${prefix} double size`),
+    make("Log", [`${prefix} double size`], `${prefix} logarithm`),
+    make("Add", [`${prefix} sum`, `${prefix} logarithm`], `${prefix} total`),
+  ];
+  const checks = kind === "factors" ? [...own, ...others] : own;
+  const index = indexFrom(`${prefix} ${kind === "factors" ? "total" : "sum"}`, prefix);
+  if (type === undefined) return [...checks, ...index, ...elementAt(node, sizes, prefix)];
+  return [
+    ...checks,
+    ...index,
+    named(node, make("Gather", [`${PREFIX} ${type}`, `${prefix} index`], `${prefix} nothing`, { axis: { int: 0 } })),
+    make("Add", [sizes, `${prefix} nothing`], `${prefix} checked`),
+  ];
+}
+
+function rangeCheck(node: OnnxNode, prefix: string): OnnxNode[] {
+  const [from, to, step] = node.inputs;
+  return [
+    double(from, `${prefix} from`),
+    double(to, `${prefix} to`),
+    double(step, `${prefix} step`),
+    make("Sub", [`${prefix} to`, `${prefix} from`], `${prefix} span`),
+    make("Div", [`${prefix} span`, `${prefix} step`], `${prefix} count`),
+    make("Log", [`${prefix} count`], `${prefix} logarithm`),
+    ...indexFrom(`${prefix} logarithm`, prefix),
+    ...elementAt(node, to, prefix),
+  ];
+}
+
+function indexFrom(logarithm: string, prefix: string): OnnxNode[] {
+  return [
+    make("Greater", [logarithm, `${PREFIX} most`], `${prefix} large`),
+    make("Where", [`${prefix} large`, `${PREFIX} outside`, `${PREFIX} inside`], `${prefix} index`),
+  ];
+}
+
+/** The number, of whatever type, as the element that the index names of a list of it alone. */
+function elementAt(node: OnnxNode, number: string, prefix: string): OnnxNode[] {
+  return [
+    make("Shape", [number], `${prefix} dims`),
+    make("Concat", [`${PREFIX} one`, `${prefix} dims`], `${prefix} listed`, { axis: { int: 0 } }),
+    make("Reshape", [number, `${prefix} listed`], `${prefix} list`),
+    named(node, make("Gather", [`${prefix} list`, `${prefix} index`], `${prefix} checked`, { axis: { int: 0 } })),
+  ];
+}
+
+/** The node that fails says for which one it does; quotes would end its name in the engine's message. */
+function named({ op, name = "", outputs }: OnnxNode, guard: OnnxNode): OnnxNode {
+  return { ...guard, name: `${PREFIX}: ${op} "${(name || outputs[0]).replaceAll("'", "")}"` };
+}

@@ -1,0 +1,130 @@
+import { CurvatureError } from "../../../errors/index.ts";
+import { type FileFunction, type FileNode, subgraphContents } from "../../../onnx/index.ts";
+import { describe } from "./sortNodes.ts";
+
+/** Nodes of a graph once loops and functions are written out; larger ones take minutes to compile. */
+const MOST_NODES = 100_000;
+
+/** Nodes that loops may run within the engine, all rounds together: some seconds. */
+const MOST_EXECUTIONS = 500_000;
+
+/** Nesting of functions that is followed. */
+const DEEPEST = 200;
+
+/**
+ * Checks how many nodes there will be when the bodies of local functions stand in place of their calls, calls within bodies included.
+ *
+ * @throws CurvatureError "unsupported" for more than 100,000
+ */
+export function checkCalls(nodes: readonly FileNode[], functions: readonly FileFunction[]): void {
+  if (functions.length === 0) return;
+  const byKey = new Map(functions.map((each) => [keyOf({ ...each, op: each.name }), each]));
+  const counts = new Map<FileFunction, number>();
+  const count = (list: readonly FileNode[], depth: number): number => {
+    let total = 0;
+    for (const node of list) {
+      const called = byKey.get(keyOf(node));
+      const inner = subgraphsOf(node);
+      total += called === undefined || depth > DEEPEST ? 1 : counted(called, depth + 1);
+      for (const graph of inner) total += count(graph.nodes, depth + 1);
+    }
+    return total;
+  };
+  const counted = (called: FileFunction, depth: number): number => {
+    const known = counts.get(called);
+    if (known !== undefined) return known;
+    // A function that calls itself is found when it is written out.
+    counts.set(called, 1);
+    const total = count(called.nodes, depth);
+    counts.set(called, total);
+    return total;
+  };
+  for (const node of nodes) {
+    const total = count([node], 0);
+    if (total <= MOST_NODES) continue;
+    throw new CurvatureError(
+      "unsupported",
+      `${describe(node)} is a function that stands for ${shownCount(total)} nodes with all that it calls, more than the ${MOST_NODES} that can be written out; export the model again without functions`,
+    );
+  }
+}
+
+/**
+ * Checks how many nodes a loop adds to a graph so far.
+ *
+ * @throws CurvatureError "unsupported" for more than 100,000 in all
+ */
+export function checkWrittenNodes(loop: FileNode, nodes: number): void {
+  if (nodes <= MOST_NODES) return;
+  throw new CurvatureError(
+    "unsupported",
+    `${describe(loop)}, written out with the loops before it, makes more than ${MOST_NODES} nodes; export the model without the loop`,
+  );
+}
+
+/**
+ * Checks how often a loop that is left to the engine runs its nodes: rounds times the rounds of the loops within.
+ *
+ * @throws CurvatureError "unsupported" for more than 500,000
+ */
+export async function checkExecutions(node: FileNode, numberOf: NumberOf): Promise<void> {
+  if (node.op !== "Loop") return;
+  const total = await executions(node, numberOf);
+  if (total > MOST_EXECUTIONS) throw tooMany(node, { total, most: MOST_EXECUTIONS });
+}
+
+/**
+ * Checks how many nodes a loop will be when it and the loops within stand written out, as far as their counts are known.
+ *
+ * @throws CurvatureError "unsupported" for more than 100,000
+ */
+export async function checkRoundsWithin(node: FileNode, numberOf: NumberOf): Promise<void> {
+  const total = await executions(node, numberOf);
+  if (total > MOST_NODES) throw tooMany(node, { total, most: MOST_NODES });
+}
+
+function tooMany(node: FileNode, { total, most }: { readonly total: number; readonly most: number }): CurvatureError {
+  return new CurvatureError(
+    "unsupported",
+    `${describe(node)} has ${shownCount(total)} nodes in all its rounds, with the loops within, more than the ${most} that are computed; export the model without the loop`,
+  );
+}
+
+/** The number that a value is known to be. */
+type NumberOf = (name: string) => number | undefined | Promise<number | undefined>;
+
+async function executions(node: FileNode, numberOf: NumberOf): Promise<number> {
+  let within = 0;
+  for (const { nodes, initializers } of subgraphsOf(node)) {
+    const numbers = new Map<string, number | undefined>();
+    for (const { name, dims, load } of initializers) {
+      if (dims.length === 0) numbers.set(name, Number((await load()).data[0]));
+    }
+    for (const inner of nodes) if (inner.op === "Constant") numbers.set(inner.outputs[0], constantNumber(inner));
+    const inside = async (name: string) => numbers.get(name) ?? (await numberOf(name));
+    for (const inner of nodes) within += await executions(inner, inside);
+  }
+  // Without a count that is known, the condition ends the loop.
+  const rounds = node.op === "Loop" ? ((await numberOf(node.inputs[0])) ?? 1) : 1;
+  return rounds >= Number.MAX_SAFE_INTEGER ? Math.max(within, 1) : rounds * Math.max(within, 1);
+}
+
+function constantNumber({ attributes: { value, value_int } }: FileNode): number | undefined {
+  if (value_int !== undefined && "int" in value_int) return value_int.int;
+  return value !== undefined && "tensor" in value ? Number(value.tensor.data[0]) : undefined;
+}
+
+function keyOf({ domain, op, overload }: Pick<FileNode, "domain" | "op" | "overload">): string {
+  return JSON.stringify([domain, op, overload]);
+}
+
+function subgraphsOf({ attributes }: FileNode) {
+  return Object.values(attributes).flatMap((value) => {
+    if ("graph" in value) return [subgraphContents(value.graph)];
+    return "graphs" in value ? value.graphs.map((each) => subgraphContents(each)) : [];
+  });
+}
+
+function shownCount(count: number): string {
+  return Number.isFinite(count) && count < 1e15 ? String(count) : `about ${count.toExponential(0)}`;
+}

@@ -1,0 +1,59 @@
+import { type OnnxNode, type ValueInfo, writeModel } from "../../../onnx/index.ts";
+import { engineName } from "../../../runtime/index.ts";
+import { dtypeOf, type Tensor } from "../../../tensors/index.ts";
+import { guardSizes } from "./guardSizes.ts";
+import type { PreparedModel } from "./preparedModel.ts";
+
+/** What to write of a prepared model. */
+export interface WriteRequest {
+  readonly inputs: readonly ValueInfo[];
+  readonly outputs: readonly ValueInfo[];
+  /** Nodes beyond the model's own. */
+  readonly extra?: readonly OnnxNode[];
+}
+
+/** A prepared model as ONNX bytes, in float32, pruned to what the outputs need. */
+export async function writePrepared(
+  model: PreparedModel,
+  { inputs, outputs, extra = [] }: WriteRequest,
+): Promise<Uint8Array> {
+  const needed = new Set(outputs.map(({ name }) => name));
+  const nodes: OnnxNode[] = [];
+  for (const node of [...model.nodes, ...extra].reverse()) {
+    if (!node.outputs.some((name) => needed.has(name))) continue;
+    nodes.push(node);
+    for (const name of node.inputs) needed.add(name);
+    for (const name of "captures" in node ? (node.captures as readonly string[]) : []) needed.add(name);
+  }
+  const ordered = nodes.reverse();
+  // `Where`, with which sizes are checked, came with operator set 9.
+  const guarded = (model.opsets[""] ?? 0) < 9 ? { nodes: ordered, constants: [] } : guardSizes(ordered, model);
+  const initializers: { name: string; tensor: Tensor }[] = [...guarded.constants];
+  for (const { name, load } of model.constants.values()) {
+    if (needed.has(name)) initializers.push({ name, tensor: single(await load()) });
+  }
+  const renamed = outputs.filter(({ name }) => engineName(name) !== name);
+  return writeModel({
+    producer: "onnx-curvature",
+    opsets: model.opsets,
+    functions: model.functions,
+    graph: {
+      name: "model",
+      nodes: [...guarded.nodes, ...renamed.map(renaming)],
+      inputs,
+      outputs: outputs.map((info) => ({ ...info, name: engineName(info.name) })),
+      initializers,
+    },
+  });
+}
+
+/** The tensor with doubles rounded to float32. */
+function single(tensor: Tensor): Tensor {
+  return dtypeOf(tensor) === "float64"
+    ? { data: Float32Array.from(tensor.data as Float64Array), dims: tensor.dims }
+    : tensor;
+}
+
+function renaming({ name }: ValueInfo): OnnxNode {
+  return { op: "Identity", inputs: [name], outputs: [engineName(name)], attributes: {} };
+}

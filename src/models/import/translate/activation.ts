@@ -1,0 +1,117 @@
+import { type FileNode, subgraphContents } from "../../../onnx/index.ts";
+import type { ModelOutput } from "../../model.ts";
+import { producersOf } from "../analysis/reach.ts";
+import type { PreparedModel } from "../prepared/preparedModel.ts";
+import { freshName, takenNames } from "../prepared/valueNames.ts";
+import { writtenActivation } from "./writtenActivation.ts";
+
+const ACTIVATIONS: ReadonlySet<string> = new Set(["Softmax", "LogSoftmax", "Sigmoid"]);
+
+/** Operators that pass on each number of their first operand, perhaps at another place. */
+const PASSED: ReadonlySet<string> = new Set([
+  "Identity",
+  "Cast",
+  "Flatten",
+  "Reshape",
+  "Squeeze",
+  "Transpose",
+  "Unsqueeze",
+]);
+
+/** The activation that ends an output, and the value before it. */
+export interface FinalActivation {
+  readonly operator: NonNullable<ModelOutput["activation"]>;
+  readonly before: string;
+  /** Present where several nodes compute the activation together. */
+  readonly written?: true;
+  /** What stands between the activation and the output, in order: operators that pass numbers on, means, branches that do either. */
+  readonly path: readonly FileNode[];
+}
+
+/**
+ * The final Softmax, LogSoftmax or Sigmoid of an output, if that is how it is computed, by one node or written out. A mean may follow, which passes on
+ * where it is one of a single number, as of a recurrent network's output at one step.
+ */
+export async function finalActivation(
+  model: Pick<PreparedModel, "nodes" | "constants">,
+  output: string,
+): Promise<FinalActivation | undefined> {
+  const { node, path } = trace(model.nodes, output);
+  if (node === undefined || node.domain !== "") return undefined;
+  if (ACTIVATIONS.has(node.op)) {
+    const { axis } = node.attributes;
+    // Over rows, it is not one of classes.
+    if (axis !== undefined && "int" in axis && axis.int === 0) return undefined;
+    return { operator: node.op as FinalActivation["operator"], before: node.inputs[0], path };
+  }
+  const written = await writtenActivation(model, node);
+  return written && { ...written, path, written: true };
+}
+
+/** From a value back to the node whose numbers it has: undefined where that is none of these nodes. */
+function trace(
+  nodes: readonly FileNode[],
+  from: string,
+): { readonly node: FileNode | undefined; readonly name: string; readonly path: readonly FileNode[] } {
+  const producers = producersOf(nodes);
+  const path: FileNode[] = [];
+  let name = from;
+  for (let node = producers.get(name); node !== undefined; node = producers.get(name)) {
+    const source = sourceOf(node, name);
+    // A damaged branch may go round in circles.
+    if (source === undefined || path.length > nodes.length) return { node, name, path: path.reverse() };
+    path.push(node);
+    name = source;
+  }
+  return { node: undefined, name, path: path.reverse() };
+}
+
+/** The value whose numbers a node passes on, whichever branch it takes. */
+function sourceOf(node: FileNode, output: string): string | undefined {
+  if (node.domain !== "") return undefined;
+  if (PASSED.has(node.op) || node.op === "ReduceMean") return node.inputs[0];
+  if (node.op !== "If") return undefined;
+  const sources = Object.values(node.attributes).map((attribute) => {
+    if (!("graph" in attribute)) return undefined;
+    const branch = subgraphContents(attribute.graph);
+    const { node: inner, name } = trace(branch.nodes, branch.outputs[node.outputs.indexOf(output)]?.name ?? "");
+    return inner === undefined ? name : undefined;
+  });
+  return sources.every((source) => source !== undefined && source === sources[0]) ? sources[0] : undefined;
+}
+
+/** A model whose outputs end before their activations. */
+export interface WithoutActivations {
+  readonly model: PreparedModel;
+  /** Names of the values that stand for the outputs. */
+  readonly ends: readonly string[];
+  /** Means that stand for what they are taken of, if that is a single number. */
+  readonly means: readonly { readonly node: FileNode; readonly output: string; readonly activation: FinalActivation }[];
+}
+
+/** The model whose outputs are those before their final activations, of the kinds `cut`, moved as the activations' results are. */
+export async function withoutActivations(
+  model: PreparedModel,
+  outputs: readonly string[],
+  cut: readonly string[],
+): Promise<WithoutActivations> {
+  const taken = takenNames(model);
+  const nodes = [...model.nodes];
+  const means: WithoutActivations["means"][number][] = [];
+  const activations = await Promise.all(outputs.map((output) => finalActivation(model, output)));
+  const ends = outputs.map((output, i) => {
+    const activation = activations[i];
+    if (activation === undefined || !cut.includes(activation.operator)) return output;
+    if (activation.path.some(({ op }) => op === "If")) return output;
+    return activation.path
+      .filter(({ op }) => op !== "Identity" && op !== "Cast")
+      .reduce((value, node) => {
+        const moved = freshName(`${node.outputs[0]} before ${activation.operator}`, taken);
+        const copy = { ...node, inputs: [value, ...node.inputs.slice(1)], outputs: [moved] };
+        nodes.push(copy);
+        if (node.op === "ReduceMean") means.push({ node: copy, output, activation });
+        return moved;
+      }, activation.before);
+  });
+  return { model: nodes.length === model.nodes.length ? model : { ...model, nodes }, ends, means };
+}

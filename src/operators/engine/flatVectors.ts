@@ -1,0 +1,124 @@
+import { unwrittenVector } from "#runtime";
+import { CurvatureError } from "../../errors/index.ts";
+import { addCompensated } from "../../linalg/vectors/vector.ts";
+import {
+  type Matrix,
+  type Precision,
+  sizeOf,
+  type Tensor,
+  toPrecision,
+  type Vector,
+  zeros,
+} from "../../tensors/index.ts";
+import type { RiskParameter } from "./risk.ts";
+
+/** Place of a value's entries in a flat vector. */
+export interface FlatRange {
+  readonly offset: number;
+  readonly size: number;
+}
+
+/** The places of values of these shapes, one after the other. */
+export function flatRanges(shapes: readonly (readonly number[])[]): FlatRange[] {
+  let offset = 0;
+  return shapes.map((shape) => {
+    const range = { offset, size: sizeOf(shape) };
+    offset += range.size;
+    return range;
+  });
+}
+
+/** Entries of a flat vector from `offset` on. */
+export interface FlatPart {
+  readonly offset: number;
+  readonly entries: Vector;
+}
+
+/** A sum of flat vectors. */
+export interface FlatSum {
+  /** Adds a vector that comes in parts, which together are all of it. */
+  add(parts: readonly FlatPart[]): void;
+  result(): Vector;
+}
+
+/**
+ * A sum of vectors of this length, as accurate as one in twice their precision: the first one becomes the sum, and what rounding takes from
+ * it is kept beside it, which needs no third array where the sum is rounded at the end.
+ */
+export function flatSum(length: number, dtype: Precision): FlatSum {
+  let sum: Vector | undefined;
+  let rest: Vector | undefined;
+  return {
+    add(parts) {
+      if (sum === undefined) {
+        sum = joinedParts(parts, length, dtype);
+        return;
+      }
+      rest ??= zeros(length, dtype);
+      for (const { offset, entries } of parts) {
+        const range = [offset, offset + entries.length] as const;
+        addCompensated(entries, { sum: sum.subarray(...range), rest: rest.subarray(...range) });
+      }
+    },
+    result: () => toPrecision(sum!, dtype),
+  };
+}
+
+function joinedParts(parts: readonly FlatPart[], length: number, dtype: Precision): Vector {
+  if (parts.length === 1) return parts[0].entries;
+  const vector = unwrittenVector(length, dtype);
+  for (const { offset, entries } of parts) vector.set(entries, offset);
+  return vector;
+}
+
+/**
+ * Checks the length of a vector that a user passed.
+ *
+ * @throws CurvatureError "shape"
+ */
+export function checkLength(vector: Vector, size: number): void {
+  checkVectorLength(vector, size, `the risk has ${size} parameter entries`);
+}
+
+/**
+ * Checks a vector of a product; `expected` says which length it should have.
+ *
+ * @throws CurvatureError "shape"
+ */
+export function checkVectorLength(vector: Vector, length: number, expected: string): void {
+  const isVector = vector instanceof Float32Array || vector instanceof Float64Array;
+  if (isVector && vector.length === length) return;
+  const got = isVector ? `a vector of ${vector.length}` : `${typeof vector}; pass a Float32Array or Float64Array`;
+  throw new CurvatureError("shape", `${expected}, got ${got}`);
+}
+
+/**
+ * Checks the columns that a user passed.
+ *
+ * @throws CurvatureError "shape"
+ */
+export function checkColumns(matrix: Matrix, size: number): void {
+  const { rows, columns, data } = matrix ?? {};
+  const isVector = data instanceof Float32Array || data instanceof Float64Array;
+  if (isVector && rows === size && data.length === rows * columns) return;
+  const entries = isVector ? data.length : "no";
+  throw new CurvatureError(
+    "shape",
+    `the risk has ${size} parameter entries, got a matrix of ${rows} rows and ${columns} columns with ${entries} numbers`,
+  );
+}
+
+/** The parts of a flat vector as feeds of the vectors that a matrix is multiplied with, views. */
+export function vectorFeeds(vector: Vector, parameters: readonly RiskParameter[]): { readonly [name: string]: Tensor } {
+  return Object.fromEntries(
+    parameters.map(({ dims, offset, size }, i) => [
+      vectorName(i),
+      { data: vector.subarray(offset, offset + size), dims },
+    ]),
+  );
+}
+
+/** Name of the part of the vector that belongs to a parameter, by the parameter's index in the risk. */
+export function vectorName(parameter: number): string {
+  return `v${parameter}`;
+}

@@ -1,0 +1,224 @@
+import { foldResiduals, type ResidualSplit, splitResiduals, vectorize } from "../../autodiff/index.ts";
+import { CurvatureError } from "../../errors/index.ts";
+import { dependents, input, shareCommonSubexpressions, topologicalOrder, type Value } from "../../graph/index.ts";
+import { reshape, slice } from "../../primitives/index.ts";
+import { compile, liveBytes, type NamedGraph, type Program, withForms } from "../../runtime/index.ts";
+import { formatDims, type Precision, sizeOf, type Vector } from "../../tensors/index.ts";
+import type { FedBatchGraph } from "./batchGraph.ts";
+import { type FlatOutput, flatOutput } from "./flatOutput.ts";
+import { flatRanges } from "./flatVectors.ts";
+import type { ResidualNeed } from "./residualCache.ts";
+import type { BatchProduct, Tensors } from "./risk.ts";
+
+/** What programs of a product depend on besides the shape of the batch. */
+export interface ProgramKind {
+  /** Values of each vector at once. */
+  readonly columns: number;
+  /** Whether there are further batches, whose flat vectors are added. */
+  readonly isTerm: boolean;
+  /** Whether this is the last batch, and smaller than the others. */
+  readonly isRest: boolean;
+}
+
+/** Compiled forms of one product for one batch shape; each is compiled when first needed. */
+export interface ProductPrograms {
+  /** Memory that the residuals of one batch take; undefined where the product has no vectors or needs none. */
+  readonly residualNeed: ResidualNeed | undefined;
+  /** How the programs give the product's flat vector, where it has one. */
+  readonly flat: FlatOutput | undefined;
+  /** Bytes of all values that depend on the vectors, and of the flat vector, for one column. */
+  readonly movingBytes: number;
+  /** Vectors and constants as the programs read them: several columns are put side by side. */
+  feeds(vectors: Tensors, constants: Tensors): Tensors;
+  /** The product's own outputs among those of a program, under their names. */
+  outputs(results: Tensors): Tensors;
+  /** Everything in one graph. */
+  whole(): Promise<Program>;
+  /** What depends on the batch alone: outputs are residuals by the names under which `linear` reads them. */
+  residual(): Promise<Program>;
+  /** What each product computes, given residuals. */
+  linear(): Promise<Program>;
+  release(): Promise<void>;
+}
+
+/** The names under which programs read what they are fed and give their outputs: no two kinds meet, whatever a product calls its values. */
+export const feedName = {
+  parameter: (name: string) => `parameter ${name}`,
+  input: (name: string) => `input ${name}`,
+  targets: "targets",
+  weights: "row weights",
+  scale: "scale",
+  vector: (name: string) => `vector ${name}`,
+  constant: (name: string) => `constant ${name}`,
+  output: (name: string) => `output ${name}`,
+} as const;
+
+/** Builds the graphs of a product; with `columns` above 1, vectors come as `allColumns` and outputs have a leading axis of that size. */
+export function productPrograms(
+  product: BatchProduct,
+  request: ProgramKind & {
+    readonly batch: FedBatchGraph;
+    readonly parameterNames: readonly string[];
+    readonly precision: Precision;
+    readonly threads?: number;
+    readonly memoryLimit?: number;
+  },
+): ProductPrograms {
+  const { batch, parameterNames, precision, columns, threads, memoryLimit, isTerm, isRest } = request;
+  const built = product.build(batch);
+  const vectors = Object.entries(built.vectors ?? {});
+  const shared = { ...batchInputs(batch, parameterNames), ...named(built.constants ?? {}, feedName.constant) };
+  const { outputs: namedOutputs = {}, flat: parts = [] } = built;
+  const names = Object.keys(namedOutputs);
+  const flat =
+    built.flat &&
+    flatOutput(
+      parts.map(({ shape }) => shape),
+      { columns, isTerm },
+    );
+  const variables = vectors.map(([, value]) => value);
+  const roots = prepared([...Object.values(namedOutputs), ...parts], { variables, precision });
+  // Split before columns are put side by side: residuals are kept for any number of columns.
+  const split = vectors.length === 0 ? undefined : splitResiduals(roots, variables);
+  const residualNames = split?.residuals.map((_, i) => `residual ${i}`) ?? [];
+  const engine = {
+    precision,
+    ...(threads !== undefined && { threads }),
+    ...(memoryLimit !== undefined && { memoryLimit }),
+  };
+  const program = lazily((graph: NamedGraph, isRepeated: boolean) =>
+    compile(graph, { ...engine, optimized: isRepeated && !isRest }),
+  );
+  const zip = (values: readonly Value[] = []) => Object.fromEntries(residualNames.map((name, i) => [name, values[i]]));
+  const bytes = precision === "float64" ? 8 : 4;
+  const size = (values: Iterable<Value>) =>
+    [...values].reduce((sum, { shape, type }) => sum + sizeOf(shape) * elementBytes(type, bytes), 0);
+  const graph = (values: readonly Value[], kept: { readonly [name: string]: Value }): NamedGraph => {
+    const { outputs, inputs } = withColumns(values, vectors, columns);
+    return {
+      inputs: { ...shared, ...inputs, ...kept },
+      outputs: {
+        ...Object.fromEntries(names.map((name, i) => [feedName.output(name), outputs[i]])),
+        ...flat?.outputs(outputs.slice(names.length)),
+      },
+    };
+  };
+  return {
+    residualNeed: split && needOf(split, { bytes: size(split.residuals), precision }),
+    flat,
+    feeds: (given, constants) => ({
+      ...named(constants, feedName.constant),
+      ...(columns === 1 ? named(given, feedName.vector) : columnFeeds(given, vectors, columns)),
+    }),
+    outputs: (results) => Object.fromEntries(names.map((name) => [name, results[feedName.output(name)]])),
+    movingBytes: size(dependents(topologicalOrder(roots), variables)) + size(parts),
+    whole: () => program("whole", () => graph(roots, {})),
+    // Once a batch.
+    residual: () => program("residual", () => ({ inputs: shared, outputs: zip(split?.residuals) }), false),
+    linear: () => program("linear", () => graph(split?.outputs ?? roots, zip(split?.inputs))),
+    release: program.release,
+  };
+}
+
+function needOf(
+  { residuals, outputs }: ResidualSplit,
+  { bytes, precision }: { readonly bytes: number; readonly precision: Precision },
+): ResidualNeed | undefined {
+  if (residuals.length === 0) return undefined;
+  // Of one column: which residuals are kept may not depend on how many columns come first.
+  return { bytes, working: Math.max(liveBytes(residuals, precision).bytes, liveBytes(outputs, precision).bytes) };
+}
+
+/**
+ * The outputs in the form in which they are run, so that what a form computes from the batch or the parameters alone is a
+ * residual too, with factors that do not depend on the vectors gathered.
+ */
+function prepared(
+  outputs: readonly Value[],
+  { variables, precision }: { readonly variables: readonly Value[]; readonly precision: Precision },
+): Value[] {
+  const shared = withForms(outputs, precision);
+  return variables.length === 0 ? shared : shareCommonSubexpressions(foldResiduals(shared, variables));
+}
+
+function batchInputs(batch: FedBatchGraph, parameterNames: readonly string[]): { readonly [name: string]: Value } {
+  const inputs: Record<string, Value> = { [feedName.targets]: batch.targets, [feedName.scale]: batch.scale };
+  batch.allParameters.forEach((value, i) => {
+    inputs[feedName.parameter(parameterNames[i])] = value;
+  });
+  for (const [name, value] of Object.entries(batch.inputs)) inputs[feedName.input(name)] = value;
+  if (batch.rowWeights !== undefined) inputs[feedName.weights] = batch.rowWeights;
+  return inputs;
+}
+
+/** Name of the feed that holds several columns of all vectors: [columns, entries], the vectors one after the other in each row. */
+export const allColumns = "all columns";
+
+function withColumns(
+  outputs: readonly Value[],
+  vectors: readonly (readonly [string, Value])[],
+  columns: number,
+): { readonly outputs: readonly Value[]; readonly inputs: { readonly [name: string]: Value } } {
+  if (columns === 1) return { outputs, inputs: named(Object.fromEntries(vectors), feedName.vector) };
+  const variables = vectors.map(([, value]) => value);
+  const ranges = flatRanges(variables.map(({ shape }) => shape));
+  const all = input(allColumns, [columns, ranges.reduce((sum, { size }) => sum + size, 0)]);
+  const replacements = variables.map(({ shape }, i) => {
+    const { offset, size } = ranges[i];
+    return reshape(slice(all, { axis: 1, start: offset, limit: offset + size }), [columns, ...shape]);
+  });
+  return { outputs: vectorize(outputs, variables, { replacements, size: columns }), inputs: { [allColumns]: all } };
+}
+
+/** Vectors with a leading axis of `columns` as one tensor [columns, entries], unless they come as that. */
+function columnFeeds(given: Tensors, vectors: readonly (readonly [string, Value])[], columns: number): Tensors {
+  if (Object.hasOwn(given, allColumns)) return given;
+  const sizes = vectors.map(([, { shape }]) => sizeOf(shape));
+  const entries = sizes.reduce((sum, size) => sum + size, 0);
+  const data = new Float64Array(columns * entries);
+  let offset = 0;
+  vectors.forEach(([name, { shape }], i) => {
+    const size = sizes[i];
+    const tensor = given[name];
+    if (tensor === undefined || tensor.data.length !== columns * size) {
+      const got = tensor === undefined ? "nothing" : formatDims(tensor.dims);
+      throw new CurvatureError(
+        "shape",
+        `vector "${name}" of ${columns} columns must have shape ${formatDims([columns, ...shape])}, got ${got}`,
+      );
+    }
+    const values = tensor.data as Vector;
+    for (let k = 0; k < columns; k++) data.set(values.subarray(k * size, (k + 1) * size), k * entries + offset);
+    offset += size;
+  });
+  return { [allColumns]: { data, dims: [columns, entries] } };
+}
+
+function named<T>(values: { readonly [name: string]: T }, rename: (name: string) => string): { [name: string]: T } {
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [rename(name), value]));
+}
+
+function elementBytes(type: string, floatBytes: number): number {
+  if (type === "float") return floatBytes;
+  return type === "bool" ? 1 : 8;
+}
+
+/** Compiles a graph once by name; a failed compilation is forgotten. */
+function lazily(make: (graph: NamedGraph, isRepeated: boolean) => Promise<Program>) {
+  const made = new Map<string, Promise<Program>>();
+  const get = (name: string, graph: () => NamedGraph, isRepeated = true): Promise<Program> => {
+    let program = made.get(name);
+    if (program === undefined) {
+      program = make(graph(), isRepeated);
+      made.set(name, program);
+      program.catch(() => made.delete(name));
+    }
+    return program;
+  };
+  return Object.assign(get, {
+    async release() {
+      for (const program of made.values()) await (await program).release();
+      made.clear();
+    },
+  });
+}

@@ -1,0 +1,218 @@
+import type { Data } from "../../data/index.ts";
+import type { Value } from "../../graph/index.ts";
+import type { RunOptions } from "../../linalg/operator/operator.ts";
+import type { Arithmetic } from "../../linalg/vectors/arithmetic.ts";
+import type { Loss, TermLayout } from "../../losses/index.ts";
+import type { GraphStep, Model, Parameter } from "../../models/index.ts";
+import type { Precision, Tensor, Vector } from "../../tensors/index.ts";
+
+/** A parameter that is differentiated, with its place in flat vectors. */
+export interface RiskParameter extends Omit<Parameter, "data"> {
+  /** Index of its first entry in a flat vector; entries follow row-major. */
+  readonly offset: number;
+  readonly size: number;
+}
+
+/**
+ * Settings that the bits of products depend on, besides model, data and vector: a run that is resumed or repeated to the same bits needs the same.
+ * Plain data, for `stateStore` and records.
+ */
+export interface RiskSettings {
+  readonly [name: string]: number | string;
+  readonly dtype: Precision;
+  /** Rows of a batch. */
+  readonly batchSize: number;
+  /** Bytes that kept residuals may take with the values beside them. */
+  readonly cache: number;
+  /** Threads within one operation; "all" where the engine chooses. */
+  readonly threads: number | "all";
+}
+
+/**
+ * Part of a data set that is spread over several risks, on one machine or many. Every additive quantity (loss, gradient, products with all
+ * matrices, traces) summed over the shards is that of the whole data set.
+ */
+export interface Shard {
+  /** Denominator of the loss for the whole data set, positive: see the loss for what it counts. 1 for the reduction "sum". */
+  readonly denominator: number;
+  /** Rows of the whole data set. */
+  readonly rows: number;
+  /** Index in the whole data set of the first row here. Sampled labels are drawn by it. */
+  readonly firstRow: number;
+}
+
+/**
+ * The objective L(theta) = c sum over loss terms of a model on a data set, as a function of the chosen parameters theta. It
+ * owns compiled graphs and kept residuals: call `dispose` (or use `await using`) when done.
+ */
+export interface Risk {
+  readonly model: Model;
+  readonly lossFunction: Loss;
+  readonly data: Data;
+  readonly dtype: Precision;
+  /** What the bits of products depend on, as it was given or chosen. */
+  readonly settings: RiskSettings;
+  /** Chosen parameters in the order of the model. */
+  readonly parameters: readonly RiskParameter[];
+  /** Number of entries of all chosen parameters. */
+  readonly size: number;
+  /** Rows of the data set. */
+  readonly rows: number;
+  /** Factor c of the sum over terms: 1 / shard.denominator. */
+  readonly scale: number;
+  /** Place of these rows in the whole data set; the whole itself where no shard was given. */
+  readonly shard: Shard;
+  /** How outputs are cut into loss terms. */
+  readonly layout: TermLayout;
+  /** Whether rows may influence one another, so that the loss is a function of the rows of a batch together. */
+  readonly coupledRows: boolean;
+  /** What was done to model or data that a reader of results should know. */
+  readonly notices: readonly string[];
+  /** Value of L. One forward pass. */
+  loss(options?: RunOptions): Promise<number>;
+  /** Gradient of L in the chosen parameters, [size]. One forward and backward pass. */
+  gradient(options?: RunOptions): Promise<Vector>;
+  /** The chosen parameters themselves, [size]; a copy. */
+  theta(): Vector;
+  /** A flat vector [size] cut into the parameters' shapes, by name; views. */
+  split(vector: Vector): { readonly [name: string]: Tensor };
+  /** The flat vector of tensors by parameter name; parameters that are not given are zero. */
+  join(tensors: { readonly [name: string]: Tensor }): Vector;
+  /**
+   * The same objective at other parameters: shares the compiled graphs and the queue of this risk, keeps residuals of its own. Costs one copy
+   * of `theta` and no pass over the data. It ends with this risk, or alone by its own `dispose`. `model` keeps the weights of the file.
+   *
+   * @param theta [size], copied
+   * @throws CurvatureError "shape" for another length, "argument" for entries that are not finite
+   */
+  at(theta: Vector): Risk;
+  /**
+   * The same model, loss and parameters on other rows: a validation set, one row, another shard. Shares compiled graphs for batches of the
+   * same shape. Costs the checks of `empiricalRisk` on the new data. It ends with this risk, or alone by its own `dispose`.
+   *
+   * @throws CurvatureError "data" for rows that do not fit model or loss, "argument" for a shard that does not hold these rows
+   */
+  on(data: Data, options?: { readonly shard?: Shard }): Promise<Risk>;
+  /**
+   * Frees residuals and, for the risk that `empiricalRisk` made, the compiled graphs. A pass over the data that still runs is finished first;
+   * later ones throw, also those of risks made from this one by `at` and `on`.
+   */
+  dispose(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+  /** For the curvature matrices: evaluates graphs batch by batch. */
+  readonly engine: RiskEngine;
+}
+
+/** One batch of the objective as values: what a curvature matrix is written with. */
+export interface BatchGraph {
+  /** Rows of the batch. */
+  readonly rows: number;
+  readonly parameters: readonly Value[];
+  /** Model inputs by name. */
+  readonly inputs: { readonly [name: string]: Value };
+  /** The output as the model gives it. */
+  readonly output: Value;
+  /** The output as loss terms, [T, C]. */
+  readonly f: Value;
+  /** Targets of the terms. */
+  readonly y: Value;
+  /** Weight of each term, [T]; undefined if all are one. */
+  readonly weights: Value | undefined;
+  /** Factor c of the sum over terms, of shape []. */
+  readonly scale: Value;
+  readonly loss: Loss;
+  readonly layout: TermLayout;
+  /** What the nodes of the model's file give, to name them in messages; absent where there is no file, or where its rows are stacked. */
+  readonly steps?: readonly GraphStep[];
+}
+
+/**
+ * A quantity that is computed batch by batch. The object itself is its identity: programs compiled for it serve every risk that shares them,
+ * so make it once and keep it.
+ */
+export interface BatchProduct {
+  /** The quantity on a batch of one shape; called once for each shape and number of columns. */
+  build(batch: BatchGraph): BuiltProduct;
+}
+
+/** A quantity on one batch, as values. */
+export interface BuiltProduct {
+  /** Further inputs, which change from call to call. What does not depend on them is computed once and kept. */
+  readonly vectors?: { readonly [name: string]: Value };
+  /** Further inputs that belong to the batch, given by `PassOptions.constants`. */
+  readonly constants?: { readonly [name: string]: Value };
+  /** Outputs by name, for `run`, `total` and `batches`. */
+  readonly outputs?: { readonly [name: string]: Value };
+  /** One value a parameter, of its shape; `RiskEngine.sum` sums them over the batches as one flat vector. */
+  readonly flat?: readonly Value[];
+}
+
+/** A batch while it is evaluated. */
+export interface EvaluatedBatch {
+  readonly index: number;
+  /** Index of its first row in the data of the risk. */
+  readonly start: number;
+  readonly rows: number;
+}
+
+/** Numbers of a product that belong to the batch. The object is their identity: residuals computed with others are kept apart. */
+export interface BatchConstants {
+  /** The numbers for a batch, by name. */
+  of(batch: EvaluatedBatch): Tensors;
+}
+
+/** Tensors by name. */
+export type Tensors = { readonly [name: string]: Tensor };
+
+/** Options of one pass over the data. */
+export interface PassOptions {
+  /** The product's vectors for a batch. */
+  readonly feed?: (batch: EvaluatedBatch) => Tensors | Promise<Tensors>;
+  /** The product's constants. */
+  readonly constants?: BatchConstants;
+  /** Values of each vector that are computed at once, 1 by default. Vectors and outputs then have a leading axis of that size. */
+  readonly columns?: number;
+  readonly options?: RunOptions;
+}
+
+/** Outputs of a product on one batch. */
+export interface BatchOutputs {
+  readonly batch: EvaluatedBatch;
+  readonly outputs: Tensors;
+}
+
+/** Evaluates products over the data set. */
+export interface RiskEngine {
+  /**
+   * Runs a product on every batch in order; `collect` gets the outputs of each.
+   *
+   * @throws CurvatureError "aborted" when the signal fires, "argument" once the risk is disposed of
+   */
+  run(
+    product: BatchProduct,
+    call: PassOptions & { readonly collect: (outputs: Tensors, batch: EvaluatedBatch) => void },
+  ): Promise<void>;
+  /**
+   * The outputs of a product batch by batch, each computed when it is asked for. Other products may run in between.
+   *
+   * @throws as `run`
+   */
+  batches(product: BatchProduct, call?: PassOptions): AsyncGenerator<BatchOutputs, void, void>;
+  /**
+   * The sums over batches of a product's outputs, which must be floats of a shape that is the same in every batch. Summed and returned in
+   * float64, with compensation where the outputs are float64.
+   *
+   * @throws as `run`; "shape" for outputs whose shape depends on the batch, "unsupported" for outputs that are not floats
+   */
+  total(product: BatchProduct, call?: PassOptions): Promise<Tensors>;
+  /**
+   * The sum over batches of a product's flat vector, [size], column after column; as accurate as in twice its precision.
+   *
+   * @throws as `run`
+   */
+  sum(product: BatchProduct, call?: PassOptions): Promise<Vector>;
+  /** Arithmetic on bases of parameter vectors, where the engine has a faster one than loops. */
+  readonly arithmetic?: Arithmetic;
+  /** Largest number of columns at once whose intermediate values fit the memory set aside for them. */
+  columnsAtOnce(product: BatchProduct): Promise<number>;
+}

@@ -1,0 +1,19 @@
+import type { Loss } from "../../losses/index.ts";
+import type { Model } from "../../models/index.ts";
+import type { Precision } from "../../tensors/index.ts";
+import type { RiskParameter, RiskSettings } from "./risk.ts";
+import type { SharedEngine } from "./riskEngine.ts";
+
+/** What a risk has in common with all that are made from it. */
+export interface RiskFamily {
+  readonly model: Model;
+  readonly loss: Loss;
+  readonly dtype: Precision;
+  readonly outputs: readonly string[];
+  readonly parameters: readonly RiskParameter[];
+  readonly engine: SharedEngine;
+  readonly cache: number;
+  readonly threads: RiskSettings["threads"];
+  /** Whether rows may influence one another: all of them are then one batch, or each group that the file computes at once. */
+  readonly coupledRows: boolean;
+}
