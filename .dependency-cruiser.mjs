@@ -72,8 +72,9 @@ export const rooms = {
     translate: ["ops", "sizes", "analysis", "prepared"],
   },
   operators: {
-    engine: [],
-    products: ["engine"],
+    layers: [],
+    engine: ["layers"],
+    products: ["engine", "layers"],
     checks: ["products", "engine"],
     views: ["checks", "products", "engine"],
   },

@@ -12,7 +12,7 @@ export {
   type ReportedMatrix,
   version,
 } from "./applications/index.ts";
-export { jvp, linearize, transpose, vectorize, vjp } from "./autodiff/index.ts";
+export { jvp, linearize, pullback, transpose, vectorize, vjp } from "./autodiff/index.ts";
 export {
   type ArraysOptions,
   type AsyncDataOptions,
@@ -101,13 +101,18 @@ export {
   type SuggestedLoss,
 } from "./models/index.ts";
 export {
+  type AffineLayer,
   type BatchConstants,
   type BatchGraph,
+  type BatchLayer,
+  type BatchLayers,
   type BatchOutputs,
   type BatchProduct,
   type BuiltProduct,
+  type ConvolutionLayer,
   type CurvatureDefinition,
   curvatureMatrix,
+  type EmbeddingLayer,
   type EmpiricalRiskOptions,
   type EvaluatedBatch,
   type ExportedModel,
@@ -128,6 +133,9 @@ export {
   inputHessian,
   inputJacobian,
   jacobian,
+  type LayeredBatchGraph,
+  type LayerParameter,
+  type LinearLayer,
   type PassOptions,
   type Risk,
   type RiskEngine,

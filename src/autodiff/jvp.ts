@@ -1,11 +1,12 @@
 import { CurvatureError } from "../errors/index.ts";
 import { dependents, sameShape, topologicalOrder, type Value, withOrigin } from "../graph/index.ts";
+import { add } from "../primitives/index.ts";
 import { formatDims } from "../tensors/index.ts";
 
 /**
  * Forward mode: tangents of the outputs for tangents of the variables, `null` for an output that does not depend on them
  * (or only through integers and booleans). Any values can be variables, not only inputs; two variables on one path are
- * held independent, so a later one is not moved by an earlier one.
+ * held independent, so a later one is not moved by an earlier one, unless tangents are `additive`.
  *
  * @throws CurvatureError "unsupported" where an operation on the way has no derivative rule, "shape" for tangents of another
  *   shape than their variable
@@ -14,7 +15,9 @@ export function jvp(
   outputs: readonly Value[],
   variables: readonly Value[],
   tangents: readonly (Value | null)[],
+  { additive = false }: JvpOptions = {},
 ): (Value | null)[] {
+  const own = new Map<Value, Value | null>(variables.map((variable, i) => [variable, tangents[i]]));
   const known = new Map<Value, Value | null>();
   variables.forEach((variable, i) => {
     const tangent = tangents[i];
@@ -24,12 +27,23 @@ export function jvp(
         `jvp: a variable of shape ${formatDims(variable.shape)} needs a tangent of that shape, got ${formatDims(tangent.shape)}`,
       );
     }
-    known.set(variable, tangent);
+    if (!additive) known.set(variable, tangent);
   });
-  const order = topologicalOrder(outputs, new Set(variables));
+  const order = topologicalOrder(outputs, new Set(additive ? [] : variables));
   const moving = dependents(order, variables);
-  for (const value of order) if (moving.has(value) && !known.has(value)) known.set(value, tangentOf(value, known));
+  for (const value of order) {
+    if (!moving.has(value) || known.has(value)) continue;
+    const added = own.get(value) ?? null;
+    const carried = tangentOf(value, known);
+    known.set(value, added && carried ? add(carried, added) : (carried ?? added));
+  }
   return outputs.map((output) => known.get(output) ?? null);
+}
+
+/** How tangents are meant. */
+export interface JvpOptions {
+  /** True where the tangent of a variable is added to the one that it has by other variables. Default false. */
+  readonly additive?: boolean;
 }
 
 function tangentOf(value: Value, known: ReadonlyMap<Value, Value | null>): Value | null {

@@ -35,6 +35,15 @@ export interface Primitive<P = unknown> {
   readonly recompute?: boolean;
   /** True where the order of the operands does not matter. */
   readonly commutative?: boolean;
+  /** True where each element of the result is an element of the only float operand, none of them twice. */
+  readonly moves?: boolean;
+  /** How the operation is affine in an operand, for those that layers of networks are made of. */
+  affine?(node: Value<P>): AffineForm | undefined;
+  /**
+   * For each operand and each of its axes, the axis of the result that it becomes; null where it becomes none, because elements along it are
+   * added up or mixed. Left out where operands broadcast, and where axes of equal size stay where they are.
+   */
+  axes?(node: Value<P>): readonly (readonly (number | null)[])[];
   /** True where operands broadcast, and an element of the result depends on one element of each. */
   readonly elementwise?: boolean;
   /** True where each element of the result is a sum of elements of the float operands: moved, repeated, left out or added. */
@@ -96,6 +105,28 @@ export interface Primitive<P = unknown> {
   format?(params: P): string;
   /** String that is equal for parameters that mean the same; default: as JSON. */
   key?(params: P): string;
+}
+
+/**
+ * An operation that is affine in each operand while the others are held: a product of matrices (with the operands that enter it
+ * transposed), a convolution of operand 0 with weights [O, C / groups, ...kernel] or its transpose, rows of a table (operand 0, along its first
+ * axis) by indices, a product or a sum of elements.
+ */
+export type AffineForm =
+  | { readonly kind: "product"; readonly transposed: readonly [boolean, boolean] }
+  | { readonly kind: "convolution"; readonly transposed: boolean; readonly geometry: ConvolutionGeometry }
+  | { readonly kind: "table" }
+  | { readonly kind: "scale" }
+  | { readonly kind: "shift" };
+
+/** Settings of a convolution; one number a spatial axis. */
+export interface ConvolutionGeometry {
+  readonly kernel: readonly number[];
+  readonly strides: readonly number[];
+  readonly dilations: readonly number[];
+  readonly padsBefore: readonly number[];
+  readonly padsAfter: readonly number[];
+  readonly groups: number;
 }
 
 /** A value already written, by name. */

@@ -1,5 +1,5 @@
 import { CurvatureError, checkObject } from "../errors/index.ts";
-import { input, type Value } from "../graph/index.ts";
+import { input, type Value, withOperationsApart } from "../graph/index.ts";
 import { compile } from "../runtime/index.ts";
 import { sizeOf, type Tensor } from "../tensors/index.ts";
 import type { GraphRequest, Model, ModelGraph, ModelInput, Parameter } from "./model.ts";
@@ -52,8 +52,12 @@ export function functionModel(options: FunctionModelOptions): Model {
         input(key, shapes[key], dtype.startsWith("float") ? "float" : (dtype as "int64")),
       ]),
     );
-    const result = apply(Object.fromEntries(declared.map(({ name: key }, i) => [key, free[i]])), given);
-    return { parameters: free, inputs: given, outputs: isValue(result) ? { output: result } : result };
+    const outputs = () => {
+      const result = apply(Object.fromEntries(declared.map(({ name: key }, i) => [key, free[i]])), given);
+      return isValue(result) ? { output: result } : result;
+    };
+    const operationsApart = () => withOperationsApart(outputs);
+    return { parameters: free, inputs: given, outputs: outputs(), operationsApart };
   };
   const probe = build(
     Object.fromEntries(modelInputs.map(({ name: key, dims }) => [key, [1, ...(dims.slice(1) as number[])]])),

@@ -60,6 +60,11 @@ export interface ModelGraph {
   readonly outputs: { readonly [name: string]: Value };
   /** What the nodes of the file give, in an order in which each comes after what it reads; absent where there is no file. */
   readonly steps?: readonly GraphStep[];
+  /**
+   * The outputs once more, of the same parameters and inputs, with operations kept apart: no rewrite has moved a parameter from the place where
+   * the model has it. Absent where there is no other form than this one.
+   */
+  readonly operationsApart?: () => ModelGraph["outputs"];
   /** Whether floats in it are computed from the sizes of inputs, as the factor of a mean over rows is; absent where that is not known. */
   readonly countsSizes?: boolean;
 }

@@ -11,6 +11,7 @@ export type {
   BatchProduct,
   BuiltProduct,
   EvaluatedBatch,
+  LayeredBatchGraph,
   PassOptions,
   Risk,
   RiskEngine,
@@ -19,6 +20,15 @@ export type {
   Shard,
   Tensors,
 } from "./engine/risk.ts";
+export type {
+  AffineLayer,
+  BatchLayer,
+  BatchLayers,
+  ConvolutionLayer,
+  EmbeddingLayer,
+  LayerParameter,
+  LinearLayer,
+} from "./layers/batchLayer.ts";
 export { type ExportedModel, type ExportedProduct, type ExportOptions, exportProduct } from "./exportProduct.ts";
 export { type FisherOptions, fisher } from "./fisher.ts";
 export { ggn } from "./ggn.ts";
@@ -28,3 +38,4 @@ export { hessian } from "./hessian.ts";
 export { type InputOptions, inputGradient, inputHessian, inputJacobian } from "./inputDerivatives.ts";
 export { jacobian } from "./jacobian.ts";
 export { type CurvatureDefinition, curvatureMatrix } from "./products/curvatureMatrix.ts";
+export { scaledLoss, summedLoss } from "./products/lossAndGradient.ts";

@@ -1,6 +1,7 @@
 import {
   type Addend,
   apply,
+  areOperationsApart,
   type Lowering,
   normalizeAxis,
   type Primitive,
@@ -31,6 +32,7 @@ const addPrimitive: Primitive<Nothing> = {
   name: "add",
   commutative: true,
   ...elementwise("add", ([a, b]) => add(a, b)),
+  affine: () => ({ kind: "shift" }),
   simplify(inputs, _, { shape }) {
     const [a, b] = inputs;
     const sum = folded(inputs, (x, y) => x + y);
@@ -73,7 +75,8 @@ function sumInside(reshaped: Value, addend: Value): Value | undefined {
 /** (x + r) + s for rows of numbers r and s, which every row of x gets, as x + (r + s). */
 function rowsTogether(sum: Value, row: Value): Value | undefined {
   const inner = reshapedFrom(sum) ?? sum;
-  if (inner.primitive !== (addPrimitive as Primitive) || row.shape.length !== 1) return undefined;
+  if (inner.primitive !== (addPrimitive as Primitive) || row.shape.length !== 1 || areOperationsApart())
+    return undefined;
   const [a, b] = inner.inputs;
   const [x, first] = sameShape(b.shape, row.shape) ? [a, b] : [b, a];
   const columns = (value: Value) => value.shape[value.shape.length - 1];
@@ -155,6 +158,7 @@ const mulPrimitive: Primitive<Nothing> = {
   name: "mul",
   commutative: true,
   ...elementwise("mul", ([a, b]) => mul(a, b)),
+  affine: () => ({ kind: "scale" }),
   simplify(inputs, _, { shape }) {
     const [a, b] = inputs;
     const product = folded(inputs, (x, y) => x * y);

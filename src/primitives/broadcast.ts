@@ -59,6 +59,10 @@ interface ReduceParams {
 
 const reduceSumPrimitive: Primitive<ReduceParams> = {
   name: "reduceSum",
+  axes({ inputs: [x], params: { axes, keep } }) {
+    const left = (axis: number) => axis - axes.filter((other) => other < axis).length;
+    return [x.shape.map((_, axis) => (axes.includes(axis) ? null : keep ? axis : left(axis)))];
+  },
   sums: true,
   output: ([x], { axes, keep }) => ({
     shape: keep ? withOnes(x.shape, axes) : x.shape.filter((_, axis) => !axes.includes(axis)),

@@ -104,12 +104,23 @@ function sumPresent(a: Value | null, b: Value | null): Value | null {
   return a && b ? add(a, b) : (a ?? b);
 }
 
+function convolutionForm(params: ConvParams, { shape }: Value) {
+  return { kind: "convolution", transposed: false, geometry: windowsOf(params, shape.slice(2)) } as const;
+}
+
+/** Only the rows of the first operand are rows of the result. */
+function onlyRows({ inputs: [x, w] }: Value): readonly (readonly (number | null)[])[] {
+  return [x.shape.map((_, axis) => (axis === 0 ? 0 : null)), w.shape.map(() => null)];
+}
+
 const convPrimitive: Primitive<ConvParams> = {
   name: "conv",
   output([x, w], params) {
     const { N, O, counts } = checkedSizes("conv", { x: x.shape, w: w.shape }, params);
     return { shape: [N, O, ...counts], type: x.type };
   },
+  affine: ({ inputs: [, w], params }) => convolutionForm(params, w),
+  axes: onlyRows,
   simplify: ([x, w], _, { shape }) => (x.uniform === 0 || w.uniform === 0 ? zeros(shape) : undefined),
   jvp: ({ inputs: [x, w], params }, [dx, dw]) => sumPresent(dx && conv(dx, w, params), dw && conv(x, dw, params)),
   transpose: ({ inputs: [x, w], params }, c, [lx, lw]) => [
@@ -169,6 +180,8 @@ const convInputTransposePrimitive: Primitive<InputTransposeParams> = {
     const { N, C } = checkedSizes("convInputTranspose", { c: c.shape, w: w.shape, spatial }, params);
     return { shape: [N, C, ...spatial], type: c.type };
   },
+  affine: ({ inputs: [, w], params }) => ({ ...convolutionForm(params, w), transposed: true }),
+  axes: onlyRows,
   simplify: ([c, w], _, { shape }) => (c.uniform === 0 || w.uniform === 0 ? zeros(shape) : undefined),
   jvp: ({ inputs: [c, w], params }, [dc, dw]) =>
     sumPresent(dc && convInputTranspose(dc, w, params), dw && convInputTranspose(c, dw, params)),

@@ -17,6 +17,14 @@ const gatherPrimitive: Primitive<GatherParams> = {
     if (indices.type === "float") throw new CurvatureError("shape", "gather: indices must be integers, got floats");
     return { shape: [...x.shape.slice(0, axis), ...indices.shape, ...x.shape.slice(axis + 1)], type: x.type };
   },
+  affine: ({ params: { axis } }) => (axis === 0 ? { kind: "table" } : undefined),
+  axes({ inputs: [x, indices], params: { axis } }) {
+    const inserted = indices.shape.length - 1;
+    return [
+      x.shape.map((_, i) => (i < axis ? i : i === axis ? null : i + inserted)),
+      indices.shape.map((_, i) => axis + i),
+    ];
+  },
   jvp: ({ inputs: [, indices], params: { axis } }, [dx]) => dx && gather(dx, indices, axis),
   transpose: ({ inputs: [x, indices], params: { axis } }, c) => [
     scatterAdd(c, indices, { axis, size: x.shape[axis] }),

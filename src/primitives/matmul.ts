@@ -1,5 +1,13 @@
 import { CurvatureError } from "../errors/index.ts";
-import { apply, broadcastShapes, type Lowering, type Primitive, type Shape, type Value } from "../graph/index.ts";
+import {
+  apply,
+  areOperationsApart,
+  broadcastShapes,
+  type Lowering,
+  type Primitive,
+  type Shape,
+  type Value,
+} from "../graph/index.ts";
 import { formatDims, sizeOf } from "../tensors/index.ts";
 import { add, arithmeticPrimitives, mul, scale } from "./arithmetic.ts";
 import { broadcast, sumTo, zeros } from "./broadcast.ts";
@@ -33,6 +41,15 @@ const matmulPrimitive: Primitive<MatmulParams> = {
     }
     const batch = broadcastShapes("matmul", [a.shape.slice(0, -2), b.shape.slice(0, -2)]);
     return { shape: [...batch, m, n], type: a.type };
+  },
+  affine: ({ params: { transposeA, transposeB } }) => ({ kind: "product", transposed: [transposeA, transposeB] }),
+  axes({ inputs: [a, b], params: { transposeA, transposeB }, shape }) {
+    const rank = shape.length;
+    const leading = (x: Value) => x.shape.slice(0, -2).map((_, axis) => axis + rank - x.shape.length);
+    return [
+      [...leading(a), ...(transposeA ? [null, rank - 2] : [rank - 2, null])],
+      [...leading(b), ...(transposeB ? [rank - 1, null] : [null, rank - 1])],
+    ];
   },
   simplify: ([a, b], params, { shape }) =>
     a.uniform === 0 || b.uniform === 0 ? zeros(shape) : withoutNumbers(a, b, params),
@@ -128,7 +145,7 @@ function swapped(rank: number): number[] {
  */
 export function matmul(a: Value, b: Value, { transposeA = false, transposeB = false }: MatmulOptions = {}): Value {
   const rank = a.shape.length;
-  if (b.shape.length === 2 && !transposeA) {
+  if (b.shape.length === 2 && !transposeA && !areOperationsApart()) {
     const scaled = scaledColumns(a, b.shape[transposeB ? 0 : 1]);
     if (scaled !== undefined) return productOfScaled(scaled, b, transposeB);
   }

@@ -8,6 +8,7 @@ interface ReshapeParams {
 
 const reshapePrimitive: Primitive<ReshapeParams> = {
   name: "reshape",
+  moves: true,
   sums: true,
   recompute: true,
   output([x], { shape }) {
@@ -58,6 +59,8 @@ interface PermuteParams {
 
 const permutePrimitive: Primitive<PermuteParams> = {
   name: "permute",
+  moves: true,
+  axes: ({ params: { axes } }) => [axes.map((_, axis) => axes.indexOf(axis))],
   sums: true,
   output([x], { axes }) {
     if (axes.length !== x.shape.length || x.shape.some((_, axis) => !axes.includes(axis))) {

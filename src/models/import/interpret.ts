@@ -1,5 +1,5 @@
 import { CurvatureError } from "../../errors/index.ts";
-import { constant, elementTypeOf, input, type Shape, type Value } from "../../graph/index.ts";
+import { constant, elementTypeOf, input, type Shape, type Value, withOperationsApart } from "../../graph/index.ts";
 import type { FileNode } from "../../onnx/index.ts";
 import { permute } from "../../primitives/index.ts";
 import { byName, type Dtype, dtypeOf, sizeOf, type Tensor } from "../../tensors/index.ts";
@@ -64,13 +64,16 @@ export async function interpret(what: Interpretation, request: GraphRequest): Pr
     const exact = await preciseConstants(model, { nodes, statics, known });
     for (const [name, tensor] of exact) values.set(name, constant(tensor));
   }
-  const context: WalkContext = { model, values, known, reached, consumers: consumersOf(nodes) };
-  const steps = interpretNodes(nodes, statics, context);
+  const walk = () => {
+    const context = { model, values: new Map(values), known, reached, consumers: consumersOf(nodes) };
+    const steps = interpretNodes(nodes, statics, context);
+    return { steps, outputs: namedOutputs(request.outputs, { ends, values: context.values, model }) };
+  };
   const countsSizes = [...numbersFromSizes(nodes, statics)].some(
     (name) => known.constants.has(name) && isFloat(known.constants.get(name)!),
   );
-  const outputs = namedOutputs(request.outputs, { ends, values, model });
-  return { parameters: free, inputs, outputs, steps, countsSizes };
+  const operationsApart = () => withOperationsApart(walk).outputs;
+  return { parameters: free, inputs, ...walk(), countsSizes, operationsApart };
 }
 
 /** Static values that are computed from the sizes of values that are not. */

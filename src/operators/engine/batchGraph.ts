@@ -5,7 +5,8 @@ import { arrangeOutputs, arrangeTargets, type Loss } from "../../losses/index.ts
 import type { Model, ModelGraph } from "../../models/index.ts";
 import { broadcast, concat, mul, reshape } from "../../primitives/index.ts";
 import { formatDims, type Precision } from "../../tensors/index.ts";
-import type { BatchGraph } from "./risk.ts";
+import { findLayers } from "../layers/findLayers.ts";
+import type { BatchGraph, LayeredBatchGraph } from "./risk.ts";
 
 /** Shapes of one batch, the axis of rows included. */
 export interface BatchShape {
@@ -54,7 +55,7 @@ export async function batchGraph(request: BatchGraphRequest): Promise<FedBatchGr
   const targets = input("targets", form.dims, form.integer ? "int64" : "float");
   const y = arrangeTargets(targets, layout);
   const rowWeights = shape.weighted ? input("weights", [shape.rows]) : undefined;
-  return {
+  const batch: Omit<FedBatchGraph, "layered"> = {
     rows: shape.rows,
     parameters: chosen.map((index) => graph.parameters[index]),
     allParameters: graph.parameters,
@@ -71,6 +72,29 @@ export async function batchGraph(request: BatchGraphRequest): Promise<FedBatchGr
     loss,
     layout,
   };
+  let layered: LayeredBatchGraph | undefined;
+  const whole: FedBatchGraph = {
+    ...batch,
+    layered() {
+      layered ??= withLayers(whole, { graph, request });
+      return layered;
+    },
+  };
+  return whole;
+}
+
+/** The batch with outputs that are computed through the results of its layers. */
+function withLayers(
+  batch: FedBatchGraph,
+  { graph, request }: { readonly graph: ModelGraph; readonly request: BatchGraphRequest },
+): LayeredBatchGraph {
+  const { model, outputs, chosen, shape } = request;
+  const apart = { ...graph, outputs: graph.operationsApart?.() ?? graph.outputs };
+  const [output] = guardBranches([joined(apart, outputs, { model, rows: shape.rows })]);
+  const f = arrangeOutputs(output, batch.layout);
+  const parameters = graph.parameters.map((value, i) => ({ value, name: model.parameters[i].name }));
+  const inputs = Object.values(graph.inputs);
+  return { ...batch, output, f, ...findLayers({ outputs: [output], inputs, rows: shape.rows, parameters, chosen }) };
 }
 
 /** Class indices where the loss takes labels, else a label of its likelihood for the outputs of each term. */

@@ -5,6 +5,7 @@ import type { Arithmetic } from "../../linalg/vectors/arithmetic.ts";
 import type { Loss, TermLayout } from "../../losses/index.ts";
 import type { GraphStep, Model, Parameter } from "../../models/index.ts";
 import type { Precision, Tensor, Vector } from "../../tensors/index.ts";
+import type { BatchLayers } from "../layers/batchLayer.ts";
 
 /** A parameter that is differentiated, with its place in flat vectors. */
 export interface RiskParameter extends Omit<Parameter, "data"> {
@@ -122,9 +123,19 @@ export interface BatchGraph {
   readonly scale: Value;
   readonly loss: Loss;
   readonly layout: TermLayout;
+  /**
+   * The same batch with its layers: `output` and `f` are computed once more, through the results of the layers, so that `pullback` can give
+   * cotangents at these. Parameters, inputs, targets and weights are the same values. Made at the first call.
+   *
+   * @throws CurvatureError as the model's rules
+   */
+  layered(): LayeredBatchGraph;
   /** What the nodes of the model's file give, to name them in messages; absent where there is no file, or where its rows are stacked. */
   readonly steps?: readonly GraphStep[];
 }
+
+/** A batch whose layers can be seen. */
+export interface LayeredBatchGraph extends BatchGraph, BatchLayers {}
 
 /**
  * A quantity that is computed batch by batch. The object itself is its identity: programs compiled for it serve every risk that shares them,

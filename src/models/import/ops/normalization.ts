@@ -1,4 +1,4 @@
-import { constant, normalizeAxis, scalar, type Value } from "../../../graph/index.ts";
+import { areOperationsApart, constant, normalizeAxis, scalar, type Value } from "../../../graph/index.ts";
 import {
   abs,
   add,
@@ -39,7 +39,10 @@ export function BatchNormalization(node: ImportedNode): Value {
     value.shape.length === 1 ? reshape(value, [...value.shape, ...x.shape.slice(2).map(() => 1)]) : value;
   const [gain, bias, center, variance] = [1, 2, 3, 4].map((i) => channelwise(operand(node, i)));
   const deviation = sqrt(add(variance, scalar(float(node, "epsilon", 1e-5))));
-  return add(mul(sub(x, center), div(gain, deviation)), bias);
+  const centered = sub(x, center);
+  // Fewer passes over x, unless the gain is to be seen where it enters.
+  const scaled = areOperationsApart() ? mul(div(centered, deviation), gain) : mul(centered, div(gain, deviation));
+  return add(scaled, bias);
 }
 
 /** Mean 0 and variance 1 over the axes from `axis` on, then scale and bias; also the mean and 1 / deviation that were used. */

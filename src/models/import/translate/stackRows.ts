@@ -1,6 +1,13 @@
 import { vectorize } from "../../../autodiff/index.ts";
 import { CurvatureError } from "../../../errors/index.ts";
-import { input, isCarried, substitute, topologicalOrder, type Value } from "../../../graph/index.ts";
+import {
+  input,
+  isCarried,
+  substitute,
+  topologicalOrder,
+  type Value,
+  withOperationsApart,
+} from "../../../graph/index.ts";
 import { concat, reshape, slice } from "../../../primitives/index.ts";
 import type { GraphRequest, ModelGraph } from "../../model.ts";
 
@@ -34,12 +41,16 @@ export function stackRows(graph: ModelGraph, { rows, fixedRows, file }: StackedR
     Object.entries(graph.inputs).map(([name, { shape, type }]) => [name, input(name, [rows, ...shape.slice(1)], type)]),
   );
   const copied = { originals: Object.values(graph.inputs), stacked: Object.values(inputs), size };
-  const names = Object.keys(graph.outputs);
-  const outputs = copies(Object.values(graph.outputs), copied);
+  const all = (outputs: ModelGraph["outputs"]) => {
+    const values = copies(Object.values(outputs), copied);
+    return Object.fromEntries(Object.keys(outputs).map((name, i) => [name, values[i]]));
+  };
+  const { parameters, outputs, operationsApart } = graph;
   return {
-    parameters: graph.parameters,
+    parameters,
     inputs,
-    outputs: Object.fromEntries(names.map((name, i) => [name, outputs[i]])),
+    outputs: all(outputs),
+    ...(operationsApart && { operationsApart: () => withOperationsApart(() => all(operationsApart())) }),
   };
 }
 
