@@ -35,8 +35,8 @@ export interface Primitive<P = unknown> {
   readonly recompute?: boolean;
   /** True where the order of the operands does not matter. */
   readonly commutative?: boolean;
-  /** True where each element of the result is an element of the only float operand, none of them twice. */
-  readonly moves?: boolean;
+  /** Whether each element of the result is an element of operand 0, none of them twice. */
+  moves?(node: Value<P>): boolean;
   /** How the operation is affine in an operand, for those that layers of networks are made of. */
   affine?(node: Value<P>): AffineForm | undefined;
   /**

@@ -20,6 +20,14 @@ export type {
   Shard,
   Tensors,
 } from "./engine/risk.ts";
+export { type ExportedModel, type ExportedProduct, type ExportOptions, exportProduct } from "./exportProduct.ts";
+export { type FisherOptions, fisher } from "./fisher.ts";
+export { ggn } from "./ggn.ts";
+export { type GradientCovarianceOptions, gradientCovariance } from "./gradientCovariance.ts";
+export { gradientSecondMoment } from "./gradientSecondMoment.ts";
+export { hessian } from "./hessian.ts";
+export { type InputOptions, inputGradient, inputHessian, inputJacobian } from "./inputDerivatives.ts";
+export { jacobian } from "./jacobian.ts";
 export type {
   AffineLayer,
   BatchLayer,
@@ -29,13 +37,5 @@ export type {
   LayerParameter,
   LinearLayer,
 } from "./layers/batchLayer.ts";
-export { type ExportedModel, type ExportedProduct, type ExportOptions, exportProduct } from "./exportProduct.ts";
-export { type FisherOptions, fisher } from "./fisher.ts";
-export { ggn } from "./ggn.ts";
-export { type GradientCovarianceOptions, gradientCovariance } from "./gradientCovariance.ts";
-export { gradientSecondMoment } from "./gradientSecondMoment.ts";
-export { hessian } from "./hessian.ts";
-export { type InputOptions, inputGradient, inputHessian, inputJacobian } from "./inputDerivatives.ts";
-export { jacobian } from "./jacobian.ts";
 export { type CurvatureDefinition, curvatureMatrix } from "./products/curvatureMatrix.ts";
 export { scaledLoss, summedLoss } from "./products/lossAndGradient.ts";

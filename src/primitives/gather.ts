@@ -1,5 +1,5 @@
 import { CurvatureError } from "../errors/index.ts";
-import { apply, integers, normalizeAxis, type Primitive, type Value } from "../graph/index.ts";
+import { apply, constantTensor, integers, normalizeAxis, type Primitive, type Value } from "../graph/index.ts";
 import { formatDims } from "../tensors/index.ts";
 import { add } from "./arithmetic.ts";
 import { broadcast, zeros } from "./broadcast.ts";
@@ -17,6 +17,7 @@ const gatherPrimitive: Primitive<GatherParams> = {
     if (indices.type === "float") throw new CurvatureError("shape", "gather: indices must be integers, got floats");
     return { shape: [...x.shape.slice(0, axis), ...indices.shape, ...x.shape.slice(axis + 1)], type: x.type };
   },
+  moves: ({ inputs: [, indices] }) => areDistinct(indices),
   affine: ({ params: { axis } }) => (axis === 0 ? { kind: "table" } : undefined),
   axes({ inputs: [x, indices], params: { axis } }) {
     const inserted = indices.shape.length - 1;
@@ -46,6 +47,17 @@ const gatherPrimitive: Primitive<GatherParams> = {
   lower: ({ inputs: [x, indices], params: { axis } }, context) =>
     context.node("Gather", [context.name(x), context.name(indices)], { axis: { int: axis } }),
 };
+
+/** Whether indices are known and none is there twice; negative ones, which count from the end, could be. */
+function areDistinct(indices: Value): boolean {
+  const data = constantTensor(indices)?.data;
+  if (data === undefined || data.length > MOST_INDICES) return false;
+  const numbers = Array.from(data, Number);
+  return new Set(numbers).size === numbers.length && numbers.every((index) => index >= 0);
+}
+
+/** Indices beyond which they are not looked through. */
+const MOST_INDICES = 1 << 20;
 
 /**
  * Slices of x along an axis by integer indices of any shape, negative ones counted from the end: shape

@@ -171,6 +171,7 @@ const LEAST_FACTOR = 1e-30;
 
 /** The product of operands that are multiplied by numbers, these moved to the smallest of operands and product; undefined where they are there. */
 function withoutNumbers(a: Value, b: Value, options: MatmulOptions): Value | undefined {
+  if (areOperationsApart()) return undefined;
   const [p, q] = [timesNumber(a), timesNumber(b)];
   if (p === undefined && q === undefined) return undefined;
   const factor = (p?.factor ?? 1) * (q?.factor ?? 1);

@@ -8,7 +8,7 @@ interface ReshapeParams {
 
 const reshapePrimitive: Primitive<ReshapeParams> = {
   name: "reshape",
-  moves: true,
+  moves: () => true,
   sums: true,
   recompute: true,
   output([x], { shape }) {
@@ -59,7 +59,7 @@ interface PermuteParams {
 
 const permutePrimitive: Primitive<PermuteParams> = {
   name: "permute",
-  moves: true,
+  moves: () => true,
   axes: ({ params: { axes } }) => [axes.map((_, axis) => axes.indexOf(axis))],
   sums: true,
   output([x], { axes }) {

@@ -51,7 +51,7 @@ interface Positions {
 
 const selectPrimitive: Primitive<Positions> = {
   name: "selectPositions",
-  moves: true,
+  moves: () => true,
   output: ([w], { kernel }) => ({ shape: [...w.shape.slice(0, 2), ...kernel], type: w.type }),
   uniform: ([w]) => w.uniform,
   jvp: ({ params }, [dw]) => select(dw!, params),

@@ -12,7 +12,7 @@ interface SliceParams {
 
 const slicePrimitive: Primitive<SliceParams> = {
   name: "slice",
-  moves: true,
+  moves: () => true,
   sums: true,
   output([x], { starts, limits, steps }) {
     const shape = x.shape.map((dim, axis) => {
@@ -164,7 +164,7 @@ interface ReverseParams {
 
 const reversePrimitive: Primitive<ReverseParams> = {
   name: "reverse",
-  moves: true,
+  moves: () => true,
   sums: true,
   output: ([x]) => ({ shape: x.shape, type: x.type }),
   simplify: ([x], { axes }) => (axes.every((axis) => x.shape[axis] === 1) || x.uniform !== undefined ? x : undefined),

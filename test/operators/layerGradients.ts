@@ -74,9 +74,10 @@ function rowParts(
 ): RowParts {
   if (layer.kind === "affine") {
     const { input: x, weight, bias } = layer;
+    const c = layer.arrange(cotangent);
     return {
-      ...(weight && { weight: summedTo(mul(cotangent, x!), weight.value, rows) }),
-      ...(bias && { bias: summedTo(cotangent, bias.value, rows) }),
+      ...(weight && { weight: summedTo(mul(c, x!), weight.value, rows) }),
+      ...(bias && { bias: summedTo(c, bias.value, rows) }),
     };
   }
   const c = layer.arrange(cotangent);

@@ -1,6 +1,6 @@
 import { guardBranches } from "../../autodiff/index.ts";
 import { CurvatureError } from "../../errors/index.ts";
-import { input, type Value } from "../../graph/index.ts";
+import { input, type Value, withOperationsApart } from "../../graph/index.ts";
 import { arrangeOutputs, arrangeTargets, type Loss } from "../../losses/index.ts";
 import type { Model, ModelGraph } from "../../models/index.ts";
 import { broadcast, concat, mul, reshape } from "../../primitives/index.ts";
@@ -90,7 +90,7 @@ function withLayers(
 ): LayeredBatchGraph {
   const { model, outputs, chosen, shape } = request;
   const apart = { ...graph, outputs: graph.operationsApart?.() ?? graph.outputs };
-  const [output] = guardBranches([joined(apart, outputs, { model, rows: shape.rows })]);
+  const [output] = withOperationsApart(() => guardBranches([joined(apart, outputs, { model, rows: shape.rows })]));
   const f = arrangeOutputs(output, batch.layout);
   const parameters = graph.parameters.map((value, i) => ({ value, name: model.parameters[i].name }));
   const inputs = Object.values(graph.inputs);

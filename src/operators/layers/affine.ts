@@ -1,17 +1,61 @@
+import type { Value } from "../../graph/index.ts";
+import { permute, reshape } from "../../primitives/index.ts";
 import { sizeOf } from "../../tensors/index.ts";
 import type { FoundLayer, Place } from "./place.ts";
+import { axisOfRows } from "./rowStrides.ts";
 
-/** A product of elements with a parameter that is smaller than the result, the same for all rows. */
-export function scaling({ value, operand, strides }: Place): FoundLayer | undefined {
+/** A product of elements with a parameter that all rows share. */
+export function scaling({ value, operand, strides, rows }: Place): FoundLayer | undefined {
   const [weight, input] = [value.inputs[operand], value.inputs[1 - operand]];
-  if (!strides.has(input) && !strides.has(value)) return undefined;
-  return { weight, layer: { kind: "affine", input, arrange: (result) => result } };
+  const split = splitRows(value, { strides, rows });
+  const splitInput = splitRows(input, { strides, rows });
+  if (split === undefined || splitInput === undefined) return undefined;
+  const shared = split.shared(weight);
+  // Rows that the input has on another axis than the result, counted from the last, would not meet.
+  const isAligned = splitInput.fromLast === split.fromLast && splitInput.within === split.within;
+  if (shared === undefined || !isAligned) return undefined;
+  return { weight: shared, layer: { kind: "affine", input: splitInput.arrange(input), arrange: split.arrange } };
 }
 
-/** A sum with a parameter, the same for all rows. */
+/** A sum with a parameter that all rows share. */
 export function shifting({ value, operand, strides, rows }: Place): FoundLayer | undefined {
-  const bias = value.inputs[operand];
-  if (!strides.has(value.inputs[1 - operand]) && !strides.has(value)) return undefined;
-  if (rows > 1 && sizeOf(bias.shape) === sizeOf(value.shape)) return undefined;
-  return { bias, layer: { kind: "affine", arrange: (result) => result } };
+  const split = splitRows(value, { strides, rows });
+  const bias = split?.shared(value.inputs[operand]);
+  return split && bias && { bias, layer: { kind: "affine", arrange: split.arrange } };
+}
+
+/** A value with the axis along which rows change cut into what is around the rows, the rows, and what is within them. */
+interface SplitRows {
+  /** The axis, counted from the last as 1. */
+  readonly fromLast: number;
+  /** Elements of the axis within a row. */
+  readonly within: number;
+  /** The value with the rows as first axis: [rows, ...before, outer, within, ...after]. */
+  readonly arrange: (value: Value) => Value;
+  /** An operand of the same layout with the rows left out, [..., 1, 1, ...after]; undefined where it differs along the rows. */
+  readonly shared: (operand: Value) => Value | undefined;
+}
+
+function splitRows(value: Value, { strides, rows }: Pick<Place, "strides" | "rows">): SplitRows | undefined {
+  const { shape } = value;
+  const stride = strides.get(value);
+  if (stride === undefined) return undefined;
+  const axis = rows === 1 ? 0 : axisOfRows(shape, { stride, rows });
+  if (axis === undefined || shape.length === 0) return undefined;
+  const within = rows === 1 ? shape[0] : stride / sizeOf(shape.slice(axis + 1));
+  const outer = shape[axis] / (rows * within);
+  const [before, after] = [shape.slice(0, axis), shape.slice(axis + 1)];
+  const order = [axis + 1, ...before.map((_, i) => i), axis, ...[...after, 0].map((_, i) => axis + 2 + i)];
+  return {
+    fromLast: shape.length - axis,
+    within,
+    arrange: (x) => permute(reshape(x, [...before, outer, rows, within, ...after]), order),
+    shared(operand) {
+      const at = operand.shape.length - (shape.length - axis);
+      if (at < 0) return operand;
+      const dim = operand.shape[at];
+      if (dim !== 1 && rows > 1) return undefined;
+      return reshape(operand, [...operand.shape.slice(0, at), 1, dim, ...operand.shape.slice(at + 1)]);
+    },
+  };
 }

@@ -61,9 +61,9 @@ export interface EmbeddingLayer extends LayerPlace {
  */
 export interface AffineLayer extends LayerPlace {
   readonly kind: "affine";
-  /** What is scaled, of a shape that broadcasts to that of the output; absent where there is no weight. */
+  /** What is scaled, [rows, ...], of a shape that broadcasts to that of the arranged output; absent where there is no weight. */
   readonly input?: Value;
-  /** Output as it is. */
+  /** Output as [rows, ...], where parameters broadcast to what follows the rows. */
   arrange(value: Value): Value;
 }
 

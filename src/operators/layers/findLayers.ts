@@ -1,5 +1,6 @@
 import { countUses, topologicalOrder, type Value } from "../../graph/index.ts";
 import { reshapedFrom } from "../../primitives/index.ts";
+import { sizeOf } from "../../tensors/index.ts";
 import { scaling, shifting } from "./affine.ts";
 import type { BatchLayer, BatchLayers, LayerParameter } from "./batchLayer.ts";
 import { convolution } from "./convolution.ts";
@@ -104,15 +105,11 @@ function isBiasOf(
   const bias = shift.bias!;
   const result = place.value.shape;
   if (shift.place.value.shape.join() !== shifted.shape.join()) return false;
-  if (layer.kind === "affine") return shifted === place.value && bias.shape.join() === draftShape(place).join();
+  if (layer.kind === "affine") return shifted === place.value;
   if (layer.kind === "embedding") return false;
   const fromLast = layer.kind === "convolution" ? result.length - 1 : place.operand === 0 ? 2 : 1;
   const isKept = shifted === place.value || (fromLast === 1 && shifted.shape.at(-1) === result.at(-1));
   return isKept && isAlong(bias, { fromLast, size: result[result.length - fromLast] });
-}
-
-function draftShape({ value, operand }: Place): readonly number[] {
-  return value.inputs[operand].shape;
 }
 
 /** Whether a value differs along one axis only, counted from the last as 1. */
@@ -137,10 +134,11 @@ function finished({ layer, weight, bias, place, biasPlace }: Draft, { known, par
   };
   if (own.weight === undefined && own.bias === undefined) return [];
   const { value } = place;
-  const positions = layer.kind === "affine" ? 1 : layer.arrange(value).shape[1];
+  const entries = sizeOf((weight ?? bias)!.shape);
+  const positions = layer.kind === "affine" ? sizeOf(value.shape) / (rows * entries) : layer.arrange(value).shape[1];
   const name = moduleName(parameters[place.index].name);
   const present = { ...(own.weight && { weight: own.weight }), ...(own.bias && { bias: own.bias }) };
-  return [{ ...layer, ...present, name, positions: rows === 0 ? 0 : positions, output: value }];
+  return [{ ...layer, ...present, name, positions, output: value }];
 }
 
 /** The name of a parameter without its last part. */

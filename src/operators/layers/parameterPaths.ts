@@ -4,7 +4,7 @@ import type { Value } from "../../graph/index.ts";
 export function movedParameters(order: readonly Value[], parameters: readonly Value[]): ReadonlyMap<Value, number> {
   const moved = new Map(parameters.map((parameter, index) => [parameter, index]));
   for (const value of order) {
-    const index = value.primitive.moves ? moved.get(value.inputs[0]) : undefined;
+    const index = value.primitive.moves?.(value) ? moved.get(value.inputs[0]) : undefined;
     if (index !== undefined && !moved.has(value)) moved.set(value, index);
   }
   return moved;

@@ -47,7 +47,7 @@ function throughOperand(value: Value, operand: number, { strides, rows }: Known)
 }
 
 /** The axis along which rows change; it may hold more than the rows. */
-function axisOfRows(
+export function axisOfRows(
   shape: readonly number[],
   { stride, rows }: { readonly stride: number; readonly rows: number },
 ): number | undefined {

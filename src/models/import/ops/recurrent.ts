@@ -1,4 +1,4 @@
-import { constantTensor, integers, scalar, type Value } from "../../../graph/index.ts";
+import { areOperationsApart, constantTensor, integers, scalar, type Value } from "../../../graph/index.ts";
 import {
   add,
   cast,
@@ -158,10 +158,13 @@ function directionOf(node: ImportedNode, cell: Cell, { x, d }: { readonly x: Val
   const [inputBias, recurrentBias] = bias === undefined ? [] : parts(bias, 2);
   const product = matmul(x, own(operand(node, 1)), { transposeB: true });
   const apart = node.op === "GRU";
-  const added = inputBias && (apart ? inputBias : add(inputBias, recurrentBias!));
+  // One sum of two biases instead of two sums over all steps, unless they are to be seen where they enter.
+  const twice = !apart && areOperationsApart();
+  const added = inputBias && (apart || twice ? inputBias : add(inputBias, recurrentBias!));
+  const biased = added === undefined ? product : add(product, added);
   const peepholes = cell.peepholes === undefined ? undefined : node.inputs[cell.peepholes];
   return {
-    projected: added === undefined ? product : add(product, added),
+    projected: twice && recurrentBias !== undefined ? add(biased, recurrentBias) : biased,
     recurrence: own(operand(node, 2)),
     recurrentBias: apart ? recurrentBias : undefined,
     activations: activationsOf(node, cell, d),
