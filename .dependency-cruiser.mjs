@@ -20,7 +20,7 @@ export const layers = {
   onnx: ["files"],
   graph: [],
   data: ["files"],
-  linalg: [],
+  linalg: ["files"],
   primitives: ["graph"],
   autodiff: ["primitives", "graph"],
   runtime: ["files", "onnx", "graph"],

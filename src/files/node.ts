@@ -2,11 +2,15 @@ import { constants as bufferConstants } from "node:buffer";
 import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { freemem } from "node:os";
+import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import { gunzipSync, inflateRawSync, crc32 as zlibCrc32 } from "node:zlib";
 import { CurvatureError } from "../errors/index.ts";
 import { formatDuration } from "./formatDuration.ts";
 import { type ByteRange, type ReadLimits, throwIfAborted, tooLarge } from "./readOptions.ts";
+
+export { readWhole, removeWhole, writeWhole } from "./wholeFile.ts";
 
 /** Bytes of memory that are free on this machine. */
 export function freeMemory(): number {
@@ -139,9 +143,23 @@ export async function readPathRange(
   }
 }
 
-/** Checksum of gzip and zip (CRC-32 of ISO 3309). */
-export function crc32(bytes: Uint8Array): number {
-  return zlibCrc32(bytes);
+/** Checksum of gzip and zip (CRC-32 of ISO 3309); `before` is that of the bytes before these. */
+export function crc32(bytes: Uint8Array, before = 0): number {
+  return zlibCrc32(bytes, before);
+}
+
+/**
+ * The path of a `file:` URL.
+ *
+ * @throws TypeError for another host, and other URLs that name no file here
+ */
+export function pathOfUrl(url: URL): string {
+  return fileURLToPath(url);
+}
+
+/** The folder of a path. */
+export function folderOf(path: string): string {
+  return dirname(path);
 }
 
 /**

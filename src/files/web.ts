@@ -20,6 +20,35 @@ export async function readPathRange(
   throw new CurvatureError("file", `${path}: paths need Node; give the contents as externalData`);
 }
 
+/** Browsers have no files by path. */
+export async function readWhole(path: string): Promise<Uint8Array | undefined> {
+  throw withoutPaths(path);
+}
+
+/** Browsers have no files by path. */
+export async function writeWhole(path: string, _: readonly Uint8Array[]): Promise<void> {
+  throw withoutPaths(path);
+}
+
+/** Browsers have no files by path. */
+export async function removeWhole(path: string): Promise<void> {
+  throw withoutPaths(path);
+}
+
+function withoutPaths(path: string): CurvatureError {
+  return new CurvatureError("file", `${path}: files by path need Node; keep the state as an object`);
+}
+
+/** Browsers have no paths. */
+export function pathOfUrl(url: URL): string {
+  throw new CurvatureError("file", `${url.href}: paths need Node; give a URL of the web, a File, a Blob or bytes`);
+}
+
+/** The part of a path before its last name. */
+export function folderOf(path: string): string {
+  return path.slice(0, Math.max(path.lastIndexOf("/"), 0)) || ".";
+}
+
 const crcTable = Uint32Array.from({ length: 256 }, (_, byte) => {
   let rest = byte;
   for (let bit = 0; bit < 8; bit++) rest = rest & 1 ? (rest >>> 1) ^ 0xedb88320 : rest >>> 1;

@@ -1,5 +1,5 @@
 import { fromBinary } from "@bufbuild/protobuf";
-import { readPath } from "#files";
+import { folderOf, pathOfUrl, readPath } from "#files";
 import { CurvatureError } from "../errors/index.ts";
 import { fetchBytes, type ReadLimits, type ReadOptions, readLimits, shownAddress } from "../files/index.ts";
 import { contentKind } from "./contentKind.ts";
@@ -87,13 +87,12 @@ async function open(source: string | URL | Uint8Array, limits: ReadLimits): Prom
       beside: /^https?:/.test(url.protocol) ? fromUrl(url, limits) : fromNowhere,
     };
   }
-  const path = url === undefined ? String(source) : await pathOf(url);
+  const path = url === undefined ? String(source) : pathOf(url);
   const bytes = await readPath(path, { ...limits, largest: LARGEST }).catch((cause: NodeJS.ErrnoException) => {
     if (cause instanceof CurvatureError) throw cause;
     throw new CurvatureError("file", `${path}: ${reason(cause.code)}.`, { cause });
   });
-  const { dirname } = await import("node:path");
-  return { bytes: plain(bytes), file: path, beside: fromFolder(dirname(path)) };
+  return { bytes: plain(bytes), file: path, beside: fromFolder(folderOf(path)) };
 }
 
 /** Most bytes of a protobuf message. */
@@ -104,10 +103,9 @@ function parseUrl(address: string): URL {
   throw badAddress(address);
 }
 
-async function pathOf(url: URL): Promise<string> {
-  const { fileURLToPath } = await import("node:url");
+function pathOf(url: URL): string {
   try {
-    return fileURLToPath(url);
+    return pathOfUrl(url);
   } catch (cause) {
     throw badAddress(url.href, cause);
   }

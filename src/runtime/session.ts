@@ -1,4 +1,4 @@
-import type { Dtype, Tensor } from "../tensors/index.ts";
+import type { Dtype, Precision, Tensor, Vector } from "../tensors/index.ts";
 
 /** A compiled ONNX graph in an execution engine. */
 export interface Session {
@@ -22,6 +22,17 @@ export interface SessionOptions {
   readonly threads?: number;
   /** Bytes of the largest value that a run computes, where known: tells the engine how to hold memory. */
   readonly largestValue?: number;
+}
+
+/** What is asked of the platform beside sessions: `#runtime` is one file for each, chosen by the package's conditions. */
+export interface Runtime {
+  readonly openSession: OpenSession;
+  /** A vector of any content, all of which is to be written. */
+  unwrittenVector(length: number, dtype: Precision): Vector;
+  /** Bytes of memory of the machine, as far as this process may use it. */
+  machineMemory(): number;
+  /** Bytes of memory that are free. */
+  freeMemory(): number;
 }
 
 /** An execution engine: ONNX bytes in, session out. */

@@ -1,3 +1,4 @@
+import { crc32, readWhole, removeWhole, writeWhole } from "#files";
 import { CurvatureError } from "../../errors/index.ts";
 
 /** A file that holds the state of one long run. */
@@ -35,44 +36,19 @@ const MAGIC = "onnx-curvature state 2\n";
 export function stateStore(path: string, { settings }: StateStoreOptions = {}): StateStore {
   return {
     async save(state) {
-      const parts = await encoded({ state, settings });
-      const { mkdir, open, rename, rm } = await import("node:fs/promises");
-      const { dirname } = await import("node:path");
-      await mkdir(dirname(path), { recursive: true });
-      await removeLeftOvers(path);
-      const beside = await besidePath(path);
-      try {
-        const file = await open(beside, "wx");
-        try {
-          for (const part of parts) await file.appendFile(part);
-          await file.sync();
-        } finally {
-          await file.close();
-        }
-        await rename(beside, path);
-      } catch (cause) {
-        await rm(beside, { force: true });
-        throw cause;
-      }
+      await writeWhole(path, encoded({ state, settings }));
     },
     async load() {
-      const { readFile } = await import("node:fs/promises");
-      let bytes: Uint8Array;
-      try {
-        bytes = await readFile(path);
-      } catch (cause) {
-        if ((cause as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+      const bytes = await readWhole(path).catch((cause: unknown) => {
+        if (cause instanceof CurvatureError) throw cause;
         throw new CurvatureError("file", `stateStore cannot read ${path}; look at its permissions`, { cause });
-      }
-      const saved = (await decoded(path, bytes)) as { readonly state: unknown } & StateStoreOptions;
+      });
+      if (bytes === undefined) return undefined;
+      const saved = decoded(path, bytes) as { readonly state: unknown } & StateStoreOptions;
       if (settings) checkSettings(path, { saved: saved.settings ?? {}, settings });
       return saved.state;
     },
-    async clear() {
-      const { rm } = await import("node:fs/promises");
-      await rm(path, { force: true });
-      await removeLeftOvers(path);
-    },
+    clear: () => removeWhole(path),
   };
 }
 
@@ -90,38 +66,6 @@ function checkSettings(path: string, { saved, settings }: { readonly saved: Sett
   );
 }
 
-/** A new name beside a file: the process that writes it, and what makes it different from all others. */
-async function besidePath(path: string): Promise<string> {
-  const { randomUUID } = await import("node:crypto");
-  return `${path}.${process.pid}.${randomUUID()}.tmp`;
-}
-
-/** Milliseconds after which a file whose process is not here is no other machine's, which shares the folder and is still writing. */
-const ABANDONED = 60_000;
-
-/** Removes the files beside a path that processes have left that are no more. */
-async function removeLeftOvers(path: string): Promise<void> {
-  const { readdir, rm, stat } = await import("node:fs/promises");
-  const { basename, dirname, join } = await import("node:path");
-  const folder = dirname(path);
-  for (const name of await readdir(folder).catch(() => [])) {
-    if (!name.startsWith(`${basename(path)}.`)) continue;
-    const [, process] = /^\.(\d+)\.[\da-f-]{36}\.tmp$/.exec(name.slice(basename(path).length)) ?? [];
-    if (process === undefined || isRunning(Number(process))) continue;
-    const found = await stat(join(folder, name)).catch(() => undefined);
-    if (found !== undefined && Date.now() - found.mtimeMs > ABANDONED) await rm(join(folder, name), { force: true });
-  }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
-}
-
 type Values = Float64Array | Float32Array | Uint32Array | Int32Array | Uint8Array;
 
 const KINDS = { Float64Array, Float32Array, Uint32Array, Int32Array, Uint8Array } as const;
@@ -137,7 +81,7 @@ interface Marker {
 }
 
 /** The pieces of a file: its head, and each array's bytes. */
-async function encoded(state: unknown): Promise<readonly Uint8Array[]> {
+function encoded(state: unknown): readonly Uint8Array[] {
   const arrays: Uint8Array[] = [];
   let at = 0;
   const marked = (value: unknown): unknown => {
@@ -162,13 +106,12 @@ async function encoded(state: unknown): Promise<readonly Uint8Array[]> {
     return Object.hasOwn(value, "$") ? { $: "object", entries } : Object.fromEntries(entries);
   };
   const text = new TextEncoder().encode(JSON.stringify(marked(state)));
-  const head = new TextEncoder().encode(`${MAGIC}${text.length} ${await checksum([text, ...arrays])}\n`);
+  const head = new TextEncoder().encode(`${MAGIC}${text.length} ${checksum([text, ...arrays])}\n`);
   return [head, text, ...arrays];
 }
 
 /** CRC-32 of parts one after the other, as eight hexadecimal digits. */
-async function checksum(parts: readonly Uint8Array[]): Promise<string> {
-  const { crc32 } = await import("node:zlib");
+function checksum(parts: readonly Uint8Array[]): string {
   // Of no bytes, Node gives 0 whatever came before.
   return parts
     .reduce((crc, part) => (part.length === 0 ? crc : crc32(part, crc)), 0)
@@ -181,12 +124,12 @@ function notPlain(got: string): CurvatureError {
   return new CurvatureError("argument", `${message}; save what a method yields or error.state`);
 }
 
-async function decoded(path: string, bytes: Uint8Array): Promise<unknown> {
+function decoded(path: string, bytes: Uint8Array): unknown {
   const head = new TextDecoder("latin1").decode(bytes.subarray(0, MAGIC.length + 40));
   const [, line = "", size, crc] = /^(([1-9]\d*) ([\da-f]{8})\n)/.exec(head.slice(MAGIC.length)) ?? [];
   const [length, start] = [Number(size), MAGIC.length + line.length];
   if (!head.startsWith(MAGIC) || !Number.isSafeInteger(length) || start + length > bytes.length) throw unreadable(path);
-  if ((await checksum([bytes.subarray(start)])) !== crc) throw unreadable(path);
+  if (checksum([bytes.subarray(start)]) !== crc) throw unreadable(path);
   const arrays = bytes.subarray(start + length);
   const revive = (_: string, value: unknown): unknown => {
     if (typeof value !== "object" || value === null || !Object.hasOwn(value, "$")) return value;
