@@ -9,6 +9,7 @@ import { type Bindings, bindInputs } from "./import/bind.ts";
 import { checkRequest } from "./import/checkRequest.ts";
 import { asFloatModel } from "./import/dequantize.ts";
 import { foldFixedGraphs } from "./import/foldControlFlow.ts";
+import { loopError } from "./import/guardLoops.ts";
 import { sizeError } from "./import/guardSizes.ts";
 import { type Interpretation, interpret } from "./import/interpret.ts";
 import {
@@ -191,7 +192,7 @@ async function openOriginal(model: PreparedModel): Promise<Session> {
   try {
     return await openSession(await writePrepared(model, model), { optimization: "all" });
   } catch (cause) {
-    throw sizeError(cause, model) ?? engineError(`refused ${model.file}`, cause);
+    throw sizeError(cause, model) ?? loopError(cause, model) ?? engineError(`refused ${model.file}`, cause);
   }
 }
 
@@ -217,6 +218,6 @@ async function runOriginal(
       model.outputs.map(({ name }) => name),
     );
   } catch (cause) {
-    throw sizeError(cause, model) ?? engineError(`could not run ${model.file}`, cause);
+    throw sizeError(cause, model) ?? loopError(cause, model) ?? engineError(`could not run ${model.file}`, cause);
   }
 }

@@ -7,6 +7,7 @@ import type { GraphRequest, GraphStep, ModelGraph } from "../model.ts";
 import { type WithoutActivations, withoutActivations } from "./activation.ts";
 import { isShapedByData } from "./discrete.ts";
 import { foldControlFlow } from "./foldControlFlow.ts";
+import { guardGraphs } from "./guardLoops.ts";
 import { consumersOf, interpretNode, type WalkContext } from "./interpretNode.ts";
 import { ruleOf } from "./operators.ts";
 import type { ChosenParameter } from "./parameters/chooseParameters.ts";
@@ -18,6 +19,7 @@ import { neededNodes, reachedValues } from "./reach.ts";
 import { describe } from "./sortNodes.ts";
 import { staticValues } from "./statics.ts";
 import { remedy, undecidedNodes } from "./undecided.ts";
+import { numbersOf } from "./writePrepared.ts";
 
 /** What a file's nodes are interpreted with. */
 export interface Interpretation {
@@ -64,8 +66,10 @@ export async function interpret(what: Interpretation, request: GraphRequest): Pr
     const exact = await preciseConstants(model, { nodes, statics, known });
     for (const [name, tensor] of exact) values.set(name, constant(tensor));
   }
+  const limits = { memoryLimit: model.memoryLimit, numberOf: numbersOf(model) };
+  const guarded = await Promise.all(nodes.map((node) => guardGraphs(node, limits)));
   const context: WalkContext = { model, values, known, reached, consumers: consumersOf(nodes) };
-  const steps = interpretNodes(nodes, statics, context);
+  const steps = interpretNodes(guarded, statics, context);
   const countsSizes = [...numbersFromSizes(nodes, statics)].some(
     (name) => known.constants.has(name) && isFloat(known.constants.get(name)!),
   );

@@ -3,6 +3,7 @@ import { CurvatureError } from "../../errors/index.ts";
 import type { FileNode, OnnxNode, ValueInfo } from "../../onnx/index.ts";
 import { engineError } from "../../runtime/index.ts";
 import { arrayTypes, type Dtype, dtypeOf, formatDims, sizeOf, type Tensor } from "../../tensors/index.ts";
+import { loopError } from "./guardLoops.ts";
 import { sizeError } from "./guardSizes.ts";
 import type { PreparedModel } from "./preparedModel.ts";
 import { checkSizes } from "./sizes/checkSizes.ts";
@@ -188,7 +189,9 @@ async function runChecked(model: PreparedModel, { shapes, fetches, typed, extra 
     }
   } catch (cause) {
     throw (
-      sizeError(cause, model) ?? engineError(`cannot run ${model.file}${shapesText(shapes)}${boundText(model)}`, cause)
+      sizeError(cause, model) ??
+      loopError(cause, model) ??
+      engineError(`cannot run ${model.file}${shapesText(shapes)}${boundText(model)}`, cause)
     );
   }
 }
