@@ -125,7 +125,7 @@ function oddlyDeclared(draws: Draws): TinyModel {
   const dims = (): ValueInfo["dims"] =>
     draws.chance(0.1)
       ? null
-      : Array.from({ length: draws.below(4) }, () => (draws.chance(0.3) ? name() : draws.number()));
+      : Array.from({ length: draws.below(4) }, () => (draws.chance(0.3) ? name() : Math.min(draws.number(), 2 ** 62)));
   const types = ["float32", "float64", "float16", "int64", "bool", "string", "uint8", "complex64", null] as const;
   const [input, output] = [name(), name()];
   return {

@@ -195,8 +195,10 @@ function scan(draws: Draws, { value, depth, prefix, initializers }: Place): Part
 
 /** Functions that call functions, each several times; some themselves, some none, some with other numbers of operands. */
 export function callingFunctions(draws: Draws): TinyModel {
-  const depth = 1 + draws.below(draws.chance(0.3) ? 300 : 12);
   const calls = 1 + draws.below(3);
+  // Between these numbers of nodes a graph is large and nothing else: it takes its time.
+  const deep = 1 + draws.below(draws.chance(0.3) ? 300 : 12);
+  const depth = calls ** deep > 2000 && calls ** deep < 100_000 ? 5 : deep;
   const functions = Array.from({ length: depth }, (_, level) => {
     const next = draws.chance(0.03) ? `f${draws.below(depth + 2)}` : `f${level + 1}`;
     const nodes = Array.from({ length: calls }, (__, call) => ({

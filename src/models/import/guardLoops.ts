@@ -8,6 +8,9 @@ import { countOf, MOST_WORK, type NumberOf, numbersWithin, openLoops, workOf } f
 /** What names of the guards of loops begin with; rounds that were too many follow. */
 const ROUNDS = "curvature rounds";
 
+/** What names of the guards of growth begin with; elements that were too many follow. */
+const GROWTH = "curvature growth";
+
 /** What may be taken, and the counts that are known: these were checked before, see `checkExecutions`. */
 interface Limits extends Pick<PreparedModel, "memoryLimit"> {
   readonly numberOf: NumberOf;
@@ -65,13 +68,20 @@ function isControlFlow({ op, domain = "" }: OnnxNode): boolean {
 /** The error of a run that a guard of a loop has ended; undefined for other errors. */
 export function loopError(cause: unknown, { file }: Pick<PreparedModel, "file">): CurvatureError | undefined {
   const text = cause instanceof Error ? cause.message : "";
-  const found = new RegExp(`${ROUNDS} (\\d+): (.*?)(?: \\(\\d+\\))?'? Status Message`).exec(text);
+  const found = new RegExp(`(${ROUNDS}|${GROWTH}) (\\d+): (.*?)(?: \\(\\d+\\))?'? Status Message`).exec(text);
   if (found === null) return undefined;
-  return new CurvatureError(
-    "unsupported",
-    `${file}: ${found[2]} goes on for more than ${found[1]} rounds, which is where it is stopped; bind the inputs that decide how often it repeats, or export the model without the loop`,
-    { cause },
-  );
+  const [, kind, most, node] = found;
+  return kind === ROUNDS
+    ? new CurvatureError(
+        "unsupported",
+        `${file}: ${node} goes on for more than ${most} rounds, which is where it is stopped; bind the inputs that decide how often it repeats, or export the model without the loop`,
+        { cause },
+      )
+    : new CurvatureError(
+        "model",
+        `${file}: ${node} hands on or collects more than ${most} elements, too many for the memory limit; bind the inputs that decide how often it repeats, or raise memoryLimit (--memory-limit)`,
+        { cause },
+      );
 }
 
 /** The node with guarded graphs, and how many rounds it may have. */
@@ -126,8 +136,8 @@ interface Checked {
 
 /** Bytes of what loops hold are not known by element type; this is that of float32. */
 const ELEMENT = 4;
-/** A round has what it was handed and what it makes of it; collected results are joined at the end. */
-const COPIES = 2;
+/** A round holds what it was handed beside what it makes of it, often twice as much; collected results are joined at the end. */
+const COPIES = 4;
 
 interface Round {
   readonly graph: FileGraph;
@@ -141,9 +151,10 @@ interface Round {
 function roundChecks(owner: OnnxNode, { graph, memoryLimit, most, scope }: Round): Checked {
   const own = (name: string) => `${scope} ${name}`;
   const nodes: OnnxNode[] = [make("Add", [graph.inputs[0].name, own("one")], own("rounds"))];
+  const elements = Math.max(Math.floor(memoryLimit / (ELEMENT * COPIES)), 1);
   const constants = [
     { name: own("one"), tensor: integer(1) },
-    { name: own("most elements"), tensor: double(memoryLimit / (ELEMENT * COPIES)) },
+    { name: own("most elements"), tensor: double(elements) },
     { name: own("list"), tensor: { data: BigInt64Array.of(0n), dims: [1] } },
   ];
   let condition = graph.outputs[0].name;
@@ -160,7 +171,7 @@ function roundChecks(owner: OnnxNode, { graph, memoryLimit, most, scope }: Round
     nodes.push(make("Size", [name], own(`${what} size`)));
     if (isCollected) nodes.push(make("Mul", [own(`${what} size`), own("rounds")], own(`${what} all`)));
     const value = own(isCollected ? `${what} all` : `${what} size`);
-    check(what, { value, most: own("most elements"), name: `${PREFIX}: ${shown(owner)}` });
+    check(what, { value, most: own("most elements"), name: `${GROWTH} ${elements}: ${shown(owner)}` });
   }
   return { nodes, constants, condition };
 }

@@ -145,10 +145,8 @@ async function runOnce(model: PreparedModel, { shapes, fetches, typed, extra }: 
   if (fetches.length === 0) return { results: {}, types: {} };
   for (const dims of Object.values(shapes)) checkInput(dims);
   const measured = [...fetches.map(({ name }) => name), ...extra.flatMap((node) => node.inputs)];
-  await checkRunSizes(model, {
-    shapes,
-    outputs: measured.filter((name) => !extra.some(({ outputs }) => outputs.includes(name))),
-  });
+  const added = new Set(extra.flatMap(({ outputs }) => outputs));
+  await checkRunSizes(model, { shapes, outputs: measured.filter((name) => !added.has(name)) });
   return runChecked(model, { shapes, fetches, typed, extra });
 }
 
