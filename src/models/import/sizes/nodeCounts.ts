@@ -14,8 +14,8 @@ const MOST_NODES = 100_000;
 /** Nodes that loops may run within the engine, all rounds together: some seconds. */
 export const MOST_WORK = 2_000_000;
 
-/** What a round costs the engine besides its nodes, counted in nodes. */
-const ROUND_WORK = 15;
+/** What a round costs the engine besides its nodes, its guards included, counted in nodes. */
+const ROUND_WORK = 40;
 
 /** Nesting of functions that is followed. */
 const DEEPEST = 200;
