@@ -14,6 +14,7 @@ import {
   type ParameterOverride,
 } from "./import/parameters/chooseParameters.ts";
 import { findTies, type Tie } from "./import/parameters/ties.ts";
+import { loopError } from "./import/prepared/guardLoops.ts";
 import { sizeError } from "./import/prepared/guardSizes.ts";
 import { prepare } from "./import/prepared/prepare.ts";
 import type { PreparedModel } from "./import/prepared/preparedModel.ts";
@@ -191,7 +192,7 @@ async function openOriginal(model: PreparedModel): Promise<Session> {
   try {
     return await openSession(await writePrepared(model, model), { optimization: "all" });
   } catch (cause) {
-    throw sizeError(cause, model) ?? engineError(`refused ${model.file}`, cause);
+    throw sizeError(cause, model) ?? loopError(cause, model) ?? engineError(`refused ${model.file}`, cause);
   }
 }
 
@@ -217,6 +218,6 @@ async function runOriginal(
       model.outputs.map(({ name }) => name),
     );
   } catch (cause) {
-    throw sizeError(cause, model) ?? engineError(`could not run ${model.file}`, cause);
+    throw sizeError(cause, model) ?? loopError(cause, model) ?? engineError(`could not run ${model.file}`, cause);
   }
 }

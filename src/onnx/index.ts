@@ -13,5 +13,6 @@ export { isPacked, packedIntegers } from "./packedIntegers.ts";
 export { type LoadedModel, type ModelWithGraph, readModel } from "./readModel.ts";
 export { type FileNode, readNode } from "./readNode.ts";
 export { renameCaptures } from "./renameCaptures.ts";
+export { type GraphChange, rewriteGraph } from "./rewriteGraph.ts";
 export { fromTensorProto, type StoredTensor, type TensorHeader, tensorHeader, toTensorProto } from "./tensorProto.ts";
 export { writeModel } from "./writeModel.ts";

@@ -3,7 +3,12 @@ import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import ts from "typescript";
 
-const sources = { "#dense": new URL("../../src/linalg/dense/nodeKernels.ts", import.meta.url).href };
+const source = (path) => new URL(`../../src/${path}`, import.meta.url).href;
+const sources = {
+  "#dense": source("linalg/dense/nodeKernels.ts"),
+  "#files": source("files/node.ts"),
+  "#runtime": source("runtime/node.ts"),
+};
 
 export function resolve(specifier, context, next) {
   const url = sources[specifier];

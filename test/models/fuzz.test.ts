@@ -1,7 +1,9 @@
 import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { CurvatureError } from "../../src/errors/index.ts";
 import { inspectModel, loadModel } from "../../src/models/index.ts";
+import { runCases } from "./fuzzProcess.ts";
 import { mutant } from "./mutants.ts";
 
 const files = ["digits_mlp_op13", "exported/lstm_torchscript", "exported/cnn_eval_torchscript"];
@@ -33,4 +35,11 @@ test.each(files)("1,000 mutants of %s are read or refused", async (file) => {
   }
   expect(reasons.get("read")).toBeGreaterThan(100);
   expect(reasons.get("file")).toBeGreaterThan(100);
+});
+
+test("losses of mutants are those of ONNX Runtime's outputs for the same bytes", async () => {
+  const path = fileURLToPath(new URL("exported/cnn_eval_torchscript.onnx", import.meta.url));
+  const { defects, counts } = await runCases({ script: "mutantWorker.ts", given: [path], first: 0, end: 40 });
+  expect(defects).toEqual([]);
+  expect(counts.get("compared")).toBeGreaterThan(3);
 });

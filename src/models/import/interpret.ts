@@ -12,8 +12,10 @@ import { foldControlFlow } from "./controlFlow/foldControlFlow.ts";
 import { ruleOf } from "./ops/operators.ts";
 import type { ChosenParameter } from "./parameters/chooseParameters.ts";
 import type { Tie } from "./parameters/ties.ts";
+import { guardGraphs } from "./prepared/guardLoops.ts";
 import type { PreparedModel } from "./prepared/preparedModel.ts";
 import { describe } from "./prepared/sortNodes.ts";
+import { numbersOf } from "./prepared/writePrepared.ts";
 import { probe } from "./sizes/probe.ts";
 import { type WithoutActivations, withoutActivations } from "./translate/activation.ts";
 import { consumersOf, interpretNode, type WalkContext } from "./translate/interpretNode.ts";
@@ -64,9 +66,11 @@ export async function interpret(what: Interpretation, request: GraphRequest): Pr
     const exact = await preciseConstants(model, { nodes, statics, known });
     for (const [name, tensor] of exact) values.set(name, constant(tensor));
   }
+  const limits = { memoryLimit: model.memoryLimit, numberOf: numbersOf(model) };
+  const guarded = await Promise.all(nodes.map((node) => guardGraphs(node, limits)));
   const walk = () => {
     const context = { model, values: new Map(values), known, reached, consumers: consumersOf(nodes) };
-    const steps = interpretNodes(nodes, statics, context);
+    const steps = interpretNodes(guarded, statics, context);
     return { steps, outputs: namedOutputs(request.outputs, { ends, values: context.values, model }) };
   };
   const countsSizes = [...numbersFromSizes(nodes, statics)].some(

@@ -39,26 +39,38 @@ const SIZES: Readonly<Record<string, readonly Sizes[]>> = {
   Upsample: [{ position: 1, kind: "factors", type: "float32" }],
 };
 
-const PREFIX = "curvature guard";
+/** What names of guards begin with. */
+export const PREFIX = "curvature guard";
 
 /**
  * Nodes that compute as before, except that those which would make a tensor beyond the memory limit out of a few numbers
  * fail before they allocate it: their sizes pass through a Gather whose index is out of bounds where the product of the sizes is
  * too large. Nothing runs twice for it; see `sizeError` for what comes out.
  */
-export function guardSizes(nodes: readonly OnnxNode[], model: Pick<PreparedModel, "memoryLimit">): GuardedNodes {
+export function guardSizes(
+  nodes: readonly OnnxNode[],
+  { memoryLimit, scope = PREFIX }: Pick<PreparedModel, "memoryLimit"> & { readonly scope?: string },
+): GuardedNodes {
   const guarded: OnnxNode[] = [];
   let number = 0;
   for (const node of nodes) {
     let current = node;
     for (const { position, checks } of (node.domain ?? "") === "" ? checksOf(node) : []) {
-      const prefix = `${PREFIX} ${number++}`;
-      guarded.push(...checks(prefix));
-      current = { ...current, inputs: current.inputs.map((name, i) => (i === position ? `${prefix} checked` : name)) };
+      const guard: Guard = { scope, prefix: `${scope} ${number++}` };
+      guarded.push(...checks(guard));
+      const checked = `${guard.prefix} checked`;
+      current = { ...current, inputs: current.inputs.map((name, i) => (i === position ? checked : name)) };
     }
     guarded.push(current);
   }
-  return number === 0 ? { nodes, constants: [] } : { nodes: guarded, constants: constantsFor(mostElements(model)) };
+  const constants = number === 0 ? [] : constantsFor(scope, mostElements({ memoryLimit }));
+  return number === 0 ? { nodes, constants } : { nodes: guarded, constants };
+}
+
+/** What the names of a guard begin with, and those of the constants that all guards of a graph share. */
+interface Guard {
+  readonly scope: string;
+  readonly prefix: string;
 }
 
 /** The error of a run that a guard has ended, naming the node; undefined for other errors. */
@@ -79,20 +91,20 @@ function checksOf(node: OnnxNode) {
   const present = ({ position }: Sizes) => (node.inputs[position] ?? "") !== "";
   const products = (valueNamed(SIZES, node.op) ?? []).filter(present).map((sizes) => ({
     position: sizes.position,
-    checks: (prefix: string) => productCheck(node, prefix, sizes),
+    checks: (guard: Guard) => productCheck(node, guard, sizes),
   }));
-  const range = { position: 1, checks: (prefix: string) => rangeCheck(node, prefix) };
+  const range = { position: 1, checks: (guard: Guard) => rangeCheck(node, guard) };
   return node.op === "Range" ? [range] : products;
 }
 
-const constantsFor = (most: number): GuardedNodes["constants"] => [
-  { name: `${PREFIX} most`, tensor: { data: Float64Array.of(Math.log(most)), dims: [] } },
-  { name: `${PREFIX} outside`, tensor: { data: BigInt64Array.of(1n), dims: [] } },
-  { name: `${PREFIX} inside`, tensor: { data: BigInt64Array.of(0n), dims: [] } },
-  { name: `${PREFIX} int64`, tensor: { data: BigInt64Array.of(0n), dims: [1] } },
-  { name: `${PREFIX} float32`, tensor: { data: Float32Array.of(0), dims: [1] } },
-  { name: `${PREFIX} one`, tensor: { data: BigInt64Array.of(1n), dims: [1] } },
-  { name: `${PREFIX} unit`, tensor: { data: Float64Array.of(1), dims: [] } },
+const constantsFor = (scope: string, most: number): GuardedNodes["constants"] => [
+  { name: `${scope} most`, tensor: { data: Float64Array.of(Math.log(most)), dims: [] } },
+  { name: `${scope} outside`, tensor: { data: BigInt64Array.of(1n), dims: [] } },
+  { name: `${scope} inside`, tensor: { data: BigInt64Array.of(0n), dims: [] } },
+  { name: `${scope} int64`, tensor: { data: BigInt64Array.of(0n), dims: [1] } },
+  { name: `${scope} float32`, tensor: { data: Float32Array.of(0), dims: [1] } },
+  { name: `${scope} one`, tensor: { data: BigInt64Array.of(1n), dims: [1] } },
+  { name: `${scope} unit`, tensor: { data: Float64Array.of(1), dims: [] } },
 ];
 
 function make(
@@ -109,11 +121,12 @@ function double(name: string, output: string): OnnxNode {
 }
 
 /** The sizes plus an element, 0, of a list, which is not there where the logarithms of the sizes add up to too much. */
-function productCheck(node: OnnxNode, prefix: string, { position, kind, type }: Sizes): OnnxNode[] {
+function productCheck(node: OnnxNode, guard: Guard, { position, kind, type }: Sizes): OnnxNode[] {
+  const { scope, prefix } = guard;
   const sizes = node.inputs[position];
   const margins = [
     make("Abs", [`${prefix} double`], `${prefix} magnitude`),
-    make("Add", [`${prefix} magnitude`, `${PREFIX} unit`], `${prefix} margin`),
+    make("Add", [`${prefix} magnitude`, `${scope} unit`], `${prefix} margin`),
   ];
   const own = [
     double(sizes, `${prefix} double`),
@@ -128,17 +141,18 @@ function productCheck(node: OnnxNode, prefix: string, { position, kind, type }: 
     make("Add", [`${prefix} sum`, `${prefix} logarithm`], `${prefix} total`),
   ];
   const checks = kind === "factors" ? [...own, ...others] : own;
-  const index = indexFrom(`${prefix} ${kind === "factors" ? "total" : "sum"}`, prefix);
-  if (type === undefined) return [...checks, ...index, ...elementAt(node, sizes, prefix)];
+  const index = indexFrom(`${prefix} ${kind === "factors" ? "total" : "sum"}`, guard);
+  if (type === undefined) return [...checks, ...index, ...elementAt(node, sizes, guard)];
   return [
     ...checks,
     ...index,
-    named(node, make("Gather", [`${PREFIX} ${type}`, `${prefix} index`], `${prefix} nothing`, { axis: { int: 0 } })),
+    named(node, make("Gather", [`${scope} ${type}`, `${prefix} index`], `${prefix} nothing`, { axis: { int: 0 } })),
     make("Add", [sizes, `${prefix} nothing`], `${prefix} checked`),
   ];
 }
 
-function rangeCheck(node: OnnxNode, prefix: string): OnnxNode[] {
+function rangeCheck(node: OnnxNode, guard: Guard): OnnxNode[] {
+  const { prefix } = guard;
   const [from, to, step] = node.inputs;
   return [
     double(from, `${prefix} from`),
@@ -147,23 +161,23 @@ function rangeCheck(node: OnnxNode, prefix: string): OnnxNode[] {
     make("Sub", [`${prefix} to`, `${prefix} from`], `${prefix} span`),
     make("Div", [`${prefix} span`, `${prefix} step`], `${prefix} count`),
     make("Log", [`${prefix} count`], `${prefix} logarithm`),
-    ...indexFrom(`${prefix} logarithm`, prefix),
-    ...elementAt(node, to, prefix),
+    ...indexFrom(`${prefix} logarithm`, guard),
+    ...elementAt(node, to, guard),
   ];
 }
 
-function indexFrom(logarithm: string, prefix: string): OnnxNode[] {
+function indexFrom(logarithm: string, { scope, prefix }: Guard): OnnxNode[] {
   return [
-    make("Greater", [logarithm, `${PREFIX} most`], `${prefix} large`),
-    make("Where", [`${prefix} large`, `${PREFIX} outside`, `${PREFIX} inside`], `${prefix} index`),
+    make("Greater", [logarithm, `${scope} most`], `${prefix} large`),
+    make("Where", [`${prefix} large`, `${scope} outside`, `${scope} inside`], `${prefix} index`),
   ];
 }
 
 /** The number, of whatever type, as the element that the index names of a list of it alone. */
-function elementAt(node: OnnxNode, number: string, prefix: string): OnnxNode[] {
+function elementAt(node: OnnxNode, number: string, { scope, prefix }: Guard): OnnxNode[] {
   return [
     make("Shape", [number], `${prefix} dims`),
-    make("Concat", [`${PREFIX} one`, `${prefix} dims`], `${prefix} listed`, { axis: { int: 0 } }),
+    make("Concat", [`${scope} one`, `${prefix} dims`], `${prefix} listed`, { axis: { int: 0 } }),
     make("Reshape", [number, `${prefix} listed`], `${prefix} list`),
     named(node, make("Gather", [`${prefix} list`, `${prefix} index`], `${prefix} checked`, { axis: { int: 0 } })),
   ];

@@ -1,12 +1,21 @@
 import { CurvatureError } from "../../../errors/index.ts";
-import { type FileFunction, type FileNode, subgraphContents } from "../../../onnx/index.ts";
+import {
+  type FileFunction,
+  type FileGraph,
+  type FileNode,
+  type OnnxNode,
+  subgraphContents,
+} from "../../../onnx/index.ts";
 import { describe } from "./sortNodes.ts";
 
 /** Nodes of a graph once loops and functions are written out; larger ones take minutes to compile. */
 const MOST_NODES = 100_000;
 
 /** Nodes that loops may run within the engine, all rounds together: some seconds. */
-const MOST_EXECUTIONS = 500_000;
+export const MOST_WORK = 2_000_000;
+
+/** What a round costs the engine besides its nodes, its guards included, counted in nodes. */
+const ROUND_WORK = 40;
 
 /** Nesting of functions that is followed. */
 const DEEPEST = 200;
@@ -63,14 +72,14 @@ export function checkWrittenNodes(loop: FileNode, nodes: number): void {
 }
 
 /**
- * Checks how often a loop that is left to the engine runs its nodes: rounds times the rounds of the loops within.
+ * Checks how often a loop that is left to the engine runs its nodes: rounds times nodes, with the rounds of the loops within.
  *
- * @throws CurvatureError "unsupported" for more than 500,000
+ * @throws CurvatureError "unsupported" for more than the engine does in some seconds
  */
 export async function checkExecutions(node: FileNode, numberOf: NumberOf): Promise<void> {
-  if (node.op !== "Loop") return;
-  const total = await executions(node, numberOf);
-  if (total > MOST_EXECUTIONS) throw tooMany(node, { total, most: MOST_EXECUTIONS });
+  if (node.domain !== "" || node.op !== "Loop") return;
+  const total = await executions(node, { numberOf, perRound: ROUND_WORK });
+  if (total > MOST_WORK) throw tooMany(node, { total, most: MOST_WORK });
 }
 
 /**
@@ -79,8 +88,30 @@ export async function checkExecutions(node: FileNode, numberOf: NumberOf): Promi
  * @throws CurvatureError "unsupported" for more than 100,000
  */
 export async function checkRoundsWithin(node: FileNode, numberOf: NumberOf): Promise<void> {
-  const total = await executions(node, numberOf);
+  const total = await executions(node, { numberOf, perRound: 0 });
   if (total > MOST_NODES) throw tooMany(node, { total, most: MOST_NODES });
+}
+
+/** What a node costs with its graphs, counted in nodes; loops whose counts are not known as if they had one round. */
+export async function workOf(node: OnnxNode, numberOf: NumberOf): Promise<number> {
+  return executions(node, { numberOf, perRound: ROUND_WORK });
+}
+
+/** How many loops of unknown counts stand within one another at a node, itself included. */
+export async function openLoops(node: OnnxNode, numberOf: NumberOf): Promise<number> {
+  let within = 0;
+  for (const graph of subgraphsOf(node)) {
+    const inside = await numbersWithin(graph, numberOf);
+    for (const inner of graph.nodes) within = Math.max(within, await openLoops(inner, inside));
+  }
+  return within + ((await countOf(node, numberOf)) === undefined ? 1 : 0);
+}
+
+/** Rounds of a node's graphs: 1 but for loops, and undefined where these are not known. */
+export async function countOf({ op, domain = "", inputs }: OnnxNode, numberOf: NumberOf): Promise<number | undefined> {
+  if (domain !== "" || (op !== "Loop" && op !== "Scan")) return 1;
+  const count = op === "Loop" ? await numberOf(inputs[0] ?? "") : undefined;
+  return count === undefined || count >= Number.MAX_SAFE_INTEGER ? undefined : Math.max(count, 0);
 }
 
 function tooMany(node: FileNode, { total, most }: { readonly total: number; readonly most: number }): CurvatureError {
@@ -91,22 +122,29 @@ function tooMany(node: FileNode, { total, most }: { readonly total: number; read
 }
 
 /** The number that a value is known to be. */
-type NumberOf = (name: string) => number | undefined | Promise<number | undefined>;
+export type NumberOf = (name: string) => number | undefined | Promise<number | undefined>;
 
-async function executions(node: FileNode, numberOf: NumberOf): Promise<number> {
+async function executions(
+  node: OnnxNode,
+  { numberOf, perRound }: { readonly numberOf: NumberOf; readonly perRound: number },
+): Promise<number> {
   let within = 0;
-  for (const { nodes, initializers } of subgraphsOf(node)) {
-    const numbers = new Map<string, number | undefined>();
-    for (const { name, dims, load } of initializers) {
-      if (dims.length === 0) numbers.set(name, Number((await load()).data[0]));
-    }
-    for (const inner of nodes) if (inner.op === "Constant") numbers.set(inner.outputs[0], constantNumber(inner));
-    const inside = async (name: string) => numbers.get(name) ?? (await numberOf(name));
-    for (const inner of nodes) within += await executions(inner, inside);
+  for (const graph of subgraphsOf(node)) {
+    const inside = await numbersWithin(graph, numberOf);
+    for (const inner of graph.nodes) within += await executions(inner, { numberOf: inside, perRound });
   }
-  // Without a count that is known, the condition ends the loop.
-  const rounds = node.op === "Loop" ? ((await numberOf(node.inputs[0])) ?? 1) : 1;
-  return rounds >= Number.MAX_SAFE_INTEGER ? Math.max(within, 1) : rounds * Math.max(within, 1);
+  const isLoop = node.op === "Loop" || node.op === "Scan";
+  return ((await countOf(node, numberOf)) ?? 1) * (Math.max(within, 1) + (isLoop ? perRound : 0));
+}
+
+/** The numbers that are known within a graph: its own, and those around it. */
+export async function numbersWithin({ nodes, initializers }: FileGraph, outside: NumberOf): Promise<NumberOf> {
+  const numbers = new Map<string, number | undefined>();
+  for (const { name, dims, load } of initializers) {
+    if (dims.length === 0) numbers.set(name, Number((await load()).data[0]));
+  }
+  for (const node of nodes) if (node.op === "Constant") numbers.set(node.outputs[0], constantNumber(node));
+  return async (name) => numbers.get(name) ?? (await outside(name));
 }
 
 function constantNumber({ attributes: { value, value_int } }: FileNode): number | undefined {
@@ -118,7 +156,7 @@ function keyOf({ domain, op, overload }: Pick<FileNode, "domain" | "op" | "overl
   return JSON.stringify([domain, op, overload]);
 }
 
-function subgraphsOf({ attributes }: FileNode) {
+function subgraphsOf({ attributes }: OnnxNode) {
   return Object.values(attributes).flatMap((value) => {
     if ("graph" in value) return [subgraphContents(value.graph)];
     return "graphs" in value ? value.graphs.map((each) => subgraphContents(each)) : [];

@@ -9,11 +9,12 @@ import {
 } from "../../../onnx/index.ts";
 import type { AttributeValue, Dtype, Tensor } from "../../../tensors/index.ts";
 import { dtypeOf, isArrayType } from "../../../tensors/index.ts";
+import { checkAttributes } from "./checkAttributes.ts";
 import { foldedFrom } from "./exporterMetadata.ts";
 import { inlineFunctions } from "./inlineFunctions.ts";
 import { checkCalls } from "./nodeCounts.ts";
 import type { PreparedModel, StoredConstant } from "./preparedModel.ts";
-import { describe, sortNodes } from "./sortNodes.ts";
+import { sortNodes } from "./sortNodes.ts";
 import { freshName } from "./valueNames.ts";
 
 /** Attributes that hold the element type of a result. */
@@ -32,7 +33,7 @@ export function prepare(
   { file, memoryLimit }: Pick<PreparedModel, "file" | "memoryLimit">,
 ): PreparedModel {
   const { graph, opsets, producer, metadata } = contents;
-  checkGrowth(graph, file);
+  checkAttributes(graph, file);
   checkInputs(graph, file);
   checkCalls(graph.nodes, contents.functions);
   const inlined = inlineFunctions(graph.nodes, {
@@ -142,27 +143,6 @@ function checkInputs({ inputs }: Pick<FileGraph, "inputs">, file: string): void 
       "unsupported",
       `${file}: input "${name}" has elements of type ${dtype}, which are not read; export the model in float32`,
     );
-  }
-}
-
-/** Attributes that make results larger than operands. */
-const GROWING: readonly string[] = ["pads", "output_padding", "output_shape"];
-
-/** More than any network has of padding, in all axes together. */
-const MOST_GROWTH = 2 ** 28;
-
-function checkGrowth({ nodes }: Pick<FileGraph, "nodes">, file: string): void {
-  for (const node of nodes) {
-    for (const name of GROWING) {
-      const value = node.attributes[name];
-      if (value === undefined || !("ints" in value)) continue;
-      const growth = value.ints.reduce((product, amount) => product * (1 + Math.abs(amount)), 1);
-      if (growth <= MOST_GROWTH) continue;
-      throw new CurvatureError(
-        "file",
-        `${file}: ${describe(node)} has ${name} [${value.ints.join(", ")}], more than any tensor can hold; the file is damaged, export it again`,
-      );
-    }
   }
 }
 

@@ -1,7 +1,9 @@
 import { type OnnxNode, type ValueInfo, writeModel } from "../../../onnx/index.ts";
 import { engineName } from "../../../runtime/index.ts";
-import { dtypeOf, type Tensor } from "../../../tensors/index.ts";
+import { dtypeOf, sizeOf, type Tensor } from "../../../tensors/index.ts";
+import { guardLoops } from "./guardLoops.ts";
 import { guardSizes } from "./guardSizes.ts";
+import type { NumberOf } from "./nodeCounts.ts";
 import type { PreparedModel } from "./preparedModel.ts";
 
 /** What to write of a prepared model. */
@@ -26,9 +28,10 @@ export async function writePrepared(
     for (const name of "captures" in node ? (node.captures as readonly string[]) : []) needed.add(name);
   }
   const ordered = nodes.reverse();
+  const looped = await guardLoops(ordered, { memoryLimit: model.memoryLimit, numberOf: numbersOf(model) });
   // `Where`, with which sizes are checked, came with operator set 9.
-  const guarded = (model.opsets[""] ?? 0) < 9 ? { nodes: ordered, constants: [] } : guardSizes(ordered, model);
-  const initializers: { name: string; tensor: Tensor }[] = [...guarded.constants];
+  const guarded = (model.opsets[""] ?? 0) < 9 ? looped : guardSizes(looped.nodes, model);
+  const initializers: { name: string; tensor: Tensor }[] = [...new Set([...looped.constants, ...guarded.constants])];
   for (const { name, load } of model.constants.values()) {
     if (needed.has(name)) initializers.push({ name, tensor: single(await load()) });
   }
@@ -45,6 +48,14 @@ export async function writePrepared(
       initializers,
     },
   });
+}
+
+/** The model's constants of one number, for `guardLoops`. */
+export function numbersOf({ constants }: Pick<PreparedModel, "constants">): NumberOf {
+  return async (name) => {
+    const constant = constants.get(name);
+    return constant !== undefined && sizeOf(constant.dims) === 1 ? Number((await constant.load()).data[0]) : undefined;
+  };
 }
 
 /** The tensor with doubles rounded to float32. */

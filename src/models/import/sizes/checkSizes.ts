@@ -110,7 +110,8 @@ async function follow(node: FileNode, walk: Walk): Promise<Map<string, KnownValu
 /** What is known of the outputs without computing anything; undefined where a size is not. */
 async function inferred(node: FileNode, { model, values }: Walk): Promise<Map<string, KnownValue> | undefined> {
   const known = knownNode(node, values);
-  const dims = node.domain === "" && known.outputs === 1 ? shapeByRule(known) : undefined;
+  const ruled = node.domain === "" && known.outputs === 1 ? shapeByRule(known) : undefined;
+  const dims = ruled !== undefined && isShape(ruled) ? ruled : undefined;
   const type = typeByRule(node, known);
   if (dims !== undefined && type !== undefined) {
     checkAxes(node, dims, model);
@@ -129,6 +130,15 @@ async function inferred(node: FileNode, { model, values }: Walk): Promise<Map<st
     found.set(name, { dims: sizes, type: output.type, ...(elements?.length === sizeOf(sizes) && { elements }) });
   }
   return found;
+}
+
+/**
+ * Whether numbers are sizes. Files may ask for negative ones, or for those that no integer of 64 bits holds; the engine refuses the
+ * first, and the second are more than the memory limit, unless a 0 beside them leaves nothing of them.
+ */
+function isShape(dims: readonly number[]): boolean {
+  const isEmpty = dims.includes(0);
+  return dims.every((dim) => Number.isInteger(dim) && dim >= 0 && (!isEmpty || Number.isSafeInteger(dim)));
 }
 
 /** The outputs of a node whose shape its elements decide, by computing it: no more of them than of its operands, or guarded. */

@@ -3,6 +3,7 @@ import { CurvatureError } from "../../../errors/index.ts";
 import type { FileNode, OnnxNode, ValueInfo } from "../../../onnx/index.ts";
 import { engineError } from "../../../runtime/index.ts";
 import { arrayTypes, type Dtype, dtypeOf, formatDims, sizeOf, type Tensor } from "../../../tensors/index.ts";
+import { loopError } from "../prepared/guardLoops.ts";
 import { sizeError } from "../prepared/guardSizes.ts";
 import type { PreparedModel } from "../prepared/preparedModel.ts";
 import { readBy } from "../prepared/sortNodes.ts";
@@ -144,10 +145,8 @@ async function runOnce(model: PreparedModel, { shapes, fetches, typed, extra }: 
   if (fetches.length === 0) return { results: {}, types: {} };
   for (const dims of Object.values(shapes)) checkInput(dims);
   const measured = [...fetches.map(({ name }) => name), ...extra.flatMap((node) => node.inputs)];
-  await checkRunSizes(model, {
-    shapes,
-    outputs: measured.filter((name) => !extra.some(({ outputs }) => outputs.includes(name))),
-  });
+  const added = new Set(extra.flatMap(({ outputs }) => outputs));
+  await checkRunSizes(model, { shapes, outputs: measured.filter((name) => !added.has(name)) });
   return runChecked(model, { shapes, fetches, typed, extra });
 }
 
@@ -188,7 +187,9 @@ async function runChecked(model: PreparedModel, { shapes, fetches, typed, extra 
     }
   } catch (cause) {
     throw (
-      sizeError(cause, model) ?? engineError(`cannot run ${model.file}${shapesText(shapes)}${boundText(model)}`, cause)
+      sizeError(cause, model) ??
+      loopError(cause, model) ??
+      engineError(`cannot run ${model.file}${shapesText(shapes)}${boundText(model)}`, cause)
     );
   }
 }
