@@ -11,6 +11,7 @@ import { normalVector, uniformNumbers } from "./random.mjs";
 /** Names of all quantities, in the order in which they are measured. */
 export const quantityNames = /** @type {const} */ ([
   "gradient",
+  "risk_at",
   "hessian",
   "ggn",
   "empirical_fisher",
@@ -41,9 +42,11 @@ export async function makeQuantities(problem, { threads }) {
   const forgetful = await empiricalRisk({ ...setup, cache: 0 });
   const random = uniformNumbers(6);
   const v = normalVector(random, risk.size);
+  const theta = risk.theta();
   /** @type {Record<string, Work>} */
   const works = {
     gradient: () => risk.gradient(),
+    risk_at: () => risk.at(theta).dispose(),
     hessian: product(hessian(risk), v),
     ggn: product(ggn(risk), v),
     empirical_fisher: product(empiricalFisher(risk), v),

@@ -82,6 +82,7 @@ export const targets = [
   }),
   ...eachProblem("hessian", { B: 0.75, C: 0.75, D: 1, E: 0.75 }, "hessian_plain"),
   ...eachProblem("ggn", { A: 0.9, B: 0.9, C: 0.9 }, "ggn_compiled"),
+  inGradients("B", "risk_at", 0.05),
   inGradients("C", "ggn", 1.4),
   inGradients("C", "hessian", 1.9),
   inGradients("D", "ggn", 1.6),

@@ -1,4 +1,6 @@
+import { unwrittenVector } from "#runtime";
 import { CurvatureError } from "../../errors/index.ts";
+import { isFiniteVector } from "../../linalg/vectors/vector.ts";
 import { type Precision, sizeOf, type Tensor, type Vector, zeros } from "../../tensors/index.ts";
 import { explainingEngine } from "../checks/explainingEngine.ts";
 import { checkRowCoupling } from "../checks/rowCoupling.ts";
@@ -116,11 +118,10 @@ interface Places {
 
 function checkedCopy(weights: Vector, { parameters, size, dtype }: Places): Vector {
   checkLength(weights, size);
-  const copy = zeros(size, dtype);
+  const copy = unwrittenVector(size, dtype);
   copy.set(weights);
-  let index = 0;
-  while (index < size && Number.isFinite(copy[index])) index++;
-  if (index === size) return copy;
+  if (isFiniteVector(copy)) return copy;
+  const index = copy.findIndex((entry) => !Number.isFinite(entry));
   const parameter = parameters.find(({ offset, size: own }) => index < offset + own)!;
   throw new CurvatureError(
     "argument",
