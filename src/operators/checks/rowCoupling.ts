@@ -17,8 +17,8 @@ const FEW_ROWS = 4;
 /**
  * Refuses a model whose rows influence one another (statistics or means over the batch, time on the axis of rows, a graph whose nodes are
  * the rows): its loss would not be a sum over rows, and results would depend on the batch size. Some rows of the first batch are computed a
- * second time among fewer other rows and in another order: in a batch of the size of the last one; without such, in one of the same size, or
- * of a few rows where the model may compute with the number of rows. An output differs if it is further off than `tolerances` allow in the
+ * second time among fewer other rows and in another order: in a batch of the same size or, where the model may compute with the number of
+ * rows, of the size of the last batch or of a few rows. An output differs if it is further off than `tolerances` allow in the
  * precision of the risk and, since float32 noise can be large in deep networks, in float64 as well.
  *
  * A coupling is not seen where it does not move the outputs of these rows by more than rounding. Costs two forward passes over one
@@ -100,18 +100,18 @@ async function differenceIn(
 }
 
 /**
- * Numbers of rows of the other batch, the next where a graph for one cannot be had: that of the last batch, whose graph is needed anyway;
- * else the same number, unless the model may compute with it. A batch of one row needs another one beside it.
+ * Numbers of rows of the other batch; the next one where a graph for the first cannot be had. The same number needs no other program. A model that
+ * may compute with the number of rows gets another one: that of the last batch, whose graph is needed anyway. A batch of one row needs another
+ * row beside it.
  */
 function sizesToCompare(
   { model }: RiskFamily,
   { bound, graph }: { readonly bound: BoundData; readonly graph: FedBatchGraph },
 ): readonly number[] {
   const { rows, countsSizes } = graph;
-  if (model.fixedRows !== undefined) return [rows];
+  if (model.fixedRows !== undefined || (!countsSizes && rows > 1)) return [rows];
   const rest = bound.data.rows > bound.data.batchSize ? bound.data.rows % bound.data.batchSize : 0;
-  if (rest > 0) return [rest, rows];
-  return countsSizes || rows === 1 ? [otherSize(rows), rows] : [rows];
+  return [rest || otherSize(rows), rows];
 }
 
 /** A few rows, in another number than the batch has. */
