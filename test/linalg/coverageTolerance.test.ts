@@ -14,32 +14,15 @@ import {
   xtraceSteps,
 } from "../../src/linalg/index.ts";
 import { drive } from "../../src/linalg/runs/index.ts";
-import { looksWithin } from "../../src/linalg/statistics/index.ts";
-import { diagonals, matrices, methods, sequentialCoverage } from "./coverageTolerance.ts";
+import { diagonals, matrices, methods } from "./coverageTolerance.ts";
+import { describeSequentialCoverage } from "./coverageToleranceSuite.ts";
 import { haarMatrix } from "./haar.ts";
 import { counted, geometric, length, operatorOf, range, rotated } from "./knownOperators.ts";
 
-const names = Object.keys(matrices) as (keyof typeof matrices)[];
-/** Looks of each family: what averages over probes starts at 32, what sketches at 8. */
-const sketches = ["xtrace", "xnystrace"];
+// 120 runs are in coverageTolerance.long.ts.
+describeSequentialCoverage({ runs: 30, least: 0.86 });
 
 describe.each(Object.entries(methods))("%s with a tolerance", (name, method) => {
-  test.each(names)("covers 93 of 100 runs that look, within its budget, spectrum %s", async (spectrum) => {
-    const matrix = matrices[spectrum];
-    // A little more than a run of full length reaches, so that runs end at different looks.
-    const { value, interval, size } = await method.run(matrix.A, { seed: 0, tolerance: 0 });
-    const tolerance = (1.6 * Math.max(interval.upper - value, value - interval.lower)) / size;
-    const found = await sequentialCoverage(method, { matrix, tolerance, runs: 120 });
-    expect(found.inside).toBeGreaterThanOrEqual(0.93);
-    expect(found.converged).toBeGreaterThan(0.5);
-    // The interval of every run that ended by the rule is as narrow as was asked for.
-    expect(found.worst).toBeLessThanOrEqual(1 + 1e-12);
-    if (name === "hutchPlusPlus") return;
-    expect(found.early).toBeGreaterThan(0);
-    const possible = sketches.includes(name) ? looksWithin(name === "xtrace" ? 35 : 40, 8) : looksWithin(110);
-    for (const look of found.looks) expect(possible).toContain(look);
-  });
-
   test("of 0 takes the whole budget and says so", async () => {
     const { status, message, matvecs } = await method.run(matrices.flat.A, { seed: 0, tolerance: 0 });
     expect(status).toBe("budget");
@@ -62,11 +45,11 @@ describe.each(Object.entries(methods))("%s with a tolerance", (name, method) => 
   });
 });
 
-test("hutchPlusPlus ends its last third early, and covers 93 of 100 runs", async () => {
+test("hutchPlusPlus ends its last third early, and covers 90 of 100 runs", async () => {
   const values = range(160, (i) => 0.5 + i / 159);
   const A = operatorOf(haarMatrix(values));
   const truth = values.reduce((so, x) => so + x, 0);
-  const [runs, looks] = [100, new Set<number>()];
+  const [runs, looks] = [60, new Set<number>()];
   let inside = 0;
   for (let seed = 0; seed < runs; seed++) {
     const B = counted(A);
@@ -77,7 +60,7 @@ test("hutchPlusPlus ends its last third early, and covers 93 of 100 runs", async
     if (status === "converged") expect((interval.upper - interval.lower) / 2).toBeLessThanOrEqual(0.02 * truth * 1.05);
   }
   expect([...looks].sort((x, y) => x - y)).toEqual([32, 48, 52]);
-  expect(inside / runs).toBeGreaterThanOrEqual(0.93);
+  expect(inside / runs).toBeGreaterThanOrEqual(0.9);
 });
 
 describe.each(Object.entries(diagonals))("%s with a tolerance", (_, { method, matvecs }) => {

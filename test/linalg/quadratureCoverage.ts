@@ -142,9 +142,10 @@ function exactWeights({ values, vectors }: Decomposed, { probes, seed }: Pick<Fi
   });
 }
 
-/** Of one statement: the share of runs whose interval held, and the largest quadrature error over the standard error. */
+/** Of one statement: the share of runs whose interval held, that of intervals 0.6 times as wide, and the largest quadrature error over the standard error. */
 export interface Coverage {
   inside: number;
+  insideNarrow: number;
   quadratureError: number;
   fewProbes: boolean;
   message: string;
@@ -160,7 +161,7 @@ export async function quadratureCoverage(
 ): Promise<Readonly<Record<string, Readonly<Record<number, Coverage>>>>> {
   const { A, values, steps } = matrix;
   const most = Math.max(...counts);
-  const none = (): Coverage => ({ inside: 0, quadratureError: 0, fewProbes: false, message: "" });
+  const none = (): Coverage => ({ inside: 0, insideNarrow: 0, quadratureError: 0, fewProbes: false, message: "" });
   const found = Object.fromEntries(
     Object.keys(statements).map((name) => [name, Object.fromEntries(counts.map((count) => [count, none()]))]),
   ) as Record<string, Record<number, Coverage>>;
@@ -179,6 +180,8 @@ export async function quadratureCoverage(
         const sample = found[name]![probes]!;
         const error = Math.abs(stated.value - (stated.scale * exact) / probes) / stated.standardError;
         sample.inside += Number(stated.interval.lower <= truth && truth <= stated.interval.upper) / runs;
+        const off = 0.6 * (stated.interval.upper - stated.interval.lower) > 2 * Math.abs(truth - stated.value);
+        sample.insideNarrow += Number(off) / runs;
         sample.quadratureError = Math.max(sample.quadratureError, error);
         Object.assign(sample, { fewProbes: stated.fewProbes, message: stated.message });
       }

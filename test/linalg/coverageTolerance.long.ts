@@ -1,0 +1,3 @@
+import { describeSequentialCoverage } from "./coverageToleranceSuite.ts";
+
+describeSequentialCoverage({ runs: 120, least: 0.93 });
