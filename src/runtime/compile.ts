@@ -6,6 +6,7 @@ import { byName, dtypeOf, formatDims, type Precision, sizeOf, type Tensor, value
 import { withForms } from "./forms.ts";
 import { liveBytes } from "./liveBytes.ts";
 import { lower, type NamedGraph } from "./lower.ts";
+import { packed } from "./packing.ts";
 import { segmentsOf } from "./segments.ts";
 import type { Session, SessionOptions } from "./session.ts";
 import { inPrecision } from "./writer.ts";
@@ -109,7 +110,8 @@ interface CompiledSegment extends Program {
 
 async function compileWhole(graph: NamedGraph, options: CompileOptions): Promise<CompiledSegment> {
   const { precision, threads, optimized, memoryLimit } = options;
-  const { bytes, inputs, results } = lower(graph, { precision });
+  const { graph: written, pack, unpack } = packed(graph, precision);
+  const { bytes, results } = lower(written, { precision });
   if (memoryLimit !== undefined) checkLiveBytes(results, { precision, memoryLimit });
   const session = await openChecked(bytes, {
     // The higher fusions are partly missing and partly wrong in float64.
@@ -117,8 +119,10 @@ async function compileWhole(graph: NamedGraph, options: CompileOptions): Promise
     largestValue: largestValue(graph, precision),
     ...(threads === undefined ? {} : { threads }),
   });
-  const outputs = Object.keys(graph.outputs);
+  const outputs = Object.keys(written.outputs);
   const values = graph.inputs;
+  const reached = new Set(topologicalOrder(Object.values(graph.outputs)));
+  const inputs = Object.keys(values).filter((name) => reached.has(values[name]));
   return {
     inputs,
     async run(feeds) {
@@ -126,7 +130,7 @@ async function compileWhole(graph: NamedGraph, options: CompileOptions): Promise
       for (const name of inputs)
         given[name] = checkedFeed(name, valueNamed(feeds, name), { shape: values[name].shape, precision });
       try {
-        return await session.run(given, outputs);
+        return unpack(await session.run(pack(given), outputs));
       } catch (cause) {
         throw engineError("could not run a graph", cause);
       }

@@ -43,6 +43,13 @@ const RULES: Readonly<Record<string, ShapeRule>> = {
     if (data === undefined || indices === undefined || axis === undefined) return undefined;
     return [...data.dims.slice(0, axis), ...indices.dims, ...data.dims.slice(axis + 1)];
   },
+  Gemm({ inputs: [a, b], integers }) {
+    if (a?.dims.length !== 2 || b?.dims.length !== 2) return undefined;
+    const [isTransposedA, isTransposedB] = ["transA", "transB"].map((name) => (integers(name)?.[0] ?? 0) !== 0);
+    const [rows, inner] = isTransposedA ? [a.dims[1], a.dims[0]] : a.dims;
+    const [own, columns] = isTransposedB ? [b.dims[1], b.dims[0]] : b.dims;
+    return inner === own ? [rows, columns] : undefined;
+  },
   MatMul: ({ inputs: [a, b] }) => (a === undefined || b === undefined ? undefined : product(a.dims, b.dims)),
   MaxUnpool({ inputs: [data, , sizes], integers }) {
     const kernel = integers("kernel_shape");
