@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { freshName } from "../../src/models/import/valueNames.ts";
+import { freshName } from "../../src/models/import/prepared/valueNames.ts";
 
 test("fresh names are those wanted, or numbered past what is taken", () => {
   const taken = new Set(["a", "a_1", "a_3"]);
