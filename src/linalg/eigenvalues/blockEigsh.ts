@@ -246,11 +246,13 @@ async function step(problem: BlockProblem, state: BlockEigshState): Promise<Bloc
   };
   // What a solver leaves is no direction of A: a remainder below the tolerance counts as exhausted.
   const rounding = Math.max(16 * epsilon(precision(A)), inner ? problem.tolerance / 10 : 0);
-  const exact = async (pair: DualPair): Promise<DualPair> => {
-    const dual = inner ? await inner.multiply(pair.vector, () => state) : undefined;
-    if (dual === undefined || !isInterruption(dual)) return dual ? { vector: pair.vector, dual } : pair;
-    interruption = dual;
-    return pair;
+  const exact = async (pair: DualPair, space: BlockSpace): Promise<DualPair> => {
+    if (!inner) return pair;
+    const dual = await inner.multiply(pair.vector, () => state);
+    if (isInterruption(dual)) interruption = dual;
+    if (isInterruption(dual)) return pair;
+    const again = await orthogonalizedPair({ vector: pair.vector, dual }, space, arithmeticOf(A));
+    return scaledPair(1 / again.norm, again);
   };
   const tools = { arithmetic: arithmeticOf(A), rounding, fresh, exact };
   const next = await grown(state, pairs, tools);

@@ -218,10 +218,11 @@ interface Ending {
   readonly curvature?: number;
 }
 
-function stoppedBy(state: CgState, { A, run, target }: Run): Ending | undefined {
+function stoppedBy(state: CgState, { A, b, run, target }: Run): Ending | undefined {
   // After a claim that was wrong the search started again from the true residual, which should have helped.
   const restarted = state.isTrue && state.steps > 0 && state.search === undefined;
-  if (restarted && isInVain(state.claimed)) return { status: "stagnated", happened: limitedBy(precision(A)) };
+  if (restarted && isInVain(state.claimed))
+    return { status: "stagnated", happened: limitedBy(precision(A), state.residualNorm / norm(b)) };
   if (run.left < 2) return { status: "budget" };
   // In exact arithmetic n steps are enough; rounding may double that, and a b outside of the range never gets there.
   const most = 2 * state.columns + 10;

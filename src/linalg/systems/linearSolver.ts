@@ -125,7 +125,8 @@ function isSolved<R>(state: SolverState<R>, { size, tolerance }: SolverRun<R>): 
 function stoppedBy<R>(state: SolverState<R>, { A, run, method, tolerance, size }: SolverRun<R>): Ending | undefined {
   // After a claim that was wrong the recurrence started again from the true residual, which should have helped.
   const restarted = state.residual !== undefined && state.steps > 0;
-  if (restarted && isInVain(state.claimed)) return { status: "stagnated", happened: limitedBy(precision(A)) };
+  if (restarted && isInVain(state.claimed))
+    return { status: "stagnated", happened: limitedBy(precision(A), state.residualNorm / size) };
   const starting = state.recurrence === undefined ? (method.startProducts ?? 0) : 0;
   if (run.left < method.stepProducts + starting + (method.leastSquares ? 2 : 1)) return { status: "budget" };
   // In exact arithmetic n steps are enough; rounding may double that, on the square of A multiply it, and a b outside of the range never gets

@@ -1,4 +1,4 @@
-import { toPrecision, type Vector, zeros } from "../../tensors/index.ts";
+import { type Precision, toPrecision, type Vector, zeros } from "../../tensors/index.ts";
 import { checkDeclaredSymmetric, epsilon, precision } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
 import { drive } from "../runs/drive.ts";
@@ -111,7 +111,7 @@ function methodWith(inverse: Products | undefined): Method<MinresRecurrence> {
         lowest: { outside: Number.POSITIVE_INFINITY, residualNorm: beta },
       };
     },
-    async step(x, was, { A, run, current }) {
+    async step(x, was, { A, b, run, current }) {
       const v = scaled(1 / was.beta, was.preconditioned);
       const w = await run.matvec(v, current);
       if (isInterruption(w)) return w;
@@ -125,7 +125,7 @@ function methodWith(inverse: Products | undefined): Method<MinresRecurrence> {
       const scale = Math.max(was.scale, Math.hypot(was.beta * (was.scale === 0 ? 0 : 1), alpha, Math.sqrt(squared)));
       const rounding = 16 * epsilon(precision(A)) * scale;
       const beta = Math.sqrt(squared) > rounding ? Math.sqrt(squared) : 0;
-      return rotated(x, was, { v, w, z, alpha, beta, scale, rounding });
+      return rotated(x, was, { v, w, z, alpha, beta, scale, rounding, size: norm(b) });
     },
     advice: {
       breakdown: "take a positive definite preconditioner, or add damping",
@@ -149,11 +149,13 @@ interface NewColumn {
   readonly beta: number;
   readonly scale: number;
   readonly rounding: number;
+  /** `||b||` */
+  readonly size: number;
 }
 
 /** QR decomposition of T brought up to the new column, and x moved along the direction that belongs to it. */
 function rotated(x: Vector, was: MinresRecurrence, column: NewColumn): Advance<MinresRecurrence> | Ending {
-  const { v, w, z, alpha, beta, scale, rounding } = column;
+  const { v, w, z, alpha, beta, scale, rounding, size } = column;
   const dtype = x instanceof Float32Array ? "float32" : "float64";
   const delta = was.cosine * was.dbar + was.sine * alpha;
   const gbar = was.sine * was.dbar - was.cosine * alpha;
@@ -162,8 +164,10 @@ function rotated(x: Vector, was: MinresRecurrence, column: NewColumn): Advance<M
   // ||A r|| / (||A|| ||r||) of the x before this step: what is left lies in the null space, and further steps only add to x from there.
   const outside = Math.hypot(gbar, dbar) / scale;
   const root = Math.sqrt(epsilon(dtype));
-  if (gamma <= rounding || outside <= root / 8) return leastResidual();
-  if (hasTurned(outside, was, root)) return leastResidual();
+  if (gamma <= rounding || outside <= root / 8 || hasTurned(outside, was, root)) {
+    const attainable = 16 * epsilon(dtype) * (scale * norm(x) + size);
+    return norm(was.residual) <= attainable ? roundingOnly(dtype) : LEAST_RESIDUAL;
+  }
   const falls = outside < was.lowest.outside;
   const lowest = falls ? { outside, residualNorm: was.phi } : was.lowest;
   const [cosine, sine] = [gbar / gamma, beta / gamma];
@@ -212,10 +216,13 @@ function hasTurned(outside: number, { lowest, phi }: MinresRecurrence, root: num
 
 const EXHAUSTED: Ending = { status: "stagnated", happened: "the Krylov space is exhausted" };
 
-function leastResidual(): Ending {
-  return {
-    status: "stagnated",
-    happened: "b is not in the range of A, and the residual no longer falls",
-    advice: "minresQlp or lsmr give the shortest x of the least residual",
-  };
+const LEAST_RESIDUAL: Ending = {
+  status: "stagnated",
+  happened: "b is not in the range of A, or A is close to singular, and the residual no longer falls",
+  advice: "minresQlp or lsmr give the shortest x of the least residual",
+};
+
+/** Of a residual that is rounding no part is known to lie outside of the range. */
+function roundingOnly(dtype: Precision): Ending {
+  return { status: "stagnated", happened: `rounding in ${dtype} allows no less` };
 }

@@ -100,9 +100,9 @@ async function* unscaledSteps(
     const compatible = result.residualNorm <= tolerance * norm(b);
     const recurrence = (last as MinresQlpState).recurrence;
     const isCoarse = result.status === "stagnated" && recurrence !== undefined && isOutside(recurrence);
+    if (compatible || !residual || (result.status !== "converged" && !isCoarse)) return result;
     // Two products start the rest, one is a step of it, and two end it.
-    if (compatible || !residual || matvecs - result.matvecs < 5) return result;
-    if (result.status !== "converged" && !isCoarse) return result;
+    if (matvecs - result.matvecs < 5) return result.status === "converged" ? unfinished(result) : result;
     state = { ...withoutOutside(A, { result, residual, x0: options.x0 }), isCoarse };
     yield state;
   }
@@ -111,6 +111,12 @@ async function* unscaledSteps(
   const range = combination([1, b], [-1, outside], { dtype: precision(A) });
   const { result, residual } = yield* solverRun(method, { A, b: range, options: { ...options, state } });
   return whole(A, { result, residual: residual ?? zeros(range.length, precision(A)), outside, isCoarse });
+}
+
+/** A residual that is the least one, of an x that need not be the shortest: that takes products that are not there. */
+function unfinished(result: LeastSquaresResult): LeastSquaresResult {
+  const happened = `b is not in the range of A, and no products are left to make x the shortest one; ${result.message}`;
+  return { ...result, ...outcome("budget", { happened, matvecs: result.matvecs, advice: "raise matvecs" }) };
 }
 
 /** Where the rest starts: x less its part along the residual, the only vector of the null space that the Krylov space holds. */

@@ -14,6 +14,7 @@ import { drive } from "../runs/drive.ts";
 import { isInterruption, type Products, products } from "../runs/products.ts";
 import { type Outcome, outcome } from "../runs/result.ts";
 import { axpy, combination, dot, norm } from "../vectors/vector.ts";
+import { inUnits } from "./extremeScale.ts";
 import type { Ending } from "./solverMethod.ts";
 
 /** Options of `multiShiftCg`. */
@@ -92,6 +93,16 @@ export async function* multiShiftCgSteps(
   b: Vector,
   options: MultiShiftCgOptions,
 ): AsyncGenerator<MultiShiftCgState, MultiShiftCgResult, void> {
+  checkDeclaredSymmetric(NAME, A);
+  checkVector(NAME, b, { what: "b", length: A.shape[1] });
+  return yield* inUnits(b, options, (right, given) => unscaledSteps(A, right, given));
+}
+
+async function* unscaledSteps(
+  A: LinearOperator,
+  b: Vector,
+  options: MultiShiftCgOptions,
+): AsyncGenerator<MultiShiftCgState, MultiShiftCgResult, void> {
   const context = prepared(A, b, options);
   const { run, tolerance, dampings } = context;
   let state = options.state ?? initialState(context);
@@ -116,8 +127,6 @@ export async function* multiShiftCgSteps(
 }
 
 function prepared(A: LinearOperator, b: Vector, options: MultiShiftCgOptions): Run {
-  checkDeclaredSymmetric(NAME, A);
-  checkVector(NAME, b, { what: "b", length: A.shape[1] });
   const { tolerance = precision(A) === "float32" ? 1e-4 : 1e-8, matvecs = 1000 } = options;
   checkNonnegative(NAME, "tolerance", tolerance);
   checkCount(NAME, "matvecs", matvecs);

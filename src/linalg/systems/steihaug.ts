@@ -14,7 +14,7 @@ import { drive } from "../runs/drive.ts";
 import { isInterruption, products } from "../runs/products.ts";
 import { type Outcome, outcome } from "../runs/result.ts";
 import { combination, dot, norm, scaled } from "../vectors/vector.ts";
-import { unitOf } from "./extremeScale.ts";
+import { inUnits } from "./extremeScale.ts";
 
 /** Options of `steihaug`. */
 export interface SteihaugOptions extends RunOptions {
@@ -80,19 +80,7 @@ export async function* steihaugSteps(
   options: SteihaugOptions,
 ): AsyncGenerator<SteihaugState, SteihaugResult, void> {
   checkVector(NAME, g, { what: "g", length: A.shape[1] });
-  const unit = unitOf(g);
-  if (unit === 1) return yield* unscaledSteps(A, g, options);
-  const result = yield* unscaledSteps(A, scaled(1 / unit, toPrecision(g, "float64")), {
-    ...options,
-    radius: options.radius / unit,
-  });
-  return {
-    ...result,
-    x: scaled(unit, result.x),
-    model: unit * unit * result.model,
-    residualNorm: unit * result.residualNorm,
-    message: `${result.message}; norms in units of 2^${Math.log2(unit)}`,
-  };
+  return yield* inUnits(g, options, (slope, given) => unscaledSteps(A, slope, given));
 }
 
 async function* unscaledSteps(
