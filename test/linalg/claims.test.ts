@@ -47,8 +47,8 @@ interface Claim extends Outcome {
   readonly damping?: number;
   readonly residualNorm: number;
   readonly normalResidualNorm?: number;
-  readonly direction?: Vector;
-  readonly curvature?: number;
+  readonly direction?: Vector | undefined;
+  readonly curvature?: number | undefined;
 }
 
 /** How a solver is asked, and of what it is expected to bring a solution. */

@@ -69,7 +69,7 @@ function methodWith(inverse: Products | undefined): Method<BicgstabRecurrence> {
       const none = zeros(residual.length, precision(A));
       return { residual, shadow: residual, direction: none, product: none, rho: 1, alpha: 1, omega: 0 };
     },
-    async step(x, was, context) {
+    async step({ x }, was, context) {
       const rho = dot(was.shadow, was.residual);
       if (lost(rho, was.shadow, was.residual)) return brokenDown("the residual is orthogonal to the first one");
       const direction = was.residual.slice();

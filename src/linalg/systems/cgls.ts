@@ -61,7 +61,7 @@ function recurrenceWith(inverse: Products | undefined): Pick<Method<CglsRecurren
       if (!(gamma > 0)) return notDefinite(gamma);
       return { residual, direction: toPrecision(z, precision(A)), squaredLength: gamma, gamma, scale: 0 };
     },
-    async step(x, was, { run, current }) {
+    async step({ x }, was, { run, current }) {
       const q = await run.matvec(was.direction, current);
       if (isInterruption(q)) return q;
       const scale = Math.max(was.scale, norm(q) / Math.sqrt(was.squaredLength));

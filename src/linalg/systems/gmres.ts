@@ -83,7 +83,7 @@ function methodOf(
         restart: length,
       };
     },
-    async step(x, was, { A, run, current }) {
+    async step({ x }, was, { A, run, current }) {
       const v = was.basis.data.subarray(was.basis.rows * was.R.length);
       const z = inverse ? await inverse.matvec(v, current) : v;
       if (isInterruption(z)) return z;

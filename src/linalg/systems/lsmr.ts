@@ -78,7 +78,7 @@ function recurrenceWith(inverse: Products | undefined): Pick<Method<LsmrRecurren
       const vectors = { u, ...pair, h: pair.v, hbar: columns, residual, Ah: rows, Ahbar: rows };
       return { ...vectors, ...rotations, alpha, operatorNorm: alpha };
     },
-    async step(x, was, { A, run, current }) {
+    async step({ x }, was, { A, run, current }) {
       const Av = await run.matvec(was.v, current);
       if (isInterruption(Av)) return Av;
       const u = Av.slice();

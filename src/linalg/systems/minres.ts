@@ -111,7 +111,7 @@ function methodWith(inverse: Products | undefined): Method<MinresRecurrence> {
         lowest: { outside: Number.POSITIVE_INFINITY, residualNorm: beta },
       };
     },
-    async step(x, was, { A, b, run, current }) {
+    async step({ x }, was, { A, b, run, current }) {
       const v = scaled(1 / was.beta, was.preconditioned);
       const w = await run.matvec(v, current);
       if (isInterruption(w)) return w;

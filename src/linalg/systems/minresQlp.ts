@@ -182,7 +182,7 @@ const method: Method<MinresQlpRecurrence> = {
       least: { gradient: Number.POSITIVE_INFINITY, length: 0 },
     };
   },
-  async step(x, was, { A, run, current }) {
+  async step({ x }, was, { A, run, current }) {
     const p = await run.matvec(was.v, current);
     if (isInterruption(p)) return p;
     axpy(-was.beta, was.vBefore, p);

@@ -60,7 +60,7 @@ export async function* richardsonSteps(
     name: NAME,
     stepProducts: 1,
     start: async (residual) => ({ residual, first: norm(residual) }),
-    async step(x, was, { run, current }) {
+    async step({ x }, was, { run, current }) {
       const z = inverse ? await inverse.matvec(was.residual, current) : was.residual;
       if (isInterruption(z)) return z;
       const Az = await run.matvec(z, current);

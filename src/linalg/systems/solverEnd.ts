@@ -1,8 +1,7 @@
-import { toPrecision, type Vector } from "../../tensors/index.ts";
-import { precision } from "../operator/checks.ts";
+import type { Vector } from "../../tensors/index.ts";
 import { type Interruption, isInterruption } from "../runs/products.ts";
 import { outcome, type Status } from "../runs/result.ts";
-import { axpy, dot, norm } from "../vectors/vector.ts";
+import { combinationWithNorm, dot, norm } from "../vectors/vector.ts";
 import { hasClaimed, sizeOf } from "./attainable.ts";
 import type { Ending, Method, Normal, SolverEnd, SolverRun, SolverState } from "./solverMethod.ts";
 
@@ -27,20 +26,31 @@ export function solutionOf<R>({ x, recurrence }: SolverState<R>, method: Method<
 /** The true residual of x and, in least squares, of the normal equations. */
 export async function residualOf<R>(
   x: Vector,
-  { A, b, run, method, current }: SolverRun<R>,
-): Promise<{ readonly residual: Vector; readonly gradient?: Gradient } | Interruption> {
+  { b, run, method, current }: SolverRun<R>,
+): Promise<TrueResidual | Interruption> {
   const Ax = await run.matvec(x, current);
   if (isInterruption(Ax)) return Ax;
-  const residual = toPrecision(b.slice(), precision(A));
-  axpy(-1, Ax, residual);
-  if (!method.leastSquares) return { residual };
+  const { vector: residual, norm: residualNorm } = difference(b, Ax);
+  if (!method.leastSquares) return { residual, residualNorm };
   const gradient = await run.adjointMatvec(residual, current);
   if (isInterruption(gradient)) return gradient;
   const size = norm(gradient);
-  if (!method.preconditioner) return { residual, gradient: { size, weighted: size } };
+  if (!method.preconditioner) return { residual, residualNorm, gradient: { size, weighted: size } };
   const z = await method.preconditioner.matvec(gradient, current);
   if (isInterruption(z)) return z;
-  return { residual, gradient: { size, weighted: Math.sqrt(Math.max(dot(gradient, z), 0)) } };
+  return { residual, residualNorm, gradient: { size, weighted: Math.sqrt(Math.max(dot(gradient, z), 0)) } };
+}
+
+/** `b - A x`, written over the product, and its norm. */
+export function difference(b: Vector, Ax: Vector): { readonly vector: Vector; readonly norm: number } {
+  return combinationWithNorm([1, b], [-1, Ax], { dtype: b instanceof Float32Array ? "float32" : "float64", into: Ax });
+}
+
+/** A residual computed from x. */
+export interface TrueResidual {
+  readonly residual: Vector;
+  readonly residualNorm: number;
+  readonly gradient?: Gradient;
 }
 
 /** `||A' r||`, and the same in the norm of the preconditioner. */
@@ -81,9 +91,9 @@ async function bestOf<R>(
     const checked = await residualOf(found.x, context);
     if ("status" in checked) final = checked;
     else {
-      const residualNorm = norm(checked.residual);
-      const normal = checked.gradient && scaledNormal(state, checked.gradient, residualNorm);
-      found = { x: found.x, residualNorm, normal, isTrue: true, residual: checked.residual };
+      const { residual, residualNorm, gradient } = checked;
+      const normal = gradient && scaledNormal(state, gradient, residualNorm);
+      found = { x: found.x, residualNorm, normal, isTrue: true, residual };
     }
   }
   const other = await alternativeTo(found, state, { context, ending: final });
@@ -105,7 +115,7 @@ async function alternativeTo<R>(
   if (x === undefined || x === found.x || isSolved || isInterrupted(ending) || run.left < 1) return undefined;
   const checked = await residualOf(x, context);
   if ("status" in checked) return checked;
-  return { x, residualNorm: norm(checked.residual), isTrue: true, residual: checked.residual };
+  return { x, residualNorm: checked.residualNorm, isTrue: true, residual: checked.residual };
 }
 
 function isInterrupted({ status }: Ending): boolean {
@@ -125,7 +135,9 @@ export async function conclude<R>(state: SolverState<R>, context: SolverRun<R>, 
   const known = normal?.gradientNorm ?? (method.preconditioner ? undefined : normal?.residualNorm);
   const gradient = known === undefined ? {} : { normalResidualNorm: known };
   const ended = outcome(status, advice ? { ...told, advice } : told);
-  return { result: { x, residualNorm, ...gradient, ...ended }, ...(residual ? { residual } : {}), state };
+  const { direction, curvature } = ending;
+  const proof = status === "indefinite" && direction ? { direction, curvature: curvature! } : {};
+  return { result: { x, residualNorm, ...gradient, ...ended, ...proof }, ...(residual ? { residual } : {}), state };
 }
 
 const ADVICE: Partial<Record<Status, string>> = {

@@ -2,6 +2,7 @@ import type { Vector } from "../../tensors/index.ts";
 import type { LinearOperator, RunOptions } from "../operator/operator.ts";
 import type { Products } from "../runs/products.ts";
 import type { Outcome, Status } from "../runs/result.ts";
+import type { SpareVectors } from "../vectors/spareVectors.ts";
 import type { Claims } from "./attainable.ts";
 
 // What a solver of linear systems is to `linearSolver.ts`: its options, its state, and the recurrence that it brings.
@@ -70,7 +71,21 @@ export interface Ending {
   readonly status: Status;
   readonly happened?: string;
   readonly advice?: string;
+  /** With "indefinite": unit vector along which A has negative curvature, and that curvature. */
+  readonly direction?: Vector;
+  readonly curvature?: number;
 }
+
+/** The status of a method that needs a positive definite matrix, with its proof where the matrix is not. */
+export type DefiniteStatus =
+  | { readonly status: Exclude<Status, "indefinite">; readonly direction?: undefined; readonly curvature?: undefined }
+  | {
+      readonly status: "indefinite";
+      /** Unit vector `[n]` along which A has negative curvature. */
+      readonly direction: Vector;
+      /** `direction' A direction`. */
+      readonly curvature: number;
+    };
 
 /** What one step gives. */
 export interface Advance<Recurrence> {
@@ -78,6 +93,10 @@ export interface Advance<Recurrence> {
   readonly recurrence: Recurrence;
   readonly residualNorm: number;
   readonly normal?: Normal;
+  /** `b - A x`, where the step computed it from x. */
+  readonly residual?: Vector;
+  /** Whether that residual shows that the recurrence has lost touch with x, so that it has to start again. */
+  readonly isLost?: boolean;
   /** An x that may be better than all later ones where b is not in the range of A. */
   readonly alternative?: Vector;
   /** Where this step is the last that can be made. */
@@ -91,6 +110,8 @@ export interface SolverContext {
   readonly run: Products;
   /** The state before the step, which `error.state` becomes if the operator throws. */
   readonly current: () => unknown;
+  /** Vectors to write over, in runs whose states nobody sees. */
+  readonly spares?: SpareVectors | undefined;
 }
 
 /** A solver: its recurrence and the rules that it follows. */
@@ -109,11 +130,17 @@ export interface Method<Recurrence> {
   readonly terms?: { readonly residual: string; readonly gradient: string };
   /** Recurrence from a true residual `b - A x`. */
   start(residual: Vector, context: SolverContext): Promise<Recurrence | Ending>;
-  step(x: Vector, recurrence: Recurrence, context: SolverContext): Promise<Advance<Recurrence> | Ending>;
+  step(
+    state: Pick<SolverState<Recurrence>, "x" | "steps" | "residualNorm">,
+    recurrence: Recurrence,
+    context: SolverContext,
+  ): Promise<Advance<Recurrence> | Ending>;
   /** Of a method that does not form x at each step: the x that it stands for. */
   solution?(x: Vector, recurrence: Recurrence): Vector;
   /** The recurrence of a saved state with room to grow again. */
   resumed?(recurrence: Recurrence): Recurrence;
+  /** The long vectors of a recurrence, of a method that writes over those that it is done with. */
+  vectors?(recurrence: Recurrence): readonly (Vector | undefined)[];
   /** Whether the recurrence has to start again now. */
   isDue?(recurrence: Recurrence): boolean;
   /** Advice for endings on which the method knows better. */
@@ -135,7 +162,7 @@ export function isEnding(result: object): result is Ending {
 
 /** How a run ended, with its last state, and the residual `b - A x` where it was computed from x. */
 export interface SolverEnd {
-  readonly result: SolverResult & { readonly normalResidualNorm?: number };
+  readonly result: SolverResult & Pick<Ending, "direction" | "curvature"> & { readonly normalResidualNorm?: number };
   readonly residual?: Vector;
   readonly state: SolverState<unknown>;
 }
