@@ -1,6 +1,7 @@
 import type { Matrix } from "../../tensors/index.ts";
 import { checkDeclaredSymmetric } from "../operator/checks.ts";
 import type { LinearOperator, RunOptions } from "../operator/operator.ts";
+import { checkOptions } from "../operator/options.ts";
 import { drive } from "../runs/drive.ts";
 import { products } from "../runs/products.ts";
 import type { Outcome } from "../runs/result.ts";
@@ -61,6 +62,11 @@ export async function* blockLanczosSteps(
   A: LinearOperator,
   options: BlockLanczosOptions,
 ): AsyncGenerator<BlockLanczosState, BlockLanczosResult, void> {
+  checkOptions(
+    "blockLanczos",
+    options,
+    "k which seed tolerance matvecs blockSize dimension copies state signal onProgress",
+  );
   const name = "blockLanczos";
   checkDeclaredSymmetric(name, A);
   const { matvecs, ...plan } = blockPlan(name, A, options);

@@ -11,6 +11,7 @@ import {
   precision,
 } from "../operator/checks.ts";
 import type { LinearOperator, RunOptions } from "../operator/operator.ts";
+import { checkOptions } from "../operator/options.ts";
 import { drive } from "../runs/drive.ts";
 import { type Interruption, isInterruption, type Products, products } from "../runs/products.ts";
 import { type Outcome, outcome } from "../runs/result.ts";
@@ -114,6 +115,7 @@ export async function eigs(A: LinearOperator, options: EigsOptions): Promise<Eig
 
 /** The run of `eigs` product by product; yields a state after each, from which `state` resumes it. */
 export async function* eigsSteps(A: LinearOperator, options: EigsOptions): AsyncGenerator<EigsState, EigsResult, void> {
+  checkOptions(NAME, options, "k which seed tolerance matvecs dimension copies state signal onProgress");
   const plan = planned(A, options);
   const { run, k, dimension, dtype } = plan;
   let state = options.state ?? (await initialState(plan));

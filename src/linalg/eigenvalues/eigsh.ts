@@ -10,6 +10,7 @@ import {
   precision,
 } from "../operator/checks.ts";
 import type { LinearOperator, RunOptions } from "../operator/operator.ts";
+import { checkOptions } from "../operator/options.ts";
 import { drive } from "../runs/drive.ts";
 import { type Interruption, isInterruption, type Products, products } from "../runs/products.ts";
 import { type Outcome, outcome } from "../runs/result.ts";
@@ -117,6 +118,7 @@ export async function* eigshSteps(
   A: LinearOperator,
   options: EigshOptions,
 ): AsyncGenerator<EigshState, EigshResult, void> {
+  checkOptions(NAME, options, "k which seed tolerance matvecs dimension copies state signal onProgress");
   const { plan, matvecs } = planned(A, options);
   const run = products(A, { ...options, name: NAME, matvecs, used: options.state?.matvecs ?? 0 });
   let state = options.state ?? (await initialState(A, plan));

@@ -3,6 +3,7 @@ import { formatDims, type Matrix, type Vector } from "../../tensors/index.ts";
 import { solverInverse } from "../inverses/solverInverse.ts";
 import { checkDeclaredSymmetric, checkNonnegative } from "../operator/checks.ts";
 import type { LinearOperator, RunOptions } from "../operator/operator.ts";
+import { checkOptions } from "../operator/options.ts";
 import { drive } from "../runs/drive.ts";
 import { type Interruption, products } from "../runs/products.ts";
 import type { Outcome } from "../runs/result.ts";
@@ -76,6 +77,11 @@ export async function* eigshGeneralizedSteps(
   B: LinearOperator,
   options: EigshGeneralizedOptions,
 ): AsyncGenerator<EigshGeneralizedState, EigshGeneralizedResult, void> {
+  checkOptions(
+    NAME,
+    options,
+    "k which seed tolerance matvecs dimension blockSize damping inverse copies state signal onProgress",
+  );
   checkDeclaredSymmetric(NAME, A);
   checkDeclaredSymmetric(`${NAME} (B)`, B);
   if (A.shape[0] !== B.shape[0]) {

@@ -10,6 +10,7 @@ import {
   precision,
 } from "../operator/checks.ts";
 import type { LinearOperator, RunOptions } from "../operator/operator.ts";
+import { checkOptions } from "../operator/options.ts";
 import { drive } from "../runs/drive.ts";
 import { isInterruption, products } from "../runs/products.ts";
 import { type Outcome, outcome, type Status } from "../runs/result.ts";
@@ -83,6 +84,11 @@ export async function* eigshNearSteps(
   A: LinearOperator,
   options: EigshNearOptions,
 ): AsyncGenerator<EigshNearState, EigshNearResult, void> {
+  checkOptions(
+    NAME,
+    options,
+    "k shift seed tolerance matvecs inverse preconditioner dimension state signal onProgress",
+  );
   const plan = planned(A, options);
   const { k, seed, dimension, tolerance } = plan;
   const columns = A.shape[1];

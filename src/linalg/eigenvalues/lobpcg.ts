@@ -9,6 +9,7 @@ import {
   precision,
 } from "../operator/checks.ts";
 import type { LinearOperator, RunOptions } from "../operator/operator.ts";
+import { checkOptions } from "../operator/options.ts";
 import { drive } from "../runs/drive.ts";
 import { type Interruption, isInterruption, preconditionerProducts, products } from "../runs/products.ts";
 import { type Outcome, outcome } from "../runs/result.ts";
@@ -83,6 +84,7 @@ export async function* lobpcgSteps(
   A: LinearOperator,
   options: LobpcgOptions,
 ): AsyncGenerator<LobpcgState, LobpcgResult, void> {
+  checkOptions(NAME, options, "k which seed B preconditioner tolerance matvecs guards state signal onProgress");
   const plan = planned(A, options);
   const { run, k } = plan;
   let state = options.state ?? (await initialState(plan));

@@ -12,6 +12,7 @@ import {
   precision,
 } from "../operator/checks.ts";
 import type { LinearOperator, RunOptions } from "../operator/operator.ts";
+import { checkOptions } from "../operator/options.ts";
 import { drive } from "../runs/drive.ts";
 import { type Interruption, isInterruption, type Products, products } from "../runs/products.ts";
 import { type Outcome, outcome } from "../runs/result.ts";
@@ -110,6 +111,7 @@ export async function svds(A: LinearOperator, options: SvdsOptions): Promise<Svd
 
 /** The run of `svds` step by step; yields a state after each, from which `state` resumes it. */
 export async function* svdsSteps(A: LinearOperator, options: SvdsOptions): AsyncGenerator<SvdsState, SvdsResult, void> {
+  checkOptions(NAME, options, "k which seed tolerance matvecs dimension copies state signal onProgress");
   checkOperator(NAME, A);
   // With more columns than rows the right basis would hold vectors of the null space, which look like singular values of zero.
   const wide = A.shape[0] < A.shape[1];

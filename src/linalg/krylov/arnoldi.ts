@@ -1,6 +1,7 @@
 import { column, type Matrix, type Vector, zeros } from "../../tensors/index.ts";
 import { checkCount, checkSeed, checkSquare, checkState, precision } from "../operator/checks.ts";
 import type { LinearOperator, RunOptions } from "../operator/operator.ts";
+import { checkOptions } from "../operator/options.ts";
 import { drive } from "../runs/drive.ts";
 import { type Interruption, isInterruption, products } from "../runs/products.ts";
 import { type Outcome, outcome } from "../runs/result.ts";
@@ -77,6 +78,7 @@ export async function* arnoldiSteps(
   A: LinearOperator,
   options: ArnoldiOptions,
 ): AsyncGenerator<ArnoldiState, ArnoldiResult, void> {
+  checkOptions(NAME, options, "matvecs seed start breakdown state signal onProgress");
   checkSquare(NAME, A);
   const { matvecs, start, breakdown = "stop", seed } = options;
   checkCount(NAME, "matvecs", matvecs);

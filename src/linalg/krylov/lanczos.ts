@@ -10,6 +10,7 @@ import {
   precision,
 } from "../operator/checks.ts";
 import type { LinearOperator, RunOptions } from "../operator/operator.ts";
+import { checkOptions } from "../operator/options.ts";
 import { drive } from "../runs/drive.ts";
 import { type Interruption, isInterruption, type Products, products } from "../runs/products.ts";
 import { type Outcome, outcome } from "../runs/result.ts";
@@ -82,6 +83,7 @@ export async function* lanczosSteps(
   A: LinearOperator,
   options: LanczosOptions,
 ): AsyncGenerator<LanczosState, LanczosResult, void> {
+  checkOptions("lanczos", options, "matvecs seed start breakdown state signal onProgress");
   const name = "lanczos";
   checkDeclaredSymmetric(name, A);
   checkCount(name, "matvecs", options.matvecs);

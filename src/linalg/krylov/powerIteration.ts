@@ -8,6 +8,7 @@ import {
   precision,
 } from "../operator/checks.ts";
 import type { LinearOperator, RunOptions } from "../operator/operator.ts";
+import { checkOptions } from "../operator/options.ts";
 import { drive } from "../runs/drive.ts";
 import { isInterruption, products } from "../runs/products.ts";
 import { type Outcome, outcome } from "../runs/result.ts";
@@ -65,6 +66,7 @@ export async function* powerIterationSteps(
   A: LinearOperator,
   options: PowerIterationOptions,
 ): AsyncGenerator<PowerIterationState, PowerIterationResult, void> {
+  checkOptions(NAME, options, "seed tolerance matvecs state signal onProgress");
   checkDeclaredSymmetric(NAME, A);
   const { seed, matvecs = 1000, tolerance = precision(A) === "float32" ? 1e-3 : 1e-6 } = options;
   checkSeed(NAME, seed);

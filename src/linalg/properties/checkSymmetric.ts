@@ -2,6 +2,7 @@ import { CurvatureError } from "../../errors/index.ts";
 import { callMatmat } from "../operator/callOperator.ts";
 import { checkSquare, precision } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
+import { checkOptions } from "../operator/options.ts";
 import { transposedProduct } from "../vectors/vector.ts";
 import {
   checkedTolerance,
@@ -20,10 +21,9 @@ import {
  * @throws CurvatureError "shape" where A is not square or a product has another length, "argument" for an option out of range or an operator
  * that returns the same array again, "aborted" when the signal stops it
  */
-export async function checkSymmetric(
-  A: LinearOperator,
-  { seed, matvecs = 8, tolerance, ...run }: ProbeCheckOptions,
-): Promise<ProbeCheck> {
+export async function checkSymmetric(A: LinearOperator, options: ProbeCheckOptions): Promise<ProbeCheck> {
+  checkOptions("checkSymmetric", options, "seed matvecs tolerance signal onProgress");
+  const { seed, matvecs = 8, tolerance, ...run } = options;
   checkSquare("checkSymmetric", A);
   const dtype = precision(A);
   const limit = checkedTolerance("checkSymmetric", { seed, matvecs, tolerance, dtype });

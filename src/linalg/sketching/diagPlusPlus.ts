@@ -1,6 +1,7 @@
 import { adjoint } from "../operator/adjoint.ts";
 import { checkSquare } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
+import { checkOptions } from "../operator/options.ts";
 import { drive } from "../runs/drive.ts";
 import { outcome } from "../runs/result.ts";
 import { certainty, fewProbesRemark } from "../statistics/confidence.ts";
@@ -30,6 +31,7 @@ export async function* diagPlusPlusSteps(
   A: LinearOperator,
   options: PlusPlusOptions,
 ): AsyncGenerator<PlusPlusState | HutchinsonState, EntriesEstimate, void> {
+  checkOptions(NAME, options, "state tolerance matvecs seed confidence distribution blockSize signal onProgress");
   checkSquare(NAME, A);
   const sketched = options.matvecs >= A.shape[1] ? A : adjoint(A);
   const run = yield* plusPlusSteps(A, { ...options, name: NAME, entries: "diagonal", sketched });

@@ -1,5 +1,6 @@
 import { checkSquare } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
+import { checkOptions } from "../operator/options.ts";
 import { drive } from "../runs/drive.ts";
 import { outcome } from "../runs/result.ts";
 import { certainty, fewProbesRemark, interval } from "../statistics/confidence.ts";
@@ -29,6 +30,7 @@ export async function* hutchPlusPlusSteps(
   A: LinearOperator,
   options: PlusPlusOptions,
 ): AsyncGenerator<PlusPlusState | HutchinsonState, TraceEstimate, void> {
+  checkOptions(NAME, options, "state tolerance matvecs seed confidence distribution blockSize signal onProgress");
   checkSquare(NAME, A);
   const run = yield* plusPlusSteps(A, { ...options, name: NAME, entries: "none", sketched: A });
   if ("probed" in run) return traceOf(run.probed);

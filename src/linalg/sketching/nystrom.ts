@@ -4,6 +4,7 @@ import { lowRank } from "../algebra/lowRank.ts";
 import { eigh } from "../dense/index.ts";
 import { checkCount, checkDeclaredSymmetric, checkSeed, epsilon, precision } from "../operator/checks.ts";
 import type { LinearOperator, RunOptions } from "../operator/operator.ts";
+import { checkOptions } from "../operator/options.ts";
 import { drive } from "../runs/drive.ts";
 import type { Interruption } from "../runs/products.ts";
 import { matrixOf, type RecordedState, recorder } from "../runs/recorded.ts";
@@ -62,6 +63,7 @@ export async function* nystromSteps(
   A: LinearOperator,
   options: LowRankOptions,
 ): AsyncGenerator<RecordedState, NystromApproximation, void> {
+  checkOptions(NAME, options, "rank seed oversampling errorProbes matvecs blockSize state signal onProgress");
   checkDeclaredSymmetric(NAME, A);
   const n = A.shape[1];
   const plan = planned(NAME, { most: n, passes: 1, options });

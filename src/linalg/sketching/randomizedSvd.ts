@@ -4,6 +4,7 @@ import { eigh } from "../dense/index.ts";
 import { adjoint } from "../operator/adjoint.ts";
 import { checkCount, checkOperator, precision } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
+import { checkOptions } from "../operator/options.ts";
 import { drive } from "../runs/drive.ts";
 import type { Interruption } from "../runs/products.ts";
 import { matrixOf, type RecordedState, type Recorder, recorder } from "../runs/recorded.ts";
@@ -50,6 +51,11 @@ export async function* randomizedSvdSteps(
   A: LinearOperator,
   options: RandomizedSvdOptions,
 ): AsyncGenerator<RecordedState, RandomizedSvd, void> {
+  checkOptions(
+    NAME,
+    options,
+    "iterations rank seed oversampling errorProbes matvecs blockSize state signal onProgress",
+  );
   checkOperator(NAME, A);
   const { iterations = 1, seed } = options;
   checkCount(NAME, "iterations + 1", iterations + 1);

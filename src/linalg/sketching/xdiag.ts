@@ -1,6 +1,7 @@
 import { column } from "../../tensors/index.ts";
 import { checkSquare, precision } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
+import { checkOptions } from "../operator/options.ts";
 import { drive } from "../runs/drive.ts";
 import type { EntriesEstimate } from "../traces/hutchinsonDiagonal.ts";
 import { type DiagonalEstimate, diagonalOf } from "../traces/hutchinsonMoments.ts";
@@ -44,6 +45,7 @@ export async function* xdiagSteps(
   A: LinearOperator,
   options: SketchOptions,
 ): AsyncGenerator<SketchState | HutchinsonState, EntriesEstimate, void> {
+  checkOptions(NAME, options, "matvecs seed confidence tolerance blockSize state signal onProgress");
   checkSquare(NAME, A);
   checkSketch(NAME, options);
   const { matvecs } = options;

@@ -1,6 +1,7 @@
 import { column } from "../../tensors/index.ts";
 import { checkDeclaredSymmetric, epsilon, precision } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
+import { checkOptions } from "../operator/options.ts";
 import { drive } from "../runs/drive.ts";
 import type { EntriesEstimate } from "../traces/hutchinsonDiagonal.ts";
 import { type DiagonalEstimate, diagonalOf } from "../traces/hutchinsonMoments.ts";
@@ -41,6 +42,7 @@ export async function* xnysdiagSteps(
   A: LinearOperator,
   options: PsdSketchOptions,
 ): AsyncGenerator<PsdSketchState | HutchinsonState, EntriesEstimate, void> {
+  checkOptions(NAME, options, "state tolerance matvecs seed confidence blockSize signal onProgress");
   checkDeclaredSymmetric(NAME, A);
   checkSketch(NAME, options);
   const { matvecs, confidence = 0.95, state, ...rest } = options;

@@ -1,6 +1,7 @@
 import { column, type Matrix, type Vector } from "../../tensors/index.ts";
 import { checkDeclaredSymmetric, epsilon, precision } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
+import { checkOptions } from "../operator/options.ts";
 import { drive } from "../runs/drive.ts";
 import { interval } from "../statistics/confidence.ts";
 import { relativeHalf } from "../statistics/looks.ts";
@@ -48,6 +49,7 @@ export async function* xnystraceSteps(
   A: LinearOperator,
   options: PsdSketchOptions & { readonly distribution?: ProbeDistribution },
 ): AsyncGenerator<PsdSketchState | HutchinsonState, TraceEstimate, void> {
+  checkOptions(NAME, options, "state tolerance matvecs seed confidence blockSize distribution signal onProgress");
   checkDeclaredSymmetric(NAME, A);
   checkSketch(NAME, options);
   const { matvecs, distribution = "sphere", confidence = 0.95, state, ...rest } = options;

@@ -1,6 +1,7 @@
 import { CurvatureError } from "../../errors/index.ts";
 import { checkSquare, precision } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
+import { checkOptions } from "../operator/options.ts";
 import { drive } from "../runs/drive.ts";
 import { interval } from "../statistics/confidence.ts";
 import { relativeHalf } from "../statistics/looks.ts";
@@ -50,6 +51,7 @@ export async function* xtraceSteps(
   A: LinearOperator,
   options: SketchOptions & { readonly distribution?: ProbeDistribution },
 ): AsyncGenerator<SketchState | HutchinsonState, TraceEstimate, void> {
+  checkOptions(NAME, options, "matvecs seed confidence tolerance blockSize state distribution signal onProgress");
   checkSquare(NAME, A);
   checkSketch(NAME, options);
   const { matvecs, distribution = "sphere" } = options;

@@ -1,11 +1,11 @@
-import { CurvatureError } from "../../errors/index.ts";
 import type { Vector } from "../../tensors/index.ts";
 import { checkFinite } from "../dense/matrixChecks.ts";
 import { checkCount } from "../operator/checks.ts";
+import { checkOptions } from "../operator/options.ts";
 import { type Certainty, certainty, checkConfidence } from "../statistics/confidence.ts";
 import { sampleMean } from "../statistics/sampleMean.ts";
 import type { LanczosQuadrature, Quadrature } from "./lanczosQuadrature.ts";
-import { measureOf } from "./spectralMeasure.ts";
+import { checkQuadrature, measureOf } from "./spectralMeasure.ts";
 
 /** How a cumulative density is computed. */
 export interface CumulativeOptions {
@@ -44,14 +44,14 @@ const NAME = "cumulativeDensity";
  * @throws CurvatureError "argument" or "numeric" for options it cannot take, "numeric" where there is no node
  */
 export function cumulativeDensity(
-  { quadrature, exact }: Pick<LanczosQuadrature, "quadrature" | "exact">,
-  { at = 128, confidence = 0.95 }: CumulativeOptions = {},
+  run: Pick<LanczosQuadrature, "quadrature" | "exact">,
+  options: CumulativeOptions = {},
 ): CumulativeDensity {
+  checkOptions(NAME, options, "at confidence");
+  const { at = 128, confidence = 0.95 } = options;
   checkConfidence(NAME, confidence);
-  if (quadrature.length === 0) {
-    const message = `${NAME} expects at least one quadrature rule, got none: the run ended before its first step`;
-    throw new CurvatureError("numeric", message);
-  }
+  checkQuadrature(NAME, run);
+  const { quadrature, exact } = run;
   const grid = gridOf(quadrature, at);
   const how = certainty(confidence, { probes: quadrature.length, exact });
   const measures = quadrature.map((rule) => measureOf(rule, { exact }));

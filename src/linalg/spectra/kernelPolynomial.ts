@@ -5,6 +5,7 @@ import { tridiagonalEigh } from "../dense/index.ts";
 import { type LanczosState, tridiagonalization } from "../krylov/lanczos.ts";
 import { checkCount, checkDeclaredSymmetric, checkSeed, checkState, precision } from "../operator/checks.ts";
 import type { LinearOperator, RunOptions } from "../operator/operator.ts";
+import { checkOptions } from "../operator/options.ts";
 import { drive } from "../runs/drive.ts";
 import { type Interruption, isInterruption, type Products, products } from "../runs/products.ts";
 import { type Outcome, outcome } from "../runs/result.ts";
@@ -85,6 +86,7 @@ export async function* kernelPolynomialSteps(
   A: LinearOperator,
   options: KernelPolynomialOptions,
 ): AsyncGenerator<KernelPolynomialState, KernelPolynomialDensity, void> {
+  checkOptions(NAME, options, "steps probes seed range points matvecs confidence distribution state signal onProgress");
   const plan = planned(A, options);
   let state = options.state ?? initialState(A, options);
   checkState(NAME, state, { method: NAME, columns: A.shape[1], seed: options.seed });

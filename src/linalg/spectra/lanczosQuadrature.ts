@@ -15,6 +15,7 @@ import {
   precision,
 } from "../operator/checks.ts";
 import type { LinearOperator, RunOptions } from "../operator/operator.ts";
+import { checkOptions } from "../operator/options.ts";
 import { drive } from "../runs/drive.ts";
 import { type Interruption, type Products, products } from "../runs/products.ts";
 import { type Outcome, outcome } from "../runs/result.ts";
@@ -148,6 +149,11 @@ export function lanczosQuadratureSteps(
   A: LinearOperator,
   options: LanczosQuadratureOptions,
 ): AsyncGenerator<LanczosQuadratureState, LanczosQuadrature, void> {
+  checkOptions(
+    NAME,
+    options,
+    "steps probes seed matvecs distribution deflation reorthogonalize state signal onProgress",
+  );
   return quadratureSteps(A, { ...options, name: NAME });
 }
 

@@ -4,12 +4,14 @@ import { appended, isExhausted, type LanczosState, tridiagonalization } from "..
 import {
   checkCount,
   checkDeclaredSymmetric,
+  checkFunction,
   checkNonnegative,
   checkState,
   checkVector,
   precision,
 } from "../operator/checks.ts";
 import type { LinearOperator, RunOptions } from "../operator/operator.ts";
+import { checkOptions } from "../operator/options.ts";
 import { drive } from "../runs/drive.ts";
 import { type Interruption, isInterruption, type Products, products } from "../runs/products.ts";
 import { type Outcome, outcome } from "../runs/result.ts";
@@ -106,6 +108,8 @@ export async function* matrixFunctionSteps(
   b: Vector,
   options: MatrixFunctionOptions,
 ): AsyncGenerator<MatrixFunctionState, MatrixFunctionResult, void> {
+  checkOptions(NAME, options, "f tolerance matvecs dimension state signal onProgress");
+  checkFunction("matrixFunction", "f", options.f);
   checkDeclaredSymmetric(NAME, A);
   const n = A.shape[1];
   checkVector(NAME, b, { what: "b", length: n });

@@ -1,4 +1,5 @@
 import type { LinearOperator } from "../operator/operator.ts";
+import { checkOptions } from "../operator/options.ts";
 import { drive } from "../runs/drive.ts";
 import type { Outcome } from "../runs/result.ts";
 import { type LanczosQuadratureOptions, type QuadratureWatch, quadratureSteps } from "./lanczosQuadrature.ts";
@@ -25,6 +26,11 @@ const NAME = "spectralMass";
  * @throws CurvatureError "argument" or "shape" for options or operators it cannot take; whatever the operator throws, with `state`
  */
 export async function spectralMass(A: LinearOperator, options: SpectralMassOptions): Promise<PartMass & Outcome> {
+  checkOptions(
+    NAME,
+    options,
+    "confidence tolerance steps probes seed matvecs distribution deflation reorthogonalize state from to width signal onProgress",
+  );
   checkPart(NAME, options);
   const { tolerance, from, to, width, ...setup } = options;
   const part = {

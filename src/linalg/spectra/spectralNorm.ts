@@ -3,6 +3,7 @@ import { tridiagonalEigh } from "../dense/index.ts";
 import { type LanczosState, tridiagonalization } from "../krylov/lanczos.ts";
 import { checkCount, checkNonnegative, checkOperator, checkSeed } from "../operator/checks.ts";
 import type { LinearOperator, RunOptions } from "../operator/operator.ts";
+import { checkOptions } from "../operator/options.ts";
 import { drive } from "../runs/drive.ts";
 import { type Interruption, products } from "../runs/products.ts";
 import { type Outcome, outcome } from "../runs/result.ts";
@@ -54,6 +55,7 @@ export async function* spectralNormSteps(
   A: LinearOperator,
   options: SpectralNormOptions,
 ): AsyncGenerator<LanczosState, SpectralNorm, void> {
+  checkOptions(NAME, options, "seed tolerance confidence matvecs state signal onProgress");
   checkOperator(NAME, A);
   const { seed, tolerance = 0.05, confidence = 0.99, matvecs = 200 } = options;
   checkSeed(NAME, seed);

@@ -1,4 +1,6 @@
+import { checkFunction } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
+import { checkOptions } from "../operator/options.ts";
 import { drive } from "../runs/drive.ts";
 import { type Estimate, type Outcome, outcome } from "../runs/result.ts";
 import { type Certainty, type Interval, interval } from "../statistics/confidence.ts";
@@ -53,6 +55,12 @@ export async function spectralSum(
   f: (x: number) => number,
   options: SpectralSumOptions,
 ): Promise<SpectralSum> {
+  checkOptions(
+    "spectralSum",
+    options,
+    "confidence tolerance steps probes seed matvecs distribution deflation reorthogonalize state signal onProgress",
+  );
+  checkFunction("spectralSum", "f", f);
   const { bounds: _, ...result } = await summed(A, { ...options, name: "spectralSum", f });
   return result;
 }

@@ -1,6 +1,7 @@
 import { toPrecision, type Vector, zeros } from "../../tensors/index.ts";
 import { checkSquare, epsilon, precision } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
+import { checkOptions } from "../operator/options.ts";
 import { drive } from "../runs/drive.ts";
 import { isInterruption, type Products, preconditionerProducts } from "../runs/products.ts";
 import { axpy, dot, norm } from "../vectors/vector.ts";
@@ -55,6 +56,7 @@ export async function* bicgstabSteps(
   b: Vector,
   options: BicgstabOptions = {},
 ): AsyncGenerator<BicgstabState, SolverResult, void> {
+  checkOptions(NAME, options, "preconditioner tolerance matvecs x0 state signal onProgress");
   const { preconditioner: M, signal } = options;
   if (M) checkSquare(`${NAME} (preconditioner)`, M);
   const inverse = preconditionerProducts(M, { name: NAME, signal });

@@ -1,6 +1,7 @@
 import { toPrecision, type Vector } from "../../tensors/index.ts";
 import { checkCount, checkDeclaredSymmetric, checkVector, epsilon, precision } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
+import { checkOptions } from "../operator/options.ts";
 import { drive } from "../runs/drive.ts";
 import { isInterruption, type Products, preconditionerProducts } from "../runs/products.ts";
 import { type SpareVectors, spareVectors } from "../vectors/spareVectors.ts";
@@ -80,6 +81,7 @@ async function* iteration(
   options: CgOptions,
   spares?: SpareVectors,
 ): AsyncGenerator<CgState, CgResult, void> {
+  checkOptions(NAME, options, "recompute preconditioner tolerance matvecs x0 state signal onProgress");
   checkDeclaredSymmetric(NAME, A);
   const { recompute = 50, preconditioner: M, signal } = options;
   checkCount(NAME, "recompute", recompute);

@@ -3,6 +3,7 @@ import { column, type Matrix, toPrecision, type Vector, zeros } from "../../tens
 import { callMatmat, callMatvec } from "../operator/callOperator.ts";
 import { checkCount, checkDeclaredSymmetric, checkState, precision } from "../operator/checks.ts";
 import type { LinearOperator, RunOptions } from "../operator/operator.ts";
+import { checkOptions } from "../operator/options.ts";
 import { checkInputs } from "../operator/structure.ts";
 import { drive } from "../runs/drive.ts";
 import { type Outcome, outcome, type Status } from "../runs/result.ts";
@@ -54,6 +55,7 @@ export async function* cgBlockSteps(
   B: Matrix,
   options: CgBlockOptions = {},
 ): AsyncGenerator<CgBlockState, CgBlockResult, void> {
+  checkOptions(NAME, options, "matvecs x0 state tolerance preconditioner recompute signal onProgress");
   checkDeclaredSymmetric(NAME, A);
   checkInputs("the operator of cgBlock", B, A.shape);
   const { matvecs = 1000 * B.columns, x0, state, onProgress, ...rest } = options;

@@ -1,6 +1,7 @@
 import { toPrecision, type Vector } from "../../tensors/index.ts";
 import { precision } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
+import { checkOptions } from "../operator/options.ts";
 import { drive } from "../runs/drive.ts";
 import { isInterruption, type Products } from "../runs/products.ts";
 import { combination, dot, norm } from "../vectors/vector.ts";
@@ -46,6 +47,7 @@ export async function* cglsSteps(
   b: Vector,
   options: CglsOptions = {},
 ): AsyncGenerator<CglsState, LeastSquaresResult, void> {
+  checkOptions(NAME, options, "damping preconditioner tolerance matvecs x0 state signal onProgress");
   return yield* leastSquaresSteps(recurrenceWith, { name: NAME, A, b, options });
 }
 

@@ -2,6 +2,7 @@ import { type Matrix, toPrecision, type Vector } from "../../tensors/index.ts";
 import { appended } from "../krylov/lanczos.ts";
 import { checkCount, checkSquare, epsilon, precision } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
+import { checkOptions } from "../operator/options.ts";
 import { drive } from "../runs/drive.ts";
 import { isInterruption, preconditionerProducts } from "../runs/products.ts";
 import { growingBasis, leadingColumns, orthogonalize, withColumn } from "../vectors/basis.ts";
@@ -54,6 +55,7 @@ export async function* gmresSteps(
   b: Vector,
   options: GmresOptions = {},
 ): AsyncGenerator<GmresState, SolverResult, void> {
+  checkOptions(NAME, options, "restart preconditioner tolerance matvecs x0 state signal onProgress");
   const { restart = 30, preconditioner, signal } = options;
   checkCount(NAME, "restart", restart);
   if (preconditioner) checkSquare(`${NAME} (preconditioner)`, preconditioner);

@@ -43,6 +43,8 @@ export async function* solverSteps<R extends object>(
   system: System<R>,
 ): AsyncGenerator<SolverState<R>, SolverEnd["result"], void> {
   const { A, b, options, spares } = system;
+  if (method.leastSquares) checkOperator(method.name, A);
+  else checkSquare(method.name, A);
   checkVector(method.name, b, { what: "b", length: A.shape[0], as: method.leastSquares ? "rows" : "columns" });
   return yield* inUnits(b, options, async function* (right, given) {
     return (yield* solverRun(method, { A, b: right, options: given, spares })).result;

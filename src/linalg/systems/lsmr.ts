@@ -1,6 +1,7 @@
 import { toPrecision, type Vector, zeros } from "../../tensors/index.ts";
 import { epsilon, precision } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
+import { checkOptions } from "../operator/options.ts";
 import { drive } from "../runs/drive.ts";
 import { isInterruption, type Products } from "../runs/products.ts";
 import { axpy, dot, norm, scal, scaled } from "../vectors/vector.ts";
@@ -59,6 +60,7 @@ export async function* lsmrSteps(
   b: Vector,
   options: LsmrOptions = {},
 ): AsyncGenerator<LsmrState, LeastSquaresResult, void> {
+  checkOptions(NAME, options, "damping preconditioner tolerance matvecs x0 state signal onProgress");
   return yield* leastSquaresSteps(recurrenceWith, { name: NAME, A, b, options });
 }
 

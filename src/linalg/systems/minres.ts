@@ -1,6 +1,7 @@
 import { type Precision, toPrecision, type Vector, zeros } from "../../tensors/index.ts";
 import { checkDeclaredSymmetric, epsilon, precision } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
+import { checkOptions } from "../operator/options.ts";
 import { drive } from "../runs/drive.ts";
 import { isInterruption, type Products, preconditionerProducts } from "../runs/products.ts";
 import { axpy, combination, dot, norm, scaled } from "../vectors/vector.ts";
@@ -69,6 +70,7 @@ export async function* minresSteps(
   b: Vector,
   options: MinresOptions = {},
 ): AsyncGenerator<MinresState, SolverResult, void> {
+  checkOptions(NAME, options, "preconditioner tolerance matvecs x0 state signal onProgress");
   checkDeclaredSymmetric(NAME, A);
   const M = options.preconditioner;
   if (M) checkDeclaredSymmetric(`${NAME} (preconditioner)`, M);

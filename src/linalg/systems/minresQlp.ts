@@ -1,6 +1,7 @@
 import { type Vector, zeros } from "../../tensors/index.ts";
 import { checkDeclaredSymmetric, checkVector, epsilon, precision } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
+import { checkOptions } from "../operator/options.ts";
 import { drive } from "../runs/drive.ts";
 import { isInterruption } from "../runs/products.ts";
 import { outcome } from "../runs/result.ts";
@@ -83,6 +84,7 @@ export async function* minresQlpSteps(
   b: Vector,
   options: MinresQlpOptions = {},
 ): AsyncGenerator<MinresQlpState, LeastSquaresResult, void> {
+  checkOptions(NAME, options, "tolerance matvecs x0 state signal onProgress");
   checkDeclaredSymmetric(NAME, A);
   checkVector(NAME, b, { what: "b", length: A.shape[0] });
   return yield* inUnits(b, options, (right, given) => unscaledSteps(A, right, given));

@@ -10,6 +10,7 @@ import {
   precision,
 } from "../operator/checks.ts";
 import type { LinearOperator, RunOptions } from "../operator/operator.ts";
+import { checkOptions } from "../operator/options.ts";
 import { drive } from "../runs/drive.ts";
 import { isInterruption, type Products, products } from "../runs/products.ts";
 import { type Outcome, outcome } from "../runs/result.ts";
@@ -93,6 +94,7 @@ export async function* multiShiftCgSteps(
   b: Vector,
   options: MultiShiftCgOptions,
 ): AsyncGenerator<MultiShiftCgState, MultiShiftCgResult, void> {
+  checkOptions(NAME, options, "dampings tolerance matvecs state signal onProgress");
   checkDeclaredSymmetric(NAME, A);
   checkVector(NAME, b, { what: "b", length: A.shape[1] });
   return yield* inUnits(b, options, (right, given) => unscaledSteps(A, right, given));

@@ -2,6 +2,7 @@ import { CurvatureError } from "../../errors/index.ts";
 import type { Vector } from "../../tensors/index.ts";
 import { checkSquare } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
+import { checkOptions } from "../operator/options.ts";
 import { drive } from "../runs/drive.ts";
 import { isInterruption, preconditionerProducts } from "../runs/products.ts";
 import { axpy, norm } from "../vectors/vector.ts";
@@ -49,6 +50,7 @@ export async function* richardsonSteps(
   b: Vector,
   options: RichardsonOptions = {},
 ): AsyncGenerator<RichardsonState, SolverResult, void> {
+  checkOptions(NAME, options, "preconditioner scale tolerance matvecs x0 state signal onProgress");
   const { preconditioner: M, signal, scale = M ? 1 : undefined } = options;
   if (!(typeof scale === "number" && scale > 0 && scale < Number.POSITIVE_INFINITY)) {
     const message = `${NAME} expects scale to be a positive finite number unless there is a preconditioner, got ${scale}`;

@@ -10,6 +10,7 @@ import {
   precision,
 } from "../operator/checks.ts";
 import type { LinearOperator, RunOptions } from "../operator/operator.ts";
+import { checkOptions } from "../operator/options.ts";
 import { drive } from "../runs/drive.ts";
 import { isInterruption, products } from "../runs/products.ts";
 import { type Outcome, outcome } from "../runs/result.ts";
@@ -79,6 +80,8 @@ export async function* steihaugSteps(
   g: Vector,
   options: SteihaugOptions,
 ): AsyncGenerator<SteihaugState, SteihaugResult, void> {
+  checkOptions(NAME, options, "radius tolerance matvecs state signal onProgress");
+  checkDeclaredSymmetric(NAME, A);
   checkVector(NAME, g, { what: "g", length: A.shape[1] });
   return yield* inUnits(g, options, (slope, given) => unscaledSteps(A, slope, given));
 }
@@ -89,8 +92,6 @@ async function* unscaledSteps(
   options: SteihaugOptions,
 ): AsyncGenerator<SteihaugState, SteihaugResult, void> {
   const { radius, tolerance = precision(A) === "float32" ? 1e-4 : 1e-8, matvecs = 1000 } = options;
-  checkDeclaredSymmetric(NAME, A);
-  checkVector(NAME, g, { what: "g", length: A.shape[1] });
   checkNonnegative(NAME, "tolerance", tolerance);
   checkCount(NAME, "matvecs", matvecs);
   if (!(radius > 0 && radius < Number.POSITIVE_INFINITY)) {

@@ -1,5 +1,6 @@
 import { checkSquare } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
+import { checkOptions } from "../operator/options.ts";
 import { drive } from "../runs/drive.ts";
 import type { Outcome } from "../runs/result.ts";
 import type { Certainty } from "../statistics/confidence.ts";
@@ -21,6 +22,11 @@ export interface EntriesEstimate extends DiagonalEstimate, Outcome {
  * @throws CurvatureError "argument" or "shape" for options or operators it cannot take; whatever the operator throws, with `state`
  */
 export async function hutchinsonDiagonal(A: LinearOperator, options: HutchinsonOptions): Promise<EntriesEstimate> {
+  checkOptions(
+    "hutchinsonDiagonal",
+    options,
+    "matvecs seed tolerance confidence distribution deflation blockSize state signal onProgress",
+  );
   const name = "hutchinsonDiagonal";
   checkSquare(name, A);
   const run = await drive(probeSteps(A, { ...options, name, watch: "entries", blocks: [], entries: "diagonal" }));

@@ -1,5 +1,6 @@
 import { checkSquare } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
+import { checkOptions } from "../operator/options.ts";
 import { drive } from "../runs/drive.ts";
 import type { Estimate, Outcome } from "../runs/result.ts";
 import type { Certainty } from "../statistics/confidence.ts";
@@ -49,6 +50,11 @@ export async function hutchinsonMoments(
   A: LinearOperator,
   options: HutchinsonOptions & { readonly blocks?: readonly DiagonalBlock[] },
 ): Promise<HutchinsonMoments> {
+  checkOptions(
+    "hutchinsonMoments",
+    options,
+    "matvecs seed tolerance confidence distribution deflation blockSize state blocks signal onProgress",
+  );
   return drive(hutchinsonSteps(A, options));
 }
 
@@ -57,6 +63,11 @@ export async function* hutchinsonSteps(
   A: LinearOperator,
   options: HutchinsonOptions & { readonly blocks?: readonly DiagonalBlock[] },
 ): AsyncGenerator<HutchinsonState, HutchinsonMoments, void> {
+  checkOptions(
+    "hutchinsonMoments",
+    options,
+    "matvecs seed tolerance confidence distribution deflation blockSize state blocks signal onProgress",
+  );
   const name = "hutchinsonMoments";
   checkSquare(name, A);
   const blocks = options.blocks ?? [];

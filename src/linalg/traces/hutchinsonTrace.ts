@@ -1,5 +1,6 @@
 import { checkSquare } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
+import { checkOptions } from "../operator/options.ts";
 import { drive } from "../runs/drive.ts";
 import type { Outcome } from "../runs/result.ts";
 import { type Interval, interval } from "../statistics/confidence.ts";
@@ -23,6 +24,11 @@ export interface TraceEstimate extends Outcome {
  * @throws CurvatureError "argument" or "shape" for options or operators it cannot take; whatever the operator throws, with `state`
  */
 export async function hutchinsonTrace(A: LinearOperator, options: HutchinsonOptions): Promise<TraceEstimate> {
+  checkOptions(
+    "hutchinsonTrace",
+    options,
+    "matvecs seed tolerance confidence distribution deflation blockSize state signal onProgress",
+  );
   const name = "hutchinsonTrace";
   checkSquare(name, A);
   return traceOf(await drive(probeSteps(A, { ...options, name, watch: "trace", blocks: [], entries: "none" })));

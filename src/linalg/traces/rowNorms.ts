@@ -1,4 +1,5 @@
 import type { LinearOperator } from "../operator/operator.ts";
+import { checkOptions } from "../operator/options.ts";
 import { drive } from "../runs/drive.ts";
 import type { EntriesEstimate } from "./hutchinsonDiagonal.ts";
 import { entriesOf } from "./hutchinsonMoments.ts";
@@ -13,6 +14,11 @@ import { type HutchinsonOptions, probeSteps } from "./probeSteps.ts";
  * @throws CurvatureError "argument" for options or operators it cannot take; whatever the operator throws, with `state`
  */
 export async function rowNorms(A: LinearOperator, options: HutchinsonOptions): Promise<EntriesEstimate> {
+  checkOptions(
+    "rowNorms",
+    options,
+    "matvecs seed tolerance confidence distribution deflation blockSize state signal onProgress",
+  );
   const setup = { ...options, name: "rowNorms", watch: "entries", blocks: [], entries: "rowNorms" } as const;
   const { state, certainty, outcome } = await drive(probeSteps(A, setup));
   return { ...entriesOf(state), certainty, ...outcome };

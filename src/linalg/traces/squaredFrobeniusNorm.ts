@@ -1,4 +1,5 @@
 import type { LinearOperator } from "../operator/operator.ts";
+import { checkOptions } from "../operator/options.ts";
 import { drive } from "../runs/drive.ts";
 import type { Outcome } from "../runs/result.ts";
 import { type Interval, interval } from "../statistics/confidence.ts";
@@ -23,6 +24,11 @@ export async function squaredFrobeniusNorm(
   A: LinearOperator,
   options: HutchinsonOptions,
 ): Promise<SquaredFrobeniusEstimate> {
+  checkOptions(
+    "squaredFrobeniusNorm",
+    options,
+    "matvecs seed tolerance confidence distribution deflation blockSize state signal onProgress",
+  );
   const setup = { ...options, name: "squaredFrobeniusNorm", watch: "squaredFrobenius", blocks: [] } as const;
   const { state, certainty, outcome } = await drive(probeSteps(A, { ...setup, entries: "none" }));
   const estimate = squaredFrobeniusOf(state);
