@@ -75,7 +75,7 @@ describe("cg and rounding", () => {
       const claims: number[] = [];
       let next = await run.next();
       for (; !next.done; next = await run.next()) {
-        const { last } = next.value.claimed;
+        const { last } = next.value.verifiedResiduals;
         if (last < Number.POSITIVE_INFINITY && last !== claims.at(-1)) claims.push(last);
       }
       expect(next.value.status).toBe("stagnated");

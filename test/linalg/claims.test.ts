@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import {
   bicgstab,
   cg,
-  cgBlock,
+  cgColumns,
   cgls,
   gmres,
   type LinearOperator,
@@ -77,11 +77,11 @@ const forSymmetric = (known: KnownMatrix) => known.symmetric && hasSolution(know
 
 const rows = {
   cg: { run: single(cg), solves: forDefinite, symmetric: true, singular: true },
-  cgBlock: {
+  cgColumns: {
     async run(A, b, { matvecs, ...options }) {
       const second = toPrecision(await A.matvec(b), A.dtype);
       const B = { rows: b.length, columns: 2, data: toPrecision(Float64Array.of(...b, ...second), A.dtype) };
-      const { results } = await cgBlock(A, B, { ...options, matvecs: 2 * matvecs });
+      const { results } = await cgColumns(A, B, { ...options, matvecs: 2 * matvecs });
       return results.map((result, k) => ({ ...result, b: column(B, k) }));
     },
     solves: forDefinite,
@@ -123,7 +123,7 @@ const rows = {
   },
   minres: { run: single(minres), solves: forSymmetric, symmetric: true },
   minresQlp: { run: single(minresQlp), solves: forSymmetric, symmetric: true, leastSquares: true },
-  gmres: { run: single((A, b, o) => gmres(A, b, { ...o, restart: 40 })), solves: isRegular, singular: true },
+  gmres: { run: single((A, b, o) => gmres(A, b, { ...o, basisSize: 40 })), solves: isRegular, singular: true },
   bicgstab: { run: single(bicgstab), solves: (known) => forDefinite(known) && isRegular(known) && isFlat(known) },
   richardson: {
     run: single((A, b, o) => richardson(A, b, { ...o, scale: 0.2 })),

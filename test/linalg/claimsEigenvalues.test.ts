@@ -2,12 +2,12 @@ import { describe, expect, test } from "vitest";
 import { cholesky, eigh } from "../../src/linalg/dense/index.ts";
 import type * as eigenvalues from "../../src/linalg/eigenvalues/index.ts";
 import {
-  blockLanczos,
+  blockEigsh,
   dense,
   eigs,
   eigsh,
   eigshGeneralized,
-  eigshNear,
+  eigshInterior,
   type LinearOperator,
   lobpcg,
   type Outcome,
@@ -149,16 +149,16 @@ async function generalizedValues({ data, n }: KnownMatrix): Promise<readonly num
 
 const rows = {
   eigsh: atEnds(["largest", "smallest", "magnitude", "both"], eigsh),
-  blockLanczos: atEnds(["largest", "smallest", "magnitude", "both"], (A, { k, ...options }) =>
-    blockLanczos(A, { ...options, k, blockSize: Math.min(2, A.shape[0]) }),
+  blockEigsh: atEnds(["largest", "smallest", "magnitude", "both"], (A, { k, ...options }) =>
+    blockEigsh(A, { ...options, k, blockSize: Math.min(2, A.shape[0]) }),
   ),
   lobpcg: atEnds(["largest", "smallest"], lobpcg),
-  eigshNear: {
+  eigshInterior: {
     "near a shift": {
       takes: (known) => known.symmetric && known.eigenvalues.every((value) => Math.abs(value - shift) > 1e-3),
       async run(known, A, options) {
         const truth = sized(known.eigenvalues, (value) => Math.abs(value - shift));
-        const found = await eigshNear(A, { ...options, shift });
+        const found = await eigshInterior(A, { ...options, shift });
         const scale = (i: number) => Math.abs(found.values[i]! - shift) + shift;
         return { ...symmetricClaim(known, found, truth), scale };
       },
@@ -302,7 +302,7 @@ describe.each(Object.entries(rows) as [Eigensolver, Readonly<Record<string, Row>
       for (const each of asked) {
         const options = { ...each, k: Math.min(each.k, known.n) };
         const claim = await row.run(known, operatorFor(known), options);
-        check(claim, { options, copies: name !== "eigshNear", bySize: /magnitude|size/.test(kind) });
+        check(claim, { options, copies: name !== "eigshInterior", bySize: /magnitude|size/.test(kind) });
         if (each.matvecs === 3000 && name !== "lobpcg")
           expect(claim.outcome.status, claim.outcome.message).toBe("converged");
       }

@@ -13,8 +13,8 @@ import {
   xtrace,
   xtraceSteps,
 } from "../../src/linalg/index.ts";
-import { drive } from "../../src/linalg/runs/index.ts";
-import { looksWithin } from "../../src/linalg/statistics/index.ts";
+import { runToEnd } from "../../src/linalg/runs/index.ts";
+import { checkpoints } from "../../src/linalg/statistics/index.ts";
 import { diagonals, matrices, methods, sequentialCoverage } from "./coverageTolerance.ts";
 import { haarMatrix } from "./haar.ts";
 import { counted, geometric, length, operatorOf, range, rotated } from "./knownOperators.ts";
@@ -36,7 +36,7 @@ describe.each(Object.entries(methods))("%s with a tolerance", (name, method) => 
     expect(found.worst).toBeLessThanOrEqual(1 + 1e-12);
     if (name === "hutchPlusPlus") return;
     expect(found.early).toBeGreaterThan(0);
-    const possible = sketches.includes(name) ? looksWithin(name === "xtrace" ? 35 : 40, 8) : looksWithin(110);
+    const possible = sketches.includes(name) ? checkpoints(name === "xtrace" ? 35 : 40, 8) : checkpoints(110);
     for (const look of found.looks) expect(possible).toContain(look);
   });
 
@@ -112,7 +112,7 @@ describe("a run that looks", () => {
     let next = await generator.next();
     for (; !next.done; next = await generator.next()) states.push(structuredClone(next.value));
     expect(states.length).toBeGreaterThan(2);
-    for (const state of states) expect(await drive(run({ state }))).toEqual(next.value);
+    for (const state of states) expect(await runToEnd(run({ state }))).toEqual(next.value);
   });
 
   test("over quadratures goes on from a state to the same bits", async () => {

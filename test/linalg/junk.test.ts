@@ -44,11 +44,11 @@ const works = {
   qr: [M],
   realSchur: [M],
   svd: [M],
-  blockLanczos: [A, { k: 1, seed: 0 }],
+  blockEigsh: [A, { k: 1, seed: 0 }],
   eigs: [A, { k: 1, seed: 0 }],
   eigsh: [A, { k: 1, seed: 0 }],
   eigshGeneralized: [A, A, { k: 1, seed: 0 }],
-  eigshNear: [A, { k: 1, seed: 0, shift: 1.5 }],
+  eigshInterior: [A, { k: 1, seed: 0, shift: 1.5 }],
   lobpcg: [A, { k: 1, seed: 0 }],
   svds: [A, { k: 1, seed: 0 }],
   cgInverse: [A, {}],
@@ -91,7 +91,7 @@ const works = {
   studentQuantile: [0.9, 3],
   bicgstab: [A, b, {}],
   cg: [A, b, {}],
-  cgBlock: [A, B, {}],
+  cgColumns: [A, B, {}],
   cgls: [A, b, {}],
   explainSolver: [A],
   gmres: [A, b, {}],
@@ -163,9 +163,9 @@ test("names the option that was meant", async () => {
   await expect(call("cg", [A, b, { tol: 1 }])).rejects.toThrow(
     "cg got the unknown option `tol`; did you mean `tolerance`?",
   );
-  await expect(call("eigsh", [A, { k: 1, seed: 0, dimensions: 1 }])).rejects.toThrow("did you mean `dimension`?");
+  await expect(call("eigsh", [A, { k: 1, seed: 0, basisSizes: 1 }])).rejects.toThrow("did you mean `basisSize`?");
   await expect(call("svds", [A, { k: 1, seed: 0, verbose: true }])).rejects.toThrow(
-    "svds got the unknown option `verbose`; it has k, which, seed, tolerance, matvecs, dimension, copies, state, signal, onProgress",
+    "svds got the unknown option `verbose`; it has k, which, seed, tolerance, matvecs, basisSize, copies, state, signal, onProgress",
   );
   await expect(call("cg", [A, b, null])).rejects.toThrow(
     /^cg expects its options to be an object with recompute, .*, got null$/,

@@ -10,9 +10,9 @@ import {
 } from "../operator/checks.ts";
 import type { LinearOperator, RunOptions } from "../operator/operator.ts";
 import { checkOptions } from "../operator/options.ts";
-import { drive } from "../runs/drive.ts";
 import { type Interruption, isInterruption, preconditionerProducts, products } from "../runs/products.ts";
 import { type Outcome, outcome } from "../runs/result.ts";
+import { runToEnd } from "../runs/runToEnd.ts";
 import { growingBasis, leadingColumns, randomDirection, withColumn } from "../vectors/basis.ts";
 import { arithmeticOf, axpy, maxAbs, norm } from "../vectors/vector.ts";
 import {
@@ -76,7 +76,7 @@ const NAME = "lobpcg";
  * @throws CurvatureError "argument" or "shape" for options or operators it cannot take; whatever the operator throws, with `state`
  */
 export async function lobpcg(A: LinearOperator, options: LobpcgOptions): Promise<LobpcgResult> {
-  return drive(lobpcgSteps(A, options));
+  return runToEnd(lobpcgSteps(A, options));
 }
 
 /** The run of `lobpcg` step by step; yields a state after each, from which `state` resumes it. */

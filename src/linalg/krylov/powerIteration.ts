@@ -9,9 +9,9 @@ import {
 } from "../operator/checks.ts";
 import type { LinearOperator, RunOptions } from "../operator/operator.ts";
 import { checkOptions } from "../operator/options.ts";
-import { drive } from "../runs/drive.ts";
 import { isInterruption, products } from "../runs/products.ts";
 import { type Outcome, outcome } from "../runs/result.ts";
+import { runToEnd } from "../runs/runToEnd.ts";
 import { normalized, randomDirection } from "../vectors/basis.ts";
 import { axpy, dot, hostArithmetic, norm } from "../vectors/vector.ts";
 
@@ -58,7 +58,7 @@ const NAME = "powerIteration";
  * @throws CurvatureError "argument" or "shape" for options or operators it cannot take; whatever the operator throws, with `state`
  */
 export async function powerIteration(A: LinearOperator, options: PowerIterationOptions): Promise<PowerIterationResult> {
-  return drive(powerIterationSteps(A, options));
+  return runToEnd(powerIterationSteps(A, options));
 }
 
 /** The run of `powerIteration` product by product; yields a state after each, from which `state` resumes it. */

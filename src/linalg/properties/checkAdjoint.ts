@@ -9,11 +9,11 @@ import {
   checkedTolerance,
   columnNorms,
   gaussianProbes,
-  type ProbeCheck,
-  type ProbeCheckOptions,
+  type PropertyCheck,
+  type PropertyCheckOptions,
   relative,
   verdict,
-} from "./probeCheck.ts";
+} from "./propertyCheck.ts";
 
 /**
  * Test whether the adjoint of an operator A `[m, n]` is its transpose: `u' (A v) = (A' u)' v` for all pairs of `matvecs / 2` random u and
@@ -23,7 +23,7 @@ import {
  * @throws CurvatureError "unsupported" where A is not symmetric and brings no adjoint, "shape" where the adjoint has another shape than
  * the transpose, "argument" for an option out of range, "aborted" when the signal stops it
  */
-export async function checkAdjoint(A: LinearOperator, options: ProbeCheckOptions): Promise<ProbeCheck> {
+export async function checkAdjoint(A: LinearOperator, options: PropertyCheckOptions): Promise<PropertyCheck> {
   checkOptions("checkAdjoint", options, "seed matvecs tolerance signal onProgress");
   const { seed, matvecs = 8, tolerance, ...run } = options;
   checkOperator("checkAdjoint", A);

@@ -8,11 +8,11 @@ import {
   checkedTolerance,
   columnNorms,
   gaussianProbes,
-  type ProbeCheck,
-  type ProbeCheckOptions,
+  type PropertyCheck,
+  type PropertyCheckOptions,
   relative,
   verdict,
-} from "./probeCheck.ts";
+} from "./propertyCheck.ts";
 
 /**
  * Test whether an operator A `[n, n]` is symmetric: `u' A v = v' A u` for all pairs of `matvecs` random vectors, differences relative to
@@ -21,7 +21,7 @@ import {
  * @throws CurvatureError "shape" where A is not square or a product has another length, "argument" for an option out of range or an operator
  * that returns the same array again, "aborted" when the signal stops it
  */
-export async function checkSymmetric(A: LinearOperator, options: ProbeCheckOptions): Promise<ProbeCheck> {
+export async function checkSymmetric(A: LinearOperator, options: PropertyCheckOptions): Promise<PropertyCheck> {
   checkOptions("checkSymmetric", options, "seed matvecs tolerance signal onProgress");
   const { seed, matvecs = 8, tolerance, ...run } = options;
   checkSquare("checkSymmetric", A);

@@ -2,8 +2,8 @@ import { adjoint } from "../operator/adjoint.ts";
 import { checkSquare } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
 import { checkOptions } from "../operator/options.ts";
-import { drive } from "../runs/drive.ts";
 import { outcome } from "../runs/result.ts";
+import { runToEnd } from "../runs/runToEnd.ts";
 import { certainty, fewProbesRemark } from "../statistics/confidence.ts";
 import type { EntriesEstimate } from "../traces/hutchinsonDiagonal.ts";
 import { diagonalOf } from "../traces/hutchinsonMoments.ts";
@@ -23,7 +23,7 @@ const NAME = "diagPlusPlus";
  * `state`
  */
 export async function diagPlusPlus(A: LinearOperator, options: PlusPlusOptions): Promise<EntriesEstimate> {
-  return drive(diagPlusPlusSteps(A, options));
+  return runToEnd(diagPlusPlusSteps(A, options));
 }
 
 /** The run of `diagPlusPlus` block by block of products; yields a state after each, from which `state` resumes it. */

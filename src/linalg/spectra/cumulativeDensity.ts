@@ -22,7 +22,7 @@ export interface CumulativeDensity {
   /** `[points]`, from 0 to 1. */
   readonly cumulative: Float64Array;
   /** `[points]`, over probes. */
-  readonly standardError: Float64Array;
+  readonly standardErrors: Float64Array;
   /**
    * `[points]` each: what the quadrature of these probes leaves open, whatever the number of steps (Chebyshev, Markov and Stieltjes), and
    * beyond it the quantile times the standard errors of these bounds over probes. Where the quadrature is known to be deep enough,
@@ -81,7 +81,7 @@ export function cumulativeDensity(
     lower[i] = Math.max(below.value - reach(below.standardError), 0);
     upper[i] = Math.min(above.value + reach(above.standardError), 1);
   });
-  return { grid, cumulative, standardError: error, lower, upper, certainty: how };
+  return { grid, cumulative, standardErrors: error, lower, upper, certainty: how };
 }
 
 function gridOf(quadrature: readonly Quadrature[], at: Vector | number): Float64Array {

@@ -29,7 +29,7 @@ export interface DensityCurve {
   /** `[points]`, per unit of the grid's variable. */
   readonly density: Float64Array;
   /** `[points]`; 0 where the quadrature is exact, Infinity where one probe leaves it unknown. */
-  readonly standardError: Float64Array;
+  readonly standardErrors: Float64Array;
   /** Standard deviation of the Gaussian kernel that was used. */
   readonly width: number;
 }
@@ -182,7 +182,7 @@ function curve(
   return {
     grid,
     density: Float64Array.from(estimates, ({ value }) => value),
-    standardError: Float64Array.from(estimates, ({ standardError }) => standardError),
+    standardErrors: Float64Array.from(estimates, ({ standardError }) => standardError),
     width,
   };
 }

@@ -1,8 +1,8 @@
 import { CurvatureError } from "../../errors/index.ts";
 import type { LinearOperator } from "../operator/operator.ts";
 import { checkOptions } from "../operator/options.ts";
-import { drive } from "../runs/drive.ts";
 import type { Outcome } from "../runs/result.ts";
+import { runToEnd } from "../runs/runToEnd.ts";
 import {
   type DensityOptions,
   densityFromQuadrature,
@@ -43,7 +43,7 @@ export async function spectralDensity(
     options,
     "steps probes seed matvecs distribution deflation reorthogonalize state points width epsilon confidence scale signal onProgress",
   );
-  const run = await drive(quadratureSteps(A, { ...options, name: "spectralDensity" }));
+  const run = await runToEnd(quadratureSteps(A, { ...options, name: "spectralDensity" }));
   const { quadrature, status, message, matvecs } = run;
   if (status === "aborted" && quadrature.length === 0) {
     throw new CurvatureError("aborted", "spectralDensity was aborted before its first step: there is no density yet");

@@ -1,7 +1,7 @@
 import type { LinearOperator } from "../operator/operator.ts";
 import { checkOptions } from "../operator/options.ts";
-import { drive } from "../runs/drive.ts";
 import type { Outcome } from "../runs/result.ts";
+import { runToEnd } from "../runs/runToEnd.ts";
 import { type LanczosQuadratureOptions, type QuadratureWatch, quadratureSteps } from "./lanczosQuadrature.ts";
 import { checkPart, type PartMass, partMass, type SpectrumPart } from "./massFromQuadrature.ts";
 
@@ -49,7 +49,7 @@ export async function spectralMass(A: LinearOperator, options: SpectralMassOptio
             return Math.max(interval.upper - value, value - interval.lower);
           },
         };
-  const run = await drive(quadratureSteps(A, { ...setup, name: NAME, ...(watch ? { watch } : {}) }));
+  const run = await runToEnd(quadratureSteps(A, { ...setup, name: NAME, ...(watch ? { watch } : {}) }));
   const { status, message, matvecs } = run;
   return { ...partMass(run, { ...part, how: run.certainty }), status, message, matvecs };
 }

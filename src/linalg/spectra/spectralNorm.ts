@@ -4,9 +4,9 @@ import { type LanczosState, tridiagonalization } from "../krylov/lanczos.ts";
 import { checkCount, checkNonnegative, checkOperator, checkSeed } from "../operator/checks.ts";
 import type { LinearOperator, RunOptions } from "../operator/operator.ts";
 import { checkOptions } from "../operator/options.ts";
-import { drive } from "../runs/drive.ts";
 import { type Interruption, products } from "../runs/products.ts";
 import { type Outcome, outcome } from "../runs/result.ts";
+import { runToEnd } from "../runs/runToEnd.ts";
 import { checkConfidence } from "../statistics/confidence.ts";
 
 /** Options of `spectralNorm`. */
@@ -47,7 +47,7 @@ const LOOK_EVERY = 4;
  * @throws CurvatureError "argument" or "unsupported" for options or operators it cannot take; whatever the operator throws, with `state`
  */
 export async function spectralNorm(A: LinearOperator, options: SpectralNormOptions): Promise<SpectralNorm> {
-  return drive(spectralNormSteps(A, options));
+  return runToEnd(spectralNormSteps(A, options));
 }
 
 /** The run of `spectralNorm` step by step; yields a state after each, from which `state` resumes it. */

@@ -2,18 +2,18 @@ import { toPrecision, type Vector, zeros } from "../../tensors/index.ts";
 import { checkSquare, epsilon, precision } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
 import { checkOptions } from "../operator/options.ts";
-import { drive } from "../runs/drive.ts";
 import { isInterruption, type Products, preconditionerProducts } from "../runs/products.ts";
+import { runToEnd } from "../runs/runToEnd.ts";
 import { axpy, dot, norm } from "../vectors/vector.ts";
 import { solverSteps } from "./linearSolver.ts";
 import {
-  type Ending,
-  isEnding,
+  isStopReason,
   type Method,
   type SolverContext,
   type SolverOptions,
   type SolverResult,
   type SolverState,
+  type StopReason,
 } from "./solverMethod.ts";
 
 /** Options of `bicgstab`. */
@@ -47,7 +47,7 @@ const NAME = "bicgstab";
  * with `state`
  */
 export async function bicgstab(A: LinearOperator, b: Vector, options: BicgstabOptions = {}): Promise<SolverResult> {
-  return drive(bicgstabSteps(A, b, options));
+  return runToEnd(bicgstabSteps(A, b, options));
 }
 
 /** The run of `bicgstab` step by step; yields a state after each, from which `state` resumes it. */
@@ -81,14 +81,14 @@ function methodWith(inverse: Products | undefined): Method<BicgstabRecurrence> {
         axpy(beta, was.direction, direction);
       }
       const first = await preconditionedProduct(direction, inverse, context);
-      if (isEnding(first)) return first;
+      if (isStopReason(first)) return first;
       const slope = dot(was.shadow, first.product);
       if (lost(slope, was.shadow, first.product)) return brokenDown("A p is orthogonal to the first residual");
       const alpha = rho / slope;
       const half = was.residual.slice();
       axpy(-alpha, first.product, half);
       const second = await preconditionedProduct(half, inverse, context);
-      if (isEnding(second)) return second;
+      if (isStopReason(second)) return second;
       const squared = dot(second.product, second.product);
       const omega = squared === 0 ? 0 : dot(second.product, half) / squared;
       const [next, residual] = [x.slice(), half];
@@ -108,7 +108,7 @@ async function preconditionedProduct(
   v: Vector,
   inverse: Products | undefined,
   { A, run, current }: SolverContext,
-): Promise<{ readonly vector: Vector; readonly product: Vector } | Ending> {
+): Promise<{ readonly vector: Vector; readonly product: Vector } | StopReason> {
   const z = inverse ? await inverse.matvec(v, current) : v.slice();
   if (isInterruption(z)) return z;
   const vector = toPrecision(z, precision(A));
@@ -122,6 +122,6 @@ function lost(product: number, x: Vector, y: Vector): boolean {
   return Math.abs(product) <= rounding * norm(x) * norm(y);
 }
 
-function brokenDown(happened: string): Ending {
+function brokenDown(happened: string): StopReason {
   return { status: "breakdown", happened, advice: "use gmres, which cannot break down in this way, or another x0" };
 }

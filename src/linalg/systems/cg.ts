@@ -2,23 +2,23 @@ import { toPrecision, type Vector } from "../../tensors/index.ts";
 import { checkCount, checkDeclaredSymmetric, checkVector, epsilon, precision } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
 import { checkOptions } from "../operator/options.ts";
-import { drive } from "../runs/drive.ts";
 import { isInterruption, type Products, preconditionerProducts } from "../runs/products.ts";
-import { type SpareVectors, spareVectors } from "../vectors/spareVectors.ts";
+import { runToEnd } from "../runs/runToEnd.ts";
 import { combination, combinationWithNorm, dot, innerProducts, isFiniteVector, scaled } from "../vectors/vector.ts";
-import { isRefined, SYMMETRY_ADVICE } from "./attainable.ts";
+import { type VectorPool, vectorPool } from "../vectors/vectorPool.ts";
 import { solverSteps } from "./linearSolver.ts";
+import { SYMMETRY_ADVICE, shouldVerify } from "./refinement.ts";
 import { difference } from "./solverEnd.ts";
 import {
-  type Advance,
   type DefiniteStatus,
-  type Ending,
-  isEnding,
+  isStopReason,
   type Method,
   type SolverContext,
   type SolverOptions,
   type SolverResult,
   type SolverState,
+  type StepResult,
+  type StopReason,
 } from "./solverMethod.ts";
 
 /** Options of conjugate gradients. */
@@ -63,7 +63,7 @@ const NAME = "cg";
  * with `state`
  */
 export async function cg(A: LinearOperator, b: Vector, options: CgOptions = {}): Promise<CgResult> {
-  return drive(iteration(A, b, options, spareVectors()));
+  return runToEnd(iteration(A, b, options, vectorPool()));
 }
 
 /** The run of `cg` step by step; yields a state after each, from which `state` resumes it. */
@@ -79,7 +79,7 @@ async function* iteration(
   A: LinearOperator,
   b: Vector,
   options: CgOptions,
-  spares?: SpareVectors,
+  pool?: VectorPool,
 ): AsyncGenerator<CgState, CgResult, void> {
   checkOptions(NAME, options, "recompute preconditioner tolerance matvecs x0 state signal onProgress");
   checkDeclaredSymmetric(NAME, A);
@@ -90,7 +90,7 @@ async function* iteration(
     checkVector(`${NAME} (preconditioner)`, b, { what: "b", length: M.shape[1] });
   }
   const inverse = preconditionerProducts(M, { name: NAME, signal });
-  const result = yield* solverSteps(methodWith({ inverse, recompute }), { A, b, options, spares });
+  const result = yield* solverSteps(methodWith({ inverse, recompute }), { A, b, options, pool });
   // An ending as "indefinite" comes with its direction.
   return result as CgResult;
 }
@@ -120,10 +120,10 @@ async function step(
   state: Pick<CgState, "x" | "steps" | "residualNorm">,
   was: CgRecurrence,
   context: SolverContext & Settings,
-): Promise<Advance<CgRecurrence> | Ending> {
-  const { A, b, run, current, recompute, spares } = context;
+): Promise<StepResult<CgRecurrence> | StopReason> {
+  const { A, b, run, current, recompute, pool } = context;
   const search = await nextDirection(was, state.residualNorm, context);
-  if (isEnding(search)) return search;
+  if (isStopReason(search)) return search;
   const { direction: p, rz } = search;
   const made = await productWithSums(p, context);
   if ("status" in made) return made;
@@ -135,7 +135,7 @@ async function step(
   if (ending)
     return ending.status === "indefinite" ? { ...ending, direction: scaled(1 / Math.sqrt(squared), p) } : ending;
   const alpha = rz / (curvature * squared);
-  const x = combination([1, state.x], [alpha, p], { dtype, into: spares?.take(p.length, dtype) });
+  const x = combination([1, state.x], [alpha, p], { dtype, into: pool?.take(p.length, dtype) });
   const { vector: residual, norm: residualNorm } = combinationWithNorm([1, was.residual], [-alpha, Ap], {
     dtype,
     into: Ap,
@@ -147,12 +147,12 @@ async function step(
   if (isInterruption(Ax)) return Ax;
   const { vector, norm } = difference(b, Ax);
   // A recurrence that has lost touch with x has claimed more than there is: start again.
-  const isLost = isRefined(residualNorm, { last: norm });
+  const isLost = shouldVerify(residualNorm, { last: norm });
   return { x, recurrence: { residual: vector, search, scale }, residualNorm: norm, residual: vector, isLost };
 }
 
 /** Why a curvature ends a run for positive definite matrices, of which `rounding` counts as zero. */
-export function definiteEnding(curvature: number, rounding: number): Ending | undefined {
+export function definiteEnding(curvature: number, rounding: number): StopReason | undefined {
   if (curvature > rounding) return undefined;
   if (curvature < -rounding) {
     return { status: "indefinite", curvature, happened: `A has negative curvature ${curvature.toPrecision(3)}` };
@@ -175,8 +175,8 @@ async function productWithSums(p: Vector, { run, current }: SolverContext) {
 async function nextDirection(
   { residual: r, search }: CgRecurrence,
   residualNorm: number,
-  { inverse, spares, current }: SolverContext & Settings,
-): Promise<NonNullable<CgRecurrence["search"]> | Ending> {
+  { inverse, pool, current }: SolverContext & Settings,
+): Promise<NonNullable<CgRecurrence["search"]> | StopReason> {
   const z = inverse ? await inverse.matvec(r, current) : r;
   if (isInterruption(z)) return z;
   const rz = inverse ? dot(r, z) : residualNorm ** 2;
@@ -187,6 +187,6 @@ async function nextDirection(
   }
   const dtype = r instanceof Float32Array ? "float32" : "float64";
   if (!search) return { direction: toPrecision(z, dtype).slice(), rz };
-  const into = spares?.take(r.length, dtype);
+  const into = pool?.take(r.length, dtype);
   return { direction: combination([1, z], [rz / search.rz, search.direction], { dtype, into }), rz };
 }

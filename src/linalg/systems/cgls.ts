@@ -2,8 +2,8 @@ import { toPrecision, type Vector } from "../../tensors/index.ts";
 import { precision } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
 import { checkOptions } from "../operator/options.ts";
-import { drive } from "../runs/drive.ts";
 import { isInterruption, type Products } from "../runs/products.ts";
+import { runToEnd } from "../runs/runToEnd.ts";
 import { combination, dot, norm } from "../vectors/vector.ts";
 import { type LeastSquaresOptions, type LeastSquaresResult, leastSquaresSteps, notDefinite } from "./leastSquares.ts";
 import type { Method, SolverState } from "./solverMethod.ts";
@@ -38,7 +38,7 @@ const NAME = "cgls";
  * symmetric and has no adjoint; whatever the operator throws, with `state`
  */
 export async function cgls(A: LinearOperator, b: Vector, options: CglsOptions = {}): Promise<LeastSquaresResult> {
-  return drive(cglsSteps(A, b, options));
+  return runToEnd(cglsSteps(A, b, options));
 }
 
 /** The run of `cgls` step by step; yields a state after each, from which `state` resumes it. */

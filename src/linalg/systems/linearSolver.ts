@@ -11,19 +11,19 @@ import {
 } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
 import { products } from "../runs/products.ts";
-import type { SpareVectors } from "../vectors/spareVectors.ts";
 import { norm } from "../vectors/vector.ts";
-import { hasClaimed, isInVain, isRefined, limitedBy } from "./attainable.ts";
+import type { VectorPool } from "../vectors/vectorPool.ts";
 import { inUnits } from "./extremeScale.ts";
+import { hasRestarted, hasStalled, limitedBy, shouldVerify } from "./refinement.ts";
 import { conclude, measure, residualOf, scaledNormal, solutionOf, type TrueResidual } from "./solverEnd.ts";
 import {
-  type Ending,
-  isEnding,
+  isStopReason,
   type Method,
   type SolverEnd,
   type SolverOptions,
   type SolverRun,
   type SolverState,
+  type StopReason,
 } from "./solverMethod.ts";
 
 // What all solvers of linear systems share beside their recurrence: the budget, true residuals, restarts from them, the best x, and how a run
@@ -34,7 +34,7 @@ interface System<R> {
   readonly A: LinearOperator;
   readonly b: Vector;
   readonly options: SolverOptions<SolverState<R>>;
-  readonly spares?: SpareVectors | undefined;
+  readonly pool?: VectorPool | undefined;
 }
 
 /** The run of a method step by step; yields a state after each, from which `state` resumes it. */
@@ -42,22 +42,22 @@ export async function* solverSteps<R extends object>(
   method: Method<R>,
   system: System<R>,
 ): AsyncGenerator<SolverState<R>, SolverEnd["result"], void> {
-  const { A, b, options, spares } = system;
+  const { A, b, options, pool } = system;
   if (method.leastSquares) checkOperator(method.name, A);
   else checkSquare(method.name, A);
   checkVector(method.name, b, { what: "b", length: A.shape[0], as: method.leastSquares ? "rows" : "columns" });
   return yield* inUnits(b, options, async function* (right, given) {
-    return (yield* solverRun(method, { A, b: right, options: given, spares })).result;
+    return (yield* solverRun(method, { A, b: right, options: given, pool })).result;
   });
 }
 
 /** The same for methods that go on from what this run gives. */
 export async function* solverRun<R extends object>(
   method: Method<R>,
-  { A, b, options, spares }: System<R>,
+  { A, b, options, pool }: System<R>,
 ): AsyncGenerator<SolverState<R>, SolverEnd, void> {
   let state: SolverState<R>;
-  const context: SolverRun<R> = { ...prepared(method, { A, b, options, current: () => state }), spares };
+  const context: SolverRun<R> = { ...prepared(method, { A, b, options, current: () => state }), pool };
   state = options.state ?? initialState(context, options);
   checkState(method.name, state, { method: method.name, columns: A.shape[1] });
   if (state.recurrence && method.resumed) state = { ...state, recurrence: method.resumed(state.recurrence) };
@@ -66,14 +66,14 @@ export async function* solverRun<R extends object>(
     const known = state.residual !== undefined;
     if (known && isSolved(state, context)) return conclude(state, context, { status: "converged" });
     const low = isSolved(state, context) || state.residualNorm <= (epsilon(precision(A)) / 8) * context.size;
-    const claims = low && isRefined(measure(state, context.size), state.claimed);
+    const claims = low && shouldVerify(measure(state, context.size), state.verifiedResiduals);
     const due = !known && (claims || state.steps === 0 || isDue(state, method));
     const ending = due && !isDue(state, method) ? undefined : stoppedBy(state, context);
     if (ending) return conclude(state, context, ending);
     const next = due ? await verified(state, context) : await advanced(state, context);
-    if (isEnding(next)) return conclude(state, context, next);
+    if (isStopReason(next)) return conclude(state, context, next);
     const { ending: last, ...reached } = next;
-    spares?.free(vectorsOf(state, method), [...given, ...vectorsOf(reached, method)]);
+    pool?.free(vectorsOf(state, method), [...given, ...vectorsOf(reached, method)]);
     state = reached;
     context.run.report(state.residualNorm);
     yield state;
@@ -125,7 +125,7 @@ function initialState<R>({ A, b, method, size }: SolverRun<R>, { x0 }: SolverOpt
     residualNorm,
     ...(x0 ? {} : { residual: b }),
     best: { x, residualNorm, isTrue: x0 === undefined, step: 0 },
-    claimed: { last: Number.POSITIVE_INFINITY, before: Number.POSITIVE_INFINITY },
+    verifiedResiduals: { last: Number.POSITIVE_INFINITY, before: Number.POSITIVE_INFINITY },
   };
 }
 
@@ -133,10 +133,13 @@ function isSolved<R>(state: SolverState<R>, { size, tolerance }: SolverRun<R>): 
   return measure(state, size) <= tolerance;
 }
 
-function stoppedBy<R>(state: SolverState<R>, { A, run, method, tolerance, size }: SolverRun<R>): Ending | undefined {
+function stoppedBy<R>(
+  state: SolverState<R>,
+  { A, run, method, tolerance, size }: SolverRun<R>,
+): StopReason | undefined {
   // After a claim that was wrong the recurrence started again from the true residual, which should have helped.
   const restarted = state.residual !== undefined && state.recurrence === undefined && state.steps > 0;
-  if (restarted && isInVain(state.claimed))
+  if (restarted && hasStalled(state.verifiedResiduals))
     return { status: "stagnated", happened: limitedBy(precision(A), state.residualNorm / size) };
   const starting = state.recurrence === undefined ? (method.startProducts ?? 0) : 0;
   if (run.left < method.stepProducts + starting + (method.leastSquares ? 2 : 1)) return { status: "budget" };
@@ -152,7 +155,7 @@ function stoppedBy<R>(state: SolverState<R>, { A, run, method, tolerance, size }
 async function verified<R>(
   state: SolverState<R>,
   context: SolverRun<R>,
-): Promise<(SolverState<R> & Advanced) | Ending> {
+): Promise<(SolverState<R> & Advanced) | StopReason> {
   const { run, method } = context;
   if (run.left < (method.leastSquares ? 2 : 1)) return { status: "budget" };
   const x = solutionOf(state, method);
@@ -171,26 +174,26 @@ function restartedFrom<R>(
   const normal = gradient === undefined ? {} : { normal: scaledNormal(state, gradient, residualNorm) };
   const { recurrence: _, normal: __, x, steps, ...rest } = state;
   const now = measure({ residualNorm, ...normal }, size);
-  const claimed = isClaim ? { last: now, before: state.claimed.last } : state.claimed;
+  const verifiedResiduals = isClaim ? { last: now, before: state.verifiedResiduals.last } : state.verifiedResiduals;
   const better = state.best.isTrue && measure(state.best, size) <= now;
   const best = better ? state.best : { x, residualNorm, ...normal, isTrue: true, step: steps };
-  return { ...rest, x, steps, residual, residualNorm, ...normal, best, claimed };
+  return { ...rest, x, steps, residual, residualNorm, ...normal, best, verifiedResiduals };
 }
 
 interface Advanced {
-  readonly ending?: Ending;
+  readonly ending?: StopReason;
 }
 
 /** One step of the recurrence, which starts first where it has to. */
 async function advanced<R>(
   state: SolverState<R>,
   context: SolverRun<R>,
-): Promise<(SolverState<R> & Advanced) | Ending> {
+): Promise<(SolverState<R> & Advanced) | StopReason> {
   const { method, run, size } = context;
   const started = state.recurrence ?? (await method.start(state.residual!, context));
-  if (isEnding(started as object)) return started as Ending;
+  if (isStopReason(started as object)) return started as StopReason;
   const step = await method.step(state, started as R, context);
-  if (isEnding(step)) return step;
+  if (isStopReason(step)) return step;
   const { residual: _, normal: seen, ...rest } = state;
   const { x, recurrence, residualNorm, residual, ending } = step;
   const steps = state.steps + 1;
@@ -201,7 +204,7 @@ async function advanced<R>(
   const reached = { residualNorm, ...(step.normal ? { normal: { ...step.normal, operatorNorm } } : {}) };
   const isTrue = residual !== undefined;
   // A method without x at hand keeps the best for the next restart, where x is formed.
-  const believed = isTrue || !(state.best.isTrue && hasClaimed(state.claimed));
+  const believed = isTrue || !(state.best.isTrue && hasRestarted(state.verifiedResiduals));
   const falls = !method.solution && believed && measure(reached, size) < measure(state.best, size);
   const best = falls ? { x, ...reached, isTrue, step: steps } : state.best;
   const alternative = step.alternative ?? state.alternative;

@@ -2,11 +2,11 @@ import { toPrecision, type Vector, zeros } from "../../tensors/index.ts";
 import { epsilon, precision } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
 import { checkOptions } from "../operator/options.ts";
-import { drive } from "../runs/drive.ts";
 import { isInterruption, type Products } from "../runs/products.ts";
+import { runToEnd } from "../runs/runToEnd.ts";
 import { axpy, dot, norm, scal, scaled } from "../vectors/vector.ts";
 import { type LeastSquaresOptions, type LeastSquaresResult, leastSquaresSteps, notDefinite } from "./leastSquares.ts";
-import { type Ending, isEnding, type Method, type SolverContext, type SolverState } from "./solverMethod.ts";
+import { isStopReason, type Method, type SolverContext, type SolverState, type StopReason } from "./solverMethod.ts";
 
 /** Options of `lsmr`. */
 export type LsmrOptions = LeastSquaresOptions<LsmrState>;
@@ -51,7 +51,7 @@ const NAME = "lsmr";
  * symmetric and has no adjoint; whatever the operator throws, with `state`
  */
 export async function lsmr(A: LinearOperator, b: Vector, options: LsmrOptions = {}): Promise<LeastSquaresResult> {
-  return drive(lsmrSteps(A, b, options));
+  return runToEnd(lsmrSteps(A, b, options));
 }
 
 /** The run of `lsmr` step by step; yields a state after each, from which `state` resumes it. */
@@ -72,7 +72,7 @@ function recurrenceWith(inverse: Products | undefined): Pick<Method<LsmrRecurren
       const w = await run.adjointMatvec(u, current);
       if (isInterruption(w)) return w;
       const found = await scaledPair(w, { inverse, current, limit: 0 });
-      if (isEnding(found)) return found;
+      if (isStopReason(found)) return found;
       const { alpha, ...pair } = found;
       if (alpha === 0) return { status: "converged", happened: "A' r is zero: no x has a smaller residual" };
       const [rows, columns] = [zeros(A.shape[0], precision(A)), zeros(A.shape[1], precision(A))];
@@ -91,7 +91,7 @@ function recurrenceWith(inverse: Products | undefined): Pick<Method<LsmrRecurren
       if (isInterruption(w)) return w;
       axpy(-beta, was.dual ?? was.v, w);
       const found = await scaledPair(w, { inverse, current, limit });
-      if (isEnding(found)) return found;
+      if (isStopReason(found)) return found;
       const { alpha, ...pair } = found;
       return advancedBy(x, was, { u, ...pair, alpha: beta === 0 ? 0 : alpha, beta, Av });
     },
@@ -102,7 +102,7 @@ function recurrenceWith(inverse: Products | undefined): Pick<Method<LsmrRecurren
 async function scaledPair(
   w: Vector,
   { inverse, current, limit }: { inverse: Products | undefined; current: SolverContext["current"]; limit: number },
-): Promise<{ readonly v: Vector; readonly dual?: Vector; readonly alpha: number } | Ending> {
+): Promise<{ readonly v: Vector; readonly dual?: Vector; readonly alpha: number } | StopReason> {
   if (!inverse) return { v: w, alpha: normalizedBy(w, { limit }) };
   const v = await inverse.matvec(w, current);
   if (isInterruption(v)) return v;

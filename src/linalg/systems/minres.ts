@@ -2,19 +2,19 @@ import { type Precision, toPrecision, type Vector, zeros } from "../../tensors/i
 import { checkDeclaredSymmetric, epsilon, precision } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
 import { checkOptions } from "../operator/options.ts";
-import { drive } from "../runs/drive.ts";
 import { isInterruption, type Products, preconditionerProducts } from "../runs/products.ts";
+import { runToEnd } from "../runs/runToEnd.ts";
 import { axpy, combination, dot, norm, scaled } from "../vectors/vector.ts";
-import { SYMMETRY_ADVICE } from "./attainable.ts";
 import { solverSteps } from "./linearSolver.ts";
+import { SYMMETRY_ADVICE } from "./refinement.ts";
 import {
-  type Advance,
-  type Ending,
-  isEnding,
+  isStopReason,
   type Method,
   type SolverOptions,
   type SolverResult,
   type SolverState,
+  type StepResult,
+  type StopReason,
 } from "./solverMethod.ts";
 
 /** Options of `minres`. */
@@ -61,7 +61,7 @@ const NAME = "minres";
  * with `state`
  */
 export async function minres(A: LinearOperator, b: Vector, options: MinresOptions = {}): Promise<SolverResult> {
-  return drive(minresSteps(A, b, options));
+  return runToEnd(minresSteps(A, b, options));
 }
 
 /** The run of `minres` step by step; yields a state after each, from which `state` resumes it. */
@@ -79,7 +79,7 @@ export async function* minresSteps(
 }
 
 function methodWith(inverse: Products | undefined): Method<MinresRecurrence> {
-  const precondition = async (r: Vector, current: () => unknown): Promise<Vector | Ending> => {
+  const precondition = async (r: Vector, current: () => unknown): Promise<Vector | StopReason> => {
     if (!inverse) return r;
     const z = await inverse.matvec(r, current);
     return isInterruption(z) ? z : toPrecision(z, r instanceof Float32Array ? "float32" : "float64");
@@ -89,7 +89,7 @@ function methodWith(inverse: Products | undefined): Method<MinresRecurrence> {
     stepProducts: 1,
     async start(residual, { A, current }) {
       const z = await precondition(residual, current);
-      if (isEnding(z)) return z;
+      if (isStopReason(z)) return z;
       const beta = Math.sqrt(dot(residual, z));
       if (!(beta > 0))
         return inverse
@@ -121,7 +121,7 @@ function methodWith(inverse: Products | undefined): Method<MinresRecurrence> {
       const alpha = dot(v, w);
       axpy(-alpha / was.beta, was.last, w);
       const z = await precondition(w, current);
-      if (isEnding(z)) return z;
+      if (isStopReason(z)) return z;
       const squared = dot(w, z);
       if (squared < 0) return notDefinite(squared);
       const scale = Math.max(was.scale, Math.hypot(was.beta * (was.scale === 0 ? 0 : 1), alpha, Math.sqrt(squared)));
@@ -136,7 +136,7 @@ function methodWith(inverse: Products | undefined): Method<MinresRecurrence> {
   };
 }
 
-function notDefinite(product: number): Ending {
+function notDefinite(product: number): StopReason {
   return {
     status: "breakdown",
     happened: `the preconditioner gives r' M r = ${product.toPrecision(3)}: it is not positive definite`,
@@ -156,7 +156,7 @@ interface NewColumn {
 }
 
 /** QR decomposition of T brought up to the new column, and x moved along the direction that belongs to it. */
-function rotated(x: Vector, was: MinresRecurrence, column: NewColumn): Advance<MinresRecurrence> | Ending {
+function rotated(x: Vector, was: MinresRecurrence, column: NewColumn): StepResult<MinresRecurrence> | StopReason {
   const { v, w, z, alpha, beta, scale, rounding, size } = column;
   const dtype = x instanceof Float32Array ? "float32" : "float64";
   const delta = was.cosine * was.dbar + was.sine * alpha;
@@ -216,15 +216,15 @@ function hasTurned(outside: number, { lowest, phi }: MinresRecurrence, root: num
   return lowest.outside <= COARSE * root && outside > RISEN * lowest.outside && phi > 0.9 * lowest.residualNorm;
 }
 
-const EXHAUSTED: Ending = { status: "stagnated", happened: "the Krylov space is exhausted" };
+const EXHAUSTED: StopReason = { status: "stagnated", happened: "the Krylov space is exhausted" };
 
-const LEAST_RESIDUAL: Ending = {
+const LEAST_RESIDUAL: StopReason = {
   status: "stagnated",
   happened: "b is not in the range of A, or A is close to singular, and the residual no longer falls",
   advice: "minresQlp or lsmr give the shortest x of the least residual",
 };
 
 /** Of a residual that is rounding no part is known to lie outside of the range. */
-function roundingOnly(dtype: Precision): Ending {
+function roundingOnly(dtype: Precision): StopReason {
   return { status: "stagnated", happened: `rounding in ${dtype} allows no less` };
 }

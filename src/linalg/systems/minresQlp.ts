@@ -2,15 +2,15 @@ import { type Vector, zeros } from "../../tensors/index.ts";
 import { checkDeclaredSymmetric, checkVector, epsilon, precision } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
 import { checkOptions } from "../operator/options.ts";
-import { drive } from "../runs/drive.ts";
 import { isInterruption } from "../runs/products.ts";
 import { outcome } from "../runs/result.ts";
+import { runToEnd } from "../runs/runToEnd.ts";
 import { axpy, combination, dot, norm, scaled } from "../vectors/vector.ts";
-import { SYMMETRY_ADVICE } from "./attainable.ts";
 import { inUnits } from "./extremeScale.ts";
 import type { LeastSquaresResult } from "./leastSquares.ts";
 import { solverRun } from "./linearSolver.ts";
-import type { Advance, Ending, Method, SolverOptions, SolverState } from "./solverMethod.ts";
+import { SYMMETRY_ADVICE } from "./refinement.ts";
+import type { Method, SolverOptions, SolverState, StepResult, StopReason } from "./solverMethod.ts";
 
 /** Options of `minresQlp`. */
 export type MinresQlpOptions = SolverOptions<MinresQlpState>;
@@ -75,7 +75,7 @@ export async function minresQlp(
   b: Vector,
   options: MinresQlpOptions = {},
 ): Promise<LeastSquaresResult> {
-  return drive(minresQlpSteps(A, b, options));
+  return runToEnd(minresQlpSteps(A, b, options));
 }
 
 /** The run of `minresQlp` step by step; yields a state after each, from which `state` resumes it. */
@@ -137,7 +137,7 @@ function withoutOutside(
     x,
     residualNorm: unknown,
     best: { x, residualNorm: unknown, isTrue: false, step: 0 },
-    claimed: { last: unknown, before: unknown },
+    verifiedResiduals: { last: unknown, before: unknown },
     outside: residual,
   };
 }
@@ -217,7 +217,7 @@ interface NewColumn {
  * Column k of `Q T`. The left reflections of steps k-2 and k-1 act on the new column (0, beta, alpha) of T and leave epsilon (row k-2), gamma
  * (row k-1) and a diagonal entry, which the new reflection joins with the next beta into lambda.
  */
-function factored(x: Vector, was: MinresQlpRecurrence, column: NewColumn): Advance<MinresQlpRecurrence> {
+function factored(x: Vector, was: MinresQlpRecurrence, column: NewColumn): StepResult<MinresQlpRecurrence> {
   const { p, alpha, betaNext, scale, rounding } = column;
   const [older, newer] = was.left;
   const epsilonEntry = was.step < 2 ? 0 : older.s * was.beta;
@@ -256,7 +256,7 @@ function factored(x: Vector, was: MinresQlpRecurrence, column: NewColumn): Advan
 }
 
 /** The recurrence goes on falling then, but x grows along the residual, and with it the rounding of its other parts. */
-const GROWING: Ending = {
+const GROWING: StopReason = {
   status: "stagnated",
   happened: "x grows along the part of b outside of the range of A",
   advice: `loosen tolerance, or use lsmr; ${SYMMETRY_ADVICE}`,

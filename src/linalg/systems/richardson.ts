@@ -3,8 +3,8 @@ import type { Vector } from "../../tensors/index.ts";
 import { checkSquare } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
 import { checkOptions } from "../operator/options.ts";
-import { drive } from "../runs/drive.ts";
 import { isInterruption, preconditionerProducts } from "../runs/products.ts";
+import { runToEnd } from "../runs/runToEnd.ts";
 import { axpy, norm } from "../vectors/vector.ts";
 import { solverSteps } from "./linearSolver.ts";
 import type { Method, SolverOptions, SolverResult, SolverState } from "./solverMethod.ts";
@@ -41,7 +41,7 @@ const DIVERGED = 1e3;
  * with `state`
  */
 export async function richardson(A: LinearOperator, b: Vector, options: RichardsonOptions = {}): Promise<SolverResult> {
-  return drive(richardsonSteps(A, b, options));
+  return runToEnd(richardsonSteps(A, b, options));
 }
 
 /** The run of `richardson` step by step; yields a state after each, from which `state` resumes it. */

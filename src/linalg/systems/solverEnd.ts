@@ -2,14 +2,14 @@ import type { Vector } from "../../tensors/index.ts";
 import { type Interruption, isInterruption } from "../runs/products.ts";
 import { outcome, type Status } from "../runs/result.ts";
 import { combinationWithNorm, dot, norm } from "../vectors/vector.ts";
-import { hasClaimed, sizeOf } from "./attainable.ts";
-import type { Ending, Method, Normal, SolverEnd, SolverRun, SolverState } from "./solverMethod.ts";
+import { hasRestarted, sizeOf } from "./refinement.ts";
+import type { Method, NormalResidual, SolverEnd, SolverRun, SolverState, StopReason } from "./solverMethod.ts";
 
 // How solvers of linear systems measure what they have, and what they say at the end.
 
 /** How far from a solution: `||r|| / ||b||` or, in least squares, the smaller of this and `||A' r|| / (||A|| ||r||)`. */
 export function measure(
-  { residualNorm, normal }: { residualNorm: number; normal?: Normal | undefined },
+  { residualNorm, normal }: { residualNorm: number; normal?: NormalResidual | undefined },
   size: number,
 ): number {
   const relative = residualNorm === 0 ? 0 : residualNorm / size;
@@ -60,7 +60,7 @@ interface Gradient {
 }
 
 /** Before any step the norm of A is known from this product alone: `||A' r|| / ||r||` bounds it from below. */
-export function scaledNormal<R>({ normal }: SolverState<R>, gradient: Gradient, residualNorm: number): Normal {
+export function scaledNormal<R>({ normal }: SolverState<R>, gradient: Gradient, residualNorm: number): NormalResidual {
   const { size, weighted } = gradient;
   const seen = residualNorm === 0 ? 0 : weighted / residualNorm;
   const operatorNorm = Math.max(normal?.operatorNorm ?? 0, seen);
@@ -71,7 +71,7 @@ export function scaledNormal<R>({ normal }: SolverState<R>, gradient: Gradient, 
 interface Found {
   readonly x: Vector;
   readonly residualNorm: number;
-  readonly normal?: Normal | undefined;
+  readonly normal?: NormalResidual | undefined;
   readonly isTrue: boolean;
   readonly residual?: Vector | undefined;
 }
@@ -80,8 +80,8 @@ interface Found {
 async function bestOf<R>(
   state: SolverState<R>,
   context: SolverRun<R>,
-  ending: Ending,
-): Promise<{ readonly found: Found; readonly ending: Ending }> {
+  ending: StopReason,
+): Promise<{ readonly found: Found; readonly ending: StopReason }> {
   const { run, method, size } = context;
   const { best } = state;
   const latest = { ...state, x: solutionOf(state, method), isTrue: state.residual !== undefined };
@@ -100,7 +100,7 @@ async function bestOf<R>(
   if (other && "status" in other) final = other;
   else if (other && (!found.isTrue || other.residualNorm < found.residualNorm)) found = other;
   // A recurrence that has claimed too much before does not outdo a residual computed from x.
-  const isBetter = found.isTrue ? measure(best, size) < measure(found, size) : hasClaimed(state.claimed);
+  const isBetter = found.isTrue ? measure(best, size) < measure(found, size) : hasRestarted(state.verifiedResiduals);
   return { found: best.isTrue && isBetter ? best : found, ending: final };
 }
 
@@ -108,7 +108,7 @@ async function bestOf<R>(
 async function alternativeTo<R>(
   found: Found,
   { alternative: x }: SolverState<R>,
-  { context, ending }: { readonly context: SolverRun<R>; readonly ending: Ending },
+  { context, ending }: { readonly context: SolverRun<R>; readonly ending: StopReason },
 ): Promise<Found | Interruption | undefined> {
   const { run, size, tolerance } = context;
   const isSolved = found.isTrue && measure(found, size) <= tolerance;
@@ -118,12 +118,16 @@ async function alternativeTo<R>(
   return { x, residualNorm: checked.residualNorm, isTrue: true, residual: checked.residual };
 }
 
-function isInterrupted({ status }: Ending): boolean {
+function isInterrupted({ status }: StopReason): boolean {
   return status === "aborted" || status === "nonfinite";
 }
 
 /** The result: the best x, and its residual computed from it where a product is left for it. */
-export async function conclude<R>(state: SolverState<R>, context: SolverRun<R>, reason: Ending): Promise<SolverEnd> {
+export async function conclude<R>(
+  state: SolverState<R>,
+  context: SolverRun<R>,
+  reason: StopReason,
+): Promise<SolverEnd> {
   const { run, method, size, tolerance } = context;
   const { found, ending } = await bestOf(state, context, reason);
   const { x, residualNorm, normal, isTrue, residual } = found;
@@ -149,11 +153,11 @@ function said<R>(
   { steps }: SolverState<R>,
   at: {
     residualNorm: number;
-    normal?: Normal | undefined;
+    normal?: NormalResidual | undefined;
     size: number;
     tolerance: number;
     terms: Method<R>["terms"];
-  } & Ending,
+  } & StopReason,
 ): string {
   const { residualNorm, normal, size, tolerance, happened } = at;
   const terms = at.terms ?? { residual: "residual norm", gradient: "||A' r||" };

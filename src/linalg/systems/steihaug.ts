@@ -11,9 +11,9 @@ import {
 } from "../operator/checks.ts";
 import type { LinearOperator, RunOptions } from "../operator/operator.ts";
 import { checkOptions } from "../operator/options.ts";
-import { drive } from "../runs/drive.ts";
 import { isInterruption, products } from "../runs/products.ts";
 import { type Outcome, outcome } from "../runs/result.ts";
+import { runToEnd } from "../runs/runToEnd.ts";
 import { combination, dot, norm, scaled } from "../vectors/vector.ts";
 import { inUnits } from "./extremeScale.ts";
 
@@ -71,7 +71,7 @@ const NAME = "steihaug";
  * with `state`
  */
 export async function steihaug(A: LinearOperator, g: Vector, options: SteihaugOptions): Promise<SteihaugResult> {
-  return drive(steihaugSteps(A, g, options));
+  return runToEnd(steihaugSteps(A, g, options));
 }
 
 /** The run of `steihaug` step by step; yields a state after each, from which `state` resumes it. */

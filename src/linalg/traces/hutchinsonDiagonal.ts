@@ -1,8 +1,8 @@
 import { checkSquare } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
 import { checkOptions } from "../operator/options.ts";
-import { drive } from "../runs/drive.ts";
 import type { Outcome } from "../runs/result.ts";
+import { runToEnd } from "../runs/runToEnd.ts";
 import type { Certainty } from "../statistics/confidence.ts";
 import { type DiagonalEstimate, diagonalOf } from "./hutchinsonMoments.ts";
 import { type HutchinsonOptions, probeSteps } from "./probeSteps.ts";
@@ -29,6 +29,6 @@ export async function hutchinsonDiagonal(A: LinearOperator, options: HutchinsonO
   );
   const name = "hutchinsonDiagonal";
   checkSquare(name, A);
-  const run = await drive(probeSteps(A, { ...options, name, watch: "entries", blocks: [], entries: "diagonal" }));
+  const run = await runToEnd(probeSteps(A, { ...options, name, watch: "entries", blocks: [], entries: "diagonal" }));
   return { ...diagonalOf(run), certainty: run.certainty, ...run.outcome };
 }

@@ -1,8 +1,8 @@
 import { checkSquare } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
 import { checkOptions } from "../operator/options.ts";
-import { drive } from "../runs/drive.ts";
 import type { Estimate, Outcome } from "../runs/result.ts";
+import { runToEnd } from "../runs/runToEnd.ts";
 import type { Certainty } from "../statistics/confidence.ts";
 import { estimateOf, type HutchinsonOptions, type ProbeRun, probeSteps, squaredFrobeniusOf } from "./probeSteps.ts";
 import type { DiagonalBlock, HutchinsonState } from "./probeSums.ts";
@@ -55,7 +55,7 @@ export async function hutchinsonMoments(
     options,
     "matvecs seed tolerance confidence distribution deflation blockSize state blocks signal onProgress",
   );
-  return drive(hutchinsonSteps(A, options));
+  return runToEnd(hutchinsonSteps(A, options));
 }
 
 /** The run of `hutchinsonMoments` block by block of probes; yields a state after each, from which `state` resumes it. */

@@ -1,8 +1,8 @@
 import { checkSquare } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
 import { checkOptions } from "../operator/options.ts";
-import { drive } from "../runs/drive.ts";
 import type { Outcome } from "../runs/result.ts";
+import { runToEnd } from "../runs/runToEnd.ts";
 import { type Interval, interval } from "../statistics/confidence.ts";
 import { estimateOf, type HutchinsonOptions, type ProbeRun, probeSteps } from "./probeSteps.ts";
 
@@ -31,7 +31,7 @@ export async function hutchinsonTrace(A: LinearOperator, options: HutchinsonOpti
   );
   const name = "hutchinsonTrace";
   checkSquare(name, A);
-  return traceOf(await drive(probeSteps(A, { ...options, name, watch: "trace", blocks: [], entries: "none" })));
+  return traceOf(await runToEnd(probeSteps(A, { ...options, name, watch: "trace", blocks: [], entries: "none" })));
 }
 
 /** The trace that a run of probes tells. */

@@ -1,6 +1,6 @@
 import type { LinearOperator } from "../operator/operator.ts";
 import { checkOptions } from "../operator/options.ts";
-import { drive } from "../runs/drive.ts";
+import { runToEnd } from "../runs/runToEnd.ts";
 import type { EntriesEstimate } from "./hutchinsonDiagonal.ts";
 import { entriesOf } from "./hutchinsonMoments.ts";
 import { type HutchinsonOptions, probeSteps } from "./probeSteps.ts";
@@ -20,6 +20,6 @@ export async function rowNorms(A: LinearOperator, options: HutchinsonOptions): P
     "matvecs seed tolerance confidence distribution deflation blockSize state signal onProgress",
   );
   const setup = { ...options, name: "rowNorms", watch: "entries", blocks: [], entries: "rowNorms" } as const;
-  const { state, certainty, outcome } = await drive(probeSteps(A, setup));
+  const { state, certainty, outcome } = await runToEnd(probeSteps(A, setup));
   return { ...entriesOf(state), certainty, ...outcome };
 }

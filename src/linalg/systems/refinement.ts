@@ -11,23 +11,23 @@ const WORTHWHILE = 0.9;
 const REFINED = 1 / 8;
 
 /** Residuals computed from x, the last two times that the recurrence claimed to have converged; infinite before. */
-export interface Claims {
+export interface RefinementHistory {
   readonly last: number;
   readonly before: number;
 }
 
 /** Whether the recurrence has claimed to have converged and had not. */
-export function hasClaimed({ last }: Claims): boolean {
+export function hasRestarted({ last }: RefinementHistory): boolean {
   return last < Number.POSITIVE_INFINITY;
 }
 
 /** Whether a recurrence that is low enough has also done what a refinement can do, so that it is time to compute the residual from x. */
-export function isRefined(residual: number, { last }: Pick<Claims, "last">): boolean {
+export function shouldVerify(residual: number, { last }: Pick<RefinementHistory, "last">): boolean {
   return residual <= REFINED * last;
 }
 
 /** Whether the last refinement was in vain. */
-export function isInVain({ last, before }: Claims): boolean {
+export function hasStalled({ last, before }: RefinementHistory): boolean {
   return last > WORTHWHILE * before;
 }
 
