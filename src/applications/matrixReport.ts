@@ -110,14 +110,14 @@ function eigenpairsOf(A: LinearOperator, { title, plan, stages }: MatrixRequest)
   const n = A.shape[0];
   const k = Math.min(2 * plan.eigenvalues, n);
   const most = Math.floor(BASIS_BYTES / (n * (A.dtype === "float64" ? 8 : 4)));
-  const dimension = Math.max(Math.min(most, 160), k + 2);
+  const basisSize = Math.max(Math.min(most, 160), k + 2);
   // The error of a value is about the square of its residual. Near zero, where the smallest of a semidefinite matrix crowd, it is not worth
   // more than telling them from the large ones.
   const tolerance = A.psd || A.dtype === "float32" ? 1e-5 : 1e-8;
   const matvecs = Math.max(plan.eigenvalueProducts, 2 * k);
   return stages.run({ name: `${title}: eigenvalues`, cost: plan.eigenvalueProducts }, async (options) => {
     const seed = seedFor(plan.seed, "eigenvalues");
-    const result = await eigsh(A, { ...options, k, which: "both", dimension, tolerance, matvecs, seed, copies: false });
+    const result = await eigsh(A, { ...options, k, which: "both", basisSize, tolerance, matvecs, seed, copies: false });
     return completed(result, `eigenvalues of ${title}`);
   });
 }

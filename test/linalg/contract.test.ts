@@ -77,7 +77,7 @@ interface Algorithm {
 // States come back as plain data of unknown type, as they would from a file.
 type State = never;
 const density = { steps: 7, probes: 3 };
-const exponential = { f: (x: number) => Math.exp(-5 * x), dimension: 6, tolerance: 1e-7 };
+const exponential = { f: (x: number) => Math.exp(-5 * x), basisSize: 6, tolerance: 1e-7 };
 const b = (A: LinearOperator) => randomVector(A?.shape?.[1] ?? 1, 9);
 /** Functions are the same only if they are one, so operators are compared by what they were built from. */
 function withoutOperator(result: Outcome): Outcome {
@@ -108,8 +108,8 @@ const algorithms: Readonly<Record<string, Algorithm>> = {
     random: true,
   },
   eigsh: {
-    run: (A, o) => eigsh(A, { ...o, k: 1, dimension: 6, state: o.state as State }),
-    steps: (A, o) => eigshSteps(A, { ...o, k: 1, dimension: 6, state: o.state as State }),
+    run: (A, o) => eigsh(A, { ...o, k: 1, basisSize: 6, state: o.state as State }),
+    steps: (A, o) => eigshSteps(A, { ...o, k: 1, basisSize: 6, state: o.state as State }),
     random: true,
   },
   lanczosQuadrature: {

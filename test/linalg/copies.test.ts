@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import {
-  blockLanczos,
+  blockEigsh,
   diagonal,
   eigs,
   eigsh,
@@ -91,14 +91,14 @@ describe("'converged' means that no copy of a repeated eigenvalue is missing", (
     expect(distance(result.values.imaginary.map(Math.abs), new Array<number>(8).fill(1.2))).toBeLessThan(1e-7);
   });
 
-  test.each([1, 3, 12])("blockLanczos, more copies than its block has vectors, k = %i", async (k) => {
+  test.each([1, 3, 12])("blockEigsh, more copies than its block has vectors, k = %i", async (k) => {
     const { A, values } = laplacians["cube of 7 dimensions"]!;
     for (const blockSize of [1, 2, 4, 22]) {
-      const result = await blockLanczos(A, { k, blockSize, seed: 0 });
+      const result = await blockEigsh(A, { k, blockSize, seed: 0 });
       expect(result.status).toBe("converged");
       expect(distance(result.values, values.slice(0, k))).toBeLessThan(1e-8);
     }
-    const alone = await blockLanczos(A, { k: 12, blockSize: 2, seed: 0, copies: false });
+    const alone = await blockEigsh(A, { k: 12, blockSize: 2, seed: 0, copies: false });
     expect(alone.message).toContain("further copies of repeated eigenvalues were not looked for");
   });
 

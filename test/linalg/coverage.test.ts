@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { hutchinsonDiagonal, hutchinsonTrace, squaredFrobeniusNorm } from "../../src/linalg/index.ts";
-import { looksWithin } from "../../src/linalg/statistics/index.ts";
+import { checkpoints } from "../../src/linalg/statistics/index.ts";
 import { coverage, spectra, traceAndEntry } from "./coverage.ts";
 
 // Every quantity on every spectrum with 400 runs is in coverage.long.ts; here the cheap ones, and fewer runs of the others.
@@ -71,8 +71,8 @@ describe("stopping by tolerance", () => {
   );
 
   test("looks at fixed numbers of probes only, whatever the block size", async () => {
-    expect(looksWithin(10)).toEqual([10]);
-    expect(looksWithin(100)).toEqual([32, 48, 72, 100]);
+    expect(checkpoints(10)).toEqual([10]);
+    expect(checkpoints(100)).toEqual([32, 48, 72, 100]);
     const { A } = spectra(100).flat;
     for (const blockSize of [1, 7, 64]) {
       const { matvecs } = await hutchinsonTrace(A, { matvecs: 99, seed: 0, tolerance: 0.03, blockSize });

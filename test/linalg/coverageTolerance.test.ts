@@ -13,7 +13,7 @@ import {
   xtrace,
   xtraceSteps,
 } from "../../src/linalg/index.ts";
-import { drive } from "../../src/linalg/runs/index.ts";
+import { runToEnd } from "../../src/linalg/runs/index.ts";
 import { diagonals, matrices, methods } from "./coverageTolerance.ts";
 import { describeSequentialCoverage } from "./coverageToleranceSuite.ts";
 import { haarMatrix } from "./haar.ts";
@@ -95,7 +95,7 @@ describe("a run that looks", () => {
     let next = await generator.next();
     for (; !next.done; next = await generator.next()) states.push(structuredClone(next.value));
     expect(states.length).toBeGreaterThan(2);
-    for (const state of states) expect(await drive(run({ state }))).toEqual(next.value);
+    for (const state of states) expect(await runToEnd(run({ state }))).toEqual(next.value);
   });
 
   test("over quadratures goes on from a state to the same bits", async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { looksWithin } from "../../src/linalg/statistics/index.ts";
+import { checkpoints } from "../../src/linalg/statistics/index.ts";
 import { matrices, methods, sequentialCoverage } from "./coverageTolerance.ts";
 
 const names = Object.keys(matrices) as (keyof typeof matrices)[];
@@ -21,7 +21,7 @@ export function describeSequentialCoverage({ runs, least }: { readonly runs: num
       expect(found.worst).toBeLessThanOrEqual(1 + 1e-12);
       if (name === "hutchPlusPlus") return;
       expect(found.early).toBeGreaterThan(0);
-      const possible = sketches.includes(name) ? looksWithin(name === "xtrace" ? 35 : 40, 8) : looksWithin(110);
+      const possible = sketches.includes(name) ? checkpoints(name === "xtrace" ? 35 : 40, 8) : checkpoints(110);
       for (const look of found.looks) expect(possible).toContain(look);
     });
   });

@@ -1,9 +1,9 @@
 import {
   arnoldiSteps,
-  blockLanczosSteps,
+  blockEigshSteps,
   diagonal,
   eigshGeneralizedSteps,
-  eigshNearSteps,
+  eigshInteriorSteps,
   eigshSteps,
   eigsSteps,
   type LinearOperator,
@@ -24,7 +24,7 @@ export interface EigenOptions extends RunOptions {
   readonly seed: number;
   readonly matvecs?: number;
   readonly tolerance?: number;
-  readonly dimension?: number;
+  readonly basisSize?: number;
   readonly state?: never;
 }
 
@@ -66,7 +66,7 @@ const halves = (all: readonly number[]) => all.map((value) => value / 2);
 export const eigensolverRows: Readonly<Record<string, EigensolverRow>> = {
   powerIteration: {
     cost: () => ({ step: 1, end: 0 }),
-    steps: (A, { k: _, dimension: __, ...o }) => powerIterationSteps(A, o),
+    steps: (A, { k: _, basisSize: __, ...o }) => powerIterationSteps(A, o),
     wanted: (all) => [all.reduce((so, value) => (Math.abs(value) > Math.abs(so) ? value : so), 0)],
     found: ({ value }: { value: number }) => [value],
     most: 1,
@@ -74,11 +74,11 @@ export const eigensolverRows: Readonly<Record<string, EigensolverRow>> = {
   },
   lanczos: {
     cost: () => ({ step: 1, end: 0 }),
-    steps: (A, { k: _, tolerance: __, dimension: ___, matvecs = 40, ...o }) => lanczosSteps(A, { ...o, matvecs }),
+    steps: (A, { k: _, tolerance: __, basisSize: ___, matvecs = 40, ...o }) => lanczosSteps(A, { ...o, matvecs }),
   },
   arnoldi: {
     cost: () => ({ step: 1, end: 0 }),
-    steps: (A, { k: _, tolerance: __, dimension: ___, matvecs = 40, ...o }) => arnoldiSteps(A, { ...o, matvecs }),
+    steps: (A, { k: _, tolerance: __, basisSize: ___, matvecs = 40, ...o }) => arnoldiSteps(A, { ...o, matvecs }),
   },
   eigsh: { cost: (k) => ({ step: 1, end: k }), steps: eigshSteps, wanted: largest, found: values },
   "eigsh, smallest": {
@@ -87,26 +87,26 @@ export const eigensolverRows: Readonly<Record<string, EigensolverRow>> = {
     wanted: smallest,
     found: values,
   },
-  blockLanczos: {
+  blockEigsh: {
     cost: (k) => ({ step: Math.max(k, 2), end: k }),
-    steps: (A, { dimension, ...o }) =>
-      blockLanczosSteps(A, {
+    steps: (A, { basisSize, ...o }) =>
+      blockEigshSteps(A, {
         ...o,
         blockSize: Math.min(Math.max(o.k, 2), A.shape[1]),
-        ...(dimension ? { dimension: dimension + 2 } : {}),
+        ...(basisSize ? { basisSize: basisSize + 2 } : {}),
       }),
     wanted: largest,
     found: values,
   },
-  lobpcg: { steps: (A, { dimension: _, ...o }) => lobpcgSteps(A, o), wanted: smallest, found: values },
+  lobpcg: { steps: (A, { basisSize: _, ...o }) => lobpcgSteps(A, o), wanted: smallest, found: values },
   "lobpcg, preconditioned": {
-    steps: (A, { dimension: _, ...o }) =>
+    steps: (A, { basisSize: _, ...o }) =>
       lobpcgSteps(A, { ...o, which: "largest", preconditioner: diagonal(range(A.shape[0], (i) => 1 + (i % 2) / 10)) }),
     wanted: largest,
     found: values,
   },
   "lobpcg, generalized": {
-    steps: (A, { dimension: _, ...o }) => lobpcgSteps(A, { ...o, B: multiple(A, 2) }),
+    steps: (A, { basisSize: _, ...o }) => lobpcgSteps(A, { ...o, B: multiple(A, 2) }),
     wanted: (all, k) => smallest(halves(all), k),
     found: values,
   },
@@ -121,8 +121,8 @@ export const eigensolverRows: Readonly<Record<string, EigensolverRow>> = {
     wanted: (all, k) => largest(halves(all), k),
     found: values,
   },
-  eigshNear: {
-    steps: (A, o) => eigshNearSteps(A, { ...o, shift: 40.3 }),
+  eigshInterior: {
+    steps: (A, o) => eigshInteriorSteps(A, { ...o, shift: 40.3 }),
     wanted: (all, k) => [...all].sort((a, b) => Math.abs(a - 40.3) - Math.abs(b - 40.3)).slice(0, k),
     found: values,
     single: true,

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { drive } from "../../src/linalg/runs/index.ts";
+import { runToEnd } from "../../src/linalg/runs/index.ts";
 import { eigensolverRows } from "./eigensolverRows.ts";
 import { counted, distance, geometric, range, rotated } from "./knownOperators.ts";
 
@@ -42,7 +42,7 @@ describe.each(finders)("%s", (name) => {
     ] as const) {
       const A = counted(rotated(values, { seed: 3, dtype }));
       // The budget goes far beyond n.
-      const result = await drive(steps(A, { k, seed: 0, tolerance, matvecs: 20_000 }));
+      const result = await runToEnd(steps(A, { k, seed: 0, tolerance, matvecs: 20_000 }));
       expect(slow && close ? ["converged", "budget"] : ["converged"], result.message).toContain(result.status);
       expect(A.count()).toBe(result.matvecs);
       if (result.status === "budget") continue;
@@ -55,12 +55,12 @@ describe.each(finders)("%s", (name) => {
   test("a budget that is too small, and a tolerance below rounding", async () => {
     const values = range(80, (i) => 1 + i / 80);
     const A = counted(rotated(values));
-    const short = await drive(steps(A, { k: Math.min(most, 3), seed: 0, tolerance: 1e-10, matvecs: 20 }));
+    const short = await runToEnd(steps(A, { k: Math.min(most, 3), seed: 0, tolerance: 1e-10, matvecs: 20 }));
     expect(short.status, short.message).toBe("budget");
     expect(A.count()).toBe(short.matvecs);
     expect(short.matvecs).toBeLessThanOrEqual(20);
     const coarse = rotated(geometric(30, 0.6), { dtype: "float32" });
-    const beyond = await drive(steps(coarse, { k: 1, seed: 0, tolerance: 1e-13, matvecs: 2000 }));
+    const beyond = await runToEnd(steps(coarse, { k: 1, seed: 0, tolerance: 1e-13, matvecs: 2000 }));
     expect(["stagnated", "budget", "breakdown"], beyond.message).toContain(beyond.status);
   });
 });

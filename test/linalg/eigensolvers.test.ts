@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import {
-  type BlockLanczosOptions,
-  blockLanczos,
+  type BlockEigshOptions,
+  blockEigsh,
   type LinearOperator,
   type LobpcgOptions,
   lobpcg,
@@ -31,8 +31,8 @@ describe.each(Object.entries(spectra))("%s", (_, values) => {
   const ascending = Array.from(values).sort((a, b) => a - b);
 
   test.each([
-    ["blockLanczos", (A: LinearOperator, o: BlockLanczosOptions) => blockLanczos(A, { ...o, blockSize: k })],
-    ["lobpcg", (A: LinearOperator, o: LobpcgOptions & BlockLanczosOptions) => lobpcg(A, o as LobpcgOptions)],
+    ["blockEigsh", (A: LinearOperator, o: BlockEigshOptions) => blockEigsh(A, { ...o, blockSize: k })],
+    ["lobpcg", (A: LinearOperator, o: LobpcgOptions & BlockEigshOptions) => lobpcg(A, o as LobpcgOptions)],
   ] as const)("%s finds both ends, copies included", async (__, method) => {
     for (const which of ["largest", "smallest"] as const) {
       const A = counted(rotated(values, { seed: 3 }), { matmat: true });

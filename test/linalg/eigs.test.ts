@@ -44,7 +44,7 @@ describe("eigs", () => {
   test("restarts, and agrees with eigsh where the matrix is symmetric", async () => {
     const values = range(120, (i) => Math.sin(i));
     const [general, symmetric] = [
-      await eigs(rotated(values), { k: 3, seed: 0, which: "largestReal", dimension: 14 }),
+      await eigs(rotated(values), { k: 3, seed: 0, which: "largestReal", basisSize: 14 }),
       await eigsh(rotated(values), { k: 3, seed: 0 }),
     ];
     expect(general.status, general.message).toBe("converged");
@@ -74,6 +74,6 @@ describe("eigs", () => {
     const refused = (options: object) => expect(eigs(A, { k: 2, seed: 0, ...options })).rejects;
     await refused({ k: 41 }).toThrow("eigs expects k of at most 40, the order of the matrix, got 41");
     await refused({ which: "largest" }).toThrow('eigs expects which to be one of "magnitude", "largestReal"');
-    await refused({ dimension: 4 }).toThrow("eigs expects dimension to be at least k + 3 = 5, got 4");
+    await refused({ basisSize: 4 }).toThrow("eigs expects basisSize to be at least k + 3 = 5, got 4");
   });
 });

@@ -34,7 +34,7 @@ const spectra: Readonly<Record<string, Float64Array>> = {
   "rank deficient": range(100, (i) => (i < 12 ? 12 - i : 0)),
   zero: range(50, () => 0),
   identity: range(50, () => 1),
-  "smaller than the dimension": range(20, (i) => (i < 10 ? 3 : -i)),
+  "smaller than the basisSize": range(20, (i) => (i < 10 ? 3 : -i)),
   "size 1": Float64Array.of(-2.5),
   "size 2": Float64Array.of(4, -1),
 };
@@ -138,13 +138,13 @@ describe("eigsh and its budget", () => {
   test("is never exceeded, and what it gave is returned with true residuals", async () => {
     for (const matvecs of [8, 9, 20, 35, 50, 77]) {
       const A = counted(rotated(values));
-      const result = await eigsh(A, { k: 4, seed: 0, matvecs, dimension: 16 });
+      const result = await eigsh(A, { k: 4, seed: 0, matvecs, basisSize: 16 });
       expect(A.count()).toBe(result.matvecs);
       expect(result.matvecs).toBeLessThanOrEqual(matvecs);
       expect(result.matvecs).toBeGreaterThan(matvecs - 2);
       expect(result.status).toBe("budget");
       expect(result.message).toMatch(
-        /of 4 eigenpairs have residuals below 1e-8 .*; raise matvecs or dimension, or loosen tolerance$/,
+        /of 4 eigenpairs have residuals below 1e-8 .*; raise matvecs or basisSize, or loosen tolerance$/,
       );
       expect(distance(result.residualNorms, await residuals(rotated(values), result))).toBeLessThan(1e-13);
     }
@@ -169,7 +169,7 @@ describe("eigsh and its budget", () => {
 
   test("without the search for copies a single Krylov sequence misses them", async () => {
     const spectrum = range(100, (i) => (i < 2 ? 10 : i === 2 ? 9 : i / 100));
-    const options = { k: 2, seed: 0, dimension: 8, tolerance: 1e-3 };
+    const options = { k: 2, seed: 0, basisSize: 8, tolerance: 1e-3 };
     const alone = await eigsh(rotated(spectrum), { ...options, copies: false });
     expect(alone.status).toBe("converged");
     expect(alone.values[1]).toBeCloseTo(9, 3);
@@ -196,7 +196,7 @@ test("eigsh refuses what it cannot do", async () => {
   await refused({ which: "inner" as Which }).toThrow(
     'eigsh expects which to be "largest", "smallest", "magnitude" or "both", got "inner"',
   );
-  await refused({ dimension: 3 }).toThrow("eigsh expects dimension to be at least k + 2 = 4, got 3");
+  await refused({ basisSize: 3 }).toThrow("eigsh expects basisSize to be at least k + 2 = 4, got 3");
   await refused({ matvecs: 3 }).toThrow(
     "eigsh expects matvecs to be at least 2 k = 4 (k steps and k residuals), got 3",
   );

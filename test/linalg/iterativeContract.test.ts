@@ -5,7 +5,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { CurvatureError } from "../../src/errors/index.ts";
 import * as linalg from "../../src/linalg/index.ts";
 import { type LinearOperator, type Outcome, type RunOptions, stateStore } from "../../src/linalg/index.ts";
-import { drive } from "../../src/linalg/runs/index.ts";
+import { runToEnd } from "../../src/linalg/runs/index.ts";
 import type { Precision } from "../../src/tensors/index.ts";
 import { eigensolverRows } from "./eigensolverRows.ts";
 import { brokenMatvecs, returningItsArgument, unusualMatvecs } from "./foreignOperators.ts";
@@ -40,7 +40,7 @@ const methods: Readonly<Record<string, Method>> = {
     Object.entries(eigensolverRows).map(([name, { steps, ...row }]) => [
       name,
       {
-        steps: (A: LinearOperator, options: Options) => steps(A, { k: 1, seed: 1, dimension: 8, ...options }),
+        steps: (A: LinearOperator, options: Options) => steps(A, { k: 1, seed: 1, basisSize: 8, ...options }),
         ...row,
       },
     ]),
@@ -49,7 +49,7 @@ const methods: Readonly<Record<string, Method>> = {
 
 const spectrum = geometric(50, 0.9);
 const A = rotated(spectrum);
-const run = (name: string, B: LinearOperator, options: Options) => drive(methods[name]!.steps(B, options));
+const run = (name: string, B: LinearOperator, options: Options) => runToEnd(methods[name]!.steps(B, options));
 
 /** The operator, which does something else at product k. */
 function changed(k: number, fail: (y: Float64Array) => Float64Array): LinearOperator {

@@ -13,7 +13,7 @@ import {
   preconditioner,
   solve,
 } from "../../src/linalg/index.ts";
-import { drive } from "../../src/linalg/runs/index.ts";
+import { runToEnd } from "../../src/linalg/runs/index.ts";
 import type { Matrix, Precision } from "../../src/tensors/index.ts";
 import { counted, distance, geometric, length, orthogonal, randomVector, range } from "./knownOperators.ts";
 import { diagonalMatrix, product, randomMatrix, transposed } from "./randomMatrices.ts";
@@ -239,11 +239,11 @@ describe.each(names)("%s with a preconditioner", (name) => {
     const steps = { lsmr: lsmrSteps, cgls: cglsSteps }[name];
     const P = preconditioner(dense(nearGram(M, 0), { symmetric: true, psd: true }));
     const options = { damping: 0.3, preconditioner: P, tolerance: 1e-12 };
-    const undisturbed = await drive(steps(dense(M), b, options));
+    const undisturbed = await runToEnd(steps(dense(M), b, options));
     let saved = 0;
     for await (const state of steps(dense(M), b, options)) {
       const copy = structuredClone(state) as never;
-      expect(await drive(steps(dense(M), b, { ...options, state: copy }))).toEqual(undisturbed);
+      expect(await runToEnd(steps(dense(M), b, { ...options, state: copy }))).toEqual(undisturbed);
       saved++;
     }
     expect(saved).toBeGreaterThan(4);

@@ -111,7 +111,7 @@ export const statements: Readonly<Record<string, (matrix: Decomposed, options: F
       points: 32,
     });
     const at = grid.findIndex((x) => x >= 0);
-    const [value, standardError] = [density[at]!, rest.standardError[at]!];
+    const [value, standardError] = [density[at]!, rest.standardErrors[at]!];
     const f = (x: number) => Math.exp(-0.5 * ((x - grid[at]!) / width) ** 2) / (width * Math.sqrt(2 * Math.PI));
     const interval = around(value, certainty.quantile * standardError);
     return { f, scale: 1 / values.length, value, standardError, interval, fewProbes: certainty.fewProbes, message };
@@ -119,7 +119,7 @@ export const statements: Readonly<Record<string, (matrix: Decomposed, options: F
   async "cumulative density"({ A, values }, options) {
     const run = await lanczosQuadrature(A, options);
     const { cumulative, certainty, ...rest } = cumulativeDensity(run, { at: Float64Array.of(0) });
-    const [value, standardError] = [cumulative[0]!, rest.standardError[0]!];
+    const [value, standardError] = [cumulative[0]!, rest.standardErrors[0]!];
     const interval = around(value, certainty.quantile * standardError);
     const { message } = run;
     return {

@@ -1,6 +1,6 @@
 import {
   bicgstabSteps,
-  cgBlockSteps,
+  cgColumnsSteps,
   cglsSteps,
   cgSteps,
   diagonal,
@@ -122,9 +122,9 @@ export const solverRows: Readonly<Record<string, SolverRow>> = {
     steps: (A, b, o) => cgSteps(A, b, { preconditioner: halving(b.length), ...o }),
     endings: definiteOnly,
   },
-  cgBlock: {
+  cgColumns: {
     cost: { ...oneAndOne, onTheWay: every(50) },
-    steps: (A, b, o) => cgBlockSteps(A, { rows: b.length, columns: 1, data: b }, o),
+    steps: (A, b, o) => cgColumnsSteps(A, { rows: b.length, columns: 1, data: b }, o),
     endings: definiteOnly,
     speaksAs: "cg",
   },
@@ -181,7 +181,7 @@ export const solverRows: Readonly<Record<string, SolverRow>> = {
   gmres: { cost: { ...oneAndOne, onTheWay: every(30) }, steps: gmresSteps, endings: anySquare },
   "gmres, restarted": {
     cost: { ...oneAndOne, onTheWay: every(6) },
-    steps: (A, b, o) => gmresSteps(A, b, { restart: 6, ...o }),
+    steps: (A, b, o) => gmresSteps(A, b, { basisSize: 6, ...o }),
     endings: {
       ...anySquare,
       "ill-conditioned": ["converged", "stagnated", "budget"],

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { svd } from "../../src/linalg/dense/index.ts";
 import { dense, type LinearOperator } from "../../src/linalg/index.ts";
-import { drive } from "../../src/linalg/runs/index.ts";
+import { runToEnd } from "../../src/linalg/runs/index.ts";
 import { type Matrix, toPrecision, type Vector } from "../../src/tensors/index.ts";
 import {
   counted,
@@ -171,7 +171,7 @@ function operatorFor({ M, structure }: System): LinearOperator {
 
 describe.each(Object.keys(solverRows))("%s", (name) => {
   const { steps, endings, cost, leastSquares: isLeast, rectangular } = solverRows[name]!;
-  const solve = (A: LinearOperator, b: Vector, options: object) => drive(steps(A, b, options));
+  const solve = (A: LinearOperator, b: Vector, options: object) => runToEnd(steps(A, b, options));
 
   test.each(Object.entries(systems))("%s", async (_, system) => {
     const { structure, b } = system;
@@ -282,7 +282,7 @@ describe.each(Object.keys(solverRows).filter((name) => solverRows[name]!.rectang
   test.each(Object.entries(shapes))("%s: the shortest minimizer", async (_, M) => {
     const b = randomVector(M.rows, 3);
     const truth = await leastSquares({ M, b, structure: "definite" });
-    const result = await drive(solverRows[name]!.steps(dense(M), b, { tolerance: 1e-11, matvecs: 2000 }));
+    const result = await runToEnd(solverRows[name]!.steps(dense(M), b, { tolerance: 1e-11, matvecs: 2000 }));
     expect(result.status, result.message).toBe("converged");
     expect(distance(firstSolution(result), truth.x)).toBeLessThan(1e-7);
     expect(Math.abs(firstResidualNorm(result) - truth.residual)).toBeLessThan(1e-9);

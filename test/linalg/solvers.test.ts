@@ -155,7 +155,7 @@ describe("systems that are not symmetric", () => {
   });
 
   test("gmres with restarts, one product for each, and a preconditioner in fewer steps", async () => {
-    const result = await gmres(A, b, { tolerance: 1e-10, restart: 5 });
+    const result = await gmres(A, b, { tolerance: 1e-10, basisSize: 5 });
     expect(result.status, result.message).toBe("converged");
     const steps = Number(/after (\d+) steps/.exec(result.message)![1]);
     expect(result.matvecs).toBe(steps + Math.ceil(steps / 5));
@@ -165,7 +165,7 @@ describe("systems that are not symmetric", () => {
       matvec: async (x) => A.matvec(x.map((v, i) => v * 2 ** (i % 9))),
     });
     const right = diagonal(range(n, (i) => 2 ** -(i % 9)));
-    const plain = await gmres(scaled, b, { tolerance: 1e-9, restart: 50 });
+    const plain = await gmres(scaled, b, { tolerance: 1e-9, basisSize: 50 });
     for (const method of [gmres, bicgstab]) {
       const better = await method(scaled, b, { tolerance: 1e-9, preconditioner: right });
       expect(better.status, better.message).toBe("converged");
@@ -181,10 +181,10 @@ describe("systems that are not symmetric", () => {
       matvec: (x) => x.map((_, i) => x[(i + 11) % 12]!) as Float64Array,
     });
     const e1 = range(12, (i) => (i === 0 ? 1 : 0));
-    expect(await gmres(shift, e1, { restart: 12 })).toMatchObject({ status: "converged" });
-    const stalled = await gmres(shift, e1, { restart: 4 });
+    expect(await gmres(shift, e1, { basisSize: 12 })).toMatchObject({ status: "converged" });
+    const stalled = await gmres(shift, e1, { basisSize: 4 });
     expect(stalled.status).toBe("stagnated");
-    expect(stalled.message).toMatch(/raise restart, loosen tolerance, or take a preconditioner$/);
+    expect(stalled.message).toMatch(/raise basisSize, loosen tolerance, or take a preconditioner$/);
   });
 
   test("richardson converges by its step, and says when it diverges", async () => {

@@ -105,11 +105,11 @@ describe("spectralDensity on the linear scale", () => {
   test("agrees with the smoothed density of the true eigenvalues within its standard error", async () => {
     const values = range(250, (i) => 2 * Math.cos((Math.PI * (i + 0.5)) / 250));
     const options = { steps: 60, probes: 20, seed: 0, width: 0.15 };
-    const { grid, density, standardError, width } = await spectralDensity(rotated(values), options);
+    const { grid, density, standardErrors, width } = await spectralDensity(rotated(values), options);
     expect(width).toBe(0.15);
     let inside = 0;
     for (let i = 0; i < grid.length; i++) {
-      if (Math.abs(density[i]! - gaussian(grid[i]!, { values, width })) <= 1.96 * standardError[i]! + 1e-6) inside++;
+      if (Math.abs(density[i]! - gaussian(grid[i]!, { values, width })) <= 1.96 * standardErrors[i]! + 1e-6) inside++;
     }
     expect(inside / grid.length).toBeGreaterThan(0.8);
   });
@@ -148,12 +148,12 @@ describe("spectralDensity on the linear scale", () => {
     const exact = await spectralDensity(rotated(values.subarray(0, 100)), { steps: 100, probes: 1, seed: 0 });
     expect(exact.negativeMass.value).toBeCloseTo(0.5, 12);
     expect(exact.negativeMass.standardError).toBe(0);
-    expect(Math.max(...exact.standardError)).toBe(0);
+    expect(Math.max(...exact.standardErrors)).toBe(0);
   });
 
   test("one probe that is not exact leaves the error unknown", async () => {
-    const { standardError } = await spectralDensity(rotated(geometric(100, 0.9)), { steps: 10, probes: 1, seed: 0 });
-    expect(new Set(standardError)).toEqual(new Set([Number.POSITIVE_INFINITY]));
+    const { standardErrors } = await spectralDensity(rotated(geometric(100, 0.9)), { steps: 10, probes: 1, seed: 0 });
+    expect(new Set(standardErrors)).toEqual(new Set([Number.POSITIVE_INFINITY]));
   });
 });
 
@@ -320,7 +320,7 @@ test("densities refuse what they cannot draw", async () => {
     "densityFromQuadrature expects width to be zero or a positive finite number, got NaN",
   );
   expect(() => densityFromQuadrature({ ...run, quadrature: [] })).toThrow(
-    "densityFromQuadrature expects at least one node, got none: the run ended before its first step",
+    "densityFromQuadrature expects at least one quadrature rule, got none: the run ended before its first step",
   );
   await expect(spectralDensity(A, { steps: 0, probes: 2, seed: 0 })).rejects.toThrow(
     "spectralDensity expects steps to be a positive integer, got 0",

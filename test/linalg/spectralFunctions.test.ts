@@ -224,9 +224,9 @@ describe("cumulativeDensity", () => {
   test("is exact where all eigenvalues are known", async () => {
     const run = await lanczosQuadrature(A, { steps: 100, probes: 1, seed: 0 });
     const at = range(40, (i) => 0.05 + i / 4);
-    const { cumulative, lower, upper, standardError } = cumulativeDensity(run, { at });
+    const { cumulative, lower, upper, standardErrors } = cumulativeDensity(run, { at });
     for (const band of [cumulative, lower, upper]) expect(distance(band, at.map(fraction))).toBeLessThan(1e-12);
-    expect(Math.max(...standardError)).toBe(0);
+    expect(Math.max(...standardErrors)).toBe(0);
   });
 
   test("refuses what it cannot draw", async () => {
@@ -270,7 +270,7 @@ describe("kernelPolynomial", () => {
     const {
       grid,
       density,
-      standardError,
+      standardErrors,
       certainty,
       range: found,
     } = await kernelPolynomial(A, { steps: 20, probes: 30, seed: 0 });
@@ -290,7 +290,7 @@ describe("kernelPolynomial", () => {
     // The same series from the eigenvalues themselves: a matrix that is diagonal has exact moments with sign probes.
     const exact = await kernelPolynomial(diagonalOperator(values), { steps: 20, probes: 1, seed: 0, range: found });
     const inside = Array.from(grid).filter(
-      (_, i) => Math.abs(density[i]! - exact.density[i]!) <= certainty.quantile * standardError[i]!,
+      (_, i) => Math.abs(density[i]! - exact.density[i]!) <= certainty.quantile * standardErrors[i]!,
     );
     expect(inside.length / grid.length).toBeGreaterThan(0.85);
   });
@@ -328,9 +328,9 @@ describe("matrixFunction", () => {
     "%s: the error is below its estimate and the tolerance, whatever the basis",
     async (_, { values, f }) => {
       const truth = spectral(values, b, f);
-      for (const dimension of [100, 17, 6]) {
+      for (const basisSize of [100, 17, 6]) {
         const A = counted(rotated(values));
-        const options = { f, dimension, tolerance: 1e-8, matvecs: 2000 };
+        const options = { f, basisSize, tolerance: 1e-8, matvecs: 2000 };
         const { x, errorEstimate, status, matvecs } = await matrixFunction(A, b, options);
         expect(status).toBe("converged");
         expect(A.count()).toBe(matvecs);
@@ -345,14 +345,14 @@ describe("matrixFunction", () => {
     const { values, f } = functions.inverse;
     for (const matvecs of [10, 11, 12, 30, 41]) {
       const A = counted(rotated(values));
-      const result = await matrixFunction(A, b, { f, dimension: 10, matvecs, tolerance: 0 });
+      const result = await matrixFunction(A, b, { f, basisSize: 10, matvecs, tolerance: 0 });
       expect(result.status).toBe("budget");
       expect(A.count()).toBe(result.matvecs);
       expect(result.matvecs).toBeLessThanOrEqual(matvecs);
       expect(result.matvecs).toBeGreaterThanOrEqual(matvecs - 1);
     }
-    const short = await matrixFunction(rotated(values), b, { f, dimension: 30, matvecs: 30, tolerance: 0 });
-    const twice = await matrixFunction(rotated(values), b, { f, dimension: 10, matvecs: 49, tolerance: 0 });
+    const short = await matrixFunction(rotated(values), b, { f, basisSize: 30, matvecs: 30, tolerance: 0 });
+    const twice = await matrixFunction(rotated(values), b, { f, basisSize: 10, matvecs: 49, tolerance: 0 });
     expect(length(short.x.map((value, i) => value - twice.x[i]!))).toBeLessThan(1e-9 * length(short.x));
   });
 

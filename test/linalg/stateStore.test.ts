@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
 import { stateStore } from "../../src/linalg/index.ts";
-import { drive } from "../../src/linalg/runs/index.ts";
+import { runToEnd } from "../../src/linalg/runs/index.ts";
 import { longRuns } from "./longRuns.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "onnx-curvature-states-"));
@@ -187,7 +187,7 @@ describe("a process that is killed", () => {
     for (const [name, run] of Object.entries(longRuns)) {
       const state = (await stateStore(join(folder, name)).load()) as never;
       expect((state as { matvecs: number }).matvecs).toBeGreaterThanOrEqual(7);
-      const [resumed, undisturbed] = [await drive(run({ state })), await drive(run({}))];
+      const [resumed, undisturbed] = [await runToEnd(run({ state })), await runToEnd(run({}))];
       expect(resumed, name).toEqual(undisturbed);
       expect(undisturbed.matvecs).toBeGreaterThan((state as { matvecs: number }).matvecs);
     }

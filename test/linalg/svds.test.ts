@@ -44,7 +44,7 @@ describe("svds", () => {
     const refused = (options: object) =>
       expect(svds(dense(randomMatrix(9, 40, 1)), { k: 2, seed: 0, ...options })).rejects;
     await refused({ k: 10 }).toThrow("svds expects k of at most 9, the smaller dimension, got 10");
-    await refused({ dimension: 3 }).toThrow("svds expects dimension to be at least k + 2 = 4, got 3");
+    await refused({ basisSize: 3 }).toThrow("svds expects basisSize to be at least k + 2 = 4, got 3");
     await refused({ which: "middle" }).toThrow('svds expects which to be "largest" or "smallest", got "middle"');
   });
 });

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
-  blockLanczos,
+  blockEigsh,
   cg,
-  cgBlock,
+  cgColumns,
   cholesky,
   choleskySolve,
   damped,
@@ -57,14 +57,14 @@ describe("the Hessian", () => {
     const largest = await eigsh(H, { k: 20, seed: 0 });
     expect(largest.status, largest.message).toBe("converged");
     expectClose(largest.values, top, EIGENVALUE_LIMIT * top[0]!);
-    const smallest = await eigsh(H, { k: 5, which: "smallest", seed: 0, dimension: 120 });
+    const smallest = await eigsh(H, { k: 5, which: "smallest", seed: 0, basisSize: 120 });
     expect(smallest.status, smallest.message).toBe("converged");
     expectClose(smallest.values, stored.hessian.eigenvalues_bottom10!.slice(0, 5), EIGENVALUE_LIMIT * top[0]!);
   });
 
-  test("the same by blockLanczos and lobpcg", async () => {
+  test("the same by blockEigsh and lobpcg", async () => {
     const top = stored.hessian.eigenvalues_top20!;
-    const blocks = await blockLanczos(H, { k: 6, seed: 0 });
+    const blocks = await blockEigsh(H, { k: 6, seed: 0 });
     expect(blocks.status, blocks.message).toBe("converged");
     expectClose(blocks.values, top.slice(0, 6), EIGENVALUE_LIMIT * top[0]!);
     const conjugate = await lobpcg(H, { k: 3, which: "largest", seed: 0, tolerance: 1e-6 });
@@ -102,7 +102,7 @@ describe("the Gauss-Newton matrix, damped", () => {
   test("several right-hand sides at once", async () => {
     const { damping, solution_for_mean_gradient: expected } = stored.ggn.damped!;
     const B = { rows: gradient.length, columns: 2, data: Float64Array.of(...gradient, ...fixture.v) };
-    const result = await cgBlock(damped(G, damping), B, { tolerance: 1e-11 });
+    const result = await cgColumns(damped(G, damping), B, { tolerance: 1e-11 });
     expect(result.status, result.message).toBe("converged");
     expectVector(column(result.x, 0).slice(), expected, { v: fixture.v, w: fixture.w, limit: 1e-8 });
   });

@@ -4,6 +4,7 @@ import { adjoint } from "../operator/adjoint.ts";
 import { callMatmat, callMatvec } from "../operator/callOperator.ts";
 import { checkOperator, precision } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
+import { checkOptions } from "../operator/options.ts";
 import { checkFlags, checkInput, checkInputs, hasAdjoint, sharedArithmetic } from "../operator/structure.ts";
 
 /**
@@ -19,8 +20,10 @@ import { checkFlags, checkInput, checkInputs, hasAdjoint, sharedArithmetic } fro
 export function compose(
   A: LinearOperator,
   B: LinearOperator,
-  { psd = false, symmetric = psd }: { readonly symmetric?: boolean; readonly psd?: boolean } = {},
+  options: { readonly symmetric?: boolean; readonly psd?: boolean } = {},
 ): LinearOperator {
+  checkOptions("compose", options, "symmetric psd");
+  const { psd = false, symmetric = psd } = options;
   checkOperator("compose", A);
   checkOperator("compose", B);
   if (A.shape[1] !== B.shape[0]) {

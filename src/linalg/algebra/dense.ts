@@ -3,6 +3,7 @@ import { type Matrix, type Precision, toPrecision } from "../../tensors/index.ts
 import { eigh } from "../dense/index.ts";
 import { checkMatrix, symmetricPart } from "../dense/matrixChecks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
+import { checkOptions } from "../operator/options.ts";
 import { checkFlags, checkInput, checkInputs, sum } from "../operator/structure.ts";
 import { multiply, transposedProduct } from "../vectors/vector.ts";
 import { spectralInverse, spectralLogdet } from "./spectralForm.ts";
@@ -21,8 +22,10 @@ import { spectralInverse, spectralLogdet } from "./spectralForm.ts";
  */
 export function dense(
   M: Matrix,
-  { psd = false, symmetric: declared }: { readonly symmetric?: boolean; readonly psd?: boolean } = {},
+  options: { readonly symmetric?: boolean; readonly psd?: boolean } = {},
 ): LinearOperator {
+  checkOptions("dense", options, "symmetric psd");
+  const { psd = false, symmetric: declared } = options;
   checkMatrix("dense", M);
   const { rows, columns } = M;
   const exact = isSymmetric(M);

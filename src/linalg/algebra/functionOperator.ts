@@ -2,6 +2,7 @@ import { CurvatureError } from "../../errors/index.ts";
 import { column, formatDims, type Precision, toPrecision, type Vector } from "../../tensors/index.ts";
 import { checkOperator, checkSquare } from "../operator/checks.ts";
 import type { LinearOperator, RunOptions } from "../operator/operator.ts";
+import { checkOptions } from "../operator/options.ts";
 import { checkFlags, checkInput, checkInputs, checkSignal } from "../operator/structure.ts";
 import { withInputCopy } from "../vectors/inputCopy.ts";
 
@@ -35,15 +36,9 @@ export interface FunctionOperatorOptions {
  * quadratic form; products throw "shape" where the function gives something else than `shape[0]` numbers, quadratic forms "argument"
  * where theirs gives no number
  */
-export function functionOperator({
-  shape,
-  matvec,
-  adjoint,
-  quadraticForm,
-  psd = false,
-  symmetric = psd,
-  dtype = "float64",
-}: FunctionOperatorOptions): LinearOperator {
+export function functionOperator(options: FunctionOperatorOptions): LinearOperator {
+  checkOptions("functionOperator", options, "shape matvec adjoint quadraticForm symmetric psd dtype");
+  const { shape, matvec, adjoint, quadraticForm, psd = false, symmetric = psd, dtype = "float64" } = options;
   checkOperator("functionOperator", { shape, matvec, dtype, symmetric, psd } as LinearOperator);
   checkFlags("functionOperator", { shape, symmetric, psd });
   if (quadraticForm) checkSquare("functionOperator with quadraticForm", { shape, matvec } as LinearOperator);

@@ -2,6 +2,7 @@ import { CurvatureError } from "../../errors/index.ts";
 import { type Precision, toPrecision, zeros } from "../../tensors/index.ts";
 import { checkCount } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
+import { checkOptions } from "../operator/options.ts";
 import { checkInput, checkInputs, checkScalar } from "../operator/structure.ts";
 import { scale } from "./scale.ts";
 
@@ -12,7 +13,9 @@ import { scale } from "./scale.ts";
  * @throws CurvatureError "argument" where n is no positive integer; its inverse and logdet throw "numeric" where `1 + damping` is zero,
  * or for logdet negative
  */
-export function identity(n: number, { dtype = "float64" }: { readonly dtype?: Precision } = {}): LinearOperator {
+export function identity(n: number, options: { readonly dtype?: Precision } = {}): LinearOperator {
+  checkOptions("identity", options, "dtype");
+  const { dtype = "float64" } = options;
   checkCount("identity", "n", n);
   const shape = [n, n] as const;
   return {

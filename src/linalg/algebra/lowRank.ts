@@ -4,6 +4,7 @@ import { type Matrix, type Precision, toPrecision, type Vector } from "../../ten
 import { eigh, qr } from "../dense/index.ts";
 import { checkFinite, checkMatrix } from "../dense/matrixChecks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
+import { checkOptions } from "../operator/options.ts";
 import { checkInput, checkInputs, sum } from "../operator/structure.ts";
 import { multiply, transposedProduct } from "../vectors/vector.ts";
 import {
@@ -25,14 +26,16 @@ import {
  * @param options.V default U
  * @throws CurvatureError "shape" where a factor is empty or the numbers of columns and weights differ, "numeric" where an entry is not finite
  */
-export function lowRank(U: Matrix, s: Vector, { V = U }: { readonly V?: Matrix } = {}): LinearOperator {
+export function lowRank(U: Matrix, s: Vector, options: { readonly V?: Matrix } = {}): LinearOperator {
+  checkOptions("lowRank", options, "V");
+  const { V = U } = options;
   checkMatrix("lowRank", U);
   if (V !== U) checkMatrix("lowRank", V);
+  checkFinite("lowRank", s);
   if (V.columns !== U.columns || s.length !== U.columns) {
     const message = `lowRank expects as many weights and columns of V as U has columns, ${U.columns}, got ${s.length} and ${V.columns}`;
     throw new CurvatureError("shape", message);
   }
-  checkFinite("lowRank", s);
   const weights = Float64Array.from(s);
   const shape = [U.rows, V.rows] as const;
   const dtype: Precision = U.data instanceof Float64Array ? "float64" : "float32";

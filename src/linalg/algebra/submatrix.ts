@@ -4,6 +4,7 @@ import { adjoint } from "../operator/adjoint.ts";
 import { callMatmat, callMatvec } from "../operator/callOperator.ts";
 import { checkOperator, precision } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
+import { checkOptions } from "../operator/options.ts";
 import { callQuadraticForms } from "../operator/quadraticForms.ts";
 import { checkInput, checkInputs, hasAdjoint, sum } from "../operator/structure.ts";
 
@@ -23,6 +24,11 @@ export function submatrix(
   indices: Indices | { readonly rows?: Indices; readonly columns?: Indices },
 ): LinearOperator {
   checkOperator("submatrix", A);
+  if (typeof indices !== "object" || indices === null) {
+    const message = `submatrix expects a list of indices or { rows, columns }, got ${indices === null ? "null" : typeof indices}`;
+    throw new CurvatureError("argument", message);
+  }
+  if (!("length" in indices)) checkOptions("submatrix", indices, "rows columns");
   const both = "length" in indices ? { rows: indices, columns: indices } : indices;
   const rows = checkedIndices("rows", both.rows, A.shape[0]);
   const columns = checkedIndices("columns", both.columns, A.shape[1]);

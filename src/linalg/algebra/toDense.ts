@@ -3,6 +3,7 @@ import { formatDims, type Matrix, type Vector, zeros } from "../../tensors/index
 import { callMatmat, checkProducts } from "../operator/callOperator.ts";
 import { checkCount, checkOperator, precision } from "../operator/checks.ts";
 import type { LinearOperator, RunOptions } from "../operator/operator.ts";
+import { checkOptions } from "../operator/options.ts";
 import { checkSignal } from "../operator/structure.ts";
 
 /** Options of `toDense`. */
@@ -20,10 +21,9 @@ export interface ToDenseOptions extends RunOptions {
  * @throws CurvatureError "argument" for an index out of range, a matrix larger than an array can be, or an operator that returns the same array
  * again, "shape" for products of another length, "numeric" for entries that are not finite, "aborted" when the signal stops it
  */
-export async function toDense(
-  A: LinearOperator,
-  { columns, columnsAtOnce = 32, signal, onProgress }: ToDenseOptions = {},
-): Promise<Matrix> {
+export async function toDense(A: LinearOperator, options: ToDenseOptions = {}): Promise<Matrix> {
+  checkOptions("toDense", options, "columns columnsAtOnce signal onProgress");
+  const { columns, columnsAtOnce = 32, signal, onProgress } = options;
   checkOperator("toDense", A);
   checkCount("toDense", "columnsAtOnce", columnsAtOnce);
   const [rows, width] = A.shape;

@@ -9,6 +9,11 @@ const ASYMMETRY_LIMIT = 1e-3;
 
 /** Matrix of at least one entry, all of them finite. */
 export function checkMatrix(name: string, A: Matrix): void {
+  if (!(A?.data instanceof Float64Array || A?.data instanceof Float32Array)) {
+    const got = A === null ? "null" : typeof A;
+    const message = `${name} expects a matrix { rows, columns, data } with its entries in a Float32Array or Float64Array, got ${got}`;
+    throw new CurvatureError("argument", message);
+  }
   if (!(A.rows >= 1 && A.columns >= 1)) {
     throw new CurvatureError("shape", `${name} expects a matrix of at least 1 x 1, got ${A.rows} x ${A.columns}`);
   }
@@ -21,6 +26,12 @@ export function checkMatrix(name: string, A: Matrix): void {
 
 /** Vector without an entry that is infinite or NaN. */
 export function checkFinite(name: string, x: Vector): void {
+  if (!(x instanceof Float64Array || x instanceof Float32Array)) {
+    throw new CurvatureError(
+      "argument",
+      `${name} expects a Float32Array or Float64Array, got ${x === null ? "null" : typeof x}`,
+    );
+  }
   if (isFiniteVector(x)) return;
   const at = x.findIndex((value) => !Number.isFinite(value));
   const message = `${name} expects finite entries, got ${x[at]} at entry ${at}; look for the product or data row that it came from`;

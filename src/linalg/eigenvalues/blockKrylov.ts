@@ -104,10 +104,10 @@ export async function grown(
     readonly rounding: number;
     readonly fresh: (space: BlockSpace, index: number) => Promise<DualPair>;
     /**
-     * The pair with its dual computed anew from its vector: where both come from the recurrence alone, what rounding puts between them grows by
-     * each normalization.
+     * The pair with its dual computed anew from its vector, orthonormal with that: where both come from the recurrence alone, what rounding and
+     * solves put between them grows by each normalization.
      */
-    readonly exact: (pair: DualPair) => Promise<DualPair>;
+    readonly exact: (pair: DualPair, space: BlockSpace) => Promise<DualPair>;
   },
 ): Promise<BlockSpace> {
   const { multiplied } = space;
@@ -130,7 +130,7 @@ export async function grown(
     if (!exhausted) coupling[(multiplied + j) * block + (next.basis.columns - size)] = found.norm;
     next = appended(
       next,
-      exhausted ? await tools.fresh(next, j) : await tools.exact(scaledPair(1 / found.norm, found)),
+      exhausted ? await tools.fresh(next, j) : await tools.exact(scaledPair(1 / found.norm, found), next),
     );
   }
   const symmetric = mirrored(projected, { size, from: multiplied });

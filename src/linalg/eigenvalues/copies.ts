@@ -54,6 +54,6 @@ export function convergedOutcome(
   return outcome("budget", {
     happened: `${happened}, but the search for further copies of repeated ${of} has not come to its end`,
     matvecs,
-    advice: "raise matvecs or dimension, or pass copies: false where copies do not matter",
+    advice: "raise matvecs or basisSize, or pass copies: false where copies do not matter",
   });
 }

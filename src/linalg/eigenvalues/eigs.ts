@@ -11,9 +11,10 @@ import {
   precision,
 } from "../operator/checks.ts";
 import type { LinearOperator, RunOptions } from "../operator/operator.ts";
-import { drive } from "../runs/drive.ts";
+import { checkOptions } from "../operator/options.ts";
 import { type Interruption, isInterruption, type Products, products } from "../runs/products.ts";
 import { type Outcome, outcome } from "../runs/result.ts";
+import { runToEnd } from "../runs/runToEnd.ts";
 import {
   growingBasis,
   leadingColumns,
@@ -45,10 +46,10 @@ export interface EigsOptions extends RunOptions {
   readonly seed: number;
   /** Bound on every residual norm over the largest |eigenvalue|: 1e-8 by default, 1e-4 for float32 operators. */
   readonly tolerance?: number;
-  /** Most products; default 50 times `dimension`. The last k + 1 are kept for the true residuals. */
+  /** Most products; default 50 times `basisSize`. The last k + 1 are kept for the true residuals. */
   readonly matvecs?: number;
   /** Most basis vectors held at once, at least k + 3 unless n is smaller; default `max(2 k + 16, 32)`. */
-  readonly dimension?: number;
+  readonly basisSize?: number;
   /**
    * Whether to look for further copies of repeated eigenvalues once k pairs have converged (default true), on the complement of the k pairs and until
    * its own outermost eigenvalue is known to come after the k-th: about as many steps as the k pairs took, and once more for each copy. Without it, or
@@ -95,7 +96,7 @@ interface Plan {
   readonly which: WhichComplex;
   readonly seed: number;
   readonly tolerance: number;
-  readonly dimension: number;
+  readonly basisSize: number;
   readonly copies: boolean;
   readonly dtype: Precision;
 }
@@ -109,28 +110,29 @@ interface Plan {
  * @throws CurvatureError "argument" or "shape" for options or operators it cannot take; whatever the operator throws, with `state`
  */
 export async function eigs(A: LinearOperator, options: EigsOptions): Promise<EigsResult> {
-  return drive(eigsSteps(A, options));
+  return runToEnd(eigsSteps(A, options));
 }
 
 /** The run of `eigs` product by product; yields a state after each, from which `state` resumes it. */
 export async function* eigsSteps(A: LinearOperator, options: EigsOptions): AsyncGenerator<EigsState, EigsResult, void> {
+  checkOptions(NAME, options, "k which seed tolerance matvecs basisSize copies state signal onProgress");
   const plan = planned(A, options);
-  const { run, k, dimension, dtype } = plan;
+  const { run, k, basisSize, dtype } = plan;
   let state = options.state ?? (await initialState(plan));
   checkState(NAME, state, { method: NAME, columns: A.shape[1] });
-  state = { ...state, basis: growingBasis(state.basis, { capacity: dimension + 1, dtype }) };
+  state = { ...state, basis: growingBasis(state.basis, { capacity: basisSize + 1, dtype }) };
   for (;;) {
     const m = state.coupling.length;
     const spans = state.basis.columns === m;
     const short = run.left < k + 2;
-    const full = m === dimension || spans || short;
+    const full = m === basisSize || spans || short;
     if (full || (m > 0 && m % 4 === 0)) {
       const ritz = m > 0 ? await ritzVectors(state, plan) : undefined;
       const done = ritz !== undefined && isConverged(ritz, plan);
       const search = done && plan.copies ? await searched(state, plan) : "complete";
       if (spans || short || (done && search === "complete")) return conclude(state, plan, { ritz });
       // A basis that can hold everything shows every copy when it does.
-      const fresh = done && search === "start" && dimension < state.columns;
+      const fresh = done && search === "start" && basisSize < state.columns;
       if (fresh) state = await lockedState(state, ritz, plan);
       else if (full) state = await restarted(state, ritz!, plan);
     }
@@ -155,15 +157,15 @@ function planned(A: LinearOperator, options: EigsOptions): Plan {
   }
   checkSeed(NAME, seed);
   checkNonnegative(NAME, "tolerance", tolerance);
-  const { dimension = Math.max(2 * k + 16, 32) } = options;
-  checkCount(NAME, "dimension", dimension);
-  if (dimension < Math.min(k + 3, n)) {
-    throw new CurvatureError("argument", `${NAME} expects dimension to be at least k + 3 = ${k + 3}, got ${dimension}`);
+  const { basisSize = Math.max(2 * k + 16, 32) } = options;
+  checkCount(NAME, "basisSize", basisSize);
+  if (basisSize < Math.min(k + 3, n)) {
+    throw new CurvatureError("argument", `${NAME} expects basisSize to be at least k + 3 = ${k + 3}, got ${basisSize}`);
   }
-  const { matvecs = 50 * dimension, copies = true } = options;
+  const { matvecs = 50 * basisSize, copies = true } = options;
   checkCount(NAME, "matvecs", matvecs);
   const run = products(A, { ...options, name: NAME, matvecs, used: options.state?.matvecs ?? 0 });
-  return { A, run, k, which, seed, tolerance, dimension: Math.min(dimension, n), copies, dtype: precision(A) };
+  return { A, run, k, which, seed, tolerance, basisSize: Math.min(basisSize, n), copies, dtype: precision(A) };
 }
 
 async function initialState({ A, seed, dtype }: Plan): Promise<EigsState> {
@@ -233,10 +235,10 @@ function openPart({ projected, coupling, locked = 0 }: EigsState): Pick<EigsStat
 
 /** Converged vectors alone, and a random one to look for copies from in their complement. */
 async function lockedState(state: EigsState, ritz: RitzVectors, plan: Plan): Promise<EigsState> {
-  const { k, dimension, seed, dtype, A, run } = plan;
+  const { k, basisSize, seed, dtype, A, run } = plan;
   const bound = (plan.tolerance * ritz.scale) / 2;
   const unconverged = ritz.residualNorms.findIndex((r) => r > bound);
-  const most = Math.min(k + Math.floor((dimension - k) / 2), dimension - 3);
+  const most = Math.min(k + Math.floor((basisSize - k) / 2), basisSize - 3);
   const converged = Math.min(most, unconverged < 0 ? ritz.real.length : unconverged);
   const count = whole(Math.max(converged, k), ritz);
   const { Q: W } = await qr(leadingColumns(ritz.coordinates, count));
@@ -252,26 +254,26 @@ async function lockedState(state: EigsState, ritz: RitzVectors, plan: Plan): Pro
  * `A Q W = Q W (W' H W) + q (W' c)'` since they span an invariant space.
  */
 async function restarted(state: EigsState, ritz: RitzVectors, plan: Plan): Promise<EigsState> {
-  const { k, dimension } = plan;
+  const { k, basisSize } = plan;
   const { locked = 0 } = state;
   if (locked === 0) {
-    const wanted = Math.min(k + Math.floor((dimension - k) / 2), dimension - 2);
+    const wanted = Math.min(k + Math.floor((basisSize - k) / 2), basisSize - 2);
     const { Q: W } = await qr(leadingColumns(ritz.coordinates, whole(Math.max(wanted, 1), ritz)));
     return onBasis(state, W, plan);
   }
   const open = await ritzVectors(openPart(state), plan);
-  const free = dimension - locked;
+  const free = basisSize - locked;
   const count = whole(Math.min(Math.max(Math.floor(free / 2), 1), free - 2), open);
   const { Q } = await qr(leadingColumns(open.coordinates, count));
   return onBasis(state, besideIdentity(Q, locked), plan);
 }
 
 /** The decomposition on the vectors with these coordinates, which span an invariant space of H. */
-async function onBasis(state: EigsState, W: Matrix, { A, dimension, dtype }: Plan): Promise<EigsState> {
+async function onBasis(state: EigsState, W: Matrix, { A, basisSize, dtype }: Plan): Promise<EigsState> {
   const { basis, projected, coupling } = state;
   const m = coupling.length;
   const kept = await arithmeticOf(A).combine(leadingColumns(basis, m), W);
-  const grown = growingBasis(kept, { capacity: dimension + 1, dtype });
+  const grown = growingBasis(kept, { capacity: basisSize + 1, dtype });
   return {
     ...state,
     basis: withColumn(grown, column(basis, m)),
@@ -328,7 +330,7 @@ async function conclude(
   }
   const rounded = `${happened}, though the recurrence says all have: products are rounded`;
   if (found && isConverged(found, plan)) return { ...result, ...outcome("stagnated", { happened: rounded, matvecs }) };
-  const advice = "raise matvecs or dimension, or loosen tolerance";
+  const advice = "raise matvecs or basisSize, or loosen tolerance";
   return { ...result, ...outcome("budget", { happened, matvecs, advice }) };
 }
 

@@ -10,10 +10,11 @@ import {
   precision,
 } from "../operator/checks.ts";
 import type { LinearOperator, RunOptions } from "../operator/operator.ts";
-import { drive } from "../runs/drive.ts";
+import { checkOptions } from "../operator/options.ts";
 import { type Interruption, isInterruption, type Products, products } from "../runs/products.ts";
 import { type Outcome, outcome } from "../runs/result.ts";
-import { SYMMETRY_ADVICE } from "../systems/attainable.ts";
+import { runToEnd } from "../runs/runToEnd.ts";
+import { SYMMETRY_ADVICE } from "../systems/refinement.ts";
 import {
   growingBasis,
   lanczosStep,
@@ -38,13 +39,13 @@ export interface EigshOptions extends RunOptions {
   readonly seed: number;
   /** Bound on every residual norm `||A v - value v||` over the largest |eigenvalue|: 1e-8 by default, 1e-4 for float32 operators. */
   readonly tolerance?: number;
-  /** Most products, at least 2 k; k of them are kept for the true residuals. Default 50 times `dimension`. */
+  /** Most products, at least 2 k; k of them are kept for the true residuals. Default 50 times `basisSize`. */
   readonly matvecs?: number;
   /**
    * Most basis vectors held at once, at least k + 2 unless n is smaller; default `max(2 k + 16, 64)`. Where convergence is slow, twice as many
    * save a third of the products or more.
    */
-  readonly dimension?: number;
+  readonly basisSize?: number;
   /**
    * Whether to look for further copies of repeated eigenvalues once k pairs have converged (default true): a single Krylov sequence sees one copy
    * of each only. The search runs on the complement of the k pairs until its own extreme eigenvalue is known to lie beyond the k-th value, about as
@@ -89,7 +90,7 @@ interface Plan {
   readonly which: Which;
   readonly seed: number;
   readonly tolerance: number;
-  readonly dimension: number;
+  readonly basisSize: number;
   /** Whether to look for further copies. */
   readonly copies: boolean;
 }
@@ -101,15 +102,15 @@ const CHECKED_EVERY = 8;
 
 /**
  * Eigenvalues at the ends of a symmetric matrix's spectrum and their vectors, by Lanczos with full reorthogonalization and thick restart
- * (Wu and Simon, 2000). Memory `n (dimension + 1)`, and once more at a restart. One product a step; at the end k products for the true
+ * (Wu and Simon, 2000). Memory `n (basisSize + 1)`, and once more at a restart. One product a step; at the end k products for the true
  * residuals, and before them the steps that look for further copies of repeated eigenvalues (see `copies`). "converged" means that residuals are
- * small and that no copy is missing. Convergence is looked at every eighth step. Where n is at most `dimension`, n + k products give all of
+ * small and that no copy is missing. Convergence is looked at every eighth step. Where n is at most `basisSize`, n + k products give all of
  * it to rounding.
  *
  * @throws CurvatureError "argument" or "shape" for options or operators it cannot take; whatever the operator throws, with `state`
  */
 export async function eigsh(A: LinearOperator, options: EigshOptions): Promise<EigshResult> {
-  return drive(eigshSteps(A, options));
+  return runToEnd(eigshSteps(A, options));
 }
 
 /** The run of `eigsh` product by product; yields a state after each, from which `state` resumes it. */
@@ -117,15 +118,16 @@ export async function* eigshSteps(
   A: LinearOperator,
   options: EigshOptions,
 ): AsyncGenerator<EigshState, EigshResult, void> {
+  checkOptions(NAME, options, "k which seed tolerance matvecs basisSize copies state signal onProgress");
   const { plan, matvecs } = planned(A, options);
   const run = products(A, { ...options, name: NAME, matvecs, used: options.state?.matvecs ?? 0 });
   let state = options.state ?? (await initialState(A, plan));
   checkState(NAME, state, { method: "eigsh", columns: A.shape[1] });
-  const capacity = plan.dimension + 1;
+  const capacity = plan.basisSize + 1;
   state = { ...state, basis: growingBasis(state.basis, { capacity, dtype: precision(A) }) };
   for (;;) {
     const size = projectedColumns(state);
-    const full = size === plan.dimension || run.left <= plan.k;
+    const full = size === plan.basisSize || run.left <= plan.k;
     if (full || (state.alpha.length > 0 && size % CHECKED_EVERY === 0)) {
       const pairs = await ritzPairs(state, plan.which, plan.tolerance / 2);
       const verdict = judged(state, { pairs, run, plan, full });
@@ -154,18 +156,18 @@ function planned(A: LinearOperator, options: EigshOptions): { readonly plan: Pla
   checkSeed(NAME, seed);
   const { tolerance = precision(A) === "float32" ? 1e-4 : 1e-8 } = options;
   checkNonnegative(NAME, "tolerance", tolerance);
-  const { dimension = Math.max(2 * k + 16, 64) } = options;
-  checkCount(NAME, "dimension", dimension);
-  if (dimension < Math.min(k + 2, n)) {
-    throw new CurvatureError("argument", `${NAME} expects dimension to be at least k + 2 = ${k + 2}, got ${dimension}`);
+  const { basisSize = Math.max(2 * k + 16, 64) } = options;
+  checkCount(NAME, "basisSize", basisSize);
+  if (basisSize < Math.min(k + 2, n)) {
+    throw new CurvatureError("argument", `${NAME} expects basisSize to be at least k + 2 = ${k + 2}, got ${basisSize}`);
   }
-  const { matvecs = 50 * dimension } = options;
+  const { matvecs = 50 * basisSize } = options;
   checkCount(NAME, "matvecs", matvecs);
   if (matvecs < 2 * k) {
     const message = `${NAME} expects matvecs to be at least 2 k = ${2 * k} (k steps and k residuals), got ${matvecs}`;
     throw new CurvatureError("argument", message);
   }
-  return { plan: { k, which, seed, tolerance, dimension: Math.min(dimension, n), copies }, matvecs };
+  return { plan: { k, which, seed, tolerance, basisSize: Math.min(basisSize, n), copies }, matvecs };
 }
 
 async function initialState(A: LinearOperator, { seed }: Plan): Promise<EigshState> {
@@ -231,7 +233,7 @@ function judged(
   if (!areConverged(pairs, plan)) return goOn;
   if (!plan.copies || isComplete(state, pairs, plan)) return "finish";
   // A basis that can hold everything shows every copy when it does.
-  if (plan.dimension === state.columns && !state.locked) return "step";
+  if (plan.basisSize === state.columns && !state.locked) return "step";
   return pairs.locked.slice(0, plan.k).every(Boolean) ? goOn : "copies";
 }
 
@@ -259,13 +261,13 @@ async function restarted(
   state: EigshState,
   { pairs, plan, fresh }: { pairs: RitzPairs; plan: Plan; fresh: boolean },
 ): Promise<EigshState> {
-  const { dimension } = plan;
+  const { basisSize } = plan;
   const size = projectedColumns(state);
   const chosen = fresh ? convergedPairs(pairs, plan) : keptPairs(pairs, { ...plan, size });
   const coordinates = columnsOf(pairs.coordinates, chosen);
   const arithmetic = arithmeticOf(A);
   const kept = await arithmetic.combine(leadingColumns(state.basis, size), coordinates);
-  const basis = growingBasis(kept, { capacity: dimension + 1, dtype: precision(A) });
+  const basis = growingBasis(kept, { capacity: basisSize + 1, dtype: precision(A) });
   const direction = fresh
     ? await freshDirection(A, basis, { plan, path: `copies ${state.matvecs}` })
     : state.basis.data.subarray(state.columns * size);
@@ -286,9 +288,9 @@ async function restarted(
 
 /** Foremost pairs that have converged, as many as leave half of the basis for the search beside them. */
 function convergedPairs(pairs: RitzPairs, plan: Plan): readonly number[] {
-  const { k, dimension } = plan;
+  const { k, basisSize } = plan;
   const unconverged = pairs.residualNorms.findIndex((r) => r > target(pairs, plan));
-  const most = Math.min(k + Math.floor((dimension - k) / 2), dimension - 2);
+  const most = Math.min(k + Math.floor((basisSize - k) / 2), basisSize - 2);
   const count = Math.min(most, unconverged < 0 ? pairs.values.length : unconverged);
   return Array.from({ length: count }, (_, i) => i);
 }
@@ -296,15 +298,15 @@ function convergedPairs(pairs: RitzPairs, plan: Plan): readonly number[] {
 /** The locked pairs and, of the others, the foremost that half of the remaining basis can hold. */
 function keptPairs(
   { locked, values }: RitzPairs,
-  { k, dimension, size }: Pick<Plan, "k" | "dimension"> & { readonly size: number },
+  { k, basisSize, size }: Pick<Plan, "k" | "basisSize"> & { readonly size: number },
 ): readonly number[] {
   const indices = Array.from(values, (_, i) => i);
   const fixed = indices.filter((i) => locked[i]);
-  const free = dimension - fixed.length;
+  const free = basisSize - fixed.length;
   const most =
     fixed.length > 0
       ? Math.min(Math.max(Math.floor(free / 2), 1), free - 1)
-      : Math.min(size, k + Math.floor((dimension - k) / 2), dimension - 1);
+      : Math.min(size, k + Math.floor((basisSize - k) / 2), basisSize - 1);
   return [...fixed, ...indices.filter((i) => !locked[i]).slice(0, most)];
 }
 
@@ -377,5 +379,5 @@ function judgedOutcome({
       advice: `loosen tolerance, or use a float64 operator; ${SYMMETRY_ADVICE}`,
     });
   }
-  return outcome("budget", { happened, matvecs, advice: "raise matvecs or dimension, or loosen tolerance" });
+  return outcome("budget", { happened, matvecs, advice: "raise matvecs or basisSize, or loosen tolerance" });
 }

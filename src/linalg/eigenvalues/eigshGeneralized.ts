@@ -3,11 +3,12 @@ import { formatDims, type Matrix, type Vector } from "../../tensors/index.ts";
 import { solverInverse } from "../inverses/solverInverse.ts";
 import { checkDeclaredSymmetric, checkNonnegative } from "../operator/checks.ts";
 import type { LinearOperator, RunOptions } from "../operator/operator.ts";
-import { drive } from "../runs/drive.ts";
+import { checkOptions } from "../operator/options.ts";
 import { type Interruption, products } from "../runs/products.ts";
 import type { Outcome } from "../runs/result.ts";
+import { runToEnd } from "../runs/runToEnd.ts";
 import { dot, norm } from "../vectors/vector.ts";
-import { type BlockEigshState, blockEigshSteps, blockPlan, type InnerProduct } from "./blockEigsh.ts";
+import { type BlockIterationState, blockIteration, blockPlan, type InnerProduct } from "./blockIteration.ts";
 import type { Which } from "./ritzPairs.ts";
 
 /** Options of `eigshGeneralized`. */
@@ -19,10 +20,10 @@ export interface EigshGeneralizedOptions extends RunOptions {
   readonly seed: number;
   /** Bound on every residual norm over the largest |eigenvalue|: 1e-8 by default, 1e-4 for float32 operators. */
   readonly tolerance?: number;
-  /** Most products with A; default 50 times `dimension`. The last k are kept for the true residuals. */
+  /** Most products with A; default 50 times `basisSize`. The last k are kept for the true residuals. */
   readonly matvecs?: number;
   /** Most basis vectors held at once, each with its product with B; default `max(2 k + 4, 64)`. */
-  readonly dimension?: number;
+  readonly basisSize?: number;
   /** Vectors multiplied at once; eigenvalues up to this multiplicity are found. Default 1. */
   readonly blockSize?: number;
   /** Added to the diagonal of B, which makes a semidefinite B definite; 0 by default. */
@@ -40,7 +41,7 @@ export interface EigshGeneralizedOptions extends RunOptions {
 }
 
 /** The Krylov space after `matvecs` products: plain data, from which the run can go on. */
-export type EigshGeneralizedState = BlockEigshState;
+export type EigshGeneralizedState = BlockIterationState;
 
 /** Some eigenpairs of `A x = value B x`. */
 export interface EigshGeneralizedResult extends Outcome {
@@ -57,7 +58,7 @@ const NAME = "eigshGeneralized";
 /**
  * Eigenvalues at the ends of the pencil `A x = value B x` for symmetric A and symmetric positive definite B, by Lanczos on `B^-1 A` in the
  * inner product of B, with full reorthogonalization and thick restart (Ericsson and Ruhe, 1980). A step costs one product with A, one
- * with B and one solve with B; the end k of each. Memory `2 n (dimension + 1)`. Only products with A count in `matvecs`.
+ * with B and one solve with B; the end k of each. Memory `2 n (basisSize + 1)`. Only products with A count in `matvecs`.
  *
  * @throws CurvatureError "argument" or "shape" for options or operators it cannot take; "numeric" where B is not positive definite or cannot be solved with; whatever an
  * operator throws, with `state`
@@ -67,7 +68,7 @@ export async function eigshGeneralized(
   B: LinearOperator,
   options: EigshGeneralizedOptions,
 ): Promise<EigshGeneralizedResult> {
-  return drive(eigshGeneralizedSteps(A, B, options));
+  return runToEnd(eigshGeneralizedSteps(A, B, options));
 }
 
 /** The run of `eigshGeneralized` step by step; yields a state after each, from which `state` resumes it. */
@@ -76,6 +77,11 @@ export async function* eigshGeneralizedSteps(
   B: LinearOperator,
   options: EigshGeneralizedOptions,
 ): AsyncGenerator<EigshGeneralizedState, EigshGeneralizedResult, void> {
+  checkOptions(
+    NAME,
+    options,
+    "k which seed tolerance matvecs basisSize blockSize damping inverse copies state signal onProgress",
+  );
   checkDeclaredSymmetric(NAME, A);
   checkDeclaredSymmetric(`${NAME} (B)`, B);
   if (A.shape[0] !== B.shape[0]) {
@@ -84,12 +90,12 @@ export async function* eigshGeneralizedSteps(
   }
   const { damping = 0, state } = options;
   checkNonnegative(NAME, "damping", damping);
-  const plan = { blockSize: 1, dimension: Math.max(2 * options.k + 4, 64), ...options };
+  const plan = { blockSize: 1, basisSize: Math.max(2 * options.k + 4, 64), ...options };
   const { matvecs, ...problem } = blockPlan(NAME, A, plan);
   const run = products(A, { ...options, name: NAME, matvecs, used: state?.matvecs ?? 0 });
   await checkDefinite(B, damping);
   const inverse = options.inverse ?? inverseOf(B, { damping, tolerance: problem.tolerance / 100 });
-  return yield* blockEigshSteps({ ...problem, run, inner: innerProduct(B, inverse, options) }, state);
+  return yield* blockIteration({ ...problem, run, inner: innerProduct(B, inverse, options) }, state);
 }
 
 function inverseOf(B: LinearOperator, { damping, tolerance }: { damping: number; tolerance: number }): LinearOperator {

@@ -1,10 +1,10 @@
 export {
-  type BlockLanczosOptions,
-  type BlockLanczosResult,
-  type BlockLanczosState,
-  blockLanczos,
-  blockLanczosSteps,
-} from "./blockLanczos.ts";
+  type BlockEigshOptions,
+  type BlockEigshResult,
+  type BlockEigshState,
+  blockEigsh,
+  blockEigshSteps,
+} from "./blockEigsh.ts";
 export type { WhichComplex } from "./complexRitz.ts";
 export { type EigsOptions, type EigsResult, type EigsState, eigs, eigsSteps } from "./eigs.ts";
 export { type EigshOptions, type EigshResult, type EigshState, eigsh, eigshSteps } from "./eigsh.ts";
@@ -16,12 +16,12 @@ export {
   eigshGeneralizedSteps,
 } from "./eigshGeneralized.ts";
 export {
-  type EigshNearOptions,
-  type EigshNearResult,
-  type EigshNearState,
-  eigshNear,
-  eigshNearSteps,
-} from "./eigshNear.ts";
+  type EigshInteriorOptions,
+  type EigshInteriorResult,
+  type EigshInteriorState,
+  eigshInterior,
+  eigshInteriorSteps,
+} from "./eigshInterior.ts";
 export { type LobpcgOptions, type LobpcgResult, lobpcg, lobpcgSteps } from "./lobpcg.ts";
 export type { LobpcgState } from "./lobpcgIteration.ts";
 export type { Which } from "./ritzPairs.ts";

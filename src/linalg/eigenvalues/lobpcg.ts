@@ -9,9 +9,10 @@ import {
   precision,
 } from "../operator/checks.ts";
 import type { LinearOperator, RunOptions } from "../operator/operator.ts";
-import { drive } from "../runs/drive.ts";
+import { checkOptions } from "../operator/options.ts";
 import { type Interruption, isInterruption, preconditionerProducts, products } from "../runs/products.ts";
 import { type Outcome, outcome } from "../runs/result.ts";
+import { runToEnd } from "../runs/runToEnd.ts";
 import { growingBasis, leadingColumns, randomDirection, withColumn } from "../vectors/basis.ts";
 import { arithmeticOf, axpy, maxAbs, norm } from "../vectors/vector.ts";
 import {
@@ -75,7 +76,7 @@ const NAME = "lobpcg";
  * @throws CurvatureError "argument" or "shape" for options or operators it cannot take; whatever the operator throws, with `state`
  */
 export async function lobpcg(A: LinearOperator, options: LobpcgOptions): Promise<LobpcgResult> {
-  return drive(lobpcgSteps(A, options));
+  return runToEnd(lobpcgSteps(A, options));
 }
 
 /** The run of `lobpcg` step by step; yields a state after each, from which `state` resumes it. */
@@ -83,6 +84,7 @@ export async function* lobpcgSteps(
   A: LinearOperator,
   options: LobpcgOptions,
 ): AsyncGenerator<LobpcgState, LobpcgResult, void> {
+  checkOptions(NAME, options, "k which seed B preconditioner tolerance matvecs guards state signal onProgress");
   const plan = planned(A, options);
   const { run, k } = plan;
   let state = options.state ?? (await initialState(plan));

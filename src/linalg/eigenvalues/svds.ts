@@ -12,9 +12,10 @@ import {
   precision,
 } from "../operator/checks.ts";
 import type { LinearOperator, RunOptions } from "../operator/operator.ts";
-import { drive } from "../runs/drive.ts";
+import { checkOptions } from "../operator/options.ts";
 import { type Interruption, isInterruption, type Products, products } from "../runs/products.ts";
 import { type Outcome, outcome } from "../runs/result.ts";
+import { runToEnd } from "../runs/runToEnd.ts";
 import type { Arithmetic } from "../vectors/arithmetic.ts";
 import {
   growingBasis,
@@ -37,10 +38,10 @@ export interface SvdsOptions extends RunOptions {
   readonly seed: number;
   /** Bound on `||A' u - value v||` over the largest value: 1e-8 by default, 1e-4 for float32 operators. */
   readonly tolerance?: number;
-  /** Most products, those with the transpose included; default 100 times `dimension`. The last 2 k are kept for the true residuals. */
+  /** Most products, those with the transpose included; default 100 times `basisSize`. The last 2 k are kept for the true residuals. */
   readonly matvecs?: number;
   /** Most basis vectors held at once on each side, at least k + 2 unless the operator is smaller; default `max(2 k + 16, 32)`. */
-  readonly dimension?: number;
+  readonly basisSize?: number;
   /**
    * Whether to look for further copies of repeated singular values once k triplets have converged (default true), on the complement of the k triplets and
    * until its own extreme value is known to lie beyond the k-th: about as many steps as the k triplets took, and once more for each copy. Without it,
@@ -88,7 +89,7 @@ interface Plan {
   readonly which: "largest" | "smallest";
   readonly seed: number;
   readonly tolerance: number;
-  readonly dimension: number;
+  readonly basisSize: number;
   readonly copies: boolean;
   readonly dtype: Precision;
   /** What forms singular vectors: an operator's own is for square ones, whose vectors have one length. */
@@ -105,11 +106,12 @@ interface Plan {
  * adjoint; whatever the operator throws, with `state`
  */
 export async function svds(A: LinearOperator, options: SvdsOptions): Promise<SvdsResult> {
-  return drive(svdsSteps(A, options));
+  return runToEnd(svdsSteps(A, options));
 }
 
 /** The run of `svds` step by step; yields a state after each, from which `state` resumes it. */
 export async function* svdsSteps(A: LinearOperator, options: SvdsOptions): AsyncGenerator<SvdsState, SvdsResult, void> {
+  checkOptions(NAME, options, "k which seed tolerance matvecs basisSize copies state signal onProgress");
   checkOperator(NAME, A);
   // With more columns than rows the right basis would hold vectors of the null space, which look like singular values of zero.
   const wide = A.shape[0] < A.shape[1];
@@ -119,15 +121,15 @@ export async function* svdsSteps(A: LinearOperator, options: SvdsOptions): Async
 
 async function* tallSteps(A: LinearOperator, options: SvdsOptions): AsyncGenerator<SvdsState, SvdsResult, void> {
   const plan = planned(A, options);
-  const { run, k, dimension, dtype } = plan;
+  const { run, k, basisSize, dtype } = plan;
   let state = options.state ?? (await initialState(plan));
   checkState(NAME, state, { method: NAME, columns: A.shape[1] });
-  state = { ...state, ...roomFor(state, dimension, dtype) };
+  state = { ...state, ...roomFor(state, basisSize, dtype) };
   for (;;) {
     const steps = state.left.columns;
     const spans = steps > 0 && (steps === Math.min(...A.shape) || state.right.columns === steps);
     const short = run.left < 2 * k + 2;
-    const full = steps === dimension || spans || short;
+    const full = steps === basisSize || spans || short;
     if (full || (steps > 0 && steps % 4 === 0)) {
       const triplets = steps > 0 ? await ritzTriplets(state, plan) : undefined;
       const done = triplets !== undefined && isConverged(triplets, plan);
@@ -135,7 +137,7 @@ async function* tallSteps(A: LinearOperator, options: SvdsOptions): AsyncGenerat
         return conclude(state, plan, { triplets });
       }
       // A basis that can hold everything shows every copy when it does.
-      const holdsAll = plan.dimension === Math.min(...A.shape);
+      const holdsAll = plan.basisSize === Math.min(...A.shape);
       const fresh = done && !holdsAll && !triplets.locked.slice(0, k).every(Boolean);
       if (full || fresh) state = await restarted(state, triplets!, { plan, fresh });
     }
@@ -159,17 +161,17 @@ function planned(A: LinearOperator, options: SvdsOptions): Plan {
   if (which !== "largest" && which !== "smallest") {
     throw new CurvatureError("argument", `${NAME} expects which to be "largest" or "smallest", got "${which}"`);
   }
-  const { dimension = Math.max(2 * k + 16, 32) } = options;
-  checkCount(NAME, "dimension", dimension);
-  if (dimension < Math.min(k + 2, smaller)) {
-    throw new CurvatureError("argument", `${NAME} expects dimension to be at least k + 2 = ${k + 2}, got ${dimension}`);
+  const { basisSize = Math.max(2 * k + 16, 32) } = options;
+  checkCount(NAME, "basisSize", basisSize);
+  if (basisSize < Math.min(k + 2, smaller)) {
+    throw new CurvatureError("argument", `${NAME} expects basisSize to be at least k + 2 = ${k + 2}, got ${basisSize}`);
   }
-  const { matvecs = 100 * dimension, copies = true } = options;
+  const { matvecs = 100 * basisSize, copies = true } = options;
   checkCount(NAME, "matvecs", matvecs);
   const run = products(A, { ...options, name: NAME, matvecs, used: options.state?.matvecs ?? 0 });
   const { arithmetic = hostArithmetic } = A.shape[0] === A.shape[1] ? A : {};
   const dtype = precision(A);
-  return { A, run, k, which, seed, tolerance, dimension: Math.min(dimension, smaller), copies, dtype, arithmetic };
+  return { A, run, k, which, seed, tolerance, basisSize: Math.min(basisSize, smaller), copies, dtype, arithmetic };
 }
 
 async function initialState({ A, seed, dtype }: Plan): Promise<SvdsState> {
@@ -181,10 +183,10 @@ async function initialState({ A, seed, dtype }: Plan): Promise<SvdsState> {
   return { method: NAME, columns: n, matvecs: 0, right, left: { ...none, rows: m }, projected: empty, beta: 0 };
 }
 
-function roomFor({ right, left }: SvdsState, dimension: number, dtype: Precision) {
+function roomFor({ right, left }: SvdsState, basisSize: number, dtype: Precision) {
   return {
-    right: growingBasis(right, { capacity: dimension + 1, dtype }),
-    left: growingBasis(left, { capacity: dimension, dtype }),
+    right: growingBasis(right, { capacity: basisSize + 1, dtype }),
+    left: growingBasis(left, { capacity: basisSize, dtype }),
   };
 }
 
@@ -293,7 +295,7 @@ async function restarted(
   triplets: Triplets,
   { plan, fresh }: { readonly plan: Plan; readonly fresh: boolean },
 ): Promise<SvdsState> {
-  const { dimension, dtype, arithmetic, seed, run } = plan;
+  const { basisSize, dtype, arithmetic, seed, run } = plan;
   const steps = state.left.columns;
   const chosen = fresh ? convergedTriplets(triplets, plan) : keptTriplets(triplets, plan);
   const count = chosen.length;
@@ -303,7 +305,7 @@ async function restarted(
   chosen.forEach((from, i) => {
     projected[i * count + i] = triplets.values[from]!;
   });
-  const room = roomFor({ ...state, right, left }, dimension, dtype);
+  const room = roomFor({ ...state, right, left }, basisSize, dtype);
   const next = fresh
     ? await randomDirection(right, { seed, path: `copies ${run.used}`, dtype, arithmetic: hostArithmetic })
     : column(state.right, steps);
@@ -318,20 +320,20 @@ async function restarted(
 
 /** Foremost triplets that have converged, as many as leave half of the basis for the search beside them. */
 function convergedTriplets(triplets: Triplets, plan: Plan): readonly number[] {
-  const { k, dimension } = plan;
+  const { k, basisSize } = plan;
   const unconverged = triplets.coupling.findIndex((c) => Math.abs(c) > target(triplets, plan));
-  const most = Math.min(k + Math.floor((dimension - k) / 2), dimension - 2);
+  const most = Math.min(k + Math.floor((basisSize - k) / 2), basisSize - 2);
   const count = Math.min(most, unconverged < 0 ? triplets.values.length : unconverged);
   return Array.from({ length: count }, (_, i) => i);
 }
 
 /** The locked triplets and, of the others, the foremost that half of the remaining basis can hold. */
-function keptTriplets({ locked, values }: Triplets, { k, dimension }: Plan): readonly number[] {
+function keptTriplets({ locked, values }: Triplets, { k, basisSize }: Plan): readonly number[] {
   const indices = Array.from(values, (_, i) => i);
   const fixed = indices.filter((i) => locked[i]);
-  const free = dimension - fixed.length;
+  const free = basisSize - fixed.length;
   const half = Math.min(Math.max(Math.floor(free / 2), 1), free - 1);
-  const most = fixed.length > 0 ? half : Math.min(k + Math.floor((dimension - k) / 2), dimension - 1);
+  const most = fixed.length > 0 ? half : Math.min(k + Math.floor((basisSize - k) / 2), basisSize - 1);
   return [...fixed, ...indices.filter((i) => !locked[i]).slice(0, most)];
 }
 
@@ -372,7 +374,7 @@ async function conclude(
   }
   const rounded = `${happened}, though the recurrence says all have: products are rounded`;
   if (pairs && isConverged(pairs, plan)) return { ...found, ...outcome("stagnated", { happened: rounded, matvecs }) };
-  const advice = "raise matvecs or dimension, or loosen tolerance";
+  const advice = "raise matvecs or basisSize, or loosen tolerance";
   return { ...found, ...outcome("budget", { happened, matvecs, advice }) };
 }
 

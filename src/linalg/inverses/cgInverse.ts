@@ -1,6 +1,7 @@
 import { CurvatureError } from "../../errors/index.ts";
 import { checkDeclaredSymmetric, checkVector, precision } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
+import { checkOptions } from "../operator/options.ts";
 import { type CgOptions, cg } from "../systems/cg.ts";
 
 /**
@@ -14,6 +15,7 @@ export function cgInverse(
   A: LinearOperator,
   options: Omit<CgOptions, "x0" | "state" | "signal" | "onProgress"> = {},
 ): LinearOperator {
+  checkOptions("cgInverse", options, "tolerance preconditioner recompute matvecs");
   checkDeclaredSymmetric("cgInverse", A);
   return {
     shape: A.shape,

@@ -10,6 +10,7 @@ import {
   precision,
 } from "../operator/checks.ts";
 import type { LinearOperator, RunOptions } from "../operator/operator.ts";
+import { checkOptions } from "../operator/options.ts";
 import { isInterruption, type Products, products } from "../runs/products.ts";
 import { axpy, norm, scal } from "../vectors/vector.ts";
 
@@ -45,6 +46,7 @@ const GROWTH = { float32: 1 + 1e-5, float64: 1 + 1e-10 };
  * grows, when A is zero or its dominant eigenvalue negative, or when `tolerance` is not met, and "aborted" where it is stopped
  */
 export function neumannInverse(A: LinearOperator, options: NeumannOptions): LinearOperator {
+  checkOptions(NAME, options, "terms damping scale seed scaleMatvecs tolerance");
   checkDeclaredSymmetric(NAME, A);
   const { terms, damping = 0, scale, seed, scaleMatvecs = 30, tolerance = 0 } = options;
   checkCount(NAME, "terms", terms);

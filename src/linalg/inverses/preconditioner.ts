@@ -3,6 +3,7 @@ import { toPrecision, type Vector } from "../../tensors/index.ts";
 import { diagonal } from "../algebra/diagonal.ts";
 import { checkNonnegative, checkSquare, precision } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
+import { checkOptions } from "../operator/options.ts";
 
 /**
  * Preconditioner `(P + damping I)^-1` from any operator P close to A that has an inverse: `diagonal`, `lowRank` and low-rank results,
@@ -11,7 +12,9 @@ import type { LinearOperator } from "../operator/operator.ts";
  *
  * @throws CurvatureError "unsupported" where P has no inverse; whatever that inverse throws
  */
-export function preconditioner(P: LinearOperator, { damping = 0 }: { readonly damping?: number } = {}): LinearOperator {
+export function preconditioner(P: LinearOperator, options: { readonly damping?: number } = {}): LinearOperator {
+  checkOptions("preconditioner", options, "damping");
+  const { damping = 0 } = options;
   checkSquare("preconditioner", P);
   checkNonnegative("preconditioner", "damping", damping);
   if (!P.inverse) {
@@ -41,8 +44,10 @@ export function preconditioner(P: LinearOperator, { damping = 0 }: { readonly da
  */
 export async function jacobiPreconditioner(
   A: LinearOperator,
-  { damping = 0, entries }: { readonly damping?: number; readonly entries?: Vector } = {},
+  options: { readonly damping?: number; readonly entries?: Vector } = {},
 ): Promise<LinearOperator> {
+  checkOptions("jacobiPreconditioner", options, "damping entries");
+  const { damping = 0, entries } = options;
   checkSquare("jacobiPreconditioner", A);
   checkNonnegative("jacobiPreconditioner", "damping", damping);
   if (!entries && !A.diagonal) {

@@ -3,6 +3,7 @@ import { damped } from "../algebra/damped.ts";
 import { adjoint } from "../operator/adjoint.ts";
 import { checkNonnegative, checkSquare, checkVector, precision } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
+import { checkOptions } from "../operator/options.ts";
 import { exactTrace, hasAdjoint } from "../operator/structure.ts";
 import { explainSolver } from "../systems/explainSolver.ts";
 import { type SolveOptions, solve } from "../systems/solve.ts";
@@ -19,6 +20,7 @@ export function solverInverse(
   A: LinearOperator,
   options: Omit<SolveOptions, "x0" | "signal" | "onProgress"> = {},
 ): LinearOperator {
+  checkOptions("solverInverse", options, "tolerance preconditioner matvecs method damping");
   checkSquare("solverInverse", A);
   const { damping = 0 } = options;
   checkNonnegative("solverInverse", "damping", damping);

@@ -1,9 +1,10 @@
 import { column, type Matrix, type Vector, zeros } from "../../tensors/index.ts";
 import { checkCount, checkSeed, checkSquare, checkState, precision } from "../operator/checks.ts";
 import type { LinearOperator, RunOptions } from "../operator/operator.ts";
-import { drive } from "../runs/drive.ts";
+import { checkOptions } from "../operator/options.ts";
 import { type Interruption, isInterruption, products } from "../runs/products.ts";
 import { type Outcome, outcome } from "../runs/result.ts";
+import { runToEnd } from "../runs/runToEnd.ts";
 import {
   growingBasis,
   leadingColumns,
@@ -69,7 +70,7 @@ const NAME = "arnoldi";
  * `state`
  */
 export async function arnoldi(A: LinearOperator, options: ArnoldiOptions): Promise<ArnoldiResult> {
-  return drive(arnoldiSteps(A, options));
+  return runToEnd(arnoldiSteps(A, options));
 }
 
 /** The run of `arnoldi` step by step; yields a state after each, from which `state` resumes it. */
@@ -77,6 +78,7 @@ export async function* arnoldiSteps(
   A: LinearOperator,
   options: ArnoldiOptions,
 ): AsyncGenerator<ArnoldiState, ArnoldiResult, void> {
+  checkOptions(NAME, options, "matvecs seed start breakdown state signal onProgress");
   checkSquare(NAME, A);
   const { matvecs, start, breakdown = "stop", seed } = options;
   checkCount(NAME, "matvecs", matvecs);

@@ -10,9 +10,10 @@ import {
   precision,
 } from "../operator/checks.ts";
 import type { LinearOperator, RunOptions } from "../operator/operator.ts";
-import { drive } from "../runs/drive.ts";
+import { checkOptions } from "../operator/options.ts";
 import { type Interruption, isInterruption, type Products, products } from "../runs/products.ts";
 import { type Outcome, outcome } from "../runs/result.ts";
+import { runToEnd } from "../runs/runToEnd.ts";
 import {
   growingBasis,
   type LanczosStep,
@@ -74,7 +75,7 @@ export interface LanczosResult extends Outcome {
  * @throws CurvatureError "argument" or "shape" for options or operators it cannot take; whatever the operator throws, with `state`
  */
 export async function lanczos(A: LinearOperator, options: LanczosOptions): Promise<LanczosResult> {
-  return drive(lanczosSteps(A, options));
+  return runToEnd(lanczosSteps(A, options));
 }
 
 /** The run of `lanczos` step by step; yields a state after each, from which `state` resumes it. */
@@ -82,6 +83,7 @@ export async function* lanczosSteps(
   A: LinearOperator,
   options: LanczosOptions,
 ): AsyncGenerator<LanczosState, LanczosResult, void> {
+  checkOptions("lanczos", options, "matvecs seed start breakdown state signal onProgress");
   const name = "lanczos";
   checkDeclaredSymmetric(name, A);
   checkCount(name, "matvecs", options.matvecs);

@@ -8,9 +8,10 @@ import {
   precision,
 } from "../operator/checks.ts";
 import type { LinearOperator, RunOptions } from "../operator/operator.ts";
-import { drive } from "../runs/drive.ts";
+import { checkOptions } from "../operator/options.ts";
 import { isInterruption, products } from "../runs/products.ts";
 import { type Outcome, outcome } from "../runs/result.ts";
+import { runToEnd } from "../runs/runToEnd.ts";
 import { normalized, randomDirection } from "../vectors/basis.ts";
 import { axpy, dot, hostArithmetic, norm } from "../vectors/vector.ts";
 
@@ -57,7 +58,7 @@ const NAME = "powerIteration";
  * @throws CurvatureError "argument" or "shape" for options or operators it cannot take; whatever the operator throws, with `state`
  */
 export async function powerIteration(A: LinearOperator, options: PowerIterationOptions): Promise<PowerIterationResult> {
-  return drive(powerIterationSteps(A, options));
+  return runToEnd(powerIterationSteps(A, options));
 }
 
 /** The run of `powerIteration` product by product; yields a state after each, from which `state` resumes it. */
@@ -65,6 +66,7 @@ export async function* powerIterationSteps(
   A: LinearOperator,
   options: PowerIterationOptions,
 ): AsyncGenerator<PowerIterationState, PowerIterationResult, void> {
+  checkOptions(NAME, options, "seed tolerance matvecs state signal onProgress");
   checkDeclaredSymmetric(NAME, A);
   const { seed, matvecs = 1000, tolerance = precision(A) === "float32" ? 1e-3 : 1e-6 } = options;
   checkSeed(NAME, seed);

@@ -97,6 +97,15 @@ export function checkState(
   }
 }
 
+/** Function of the caller. */
+export function checkFunction(name: string, what: string, f: unknown): void {
+  if (typeof f === "function") return;
+  throw new CurvatureError(
+    "argument",
+    `${name} expects ${what} to be a function, got ${f === null ? "null" : typeof f}`,
+  );
+}
+
 /** Precision of the operator's products; float64 where it does not say. */
 export function precision(A: LinearOperator): Precision {
   return A.dtype === "float32" ? "float32" : "float64";

@@ -2,6 +2,7 @@ import type { Matrix } from "../../tensors/index.ts";
 import { callMatmat, checkProducts } from "./callOperator.ts";
 import { checkOperator } from "./checks.ts";
 import type { LinearOperator, RunOptions } from "./operator.ts";
+import { checkOptions } from "./options.ts";
 import { checkInputs } from "./structure.ts";
 
 /**
@@ -12,6 +13,7 @@ import { checkInputs } from "./structure.ts";
  * the operator returns the same array again, "aborted" when the signal stops it
  */
 export async function matmat(A: LinearOperator, X: Matrix, options: RunOptions = {}): Promise<Matrix> {
+  checkOptions("matmat", options, "signal onProgress");
   checkOperator("matmat", A);
   checkInputs("an operator", X, A.shape);
   const Y = await callMatmat(A, X, { name: "matmat", options });

@@ -3,6 +3,7 @@ import { dot } from "../vectors/vector.ts";
 import { callMatmat, callMatvec, checkProducts, type OperatorCall, receivedForms } from "./callOperator.ts";
 import { checkSquare } from "./checks.ts";
 import type { LinearOperator, RunOptions } from "./operator.ts";
+import { checkOptions } from "./options.ts";
 import { checkInputs, checkSignal } from "./structure.ts";
 
 const NAME = "quadraticForms";
@@ -16,6 +17,7 @@ const NAME = "quadraticForms";
  * "numeric" where one is not finite, "argument" where the operator returns the same array again, "aborted" when the signal stops it
  */
 export async function quadraticForms(A: LinearOperator, X: Matrix, options: RunOptions = {}): Promise<Float64Array> {
+  checkOptions(NAME, options, "signal onProgress");
   checkSquare(NAME, A);
   checkInputs("an operator", X, A.shape);
   const forms = await callQuadraticForms(A, X, { name: NAME, options });

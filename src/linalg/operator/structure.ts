@@ -16,10 +16,11 @@ export function checkInput(name: string, x: Vector, shape: LinearOperator["shape
 
 /** Input of a product with several vectors: a matrix of as many rows as the operator has columns. */
 export function checkInputs(name: string, X: Matrix, shape: LinearOperator["shape"]): void {
-  if (X.rows === shape[1] && X.columns >= 1 && X.data?.length === X.rows * X.columns) return;
+  const isVector = X?.data instanceof Float64Array || X?.data instanceof Float32Array;
+  if (isVector && X.rows === shape[1] && X.columns >= 1 && X.data.length === X.rows * X.columns) return;
   const message =
     `matmat of ${name} ${formatDims(shape)} expects a matrix of ${shape[1]} rows, at least one column and all its entries, ` +
-    `got ${X.rows} x ${X.columns} with ${X.data?.length} entries`;
+    `got ${X?.rows} x ${X?.columns} with ${X?.data?.length} entries`;
   throw new CurvatureError("shape", message);
 }
 

@@ -3,16 +3,17 @@ import { adjoint } from "../operator/adjoint.ts";
 import { callMatmat } from "../operator/callOperator.ts";
 import { checkOperator, precision } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
+import { checkOptions } from "../operator/options.ts";
 import { transposedProduct } from "../vectors/vector.ts";
 import {
   checkedTolerance,
   columnNorms,
   gaussianProbes,
-  type ProbeCheck,
-  type ProbeCheckOptions,
+  type PropertyCheck,
+  type PropertyCheckOptions,
   relative,
   verdict,
-} from "./probeCheck.ts";
+} from "./propertyCheck.ts";
 
 /**
  * Test whether the adjoint of an operator A `[m, n]` is its transpose: `u' (A v) = (A' u)' v` for all pairs of `matvecs / 2` random u and
@@ -22,10 +23,9 @@ import {
  * @throws CurvatureError "unsupported" where A is not symmetric and brings no adjoint, "shape" where the adjoint has another shape than
  * the transpose, "argument" for an option out of range, "aborted" when the signal stops it
  */
-export async function checkAdjoint(
-  A: LinearOperator,
-  { seed, matvecs = 8, tolerance, ...run }: ProbeCheckOptions,
-): Promise<ProbeCheck> {
+export async function checkAdjoint(A: LinearOperator, options: PropertyCheckOptions): Promise<PropertyCheck> {
+  checkOptions("checkAdjoint", options, "seed matvecs tolerance signal onProgress");
+  const { seed, matvecs = 8, tolerance, ...run } = options;
   checkOperator("checkAdjoint", A);
   const dtype = precision(A);
   const limit = checkedTolerance("checkAdjoint", { seed, matvecs, tolerance, dtype });

@@ -3,9 +3,10 @@ import { eigh } from "../dense/index.ts";
 import { callMatvec } from "../operator/callOperator.ts";
 import { checkSquare, precision } from "../operator/checks.ts";
 import type { LinearOperator, RunOptions } from "../operator/operator.ts";
+import { checkOptions } from "../operator/options.ts";
 import { checkSignal } from "../operator/structure.ts";
 import { hostArithmetic, isFiniteVector, norm, scaled, transposedProduct } from "../vectors/vector.ts";
-import { checkedTolerance, gaussianProbes, type ProbeCheck, type ProbeCheckOptions } from "./probeCheck.ts";
+import { checkedTolerance, gaussianProbes, type PropertyCheck, type PropertyCheckOptions } from "./propertyCheck.ts";
 
 /**
  * Test whether an operator A `[n, n]` is positive semidefinite: the least value of `x' A x / x' x` on the Krylov space of a random vector,
@@ -15,10 +16,9 @@ import { checkedTolerance, gaussianProbes, type ProbeCheck, type ProbeCheckOptio
  *
  * @throws CurvatureError "shape" where A is not square, "argument" for an option out of range, "aborted" when the signal stops it
  */
-export async function checkPsd(
-  A: LinearOperator,
-  { seed, matvecs = 20, tolerance, signal, onProgress }: ProbeCheckOptions,
-): Promise<ProbeCheck> {
+export async function checkPsd(A: LinearOperator, options: PropertyCheckOptions): Promise<PropertyCheck> {
+  checkOptions("checkPsd", options, "seed matvecs tolerance signal onProgress");
+  const { seed, matvecs = 20, tolerance, signal, onProgress } = options;
   checkSquare("checkPsd", A);
   const limit = checkedTolerance("checkPsd", { seed, matvecs, tolerance, dtype: precision(A) });
   const run = { ...(signal && { signal }), ...(onProgress && { onProgress }) };

@@ -2,16 +2,17 @@ import { CurvatureError } from "../../errors/index.ts";
 import { callMatmat } from "../operator/callOperator.ts";
 import { checkSquare, precision } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
+import { checkOptions } from "../operator/options.ts";
 import { transposedProduct } from "../vectors/vector.ts";
 import {
   checkedTolerance,
   columnNorms,
   gaussianProbes,
-  type ProbeCheck,
-  type ProbeCheckOptions,
+  type PropertyCheck,
+  type PropertyCheckOptions,
   relative,
   verdict,
-} from "./probeCheck.ts";
+} from "./propertyCheck.ts";
 
 /**
  * Test whether an operator A `[n, n]` is symmetric: `u' A v = v' A u` for all pairs of `matvecs` random vectors, differences relative to
@@ -20,10 +21,9 @@ import {
  * @throws CurvatureError "shape" where A is not square or a product has another length, "argument" for an option out of range or an operator
  * that returns the same array again, "aborted" when the signal stops it
  */
-export async function checkSymmetric(
-  A: LinearOperator,
-  { seed, matvecs = 8, tolerance, ...run }: ProbeCheckOptions,
-): Promise<ProbeCheck> {
+export async function checkSymmetric(A: LinearOperator, options: PropertyCheckOptions): Promise<PropertyCheck> {
+  checkOptions("checkSymmetric", options, "seed matvecs tolerance signal onProgress");
+  const { seed, matvecs = 8, tolerance, ...run } = options;
   checkSquare("checkSymmetric", A);
   const dtype = precision(A);
   const limit = checkedTolerance("checkSymmetric", { seed, matvecs, tolerance, dtype });

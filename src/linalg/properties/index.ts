@@ -1,4 +1,4 @@
 export { checkAdjoint } from "./checkAdjoint.ts";
 export { checkPsd } from "./checkPsd.ts";
 export { checkSymmetric } from "./checkSymmetric.ts";
-export type { ProbeCheck, ProbeCheckOptions } from "./probeCheck.ts";
+export type { PropertyCheck, PropertyCheckOptions } from "./propertyCheck.ts";

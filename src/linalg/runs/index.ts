@@ -1,4 +1,4 @@
-export { drive } from "./drive.ts";
-export type { RecordedState } from "./recorded.ts";
+export type { ProductLogState } from "./productLog.ts";
 export type { Estimate, Outcome, Status } from "./result.ts";
+export { runToEnd } from "./runToEnd.ts";
 export { type StateStore, type StateStoreOptions, stateStore } from "./stateStore.ts";

@@ -30,7 +30,7 @@ export interface Products {
     state: () => unknown,
   ): Promise<{ readonly columns: readonly Vector[]; readonly interruption?: Interruption }>;
   /** `x' A x` of each column x of X by the operator's own `quadraticForms`, counted as products; those before an interruption are kept. */
-  forms(
+  quadraticForms(
     X: Matrix,
     state: () => unknown,
   ): Promise<{ readonly values: Float64Array; readonly interruption?: Interruption }>;
@@ -68,7 +68,7 @@ export function products(
     matvec: (x, state, isFinite) => product(ledger, { operator: A, x, state, isFinite }),
     adjointMatvec: (x, state) => product(ledger, { operator: adjoint(A), x, state }),
     block: (X, state) => block(ledger, X, state),
-    forms: (X, state) => forms(ledger, X, state),
+    quadraticForms: (X, state) => forms(ledger, X, state),
     report(error) {
       const total = Number.isFinite(matvecs) ? { total: matvecs } : {};
       onProgress?.({ stage: name, done: ledger.count, ...total, ...(error === undefined ? {} : { error }) });
@@ -108,7 +108,11 @@ async function product(
   },
 ): Promise<Vector | Interruption> {
   const { signal } = ledger;
-  const made = await guarded(ledger, { width: 1, state, work: () => operator.matvec(x, signal ? { signal } : {}) });
+  const made = await callOperator(ledger, {
+    width: 1,
+    state,
+    work: () => operator.matvec(x, signal ? { signal } : {}),
+  });
   if ("interruption" in made) return made.interruption;
   const y = receivedVector(operator, made.result, { name: ledger.name, given: x, owner: ledger.A });
   return finite(ledger, y, { count: ledger.count, isFinite });
@@ -119,7 +123,7 @@ async function block(ledger: Ledger, X: Matrix, state: () => unknown) {
   const columns: Vector[] = [];
   const together = A.matmat !== undefined && X.columns > 1;
   const work = () => A.matmat!(X, signal ? { signal } : {});
-  const made = together ? await guarded(ledger, { width: X.columns, state, work }) : undefined;
+  const made = together ? await callOperator(ledger, { width: X.columns, state, work }) : undefined;
   if (made && "interruption" in made) return { columns, interruption: made.interruption };
   const whole = made && receivedMatrix(A, made.result, { name: ledger.name, given: X.data, columns: X.columns });
   const before = ledger.count - X.columns;
@@ -136,7 +140,7 @@ async function block(ledger: Ledger, X: Matrix, state: () => unknown) {
 async function forms(ledger: Ledger, X: Matrix, state: () => unknown) {
   const { A, name, signal } = ledger;
   const work = () => A.quadraticForms!(X, signal ? { signal } : {});
-  const made = await guarded(ledger, { width: X.columns, state, work, what: "quadratic form" });
+  const made = await callOperator(ledger, { width: X.columns, state, work, what: "quadratic form" });
   if ("interruption" in made) return { values: new Float64Array(0), interruption: made.interruption };
   const values = receivedForms(name, made.result, X.columns);
   const at = values.findIndex((value) => !Number.isFinite(value));
@@ -146,7 +150,7 @@ async function forms(ledger: Ledger, X: Matrix, state: () => unknown) {
 }
 
 /** Runs `work` for `width` products; whatever the operator throws becomes one error with its cause and a state to resume from. */
-async function guarded<T>(
+async function callOperator<T>(
   ledger: Ledger,
   {
     width,

@@ -1,5 +1,6 @@
 import { crc32, readWhole, removeWhole, writeWhole } from "#files";
 import { CurvatureError } from "../../errors/index.ts";
+import { checkOptions } from "../operator/options.ts";
 
 /** A file that holds the state of one long run. */
 export interface StateStore {
@@ -33,7 +34,9 @@ const MAGIC = "onnx-curvature state 2\n";
  * @throws CurvatureError "argument" from `save` for what is no plain data and from `load` for a state of other settings, "file" where the file
  * cannot be read, is none of these or is damaged
  */
-export function stateStore(path: string, { settings }: StateStoreOptions = {}): StateStore {
+export function stateStore(path: string, options: StateStoreOptions = {}): StateStore {
+  checkOptions("stateStore", options, "settings");
+  const { settings } = options;
   return {
     async save(state) {
       await writeWhole(path, encoded({ state, settings }));

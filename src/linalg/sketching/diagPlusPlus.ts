@@ -1,8 +1,9 @@
 import { adjoint } from "../operator/adjoint.ts";
 import { checkSquare } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
-import { drive } from "../runs/drive.ts";
+import { checkOptions } from "../operator/options.ts";
 import { outcome } from "../runs/result.ts";
+import { runToEnd } from "../runs/runToEnd.ts";
 import { certainty, fewProbesRemark } from "../statistics/confidence.ts";
 import type { EntriesEstimate } from "../traces/hutchinsonDiagonal.ts";
 import { diagonalOf } from "../traces/hutchinsonMoments.ts";
@@ -22,7 +23,7 @@ const NAME = "diagPlusPlus";
  * `state`
  */
 export async function diagPlusPlus(A: LinearOperator, options: PlusPlusOptions): Promise<EntriesEstimate> {
-  return drive(diagPlusPlusSteps(A, options));
+  return runToEnd(diagPlusPlusSteps(A, options));
 }
 
 /** The run of `diagPlusPlus` block by block of products; yields a state after each, from which `state` resumes it. */
@@ -30,6 +31,7 @@ export async function* diagPlusPlusSteps(
   A: LinearOperator,
   options: PlusPlusOptions,
 ): AsyncGenerator<PlusPlusState | HutchinsonState, EntriesEstimate, void> {
+  checkOptions(NAME, options, "state tolerance matvecs seed confidence distribution blockSize signal onProgress");
   checkSquare(NAME, A);
   const sketched = options.matvecs >= A.shape[1] ? A : adjoint(A);
   const run = yield* plusPlusSteps(A, { ...options, name: NAME, entries: "diagonal", sketched });

@@ -1,7 +1,8 @@
 import { checkSquare } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
-import { drive } from "../runs/drive.ts";
+import { checkOptions } from "../operator/options.ts";
 import { outcome } from "../runs/result.ts";
+import { runToEnd } from "../runs/runToEnd.ts";
 import { certainty, fewProbesRemark, interval } from "../statistics/confidence.ts";
 import { sampleMean } from "../statistics/sampleMean.ts";
 import { type TraceEstimate, traceOf } from "../traces/hutchinsonTrace.ts";
@@ -21,7 +22,7 @@ const NAME = "hutchPlusPlus";
  * @throws CurvatureError "argument" or "shape" for options or operators it cannot take; whatever the operator throws, with `state`
  */
 export async function hutchPlusPlus(A: LinearOperator, options: PlusPlusOptions): Promise<TraceEstimate> {
-  return drive(hutchPlusPlusSteps(A, options));
+  return runToEnd(hutchPlusPlusSteps(A, options));
 }
 
 /** The run of `hutchPlusPlus` block by block of products; yields a state after each, from which `state` resumes it. */
@@ -29,6 +30,7 @@ export async function* hutchPlusPlusSteps(
   A: LinearOperator,
   options: PlusPlusOptions,
 ): AsyncGenerator<PlusPlusState | HutchinsonState, TraceEstimate, void> {
+  checkOptions(NAME, options, "state tolerance matvecs seed confidence distribution blockSize signal onProgress");
   checkSquare(NAME, A);
   const run = yield* plusPlusSteps(A, { ...options, name: NAME, entries: "none", sketched: A });
   if ("probed" in run) return traceOf(run.probed);

@@ -45,7 +45,7 @@ export function meanOverPairs(m: number, product: (i: number, j: number) => numb
 }
 
 /** Of unit vectors x and y: `(x - cosine y) / length` is a unit vector orthogonal to y. Undefined where rounding is all that is left. */
-export function besideOf(
+export function orthogonalPart(
   x: Vector,
   y: Vector,
 ): { readonly cosine: number; readonly length: number; readonly direction: Float64Array } | undefined {

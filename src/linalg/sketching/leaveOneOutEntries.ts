@@ -1,10 +1,10 @@
 import type { Vector } from "../../tensors/index.ts";
 import type { DiagonalEstimate } from "../traces/hutchinsonMoments.ts";
 import { entrySamples } from "./entrySamples.ts";
-import { besideOf, dependentError } from "./leaveOneOut.ts";
+import { dependentError, orthogonalPart } from "./leaveOneOut.ts";
 
 /** What a low-rank approximation loses without one test vector: `p z'`, of which the test vector sees `p coupling`. */
-export interface LostDirection {
+export interface OmittedDirection {
   /** Unit vector of the direction in the coordinates of the approximation. */
   readonly s: Vector;
   /** `[n]` each, linear in s. */
@@ -19,7 +19,7 @@ export interface LostDirection {
  */
 export function leaveOneOutEntries(
   known: Float64Array,
-  directions: readonly (LostDirection | undefined)[],
+  directions: readonly (OmittedDirection | undefined)[],
   omega: (i: number) => Vector,
 ): DiagonalEstimate {
   const samples = entrySamples(known.length);
@@ -55,9 +55,13 @@ function addPair(
     first,
     second,
     omegas: [omegaI, omegaK],
-  }: { readonly first: LostDirection; readonly second: LostDirection; readonly omegas: readonly [Vector, Vector] },
+  }: {
+    readonly first: OmittedDirection;
+    readonly second: OmittedDirection;
+    readonly omegas: readonly [Vector, Vector];
+  },
 ): void {
-  const rest = besideOf(second.s, first.s);
+  const rest = orthogonalPart(second.s, first.s);
   if (!rest) return;
   const { cosine: c, length } = rest;
   const { p: pi, z: zi, coupling: ki } = first;

@@ -1,7 +1,7 @@
 import { column, type Matrix } from "../../tensors/index.ts";
 import { isRotationInvariant, type ProbeDistribution } from "../vectors/probes.ts";
 import { dot, multiply, transposedProduct } from "../vectors/vector.ts";
-import { besideOf, type LeaveOneOut, meanOverPairs } from "./leaveOneOut.ts";
+import { type LeaveOneOut, meanOverPairs, orthogonalPart } from "./leaveOneOut.ts";
 import { leftOutDirections } from "./rangeBasis.ts";
 
 /** `A Omega = Q R` with the products `A Q`. */
@@ -44,7 +44,7 @@ export function leaveOneOutTraces(sketch: CompleteSketch): LeaveOneOut {
   const samples = directions.map((direction, i) => estimate(i, direction ? [direction] : []));
   const covariance = meanOverPairs(samples.length, (i, j) => {
     const [first, second] = [directions[i], directions[j]];
-    const rest = first && second && besideOf(second.v, first.v);
+    const rest = first && second && orthogonalPart(second.v, first.v);
     if (!rest) return 0;
     const { cosine, length, direction: v } = rest;
     const both = [first, { v, Hv: second.Hv.map((x, k) => (x - cosine * first.Hv[k]!) / length) }];

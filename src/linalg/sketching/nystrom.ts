@@ -4,10 +4,11 @@ import { lowRank } from "../algebra/lowRank.ts";
 import { eigh } from "../dense/index.ts";
 import { checkCount, checkDeclaredSymmetric, checkSeed, epsilon, precision } from "../operator/checks.ts";
 import type { LinearOperator, RunOptions } from "../operator/operator.ts";
-import { drive } from "../runs/drive.ts";
+import { checkOptions } from "../operator/options.ts";
+import { matrixOf, type ProductLogState, productLog } from "../runs/productLog.ts";
 import type { Interruption } from "../runs/products.ts";
-import { matrixOf, type RecordedState, recorder } from "../runs/recorded.ts";
 import { type Outcome, outcome } from "../runs/result.ts";
+import { runToEnd } from "../runs/runToEnd.ts";
 import { leadingColumns } from "../vectors/basis.ts";
 import { probe } from "../vectors/probes.ts";
 import { arithmeticOf, dot, hostArithmetic, maxAbs, multiply, transposedProduct } from "../vectors/vector.ts";
@@ -29,7 +30,7 @@ export interface LowRankOptions extends RunOptions {
   /** Products that go through `matmat` at once, where the operator has it; by default 8, fewer for vectors of more than 262,144 entries. */
   readonly blockSize?: number;
   /** Where an earlier run with the same options stopped. */
-  readonly state?: RecordedState;
+  readonly state?: ProductLogState;
 }
 
 /** A low-rank approximation of a positive semidefinite matrix. */
@@ -54,18 +55,19 @@ const NAME = "nystrom";
  * @throws CurvatureError "argument" or "shape" for options or operators it cannot take; whatever the operator throws, with `state`
  */
 export async function nystrom(A: LinearOperator, options: LowRankOptions): Promise<NystromApproximation> {
-  return drive(nystromSteps(A, options));
+  return runToEnd(nystromSteps(A, options));
 }
 
 /** The run of `nystrom` block by block of products; yields a state after each, from which `state` resumes it. */
 export async function* nystromSteps(
   A: LinearOperator,
   options: LowRankOptions,
-): AsyncGenerator<RecordedState, NystromApproximation, void> {
+): AsyncGenerator<ProductLogState, NystromApproximation, void> {
+  checkOptions(NAME, options, "rank seed oversampling errorProbes matvecs blockSize state signal onProgress");
   checkDeclaredSymmetric(NAME, A);
   const n = A.shape[1];
   const plan = planned(NAME, { most: n, passes: 1, options });
-  const record = recorder(A, { ...options, name: NAME, matvecs: plan.products, state: options.state });
+  const record = productLog(A, { ...options, name: NAME, matvecs: plan.products, state: options.state });
   const Omega = gaussianVectors(A, { name: "test vector", count: plan.vectors, seed: options.seed });
   const sketch = yield* record.block(A, Omega);
   const k = sketch.columns.length;

@@ -4,10 +4,11 @@ import { eigh } from "../dense/index.ts";
 import { adjoint } from "../operator/adjoint.ts";
 import { checkCount, checkOperator, precision } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
-import { drive } from "../runs/drive.ts";
+import { checkOptions } from "../operator/options.ts";
+import { matrixOf, type ProductLog, type ProductLogState, productLog } from "../runs/productLog.ts";
 import type { Interruption } from "../runs/products.ts";
-import { matrixOf, type RecordedState, type Recorder, recorder } from "../runs/recorded.ts";
 import { type Outcome, outcome } from "../runs/result.ts";
+import { runToEnd } from "../runs/runToEnd.ts";
 import { leadingColumns } from "../vectors/basis.ts";
 import { multiply } from "../vectors/vector.ts";
 import { type ApproximationError, approximationError } from "./approximationError.ts";
@@ -42,21 +43,26 @@ const NAME = "randomizedSvd";
  * @throws CurvatureError "argument" or "unsupported" for options or operators it cannot take; whatever the operator throws, with `state`
  */
 export async function randomizedSvd(A: LinearOperator, options: RandomizedSvdOptions): Promise<RandomizedSvd> {
-  return drive(randomizedSvdSteps(A, options));
+  return runToEnd(randomizedSvdSteps(A, options));
 }
 
 /** The run of `randomizedSvd` block by block of products; yields a state after each, from which `state` resumes it. */
 export async function* randomizedSvdSteps(
   A: LinearOperator,
   options: RandomizedSvdOptions,
-): AsyncGenerator<RecordedState, RandomizedSvd, void> {
+): AsyncGenerator<ProductLogState, RandomizedSvd, void> {
+  checkOptions(
+    NAME,
+    options,
+    "iterations rank seed oversampling errorProbes matvecs blockSize state signal onProgress",
+  );
   checkOperator(NAME, A);
   const { iterations = 1, seed } = options;
   checkCount(NAME, "iterations + 1", iterations + 1);
   const affordable = Math.min(iterations, Math.floor(((options.matvecs ?? Number.POSITIVE_INFINITY) - 2) / 2));
   const rounds = Math.max(affordable, 0);
   const plan = planned(NAME, { most: Math.min(...A.shape), passes: 2 + 2 * rounds, options });
-  const record = recorder(A, { ...options, name: NAME, matvecs: plan.products, state: options.state });
+  const record = productLog(A, { ...options, name: NAME, matvecs: plan.products, state: options.state });
   const At = adjoint(A);
   let best = nothing(A);
   let X = gaussianVectors(A, { name: "test vector", count: plan.vectors, seed });
@@ -83,8 +89,8 @@ export async function* randomizedSvdSteps(
 async function* rangeOf(
   B: LinearOperator,
   X: Matrix,
-  { record, rows, A }: { readonly record: Recorder; readonly rows: number; readonly A: LinearOperator },
-): AsyncGenerator<RecordedState, { readonly basis: Matrix; readonly interruption?: Interruption }, void> {
+  { record, rows, A }: { readonly record: ProductLog; readonly rows: number; readonly A: LinearOperator },
+): AsyncGenerator<ProductLogState, { readonly basis: Matrix; readonly interruption?: Interruption }, void> {
   const { columns, interruption } = yield* record.block(B, X);
   if (interruption) return { basis: { rows, columns: 0, data: new Float64Array(0) }, interruption };
   return orthogonalRange(A, matrixOf(columns, rows));
@@ -151,7 +157,7 @@ function unknownError(): ApproximationError {
   return approximationError([], { rows: 0, columns: 0, data: new Float64Array(0) });
 }
 
-function concluded(found: Found, { used }: Recorder, ending?: Interruption): RandomizedSvd {
+function concluded(found: Found, { used }: ProductLog, ending?: Interruption): RandomizedSvd {
   const said = ending
     ? outcome(ending.status, { happened: ending.happened, matvecs: used })
     : outcome("converged", { happened: `rank ${found.values.length} as asked, or as the matrix has`, matvecs: used });

@@ -1,15 +1,17 @@
 import { column } from "../../tensors/index.ts";
 import { checkSquare, precision } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
-import { drive } from "../runs/drive.ts";
+import { checkOptions } from "../operator/options.ts";
+import { runToEnd } from "../runs/runToEnd.ts";
 import type { EntriesEstimate } from "../traces/hutchinsonDiagonal.ts";
 import { type DiagonalEstimate, diagonalOf } from "../traces/hutchinsonMoments.ts";
 import type { HutchinsonState } from "../traces/probeSums.ts";
 import { leadingColumns } from "../vectors/basis.ts";
 import { dot, multiply } from "../vectors/vector.ts";
 import { sketchedDiagonal } from "./entrySamples.ts";
-import { type LostDirection, leaveOneOutEntries } from "./leaveOneOutEntries.ts";
+import { leaveOneOutEntries, type OmittedDirection } from "./leaveOneOutEntries.ts";
 import { leftOutDirections } from "./rangeBasis.ts";
+import { entriesHalf, testVectorSteps } from "./sequentialSketch.ts";
 import {
   checkBudget,
   checkSketch,
@@ -21,7 +23,6 @@ import {
   startOf,
   testVector,
 } from "./sketch.ts";
-import { entriesHalf, testVectorSteps } from "./testVectorLooks.ts";
 import { unitVectorSteps } from "./xtrace.ts";
 
 const NAME = "xdiag";
@@ -36,7 +37,7 @@ const NAME = "xdiag";
  * `state`
  */
 export async function xdiag(A: LinearOperator, options: SketchOptions): Promise<EntriesEstimate> {
-  return drive(xdiagSteps(A, options));
+  return runToEnd(xdiagSteps(A, options));
 }
 
 /** The run of `xdiag` block by block of products; yields a state after each, from which `state` resumes it. */
@@ -44,6 +45,7 @@ export async function* xdiagSteps(
   A: LinearOperator,
   options: SketchOptions,
 ): AsyncGenerator<SketchState | HutchinsonState, EntriesEstimate, void> {
+  checkOptions(NAME, options, "matvecs seed confidence tolerance blockSize state signal onProgress");
   checkSquare(NAME, A);
   checkSketch(NAME, options);
   const { matvecs } = options;
@@ -90,7 +92,7 @@ function leaveOneOutDiagonals(A: LinearOperator, state: SketchState, count: numb
     const [q, z] = [column(Q, k), column(Z, k)];
     for (let j = 0; j < n; j++) known[j] = known[j]! + q[j]! * z[j]!;
   }
-  const directions = leftOutDirections({ coefficients }).map((s, i): LostDirection | undefined => {
+  const directions = leftOutDirections({ coefficients }).map((s, i): OmittedDirection | undefined => {
     if (!s) return undefined;
     const S = { rows: rank, columns: 1, data: s };
     const coupling = dot(s.subarray(0, coefficients[i]!.length), coefficients[i]!);

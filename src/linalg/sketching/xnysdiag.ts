@@ -1,13 +1,14 @@
 import { column } from "../../tensors/index.ts";
 import { checkDeclaredSymmetric, epsilon, precision } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
-import { drive } from "../runs/drive.ts";
+import { checkOptions } from "../operator/options.ts";
+import { runToEnd } from "../runs/runToEnd.ts";
 import type { EntriesEstimate } from "../traces/hutchinsonDiagonal.ts";
 import { type DiagonalEstimate, diagonalOf } from "../traces/hutchinsonMoments.ts";
 import type { HutchinsonState } from "../traces/probeSums.ts";
 import { dot, maxAbs, multiply, scaled } from "../vectors/vector.ts";
 import { entrySamples } from "./entrySamples.ts";
-import { type LostDirection, leaveOneOutEntries } from "./leaveOneOutEntries.ts";
+import { leaveOneOutEntries, type OmittedDirection } from "./leaveOneOutEntries.ts";
 import { inverseFactor, nystromFactor } from "./nystromSketch.ts";
 import {
   INDEFINITE,
@@ -17,8 +18,8 @@ import {
   psdSketchSteps,
   startOf,
 } from "./psdSketch.ts";
+import { entriesHalf, testVectorSteps } from "./sequentialSketch.ts";
 import { checkSketch } from "./sketch.ts";
-import { entriesHalf, testVectorSteps } from "./testVectorLooks.ts";
 import { unitVectorSteps } from "./xtrace.ts";
 
 const NAME = "xnysdiag";
@@ -33,7 +34,7 @@ const NAME = "xnysdiag";
  * @throws CurvatureError "argument" or "shape" for options or operators it cannot take; whatever the operator throws, with `state`
  */
 export async function xnysdiag(A: LinearOperator, options: PsdSketchOptions): Promise<EntriesEstimate> {
-  return drive(xnysdiagSteps(A, options));
+  return runToEnd(xnysdiagSteps(A, options));
 }
 
 /** The run of `xnysdiag` block by block of products; yields a state after each, from which `state` resumes it. */
@@ -41,6 +42,7 @@ export async function* xnysdiagSteps(
   A: LinearOperator,
   options: PsdSketchOptions,
 ): AsyncGenerator<PsdSketchState | HutchinsonState, EntriesEstimate, void> {
+  checkOptions(NAME, options, "state tolerance matvecs seed confidence blockSize signal onProgress");
   checkDeclaredSymmetric(NAME, A);
   checkSketch(NAME, options);
   const { matvecs, confidence = 0.95, state, ...rest } = options;
@@ -98,7 +100,7 @@ async function leaveOneOutDiagonals(A: LinearOperator, { Omega, Y }: PsdSketch):
     for (let j = 0; j < n; j++) known[j] = known[j]! + f[j]! * f[j]!;
   }
   const inverse = inverseFactor(L);
-  const directions = nothing.map((_, i): LostDirection => {
+  const directions = nothing.map((_, i): OmittedDirection => {
     const x = column(inverse, i);
     const length = Math.sqrt(dot(x, x));
     const s = scaled(1 / length, x);

@@ -1,14 +1,15 @@
 import { column, type Matrix, type Vector } from "../../tensors/index.ts";
 import { checkDeclaredSymmetric, epsilon, precision } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
-import { drive } from "../runs/drive.ts";
+import { checkOptions } from "../operator/options.ts";
+import { runToEnd } from "../runs/runToEnd.ts";
 import { interval } from "../statistics/confidence.ts";
-import { relativeHalf } from "../statistics/looks.ts";
+import { relativeHalf } from "../statistics/sequentialStopping.ts";
 import { type TraceEstimate, traceOf } from "../traces/hutchinsonTrace.ts";
 import type { HutchinsonState } from "../traces/probeSums.ts";
 import { isRotationInvariant, type ProbeDistribution } from "../vectors/probes.ts";
 import { dot, maxAbs, multiply, scaled, transposedProduct } from "../vectors/vector.ts";
-import { besideOf, type LeaveOneOut, leaveOneOutMean, meanOverPairs } from "./leaveOneOut.ts";
+import { type LeaveOneOut, leaveOneOutMean, meanOverPairs, orthogonalPart } from "./leaveOneOut.ts";
 import { inverseFactor, inverseGramFactor, nystromFactor } from "./nystromSketch.ts";
 import {
   INDEFINITE,
@@ -19,8 +20,8 @@ import {
   sketchedSamples,
   startOf,
 } from "./psdSketch.ts";
+import { testVectorSteps } from "./sequentialSketch.ts";
 import { checkSketch } from "./sketch.ts";
-import { testVectorSteps } from "./testVectorLooks.ts";
 import { unitVectorSteps } from "./xtrace.ts";
 
 const NAME = "xnystrace";
@@ -40,7 +41,7 @@ export async function xnystrace(
   A: LinearOperator,
   options: PsdSketchOptions & { readonly distribution?: ProbeDistribution },
 ): Promise<TraceEstimate> {
-  return drive(xnystraceSteps(A, options));
+  return runToEnd(xnystraceSteps(A, options));
 }
 
 /** The run of `xnystrace` block by block of products; yields a state after each, from which `state` resumes it. */
@@ -48,6 +49,7 @@ export async function* xnystraceSteps(
   A: LinearOperator,
   options: PsdSketchOptions & { readonly distribution?: ProbeDistribution },
 ): AsyncGenerator<PsdSketchState | HutchinsonState, TraceEstimate, void> {
+  checkOptions(NAME, options, "state tolerance matvecs seed confidence blockSize distribution signal onProgress");
   checkDeclaredSymmetric(NAME, A);
   checkSketch(NAME, options);
   const { matvecs, distribution = "sphere", confidence = 0.95, state, ...rest } = options;
@@ -109,8 +111,8 @@ async function leaveOneOutTraces(A: LinearOperator, { Omega, Y, state }: PsdSket
   };
   const samples = lost.map((part, i) => whole - part + rest(i, 1, { beside: 1, apart: 1 }));
   const covariance = meanOverPairs(m, (i, j) => {
-    const pair = besideOf(columns[j]!.unit, columns[i]!.unit);
-    const apart = outside ? besideOf(outside[j]!.unit, outside[i]!.unit)?.length : 1;
+    const pair = orthogonalPart(columns[j]!.unit, columns[i]!.unit);
+    const apart = outside ? orthogonalPart(outside[j]!.unit, outside[i]!.unit)?.length : 1;
     if (!pair || apart === undefined) return 0;
     const image = images[j]!.map((x, k) => (x - pair.cosine * images[i]![k]!) / pair.length);
     const known = whole - lost[i]! - dot(pair.direction, image);

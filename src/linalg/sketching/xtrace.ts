@@ -1,9 +1,10 @@
 import { CurvatureError } from "../../errors/index.ts";
 import { checkSquare, precision } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
-import { drive } from "../runs/drive.ts";
+import { checkOptions } from "../operator/options.ts";
+import { runToEnd } from "../runs/runToEnd.ts";
 import { interval } from "../statistics/confidence.ts";
-import { relativeHalf } from "../statistics/looks.ts";
+import { relativeHalf } from "../statistics/sequentialStopping.ts";
 import { type TraceEstimate, traceOf } from "../traces/hutchinsonTrace.ts";
 import { probeSteps } from "../traces/probeSteps.ts";
 import type { Entries, HutchinsonState } from "../traces/probeSums.ts";
@@ -11,6 +12,7 @@ import { leadingColumns } from "../vectors/basis.ts";
 import type { ProbeDistribution } from "../vectors/probes.ts";
 import { type LeaveOneOut, leaveOneOutMean } from "./leaveOneOut.ts";
 import { leaveOneOutTraces } from "./leaveOneOutTraces.ts";
+import { testVectorSteps } from "./sequentialSketch.ts";
 import {
   checkBudget,
   checkSketch,
@@ -22,7 +24,6 @@ import {
   startOf,
   testVectors,
 } from "./sketch.ts";
-import { testVectorSteps } from "./testVectorLooks.ts";
 
 const NAME = "xtrace";
 
@@ -42,7 +43,7 @@ export async function xtrace(
   A: LinearOperator,
   options: SketchOptions & { readonly distribution?: ProbeDistribution },
 ): Promise<TraceEstimate> {
-  return drive(xtraceSteps(A, options));
+  return runToEnd(xtraceSteps(A, options));
 }
 
 /** The run of `xtrace` block by block of products; yields a state after each, from which `state` resumes it. */
@@ -50,6 +51,7 @@ export async function* xtraceSteps(
   A: LinearOperator,
   options: SketchOptions & { readonly distribution?: ProbeDistribution },
 ): AsyncGenerator<SketchState | HutchinsonState, TraceEstimate, void> {
+  checkOptions(NAME, options, "matvecs seed confidence tolerance blockSize state distribution signal onProgress");
   checkSquare(NAME, A);
   checkSketch(NAME, options);
   const { matvecs, distribution = "sphere" } = options;

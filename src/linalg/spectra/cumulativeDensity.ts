@@ -1,11 +1,11 @@
-import { CurvatureError } from "../../errors/index.ts";
 import type { Vector } from "../../tensors/index.ts";
 import { checkFinite } from "../dense/matrixChecks.ts";
 import { checkCount } from "../operator/checks.ts";
+import { checkOptions } from "../operator/options.ts";
 import { type Certainty, certainty, checkConfidence } from "../statistics/confidence.ts";
 import { sampleMean } from "../statistics/sampleMean.ts";
 import type { LanczosQuadrature, Quadrature } from "./lanczosQuadrature.ts";
-import { measureOf } from "./spectralMeasure.ts";
+import { checkQuadrature, measureOf } from "./spectralMeasure.ts";
 
 /** How a cumulative density is computed. */
 export interface CumulativeOptions {
@@ -22,7 +22,7 @@ export interface CumulativeDensity {
   /** `[points]`, from 0 to 1. */
   readonly cumulative: Float64Array;
   /** `[points]`, over probes. */
-  readonly standardError: Float64Array;
+  readonly standardErrors: Float64Array;
   /**
    * `[points]` each: what the quadrature of these probes leaves open, whatever the number of steps (Chebyshev, Markov and Stieltjes), and
    * beyond it the quantile times the standard errors of these bounds over probes. Where the quadrature is known to be deep enough,
@@ -44,14 +44,14 @@ const NAME = "cumulativeDensity";
  * @throws CurvatureError "argument" or "numeric" for options it cannot take, "numeric" where there is no node
  */
 export function cumulativeDensity(
-  { quadrature, exact }: Pick<LanczosQuadrature, "quadrature" | "exact">,
-  { at = 128, confidence = 0.95 }: CumulativeOptions = {},
+  run: Pick<LanczosQuadrature, "quadrature" | "exact">,
+  options: CumulativeOptions = {},
 ): CumulativeDensity {
+  checkOptions(NAME, options, "at confidence");
+  const { at = 128, confidence = 0.95 } = options;
   checkConfidence(NAME, confidence);
-  if (quadrature.length === 0) {
-    const message = `${NAME} expects at least one quadrature rule, got none: the run ended before its first step`;
-    throw new CurvatureError("numeric", message);
-  }
+  checkQuadrature(NAME, run);
+  const { quadrature, exact } = run;
   const grid = gridOf(quadrature, at);
   const how = certainty(confidence, { probes: quadrature.length, exact });
   const measures = quadrature.map((rule) => measureOf(rule, { exact }));
@@ -81,7 +81,7 @@ export function cumulativeDensity(
     lower[i] = Math.max(below.value - reach(below.standardError), 0);
     upper[i] = Math.min(above.value + reach(above.standardError), 1);
   });
-  return { grid, cumulative, standardError: error, lower, upper, certainty: how };
+  return { grid, cumulative, standardErrors: error, lower, upper, certainty: how };
 }
 
 function gridOf(quadrature: readonly Quadrature[], at: Vector | number): Float64Array {

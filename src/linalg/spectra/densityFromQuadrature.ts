@@ -1,9 +1,11 @@
 import { CurvatureError } from "../../errors/index.ts";
 import { checkCount, checkNonnegative } from "../operator/checks.ts";
+import { checkOptions } from "../operator/options.ts";
 import { type Certainty, certainty, checkConfidence } from "../statistics/confidence.ts";
 import { sampleMean } from "../statistics/sampleMean.ts";
 import type { LanczosQuadrature, Quadrature } from "./lanczosQuadrature.ts";
 import { type MassEstimate, massEstimate } from "./massFromQuadrature.ts";
+import { checkQuadrature } from "./spectralMeasure.ts";
 
 /** How a density is drawn. */
 export interface DensityOptions {
@@ -27,7 +29,7 @@ export interface DensityCurve {
   /** `[points]`, per unit of the grid's variable. */
   readonly density: Float64Array;
   /** `[points]`; 0 where the quadrature is exact, Infinity where one probe leaves it unknown. */
-  readonly standardError: Float64Array;
+  readonly standardErrors: Float64Array;
   /** Standard deviation of the Gaussian kernel that was used. */
   readonly width: number;
 }
@@ -81,8 +83,10 @@ export function densityFromQuadrature(
   run: Pick<LanczosQuadrature, "quadrature" | "dtype" | "exact">,
   options: DensityOptions & { readonly scale?: "linear" | "log" } = {},
 ): LinearDensity | LogarithmicDensity {
+  checkOptions(NAME, options, "points width epsilon confidence scale");
   const { scale = "linear", points = 512, width } = options;
-  checkOptions(options);
+  checkDensityOptions(options);
+  checkQuadrature(NAME, run);
   const nodes = run.quadrature.flatMap((rule) => Array.from(rule.nodes));
   if (nodes.length === 0) {
     throw new CurvatureError(
@@ -112,7 +116,7 @@ export function densityFromQuadrature(
   return { scale, negative: part(-1), positive: part(1), ...masses };
 }
 
-function checkOptions({
+function checkDensityOptions({
   scale = "linear",
   points = 512,
   width = 1,
@@ -178,7 +182,7 @@ function curve(
   return {
     grid,
     density: Float64Array.from(estimates, ({ value }) => value),
-    standardError: Float64Array.from(estimates, ({ standardError }) => standardError),
+    standardErrors: Float64Array.from(estimates, ({ standardError }) => standardError),
     width,
   };
 }

@@ -1,6 +1,7 @@
 import { CurvatureError } from "../../errors/index.ts";
 import { checkNonnegative } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
+import { checkOptions } from "../operator/options.ts";
 import { type BoundedSum, type SpectralSumOptions, summed } from "./spectralSum.ts";
 
 /** An estimated effective dimension. */
@@ -19,6 +20,11 @@ export async function effectiveDimension(
   A: LinearOperator,
   options: SpectralSumOptions & { readonly damping: number },
 ): Promise<EffectiveDimension> {
+  checkOptions(
+    "effectiveDimension",
+    options,
+    "confidence tolerance steps probes seed matvecs distribution deflation reorthogonalize state damping signal onProgress",
+  );
   const { damping } = options;
   checkNonnegative("effectiveDimension", "damping", damping);
   if (damping === 0) {

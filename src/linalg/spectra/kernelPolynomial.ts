@@ -5,9 +5,10 @@ import { tridiagonalEigh } from "../dense/index.ts";
 import { type LanczosState, tridiagonalization } from "../krylov/lanczos.ts";
 import { checkCount, checkDeclaredSymmetric, checkSeed, checkState, precision } from "../operator/checks.ts";
 import type { LinearOperator, RunOptions } from "../operator/operator.ts";
-import { drive } from "../runs/drive.ts";
+import { checkOptions } from "../operator/options.ts";
 import { type Interruption, isInterruption, type Products, products } from "../runs/products.ts";
 import { type Outcome, outcome } from "../runs/result.ts";
+import { runToEnd } from "../runs/runToEnd.ts";
 import { type Certainty, certainty, checkConfidence, fewProbesRemark } from "../statistics/confidence.ts";
 import { sampleMean } from "../statistics/sampleMean.ts";
 import { checkDistribution, type ProbeDistribution, probe } from "../vectors/probes.ts";
@@ -54,7 +55,7 @@ export interface KernelPolynomialDensity extends Outcome {
   /** `[points]`, per unit of the eigenvalue; not negative, of integral 1 over `range`. */
   readonly density: Float64Array;
   /** `[points]`, over probes; Infinity after a single one. */
-  readonly standardError: Float64Array;
+  readonly standardErrors: Float64Array;
   readonly certainty: Certainty;
   /** `[2 steps]`, mean of `v' T_k v / n`, before damping. */
   readonly moments: Float64Array;
@@ -77,7 +78,7 @@ export async function kernelPolynomial(
   A: LinearOperator,
   options: KernelPolynomialOptions,
 ): Promise<KernelPolynomialDensity> {
-  return drive(kernelPolynomialSteps(A, options));
+  return runToEnd(kernelPolynomialSteps(A, options));
 }
 
 /** The run of `kernelPolynomial` product by product; yields a state after each, from which `state` resumes it. */
@@ -85,6 +86,7 @@ export async function* kernelPolynomialSteps(
   A: LinearOperator,
   options: KernelPolynomialOptions,
 ): AsyncGenerator<KernelPolynomialState, KernelPolynomialDensity, void> {
+  checkOptions(NAME, options, "steps probes seed range points matvecs confidence distribution state signal onProgress");
   const plan = planned(A, options);
   let state = options.state ?? initialState(A, options);
   checkState(NAME, state, { method: NAME, columns: A.shape[1], seed: options.seed });
@@ -261,7 +263,7 @@ function concluded(
   return {
     grid: Float64Array.from(angles, (angle) => (low + high) / 2 + ((high - low) / 2) * Math.cos(angle)),
     density: Float64Array.from(estimates, ({ value }) => value),
-    standardError: Float64Array.from(estimates, ({ standardError }) => standardError),
+    standardErrors: Float64Array.from(estimates, ({ standardError }) => standardError),
     certainty: how,
     moments: Float64Array.from({ length }, (_, k) => sampleMean(rows.map((moments) => moments[k]!)).value),
     range,

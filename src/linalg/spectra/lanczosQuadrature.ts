@@ -15,11 +15,12 @@ import {
   precision,
 } from "../operator/checks.ts";
 import type { LinearOperator, RunOptions } from "../operator/operator.ts";
-import { drive } from "../runs/drive.ts";
+import { checkOptions } from "../operator/options.ts";
 import { type Interruption, type Products, products } from "../runs/products.ts";
 import { type Outcome, outcome } from "../runs/result.ts";
+import { runToEnd } from "../runs/runToEnd.ts";
 import { type Certainty, certainty, checkConfidence, fewProbesRemark } from "../statistics/confidence.ts";
-import { sequentialOutcome, sequentialRule } from "../statistics/looks.ts";
+import { sequentialOutcome, sequentialRule } from "../statistics/sequentialStopping.ts";
 import { checkDeflation, projectedOut } from "../traces/deflation.ts";
 import { checkDistribution, isRotationInvariant, type ProbeDistribution, probe } from "../vectors/probes.ts";
 import { arithmeticOf } from "../vectors/vector.ts";
@@ -140,7 +141,7 @@ export async function lanczosQuadrature(
   A: LinearOperator,
   options: LanczosQuadratureOptions,
 ): Promise<LanczosQuadrature> {
-  return drive(lanczosQuadratureSteps(A, options));
+  return runToEnd(lanczosQuadratureSteps(A, options));
 }
 
 /** The run of `lanczosQuadrature` product by product; yields a state after each, from which `state` resumes it. */
@@ -148,6 +149,11 @@ export function lanczosQuadratureSteps(
   A: LinearOperator,
   options: LanczosQuadratureOptions,
 ): AsyncGenerator<LanczosQuadratureState, LanczosQuadrature, void> {
+  checkOptions(
+    NAME,
+    options,
+    "steps probes seed matvecs distribution deflation reorthogonalize state signal onProgress",
+  );
   return quadratureSteps(A, { ...options, name: NAME });
 }
 
@@ -194,7 +200,8 @@ function stoppingRule(A: LinearOperator, plan: Plan, { watch, confidence = 0.95 
   const halfOf = (rules: QuadratureRules) => watch!.half(rules, certaintyOf(rules));
   return {
     isEnough: async (quadrature: readonly Quadrature[]) =>
-      rule?.isLook(quadrature.length) === true && (await halfOf(rulesOf(A, quadrature, plan))) <= watch!.tolerance,
+      rule?.isCheckpoint(quadrature.length) === true &&
+      (await halfOf(rulesOf(A, quadrature, plan))) <= watch!.tolerance,
     concluded: async (
       quadrature: readonly Quadrature[],
       { matvecs, interruption }: { readonly matvecs: number; readonly interruption?: Interruption },

@@ -1,5 +1,6 @@
 import { checkNonnegative } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
+import { checkOptions } from "../operator/options.ts";
 import { type BoundedSum, type SpectralSumOptions, summed } from "./spectralSum.ts";
 
 /** Options of `logDeterminant`. */
@@ -25,6 +26,11 @@ export interface LogDeterminant extends Omit<BoundedSum, "value"> {
  * @throws CurvatureError "argument" or "shape" for options or operators it cannot take; whatever the operator throws, with `state`
  */
 export async function logDeterminant(A: LinearOperator, options: LogDeterminantOptions): Promise<LogDeterminant> {
+  checkOptions(
+    "logDeterminant",
+    options,
+    "damping smallest confidence tolerance steps probes seed matvecs distribution deflation reorthogonalize state signal onProgress",
+  );
   const { damping = 0, smallest = 0 } = options;
   checkNonnegative("logDeterminant", "damping", damping);
   checkNonnegative("logDeterminant", "smallest", smallest);

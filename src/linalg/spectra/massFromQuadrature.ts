@@ -1,10 +1,11 @@
 import { CurvatureError } from "../../errors/index.ts";
 import { checkNonnegative } from "../operator/checks.ts";
+import { checkOptions } from "../operator/options.ts";
 import type { Estimate } from "../runs/result.ts";
 import { type Certainty, certainty, checkConfidence, type Interval, interval } from "../statistics/confidence.ts";
 import { sampleMean } from "../statistics/sampleMean.ts";
 import type { LanczosQuadrature } from "./lanczosQuadrature.ts";
-import { measureOf } from "./spectralMeasure.ts";
+import { checkQuadrature, measureOf } from "./spectralMeasure.ts";
 
 /** Which part of the spectrum. */
 export interface SpectrumPart {
@@ -45,14 +46,13 @@ const NAME = "massFromQuadrature";
  */
 export function massFromQuadrature(
   run: Pick<LanczosQuadrature, "quadrature" | "exact">,
-  { confidence = 0.95, ...part }: SpectrumPart & { readonly confidence?: number } = {},
+  options: SpectrumPart & { readonly confidence?: number } = {},
 ): PartMass {
+  checkOptions(NAME, options, "from to width confidence");
+  const { confidence = 0.95, ...part } = options;
   checkConfidence(NAME, confidence);
   checkPart(NAME, part);
-  if (run.quadrature.length === 0) {
-    const message = `${NAME} expects at least one quadrature rule, got none: the run ended before its first step`;
-    throw new CurvatureError("numeric", message);
-  }
+  checkQuadrature(NAME, run);
   return partMass(run, { ...part, how: certainty(confidence, { probes: run.quadrature.length, exact: run.exact }) });
 }
 

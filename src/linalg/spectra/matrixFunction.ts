@@ -4,15 +4,17 @@ import { appended, isExhausted, type LanczosState, tridiagonalization } from "..
 import {
   checkCount,
   checkDeclaredSymmetric,
+  checkFunction,
   checkNonnegative,
   checkState,
   checkVector,
   precision,
 } from "../operator/checks.ts";
 import type { LinearOperator, RunOptions } from "../operator/operator.ts";
-import { drive } from "../runs/drive.ts";
+import { checkOptions } from "../operator/options.ts";
 import { type Interruption, isInterruption, type Products, products } from "../runs/products.ts";
 import { type Outcome, outcome } from "../runs/result.ts";
+import { runToEnd } from "../runs/runToEnd.ts";
 import { leadingColumns, normalized } from "../vectors/basis.ts";
 import { axpy, dot, maxAbs, multiply, norm, scaled } from "../vectors/vector.ts";
 
@@ -25,7 +27,7 @@ export interface MatrixFunctionOptions extends RunOptions {
   /** Most products; 1000 by default. */
   readonly matvecs?: number;
   /** Most basis vectors held; 100 by default. Steps beyond cost two products each, since their vectors are made a second time. */
-  readonly dimension?: number;
+  readonly basisSize?: number;
   /** Where an earlier run with the same A, b and options stopped. */
   readonly state?: MatrixFunctionState;
 }
@@ -65,7 +67,7 @@ const LOOK_EVERY = 4;
 
 /**
  * Matrix function times a vector, `f(A) b` for symmetric A, by Lanczos: `||b|| Q f(T) e_1` (Druskin and Knizhnerman, 1989; Saad, 1992). One
- * product a step, with full reorthogonalization while the basis has at most `dimension` vectors. Then the three-term recurrence goes on
+ * product a step, with full reorthogonalization while the basis has at most `basisSize` vectors. Then the three-term recurrence goes on
  * without keeping them, and once converged starts again from the end of the basis to add up what they contribute (two-pass Lanczos: Borici,
  * 2000; Frommer and Simoncini, 2008); rounding delays its convergence, it does not spoil it (Druskin and Knizhnerman, 1991). Status
  * "indefinite" where f is not finite at a Ritz value.
@@ -78,7 +80,7 @@ export async function matrixFunction(
   b: Vector,
   options: MatrixFunctionOptions,
 ): Promise<MatrixFunctionResult> {
-  return drive(matrixFunctionSteps(A, b, options));
+  return runToEnd(matrixFunctionSteps(A, b, options));
 }
 
 interface Context {
@@ -106,13 +108,15 @@ export async function* matrixFunctionSteps(
   b: Vector,
   options: MatrixFunctionOptions,
 ): AsyncGenerator<MatrixFunctionState, MatrixFunctionResult, void> {
+  checkOptions(NAME, options, "f tolerance matvecs basisSize state signal onProgress");
+  checkFunction("matrixFunction", "f", options.f);
   checkDeclaredSymmetric(NAME, A);
   const n = A.shape[1];
   checkVector(NAME, b, { what: "b", length: n });
-  const { f, tolerance = precision(A) === "float32" ? 1e-4 : 1e-8, matvecs = 1000, dimension = 100 } = options;
+  const { f, tolerance = precision(A) === "float32" ? 1e-4 : 1e-8, matvecs = 1000, basisSize = 100 } = options;
   checkNonnegative(NAME, "tolerance", tolerance);
   checkCount(NAME, "matvecs", matvecs);
-  checkCount(NAME, "dimension", dimension);
+  checkCount(NAME, "basisSize", basisSize);
   let state = options.state ?? initialState(n);
   checkState(NAME, state, { method: NAME, columns: n });
   const run = products(A, { ...options, name: NAME, matvecs, used: state.matvecs });
@@ -122,7 +126,7 @@ export async function* matrixFunctionSteps(
     return { x: zeros(n, precision(A)), errorEstimate: 0, ...outcome("converged", { happened, matvecs: run.used }) };
   }
   if (!state.beyond) {
-    const first = yield* basisSteps(state, context, { b, dimension: Math.min(dimension, matvecs) });
+    const first = yield* basisSteps(state, context, { b, basisSize: Math.min(basisSize, matvecs) });
     if (first.verdict) return fromBasis(first.state, context, first.verdict);
     state = { ...first.state, beyond: startOf(first.state.lanczos!) };
   }
@@ -146,13 +150,13 @@ interface Stage {
 async function* basisSteps(
   before: MatrixFunctionState,
   context: Context,
-  { b, dimension }: { readonly b: Vector; readonly dimension: number },
+  { b, basisSize }: { readonly b: Vector; readonly basisSize: number },
 ): AsyncGenerator<MatrixFunctionState, Stage, void> {
   const { A, run } = context;
   let state = before;
   const enclosing = (lanczos: LanczosState): MatrixFunctionState => ({ ...state, matvecs: run.used, lanczos });
   const saved = before.lanczos ? { state: before.lanczos } : {};
-  const process = tridiagonalization(A, run, { name: NAME, matvecs: dimension, start: b, enclosing, ...saved });
+  const process = tridiagonalization(A, run, { name: NAME, matvecs: basisSize, start: b, enclosing, ...saved });
   for (;;) {
     const next = await process.next();
     const lanczos = next.done ? next.value.state : next.value;

@@ -2,6 +2,7 @@ import { CurvatureError } from "../../errors/index.ts";
 import { gramBudget, gramOf } from "../algebra/gram.ts";
 import { checkCount, checkOperator } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
+import { checkOptions } from "../operator/options.ts";
 import type { Outcome } from "../runs/result.ts";
 import type { Interval } from "../statistics/confidence.ts";
 import { type SpectralSumOptions, summed, transformed } from "./spectralSum.ts";
@@ -33,6 +34,11 @@ const NAME = "schattenNorm";
  * `state`
  */
 export async function schattenNorm(A: LinearOperator, options: SchattenNormOptions): Promise<SchattenNorm> {
+  checkOptions(
+    NAME,
+    options,
+    "p state tolerance matvecs seed confidence distribution steps probes reorthogonalize signal onProgress",
+  );
   checkOperator(NAME, A);
   const { p, steps, probes } = options;
   if (!(p >= 1 && p < Number.POSITIVE_INFINITY)) {

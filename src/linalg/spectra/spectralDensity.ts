@@ -1,7 +1,8 @@
 import { CurvatureError } from "../../errors/index.ts";
 import type { LinearOperator } from "../operator/operator.ts";
-import { drive } from "../runs/drive.ts";
+import { checkOptions } from "../operator/options.ts";
 import type { Outcome } from "../runs/result.ts";
+import { runToEnd } from "../runs/runToEnd.ts";
 import {
   type DensityOptions,
   densityFromQuadrature,
@@ -37,14 +38,21 @@ export async function spectralDensity(
   A: LinearOperator,
   options: LanczosQuadratureOptions & DensityOptions & { readonly scale?: "linear" | "log" },
 ): Promise<(LinearDensity | LogarithmicDensity) & DensityRun> {
-  const run = await drive(quadratureSteps(A, { ...options, name: "spectralDensity" }));
+  checkOptions(
+    "spectralDensity",
+    options,
+    "steps probes seed matvecs distribution deflation reorthogonalize state points width epsilon confidence scale signal onProgress",
+  );
+  const run = await runToEnd(quadratureSteps(A, { ...options, name: "spectralDensity" }));
   const { quadrature, status, message, matvecs } = run;
   if (status === "aborted" && quadrature.length === 0) {
     throw new CurvatureError("aborted", "spectralDensity was aborted before its first step: there is no density yet");
   }
+  const { points, width, epsilon, confidence } = options;
+  const form = { points, width, epsilon, confidence } as DensityOptions;
   const density =
     options.scale === "log"
-      ? densityFromQuadrature(run, { ...options, scale: "log" })
-      : densityFromQuadrature(run, { ...options, scale: options.scale ?? "linear" });
+      ? densityFromQuadrature(run, { ...form, scale: "log" })
+      : densityFromQuadrature(run, { ...form, scale: options.scale ?? "linear" });
   return { ...density, quadrature, status, message, matvecs };
 }

@@ -1,6 +1,7 @@
 import type { LinearOperator } from "../operator/operator.ts";
-import { drive } from "../runs/drive.ts";
+import { checkOptions } from "../operator/options.ts";
 import type { Outcome } from "../runs/result.ts";
+import { runToEnd } from "../runs/runToEnd.ts";
 import { type LanczosQuadratureOptions, type QuadratureWatch, quadratureSteps } from "./lanczosQuadrature.ts";
 import { checkPart, type PartMass, partMass, type SpectrumPart } from "./massFromQuadrature.ts";
 
@@ -25,6 +26,11 @@ const NAME = "spectralMass";
  * @throws CurvatureError "argument" or "shape" for options or operators it cannot take; whatever the operator throws, with `state`
  */
 export async function spectralMass(A: LinearOperator, options: SpectralMassOptions): Promise<PartMass & Outcome> {
+  checkOptions(
+    NAME,
+    options,
+    "confidence tolerance steps probes seed matvecs distribution deflation reorthogonalize state from to width signal onProgress",
+  );
   checkPart(NAME, options);
   const { tolerance, from, to, width, ...setup } = options;
   const part = {
@@ -43,7 +49,7 @@ export async function spectralMass(A: LinearOperator, options: SpectralMassOptio
             return Math.max(interval.upper - value, value - interval.lower);
           },
         };
-  const run = await drive(quadratureSteps(A, { ...setup, name: NAME, ...(watch ? { watch } : {}) }));
+  const run = await runToEnd(quadratureSteps(A, { ...setup, name: NAME, ...(watch ? { watch } : {}) }));
   const { status, message, matvecs } = run;
   return { ...partMass(run, { ...part, how: run.certainty }), status, message, matvecs };
 }

@@ -1,4 +1,18 @@
+import { CurvatureError } from "../../errors/index.ts";
 import type { Quadrature } from "./lanczosQuadrature.ts";
+
+/** Refuses what is no run of `lanczosQuadrature` with at least one rule. */
+export function checkQuadrature(name: string, run: { readonly quadrature: readonly unknown[] }): void {
+  if (!Array.isArray(run?.quadrature)) {
+    throw new CurvatureError(
+      "argument",
+      `${name} expects what lanczosQuadrature gives, got ${run === null ? "null" : typeof run}`,
+    );
+  }
+  if (run.quadrature.length > 0) return;
+  const message = `${name} expects at least one quadrature rule, got none: the run ended before its first step`;
+  throw new CurvatureError("numeric", message);
+}
 
 /** Mass of a spectral measure at or below a point. */
 export interface MassBelow {

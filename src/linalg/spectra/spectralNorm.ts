@@ -3,9 +3,10 @@ import { tridiagonalEigh } from "../dense/index.ts";
 import { type LanczosState, tridiagonalization } from "../krylov/lanczos.ts";
 import { checkCount, checkNonnegative, checkOperator, checkSeed } from "../operator/checks.ts";
 import type { LinearOperator, RunOptions } from "../operator/operator.ts";
-import { drive } from "../runs/drive.ts";
+import { checkOptions } from "../operator/options.ts";
 import { type Interruption, products } from "../runs/products.ts";
 import { type Outcome, outcome } from "../runs/result.ts";
+import { runToEnd } from "../runs/runToEnd.ts";
 import { checkConfidence } from "../statistics/confidence.ts";
 
 /** Options of `spectralNorm`. */
@@ -46,7 +47,7 @@ const LOOK_EVERY = 4;
  * @throws CurvatureError "argument" or "unsupported" for options or operators it cannot take; whatever the operator throws, with `state`
  */
 export async function spectralNorm(A: LinearOperator, options: SpectralNormOptions): Promise<SpectralNorm> {
-  return drive(spectralNormSteps(A, options));
+  return runToEnd(spectralNormSteps(A, options));
 }
 
 /** The run of `spectralNorm` step by step; yields a state after each, from which `state` resumes it. */
@@ -54,6 +55,7 @@ export async function* spectralNormSteps(
   A: LinearOperator,
   options: SpectralNormOptions,
 ): AsyncGenerator<LanczosState, SpectralNorm, void> {
+  checkOptions(NAME, options, "seed tolerance confidence matvecs state signal onProgress");
   checkOperator(NAME, A);
   const { seed, tolerance = 0.05, confidence = 0.99, matvecs = 200 } = options;
   checkSeed(NAME, seed);

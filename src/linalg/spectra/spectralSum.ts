@@ -1,9 +1,11 @@
+import { checkFunction } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
-import { drive } from "../runs/drive.ts";
+import { checkOptions } from "../operator/options.ts";
 import { type Estimate, type Outcome, outcome } from "../runs/result.ts";
+import { runToEnd } from "../runs/runToEnd.ts";
 import { type Certainty, type Interval, interval } from "../statistics/confidence.ts";
-import { relativeHalf } from "../statistics/looks.ts";
 import { sampleMean } from "../statistics/sampleMean.ts";
+import { relativeHalf } from "../statistics/sequentialStopping.ts";
 import { gaussRadau } from "./gaussRadau.ts";
 import {
   type LanczosQuadratureOptions,
@@ -53,6 +55,12 @@ export async function spectralSum(
   f: (x: number) => number,
   options: SpectralSumOptions,
 ): Promise<SpectralSum> {
+  checkOptions(
+    "spectralSum",
+    options,
+    "confidence tolerance steps probes seed matvecs distribution deflation reorthogonalize state signal onProgress",
+  );
+  checkFunction("spectralSum", "f", f);
   const { bounds: _, ...result } = await summed(A, { ...options, name: "spectralSum", f });
   return result;
 }
@@ -79,7 +87,7 @@ export async function summed(A: LinearOperator, { tolerance, ...setup }: SumSetu
     const { value, interval } = await estimated(rules, { ...setup, how });
     return relativeHalf(watched(value), { lower: watched(interval.lower), upper: watched(interval.upper) });
   };
-  const run = await drive(
+  const run = await runToEnd(
     quadratureSteps(A, { ...setup, ...(tolerance === undefined ? {} : { watch: { tolerance, half } }) }),
   );
   const { status, message, matvecs } = run;

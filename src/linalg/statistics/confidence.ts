@@ -62,8 +62,19 @@ export function checkConfidence(name: string, confidence: unknown): void {
 /**
  * Quantile of Student's t distribution: the t with `P(T <= t) = probability`, by bisection of its distribution function. Infinity without
  * a degree of freedom. To 12 digits.
+ *
+ * @throws CurvatureError "argument" for anything but a probability and a number
  */
 export function studentQuantile(probability: number, degreesOfFreedom: number): number {
+  if (
+    typeof probability !== "number" ||
+    !(probability > 0 && probability < 1) ||
+    typeof degreesOfFreedom !== "number"
+  ) {
+    const got = `${String(probability)} and ${String(degreesOfFreedom)}`;
+    const message = `studentQuantile expects a probability between 0 and 1 and a number of degrees of freedom, got ${got}`;
+    throw new CurvatureError("argument", message);
+  }
   if (!(degreesOfFreedom >= 1)) return Number.POSITIVE_INFINITY;
   const tail = Math.min(probability, 1 - probability);
   let [low, high] = [0, 1];

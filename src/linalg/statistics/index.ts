@@ -1,3 +1,3 @@
 export { type Certainty, type Interval, studentQuantile } from "./confidence.ts";
-export { looksWithin } from "./looks.ts";
 export type { SampleSums } from "./sampleMean.ts";
+export { checkpoints } from "./sequentialStopping.ts";

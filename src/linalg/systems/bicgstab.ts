@@ -1,18 +1,19 @@
 import { toPrecision, type Vector, zeros } from "../../tensors/index.ts";
 import { checkSquare, epsilon, precision } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
-import { drive } from "../runs/drive.ts";
+import { checkOptions } from "../operator/options.ts";
 import { isInterruption, type Products, preconditionerProducts } from "../runs/products.ts";
+import { runToEnd } from "../runs/runToEnd.ts";
 import { axpy, dot, norm } from "../vectors/vector.ts";
 import { solverSteps } from "./linearSolver.ts";
 import {
-  type Ending,
-  isEnding,
+  isStopReason,
   type Method,
   type SolverContext,
   type SolverOptions,
   type SolverResult,
   type SolverState,
+  type StopReason,
 } from "./solverMethod.ts";
 
 /** Options of `bicgstab`. */
@@ -46,7 +47,7 @@ const NAME = "bicgstab";
  * with `state`
  */
 export async function bicgstab(A: LinearOperator, b: Vector, options: BicgstabOptions = {}): Promise<SolverResult> {
-  return drive(bicgstabSteps(A, b, options));
+  return runToEnd(bicgstabSteps(A, b, options));
 }
 
 /** The run of `bicgstab` step by step; yields a state after each, from which `state` resumes it. */
@@ -55,6 +56,7 @@ export async function* bicgstabSteps(
   b: Vector,
   options: BicgstabOptions = {},
 ): AsyncGenerator<BicgstabState, SolverResult, void> {
+  checkOptions(NAME, options, "preconditioner tolerance matvecs x0 state signal onProgress");
   const { preconditioner: M, signal } = options;
   if (M) checkSquare(`${NAME} (preconditioner)`, M);
   const inverse = preconditionerProducts(M, { name: NAME, signal });
@@ -69,7 +71,7 @@ function methodWith(inverse: Products | undefined): Method<BicgstabRecurrence> {
       const none = zeros(residual.length, precision(A));
       return { residual, shadow: residual, direction: none, product: none, rho: 1, alpha: 1, omega: 0 };
     },
-    async step(x, was, context) {
+    async step({ x }, was, context) {
       const rho = dot(was.shadow, was.residual);
       if (lost(rho, was.shadow, was.residual)) return brokenDown("the residual is orthogonal to the first one");
       const direction = was.residual.slice();
@@ -79,14 +81,14 @@ function methodWith(inverse: Products | undefined): Method<BicgstabRecurrence> {
         axpy(beta, was.direction, direction);
       }
       const first = await preconditionedProduct(direction, inverse, context);
-      if (isEnding(first)) return first;
+      if (isStopReason(first)) return first;
       const slope = dot(was.shadow, first.product);
       if (lost(slope, was.shadow, first.product)) return brokenDown("A p is orthogonal to the first residual");
       const alpha = rho / slope;
       const half = was.residual.slice();
       axpy(-alpha, first.product, half);
       const second = await preconditionedProduct(half, inverse, context);
-      if (isEnding(second)) return second;
+      if (isStopReason(second)) return second;
       const squared = dot(second.product, second.product);
       const omega = squared === 0 ? 0 : dot(second.product, half) / squared;
       const [next, residual] = [x.slice(), half];
@@ -106,7 +108,7 @@ async function preconditionedProduct(
   v: Vector,
   inverse: Products | undefined,
   { A, run, current }: SolverContext,
-): Promise<{ readonly vector: Vector; readonly product: Vector } | Ending> {
+): Promise<{ readonly vector: Vector; readonly product: Vector } | StopReason> {
   const z = inverse ? await inverse.matvec(v, current) : v.slice();
   if (isInterruption(z)) return z;
   const vector = toPrecision(z, precision(A));
@@ -120,6 +122,6 @@ function lost(product: number, x: Vector, y: Vector): boolean {
   return Math.abs(product) <= rounding * norm(x) * norm(y);
 }
 
-function brokenDown(happened: string): Ending {
+function brokenDown(happened: string): StopReason {
   return { status: "breakdown", happened, advice: "use gmres, which cannot break down in this way, or another x0" };
 }

@@ -1,8 +1,9 @@
 import { toPrecision, type Vector } from "../../tensors/index.ts";
 import { precision } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
-import { drive } from "../runs/drive.ts";
+import { checkOptions } from "../operator/options.ts";
 import { isInterruption, type Products } from "../runs/products.ts";
+import { runToEnd } from "../runs/runToEnd.ts";
 import { combination, dot, norm } from "../vectors/vector.ts";
 import { type LeastSquaresOptions, type LeastSquaresResult, leastSquaresSteps, notDefinite } from "./leastSquares.ts";
 import type { Method, SolverState } from "./solverMethod.ts";
@@ -37,7 +38,7 @@ const NAME = "cgls";
  * symmetric and has no adjoint; whatever the operator throws, with `state`
  */
 export async function cgls(A: LinearOperator, b: Vector, options: CglsOptions = {}): Promise<LeastSquaresResult> {
-  return drive(cglsSteps(A, b, options));
+  return runToEnd(cglsSteps(A, b, options));
 }
 
 /** The run of `cgls` step by step; yields a state after each, from which `state` resumes it. */
@@ -46,6 +47,7 @@ export async function* cglsSteps(
   b: Vector,
   options: CglsOptions = {},
 ): AsyncGenerator<CglsState, LeastSquaresResult, void> {
+  checkOptions(NAME, options, "damping preconditioner tolerance matvecs x0 state signal onProgress");
   return yield* leastSquaresSteps(recurrenceWith, { name: NAME, A, b, options });
 }
 
@@ -61,7 +63,7 @@ function recurrenceWith(inverse: Products | undefined): Pick<Method<CglsRecurren
       if (!(gamma > 0)) return notDefinite(gamma);
       return { residual, direction: toPrecision(z, precision(A)), squaredLength: gamma, gamma, scale: 0 };
     },
-    async step(x, was, { run, current }) {
+    async step({ x }, was, { run, current }) {
       const q = await run.matvec(was.direction, current);
       if (isInterruption(q)) return q;
       const scale = Math.max(was.scale, norm(q) / Math.sqrt(was.squaredLength));

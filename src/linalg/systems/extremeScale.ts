@@ -1,4 +1,4 @@
-import { toPrecision, type Vector } from "../../tensors/index.ts";
+import { type Matrix, toPrecision, type Vector } from "../../tensors/index.ts";
 import { scaled } from "../vectors/vector.ts";
 
 // Squares of entries beyond 1e154 overflow, and of those below 1e-162 vanish. Right-hand sides that large or small are solved for in units of a power
@@ -8,7 +8,7 @@ import { scaled } from "../vectors/vector.ts";
 const SAFE_EXPONENT = 400;
 
 /** A power of two to divide a vector by, so that its inner products are finite and accurate: 1 for vectors of usual size. */
-export function unitOf(vector: Vector): number {
+function unitOf(vector: Vector): number {
   let largest = 0;
   for (const value of vector) largest = Math.max(largest, Math.abs(value));
   if (!(largest > 0 && largest < Number.POSITIVE_INFINITY)) return 1;
@@ -17,30 +17,51 @@ export function unitOf(vector: Vector): number {
   return 2 ** Math.max(Math.min(exponent, 1000), -1000);
 }
 
-/** What solvers give that is in units of the right-hand side. */
+/** What solvers give that is in units of the right-hand side, or of its square. */
 interface Solution {
-  readonly x: Vector;
-  readonly residualNorm: number;
+  readonly x: Vector | Matrix;
+  readonly residualNorm?: number;
+  readonly residualNorms?: Float64Array;
   readonly normalResidualNorm?: number;
+  readonly model?: number;
   readonly message: string;
 }
 
-/** Runs a solver on `b / unit`, with a start in the same units, and gives its result in the units of b. States of the run are in units of `unit`. */
-export async function* inUnits<State, Result extends Solution, Options extends { readonly x0?: Vector }>(
+/** What a caller gives in these units. */
+interface GivenInUnits {
+  readonly x0?: Vector | undefined;
+  readonly radius?: number;
+  readonly matvecs?: number;
+}
+
+/**
+ * Runs a solver on `b / unit`, with a start and a radius in the same units, and gives its result in the units of b. States of the run are in units of
+ * `unit`.
+ */
+export async function* inUnits<State, Result extends Solution, Options extends GivenInUnits>(
   b: Vector,
   options: Options,
   run: (b: Vector, options: Options) => AsyncGenerator<State, Result, void>,
 ): AsyncGenerator<State, Result, void> {
   const unit = unitOf(b);
   if (unit === 1) return yield* run(b, options);
-  const wide = toPrecision(b, "float64");
-  const start = options.x0 === undefined ? {} : { x0: scaled(1 / unit, toPrecision(options.x0, "float64")) };
-  const result = yield* run(scaled(1 / unit, wide), { ...options, ...start });
+  const { x0, radius } = options;
+  const start = x0 === undefined ? {} : { x0: scaled(1 / unit, toPrecision(x0, "float64")) };
+  const bound = radius === undefined ? {} : { radius: radius / unit };
+  const right = scaled(1 / unit, toPrecision(b, "float64"));
+  return inUnitsOf(unit, yield* run(right, { ...options, ...start, ...bound }));
+}
+
+/** A result times the unit that it was found in. */
+function inUnitsOf<Result extends Solution>(unit: number, result: Result): Result {
+  const { x, residualNorm, residualNorms, normalResidualNorm, model } = result;
   return {
     ...result,
-    x: scaled(unit, result.x),
-    residualNorm: unit * result.residualNorm,
-    ...(result.normalResidualNorm !== undefined && { normalResidualNorm: unit * result.normalResidualNorm }),
+    x: "rows" in x ? { ...x, data: scaled(unit, x.data) } : scaled(unit, x),
+    ...(residualNorm !== undefined && { residualNorm: unit * residualNorm }),
+    ...(residualNorms && { residualNorms: scaled(unit, residualNorms) }),
+    ...(normalResidualNorm !== undefined && { normalResidualNorm: unit * normalResidualNorm }),
+    ...(model !== undefined && { model: unit * unit * model }),
     message: `${result.message}; norms in units of 2^${Math.log2(unit)}`,
   };
 }

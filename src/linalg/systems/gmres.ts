@@ -2,17 +2,18 @@ import { type Matrix, toPrecision, type Vector } from "../../tensors/index.ts";
 import { appended } from "../krylov/lanczos.ts";
 import { checkCount, checkSquare, epsilon, precision } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
-import { drive } from "../runs/drive.ts";
+import { checkOptions } from "../operator/options.ts";
 import { isInterruption, preconditionerProducts } from "../runs/products.ts";
+import { runToEnd } from "../runs/runToEnd.ts";
 import { growingBasis, leadingColumns, orthogonalize, withColumn } from "../vectors/basis.ts";
 import { arithmeticOf, axpy, multiply, norm, scaled } from "../vectors/vector.ts";
 import { solverSteps } from "./linearSolver.ts";
-import type { Advance, Ending, Method, SolverOptions, SolverResult, SolverState } from "./solverMethod.ts";
+import type { Method, SolverOptions, SolverResult, SolverState, StepResult, StopReason } from "./solverMethod.ts";
 
 /** Options of `gmres`. */
 export interface GmresOptions extends SolverOptions<GmresState> {
   /** Steps between restarts, which bounds the memory to this many vectors (twice as many with a preconditioner); 30 by default. */
-  readonly restart?: number;
+  readonly basisSize?: number;
   /** Operator close to the inverse of A, of any kind; may change from step to step. Applied once a step, not counted in `matvecs`. */
   readonly preconditioner?: LinearOperator;
 }
@@ -31,7 +32,7 @@ export interface GmresRecurrence {
   readonly rotations: readonly { readonly c: number; readonly s: number }[];
   /** Right-hand side after the rotations; the absolute value of its last entry is the residual norm. */
   readonly g: Float64Array;
-  readonly restart: number;
+  readonly basisSize: number;
 }
 
 const NAME = "gmres";
@@ -45,7 +46,7 @@ const NAME = "gmres";
  * with `state`
  */
 export async function gmres(A: LinearOperator, b: Vector, options: GmresOptions = {}): Promise<SolverResult> {
-  return drive(gmresSteps(A, b, options));
+  return runToEnd(gmresSteps(A, b, options));
 }
 
 /** The run of `gmres` step by step; yields a state after each, from which `state` resumes it. */
@@ -54,14 +55,15 @@ export async function* gmresSteps(
   b: Vector,
   options: GmresOptions = {},
 ): AsyncGenerator<GmresState, SolverResult, void> {
-  const { restart = 30, preconditioner, signal } = options;
-  checkCount(NAME, "restart", restart);
+  checkOptions(NAME, options, "basisSize preconditioner tolerance matvecs x0 state signal onProgress");
+  const { basisSize = 30, preconditioner, signal } = options;
+  checkCount(NAME, "basisSize", basisSize);
   if (preconditioner) checkSquare(`${NAME} (preconditioner)`, preconditioner);
-  return yield* solverSteps(methodOf(restart, { preconditioner, signal }), { A, b, options });
+  return yield* solverSteps(methodOf(basisSize, { preconditioner, signal }), { A, b, options });
 }
 
 function methodOf(
-  restart: number,
+  basisSize: number,
   { preconditioner: M, signal }: { preconditioner: LinearOperator | undefined; signal: AbortSignal | undefined },
 ): Method<GmresRecurrence> {
   const inverse = preconditionerProducts(M, { name: NAME, signal });
@@ -71,7 +73,7 @@ function methodOf(
     async start(residual, { A }) {
       const beta = norm(residual);
       const dtype = precision(A);
-      const length = Math.min(restart, A.shape[1]);
+      const length = Math.min(basisSize, A.shape[1]);
       const first = { rows: residual.length, columns: 1, data: scaled(1 / beta, residual) };
       const empty = { rows: residual.length, columns: 0, data: first.data.subarray(0, 0) };
       return {
@@ -80,10 +82,10 @@ function methodOf(
         R: [],
         rotations: [],
         g: Float64Array.of(beta),
-        restart: length,
+        basisSize: length,
       };
     },
-    async step(x, was, { A, run, current }) {
+    async step({ x }, was, { A, run, current }) {
       const v = was.basis.data.subarray(was.basis.rows * was.R.length);
       const z = inverse ? await inverse.matvec(v, current) : v;
       if (isInterruption(z)) return z;
@@ -95,16 +97,16 @@ function methodOf(
     },
     resumed(was) {
       const dtype = was.basis.data instanceof Float32Array ? "float32" : "float64";
-      const basis = growingBasis(was.basis, { capacity: was.restart + 1, dtype });
+      const basis = growingBasis(was.basis, { capacity: was.basisSize + 1, dtype });
       if (!was.preconditioned) return { ...was, basis };
-      return { ...was, basis, preconditioned: growingBasis(was.preconditioned, { capacity: was.restart, dtype }) };
+      return { ...was, basis, preconditioned: growingBasis(was.preconditioned, { capacity: was.basisSize, dtype }) };
     },
     solution,
-    isDue: ({ R, restart: length }) => R.length >= length,
+    isDue: ({ R, basisSize: length }) => R.length >= length,
     advice: {
-      budget: "raise matvecs or restart, loosen tolerance, or take a preconditioner",
+      budget: "raise matvecs or basisSize, loosen tolerance, or take a preconditioner",
       breakdown: "add damping, or use lsmr, which takes singular operators",
-      stagnated: "raise restart, loosen tolerance, or take a preconditioner",
+      stagnated: "raise basisSize, loosen tolerance, or take a preconditioner",
     },
   };
 }
@@ -114,7 +116,7 @@ function extended(
   x: Vector,
   was: GmresRecurrence,
   step: { vector: Vector; coefficients: Float64Array; left: number; rounding: number },
-): Advance<GmresRecurrence> | Ending {
+): StepResult<GmresRecurrence> | StopReason {
   const column = step.coefficients.slice();
   was.rotations.forEach(({ c, s }, i) => {
     const [above, below] = [column[i]!, column[i + 1]!];
@@ -139,7 +141,7 @@ function extended(
     g,
     basis: exhausted ? was.basis : withColumn(was.basis, scaled(1 / step.left, step.vector)),
     // No vector is left to go on from: start again from the true residual.
-    ...(exhausted ? { restart: j + 1 } : {}),
+    ...(exhausted ? { basisSize: j + 1 } : {}),
   };
   return { x, recurrence, residualNorm: Math.abs(g[j + 1]!) };
 }

@@ -1,6 +1,12 @@
 export { type BicgstabOptions, type BicgstabState, bicgstab, bicgstabSteps } from "./bicgstab.ts";
 export { type CgOptions, type CgResult, type CgState, cg, cgSteps } from "./cg.ts";
-export { type CgBlockOptions, type CgBlockResult, type CgBlockState, cgBlock, cgBlockSteps } from "./cgBlock.ts";
+export {
+  type CgColumnsOptions,
+  type CgColumnsResult,
+  type CgColumnsState,
+  cgColumns,
+  cgColumnsSteps,
+} from "./cgColumns.ts";
 export { type CglsOptions, type CglsState, cgls, cglsSteps } from "./cgls.ts";
 export { explainSolver, type SolverChoice, type SolverName } from "./explainSolver.ts";
 export { type GmresOptions, type GmresState, gmres, gmresSteps } from "./gmres.ts";

@@ -9,7 +9,7 @@ import { type Products, preconditionerProducts } from "../runs/products.ts";
 import { axpy, combination, dot, norm } from "../vectors/vector.ts";
 import { inUnits } from "./extremeScale.ts";
 import { solverRun } from "./linearSolver.ts";
-import type { Ending, Method, SolverOptions, SolverResult, SolverState } from "./solverMethod.ts";
+import type { Method, SolverOptions, SolverResult, SolverState, StopReason } from "./solverMethod.ts";
 
 // What `lsmr` and `cgls` share beside what all solvers do: damping and preconditioning.
 
@@ -126,8 +126,8 @@ function stacked(
   };
 }
 
-/** Ending of a run whose preconditioner gives `g' M g <= 0`. */
-export function notDefinite(product: number): Ending {
+/** StopReason of a run whose preconditioner gives `g' M g <= 0`. */
+export function notDefinite(product: number): StopReason {
   return {
     status: "breakdown",
     happened: `the preconditioner gives g' M g = ${product.toPrecision(3)}: it is not positive definite`,

@@ -12,17 +12,18 @@ import {
 import type { LinearOperator } from "../operator/operator.ts";
 import { products } from "../runs/products.ts";
 import { norm } from "../vectors/vector.ts";
-import { hasClaimed, isInVain, isRefined, limitedBy } from "./attainable.ts";
+import type { VectorPool } from "../vectors/vectorPool.ts";
 import { inUnits } from "./extremeScale.ts";
-import { conclude, measure, residualOf, scaledNormal, solutionOf } from "./solverEnd.ts";
+import { hasRestarted, hasStalled, limitedBy, shouldVerify } from "./refinement.ts";
+import { conclude, measure, residualOf, scaledNormal, solutionOf, type TrueResidual } from "./solverEnd.ts";
 import {
-  type Ending,
-  isEnding,
+  isStopReason,
   type Method,
   type SolverEnd,
   type SolverOptions,
   type SolverRun,
   type SolverState,
+  type StopReason,
 } from "./solverMethod.ts";
 
 // What all solvers of linear systems share beside their recurrence: the budget, true residuals, restarts from them, the best x, and how a run
@@ -33,6 +34,7 @@ interface System<R> {
   readonly A: LinearOperator;
   readonly b: Vector;
   readonly options: SolverOptions<SolverState<R>>;
+  readonly pool?: VectorPool | undefined;
 }
 
 /** The run of a method step by step; yields a state after each, from which `state` resumes it. */
@@ -40,39 +42,48 @@ export async function* solverSteps<R extends object>(
   method: Method<R>,
   system: System<R>,
 ): AsyncGenerator<SolverState<R>, SolverEnd["result"], void> {
-  const { A, b, options } = system;
+  const { A, b, options, pool } = system;
+  if (method.leastSquares) checkOperator(method.name, A);
+  else checkSquare(method.name, A);
   checkVector(method.name, b, { what: "b", length: A.shape[0], as: method.leastSquares ? "rows" : "columns" });
   return yield* inUnits(b, options, async function* (right, given) {
-    return (yield* solverRun(method, { A, b: right, options: given })).result;
+    return (yield* solverRun(method, { A, b: right, options: given, pool })).result;
   });
 }
 
 /** The same for methods that go on from what this run gives. */
 export async function* solverRun<R extends object>(
   method: Method<R>,
-  { A, b, options }: System<R>,
+  { A, b, options, pool }: System<R>,
 ): AsyncGenerator<SolverState<R>, SolverEnd, void> {
   let state: SolverState<R>;
-  const context = prepared(method, { A, b, options, current: () => state });
+  const context: SolverRun<R> = { ...prepared(method, { A, b, options, current: () => state }), pool };
   state = options.state ?? initialState(context, options);
   checkState(method.name, state, { method: method.name, columns: A.shape[1] });
   if (state.recurrence && method.resumed) state = { ...state, recurrence: method.resumed(state.recurrence) };
+  const given = [context.b, ...vectorsOf(state, method)];
   for (;;) {
     const known = state.residual !== undefined;
     if (known && isSolved(state, context)) return conclude(state, context, { status: "converged" });
     const low = isSolved(state, context) || state.residualNorm <= (epsilon(precision(A)) / 8) * context.size;
-    const claims = low && isRefined(measure(state, context.size), state.claimed);
+    const claims = low && shouldVerify(measure(state, context.size), state.verifiedResiduals);
     const due = !known && (claims || state.steps === 0 || isDue(state, method));
     const ending = due && !isDue(state, method) ? undefined : stoppedBy(state, context);
     if (ending) return conclude(state, context, ending);
     const next = due ? await verified(state, context) : await advanced(state, context);
-    if (isEnding(next)) return conclude(state, context, next);
+    if (isStopReason(next)) return conclude(state, context, next);
     const { ending: last, ...reached } = next;
+    pool?.free(vectorsOf(state, method), [...given, ...vectorsOf(reached, method)]);
     state = reached;
     context.run.report(state.residualNorm);
     yield state;
     if (last) return conclude(state, context, last);
   }
+}
+
+function vectorsOf<R>(state: SolverState<R>, method: Method<R>): readonly (Vector | undefined)[] {
+  const { x, residual, recurrence, best } = state;
+  return [x, residual, best.x, ...((recurrence && method.vectors?.(recurrence)) ?? [])];
 }
 
 function isDue<R>({ recurrence }: SolverState<R>, method: Method<R>): boolean {
@@ -114,7 +125,7 @@ function initialState<R>({ A, b, method, size }: SolverRun<R>, { x0 }: SolverOpt
     residualNorm,
     ...(x0 ? {} : { residual: b }),
     best: { x, residualNorm, isTrue: x0 === undefined, step: 0 },
-    claimed: { last: Number.POSITIVE_INFINITY, before: Number.POSITIVE_INFINITY },
+    verifiedResiduals: { last: Number.POSITIVE_INFINITY, before: Number.POSITIVE_INFINITY },
   };
 }
 
@@ -122,10 +133,14 @@ function isSolved<R>(state: SolverState<R>, { size, tolerance }: SolverRun<R>): 
   return measure(state, size) <= tolerance;
 }
 
-function stoppedBy<R>(state: SolverState<R>, { A, run, method, tolerance, size }: SolverRun<R>): Ending | undefined {
+function stoppedBy<R>(
+  state: SolverState<R>,
+  { A, run, method, tolerance, size }: SolverRun<R>,
+): StopReason | undefined {
   // After a claim that was wrong the recurrence started again from the true residual, which should have helped.
-  const restarted = state.residual !== undefined && state.steps > 0;
-  if (restarted && isInVain(state.claimed)) return { status: "stagnated", happened: limitedBy(precision(A)) };
+  const restarted = state.residual !== undefined && state.recurrence === undefined && state.steps > 0;
+  if (restarted && hasStalled(state.verifiedResiduals))
+    return { status: "stagnated", happened: limitedBy(precision(A), state.residualNorm / size) };
   const starting = state.recurrence === undefined ? (method.startProducts ?? 0) : 0;
   if (run.left < method.stepProducts + starting + (method.leastSquares ? 2 : 1)) return { status: "budget" };
   // In exact arithmetic n steps are enough; rounding may double that, on the square of A multiply it, and a b outside of the range never gets
@@ -140,59 +155,60 @@ function stoppedBy<R>(state: SolverState<R>, { A, run, method, tolerance, size }
 async function verified<R>(
   state: SolverState<R>,
   context: SolverRun<R>,
-): Promise<(SolverState<R> & Advanced) | Ending> {
-  const { run, method, size } = context;
+): Promise<(SolverState<R> & Advanced) | StopReason> {
+  const { run, method } = context;
   if (run.left < (method.leastSquares ? 2 : 1)) return { status: "budget" };
   const x = solutionOf(state, method);
   const found = await residualOf(x, context);
   if ("status" in found) return found;
-  const { residual, gradient } = found;
-  const residualNorm = norm(residual);
+  const isClaim = state.steps > 0 && (!isDue(state, method) || isSolved(state, context));
+  return restartedFrom({ ...state, x, matvecs: run.used }, found, { size: context.size, isClaim });
+}
+
+/** The state without its recurrence, which starts again from this residual of x; `isClaim` after the recurrence has claimed to have converged. */
+function restartedFrom<R>(
+  state: SolverState<R>,
+  { residual, residualNorm, gradient }: TrueResidual,
+  { size, isClaim }: { readonly size: number; readonly isClaim: boolean },
+): SolverState<R> {
   const normal = gradient === undefined ? {} : { normal: scaledNormal(state, gradient, residualNorm) };
-  const { recurrence: _, normal: __, ...rest } = state;
+  const { recurrence: _, normal: __, x, steps, ...rest } = state;
   const now = measure({ residualNorm, ...normal }, size);
-  const dueOnly = isDue(state, method) && !isSolved(state, context);
-  const claimed = state.steps > 0 && !dueOnly ? { last: now, before: state.claimed.last } : state.claimed;
+  const verifiedResiduals = isClaim ? { last: now, before: state.verifiedResiduals.last } : state.verifiedResiduals;
   const better = state.best.isTrue && measure(state.best, size) <= now;
-  const best = better ? state.best : { x, residualNorm, ...normal, isTrue: true, step: state.steps };
-  return { ...rest, matvecs: run.used, x, residual, residualNorm, ...normal, best, claimed };
+  const best = better ? state.best : { x, residualNorm, ...normal, isTrue: true, step: steps };
+  return { ...rest, x, steps, residual, residualNorm, ...normal, best, verifiedResiduals };
 }
 
 interface Advanced {
-  readonly ending?: Ending;
+  readonly ending?: StopReason;
 }
 
 /** One step of the recurrence, which starts first where it has to. */
 async function advanced<R>(
   state: SolverState<R>,
   context: SolverRun<R>,
-): Promise<(SolverState<R> & Advanced) | Ending> {
+): Promise<(SolverState<R> & Advanced) | StopReason> {
   const { method, run, size } = context;
   const started = state.recurrence ?? (await method.start(state.residual!, context));
-  if (isEnding(started as object)) return started as Ending;
-  const step = await method.step(state.x, started as R, context);
-  if (isEnding(step)) return step;
+  if (isStopReason(started as object)) return started as StopReason;
+  const step = await method.step(state, started as R, context);
+  if (isStopReason(step)) return step;
   const { residual: _, normal: seen, ...rest } = state;
-  const { x, recurrence, residualNorm, ending } = step;
+  const { x, recurrence, residualNorm, residual, ending } = step;
   const steps = state.steps + 1;
+  const made = { ...rest, matvecs: run.used, steps, x, residualNorm };
+  if (residual && step.isLost) return restartedFrom(made, { residual, residualNorm }, { size, isClaim: true });
   // The norm of A is estimated from below: the largest estimate of the run counts, also after a restart.
   const operatorNorm = Math.max(step.normal?.operatorNorm ?? 0, seen?.operatorNorm ?? 0);
   const reached = { residualNorm, ...(step.normal ? { normal: { ...step.normal, operatorNorm } } : {}) };
+  const isTrue = residual !== undefined;
   // A method without x at hand keeps the best for the next restart, where x is formed.
-  const believed = !(state.best.isTrue && hasClaimed(state.claimed));
+  const believed = isTrue || !(state.best.isTrue && hasRestarted(state.verifiedResiduals));
   const falls = !method.solution && believed && measure(reached, size) < measure(state.best, size);
-  const best = falls ? { x, ...reached, isTrue: false, step: steps } : state.best;
+  const best = falls ? { x, ...reached, isTrue, step: steps } : state.best;
   const alternative = step.alternative ?? state.alternative;
   const fell = method.solution && residualNorm < state.residualNorm ? { ...best, step: steps } : best;
-  return {
-    ...rest,
-    matvecs: run.used,
-    steps,
-    x,
-    recurrence,
-    ...reached,
-    best: fell,
-    ...(alternative && { alternative }),
-    ...(ending ? { ending } : {}),
-  };
+  const known = { ...(alternative && { alternative }), ...(residual && { residual }), ...(ending && { ending }) };
+  return { ...made, recurrence, ...reached, best: fell, ...known };
 }

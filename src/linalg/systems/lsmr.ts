@@ -1,11 +1,12 @@
 import { toPrecision, type Vector, zeros } from "../../tensors/index.ts";
 import { epsilon, precision } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
-import { drive } from "../runs/drive.ts";
+import { checkOptions } from "../operator/options.ts";
 import { isInterruption, type Products } from "../runs/products.ts";
+import { runToEnd } from "../runs/runToEnd.ts";
 import { axpy, dot, norm, scal, scaled } from "../vectors/vector.ts";
 import { type LeastSquaresOptions, type LeastSquaresResult, leastSquaresSteps, notDefinite } from "./leastSquares.ts";
-import { type Ending, isEnding, type Method, type SolverContext, type SolverState } from "./solverMethod.ts";
+import { isStopReason, type Method, type SolverContext, type SolverState, type StopReason } from "./solverMethod.ts";
 
 /** Options of `lsmr`. */
 export type LsmrOptions = LeastSquaresOptions<LsmrState>;
@@ -29,8 +30,8 @@ export interface LsmrRecurrence {
   readonly rhobar: number;
   readonly cbar: number;
   readonly sbar: number;
-  /** Frobenius norm of the bidiagonal matrix so far, squared. */
-  readonly squaredNorm: number;
+  /** Largest norm of a row or column of the bidiagonal matrix so far, an estimate of the norm of A from below. */
+  readonly operatorNorm: number;
   /** `A h` and `A hbar`, which follow from the bidiagonalization without a product. */
   readonly Ah: Vector;
   readonly Ahbar: Vector;
@@ -43,14 +44,14 @@ const NAME = "lsmr";
  * on the normal equations without forming them, optionally preconditioned (Arioli, 2013): from `x0 = 0` the shortest one, with a
  * preconditioner M the one of least `x' M^-1 x`. Two products a step, one with A and one with its transpose; one at the start, and two at the
  * end and whenever the recurrence claims to have converged. Converged means `||r|| <= tolerance ||b||` or
- * `||A' r|| <= tolerance ||A||_F ||r||`, whose norm the bidiagonalization estimates; with damping A stands for `[A; sqrt(damping) I]` and b for
- * `[b; 0]`, with a preconditioner A for A times a square root of M.
+ * `||A' r|| <= tolerance ||A|| ||r||`, whose norm the bidiagonalization estimates from below; with damping A stands for `[A; sqrt(damping) I]`
+ * and b for `[b; 0]`, with a preconditioner A for A times a square root of M.
  *
  * @throws CurvatureError "argument", "shape" or "numeric" for options, operators or vectors it cannot take, "unsupported" where A is not
  * symmetric and has no adjoint; whatever the operator throws, with `state`
  */
 export async function lsmr(A: LinearOperator, b: Vector, options: LsmrOptions = {}): Promise<LeastSquaresResult> {
-  return drive(lsmrSteps(A, b, options));
+  return runToEnd(lsmrSteps(A, b, options));
 }
 
 /** The run of `lsmr` step by step; yields a state after each, from which `state` resumes it. */
@@ -59,6 +60,7 @@ export async function* lsmrSteps(
   b: Vector,
   options: LsmrOptions = {},
 ): AsyncGenerator<LsmrState, LeastSquaresResult, void> {
+  checkOptions(NAME, options, "damping preconditioner tolerance matvecs x0 state signal onProgress");
   return yield* leastSquaresSteps(recurrenceWith, { name: NAME, A, b, options });
 }
 
@@ -70,26 +72,26 @@ function recurrenceWith(inverse: Products | undefined): Pick<Method<LsmrRecurren
       const w = await run.adjointMatvec(u, current);
       if (isInterruption(w)) return w;
       const found = await scaledPair(w, { inverse, current, limit: 0 });
-      if (isEnding(found)) return found;
+      if (isStopReason(found)) return found;
       const { alpha, ...pair } = found;
       if (alpha === 0) return { status: "converged", happened: "A' r is zero: no x has a smaller residual" };
       const [rows, columns] = [zeros(A.shape[0], precision(A)), zeros(A.shape[1], precision(A))];
       const rotations = { alphabar: alpha, zetabar: alpha * beta, rho: 1, rhobar: 1, cbar: 1, sbar: 0 };
       const vectors = { u, ...pair, h: pair.v, hbar: columns, residual, Ah: rows, Ahbar: rows };
-      return { ...vectors, ...rotations, alpha, squaredNorm: alpha * alpha };
+      return { ...vectors, ...rotations, alpha, operatorNorm: alpha };
     },
-    async step(x, was, { A, run, current }) {
+    async step({ x }, was, { A, run, current }) {
       const Av = await run.matvec(was.v, current);
       if (isInterruption(Av)) return Av;
       const u = Av.slice();
       axpy(-was.alpha, was.u, u);
-      const limit = epsilon(precision(A)) * Math.sqrt(was.squaredNorm);
+      const limit = epsilon(precision(A)) * was.operatorNorm;
       const beta = normalizedBy(u, { limit });
       const w = await run.adjointMatvec(u, current);
       if (isInterruption(w)) return w;
       axpy(-beta, was.dual ?? was.v, w);
       const found = await scaledPair(w, { inverse, current, limit });
-      if (isEnding(found)) return found;
+      if (isStopReason(found)) return found;
       const { alpha, ...pair } = found;
       return advancedBy(x, was, { u, ...pair, alpha: beta === 0 ? 0 : alpha, beta, Av });
     },
@@ -100,7 +102,7 @@ function recurrenceWith(inverse: Products | undefined): Pick<Method<LsmrRecurren
 async function scaledPair(
   w: Vector,
   { inverse, current, limit }: { inverse: Products | undefined; current: SolverContext["current"]; limit: number },
-): Promise<{ readonly v: Vector; readonly dual?: Vector; readonly alpha: number } | Ending> {
+): Promise<{ readonly v: Vector; readonly dual?: Vector; readonly alpha: number } | StopReason> {
   if (!inverse) return { v: w, alpha: normalizedBy(w, { limit }) };
   const v = await inverse.matvec(w, current);
   if (isInterruption(v)) return v;
@@ -144,7 +146,7 @@ function advancedBy(
   axpy(zeta / (rho * rhobar), hbar, next);
   axpy(-zeta / (rho * rhobar), Ahbar, residual);
   const h = plus(v, -theta / rho, was.h);
-  const squaredNorm = was.squaredNorm + beta * beta + alpha * alpha;
+  const operatorNorm = Math.max(was.operatorNorm, Math.hypot(was.alpha, beta), Math.hypot(alpha, beta));
   const recurrence = {
     u,
     v,
@@ -159,11 +161,11 @@ function advancedBy(
     rhobar,
     cbar,
     sbar,
-    squaredNorm,
+    operatorNorm,
     Ah: scaled(-theta / rho, Ah),
     Ahbar,
   };
-  const normal = { residualNorm: Math.abs(zetabar), operatorNorm: Math.sqrt(squaredNorm) };
+  const normal = { residualNorm: Math.abs(zetabar), operatorNorm };
   return { x: next, recurrence, residualNorm: norm(residual), normal };
 }
 

@@ -1,19 +1,20 @@
-import { toPrecision, type Vector, zeros } from "../../tensors/index.ts";
+import { type Precision, toPrecision, type Vector, zeros } from "../../tensors/index.ts";
 import { checkDeclaredSymmetric, epsilon, precision } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
-import { drive } from "../runs/drive.ts";
+import { checkOptions } from "../operator/options.ts";
 import { isInterruption, type Products, preconditionerProducts } from "../runs/products.ts";
+import { runToEnd } from "../runs/runToEnd.ts";
 import { axpy, combination, dot, norm, scaled } from "../vectors/vector.ts";
-import { SYMMETRY_ADVICE } from "./attainable.ts";
 import { solverSteps } from "./linearSolver.ts";
+import { SYMMETRY_ADVICE } from "./refinement.ts";
 import {
-  type Advance,
-  type Ending,
-  isEnding,
+  isStopReason,
   type Method,
   type SolverOptions,
   type SolverResult,
   type SolverState,
+  type StepResult,
+  type StopReason,
 } from "./solverMethod.ts";
 
 /** Options of `minres`. */
@@ -60,7 +61,7 @@ const NAME = "minres";
  * with `state`
  */
 export async function minres(A: LinearOperator, b: Vector, options: MinresOptions = {}): Promise<SolverResult> {
-  return drive(minresSteps(A, b, options));
+  return runToEnd(minresSteps(A, b, options));
 }
 
 /** The run of `minres` step by step; yields a state after each, from which `state` resumes it. */
@@ -69,6 +70,7 @@ export async function* minresSteps(
   b: Vector,
   options: MinresOptions = {},
 ): AsyncGenerator<MinresState, SolverResult, void> {
+  checkOptions(NAME, options, "preconditioner tolerance matvecs x0 state signal onProgress");
   checkDeclaredSymmetric(NAME, A);
   const M = options.preconditioner;
   if (M) checkDeclaredSymmetric(`${NAME} (preconditioner)`, M);
@@ -77,7 +79,7 @@ export async function* minresSteps(
 }
 
 function methodWith(inverse: Products | undefined): Method<MinresRecurrence> {
-  const precondition = async (r: Vector, current: () => unknown): Promise<Vector | Ending> => {
+  const precondition = async (r: Vector, current: () => unknown): Promise<Vector | StopReason> => {
     if (!inverse) return r;
     const z = await inverse.matvec(r, current);
     return isInterruption(z) ? z : toPrecision(z, r instanceof Float32Array ? "float32" : "float64");
@@ -87,7 +89,7 @@ function methodWith(inverse: Products | undefined): Method<MinresRecurrence> {
     stepProducts: 1,
     async start(residual, { A, current }) {
       const z = await precondition(residual, current);
-      if (isEnding(z)) return z;
+      if (isStopReason(z)) return z;
       const beta = Math.sqrt(dot(residual, z));
       if (!(beta > 0))
         return inverse
@@ -111,7 +113,7 @@ function methodWith(inverse: Products | undefined): Method<MinresRecurrence> {
         lowest: { outside: Number.POSITIVE_INFINITY, residualNorm: beta },
       };
     },
-    async step(x, was, { A, run, current }) {
+    async step({ x }, was, { A, b, run, current }) {
       const v = scaled(1 / was.beta, was.preconditioned);
       const w = await run.matvec(v, current);
       if (isInterruption(w)) return w;
@@ -119,13 +121,13 @@ function methodWith(inverse: Products | undefined): Method<MinresRecurrence> {
       const alpha = dot(v, w);
       axpy(-alpha / was.beta, was.last, w);
       const z = await precondition(w, current);
-      if (isEnding(z)) return z;
+      if (isStopReason(z)) return z;
       const squared = dot(w, z);
       if (squared < 0) return notDefinite(squared);
       const scale = Math.max(was.scale, Math.hypot(was.beta * (was.scale === 0 ? 0 : 1), alpha, Math.sqrt(squared)));
       const rounding = 16 * epsilon(precision(A)) * scale;
       const beta = Math.sqrt(squared) > rounding ? Math.sqrt(squared) : 0;
-      return rotated(x, was, { v, w, z, alpha, beta, scale, rounding });
+      return rotated(x, was, { v, w, z, alpha, beta, scale, rounding, size: norm(b) });
     },
     advice: {
       breakdown: "take a positive definite preconditioner, or add damping",
@@ -134,7 +136,7 @@ function methodWith(inverse: Products | undefined): Method<MinresRecurrence> {
   };
 }
 
-function notDefinite(product: number): Ending {
+function notDefinite(product: number): StopReason {
   return {
     status: "breakdown",
     happened: `the preconditioner gives r' M r = ${product.toPrecision(3)}: it is not positive definite`,
@@ -149,11 +151,13 @@ interface NewColumn {
   readonly beta: number;
   readonly scale: number;
   readonly rounding: number;
+  /** `||b||` */
+  readonly size: number;
 }
 
 /** QR decomposition of T brought up to the new column, and x moved along the direction that belongs to it. */
-function rotated(x: Vector, was: MinresRecurrence, column: NewColumn): Advance<MinresRecurrence> | Ending {
-  const { v, w, z, alpha, beta, scale, rounding } = column;
+function rotated(x: Vector, was: MinresRecurrence, column: NewColumn): StepResult<MinresRecurrence> | StopReason {
+  const { v, w, z, alpha, beta, scale, rounding, size } = column;
   const dtype = x instanceof Float32Array ? "float32" : "float64";
   const delta = was.cosine * was.dbar + was.sine * alpha;
   const gbar = was.sine * was.dbar - was.cosine * alpha;
@@ -162,8 +166,10 @@ function rotated(x: Vector, was: MinresRecurrence, column: NewColumn): Advance<M
   // ||A r|| / (||A|| ||r||) of the x before this step: what is left lies in the null space, and further steps only add to x from there.
   const outside = Math.hypot(gbar, dbar) / scale;
   const root = Math.sqrt(epsilon(dtype));
-  if (gamma <= rounding || outside <= root / 8) return leastResidual();
-  if (hasTurned(outside, was, root)) return leastResidual();
+  if (gamma <= rounding || outside <= root / 8 || hasTurned(outside, was, root)) {
+    const attainable = 16 * epsilon(dtype) * (scale * norm(x) + size);
+    return norm(was.residual) <= attainable ? roundingOnly(dtype) : LEAST_RESIDUAL;
+  }
   const falls = outside < was.lowest.outside;
   const lowest = falls ? { outside, residualNorm: was.phi } : was.lowest;
   const [cosine, sine] = [gbar / gamma, beta / gamma];
@@ -210,12 +216,15 @@ function hasTurned(outside: number, { lowest, phi }: MinresRecurrence, root: num
   return lowest.outside <= COARSE * root && outside > RISEN * lowest.outside && phi > 0.9 * lowest.residualNorm;
 }
 
-const EXHAUSTED: Ending = { status: "stagnated", happened: "the Krylov space is exhausted" };
+const EXHAUSTED: StopReason = { status: "stagnated", happened: "the Krylov space is exhausted" };
 
-function leastResidual(): Ending {
-  return {
-    status: "stagnated",
-    happened: "b is not in the range of A, and the residual no longer falls",
-    advice: "minresQlp or lsmr give the shortest x of the least residual",
-  };
+const LEAST_RESIDUAL: StopReason = {
+  status: "stagnated",
+  happened: "b is not in the range of A, or A is close to singular, and the residual no longer falls",
+  advice: "minresQlp or lsmr give the shortest x of the least residual",
+};
+
+/** Of a residual that is rounding no part is known to lie outside of the range. */
+function roundingOnly(dtype: Precision): StopReason {
+  return { status: "stagnated", happened: `rounding in ${dtype} allows no less` };
 }

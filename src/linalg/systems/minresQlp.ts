@@ -1,15 +1,16 @@
 import { type Vector, zeros } from "../../tensors/index.ts";
 import { checkDeclaredSymmetric, checkVector, epsilon, precision } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
-import { drive } from "../runs/drive.ts";
+import { checkOptions } from "../operator/options.ts";
 import { isInterruption } from "../runs/products.ts";
 import { outcome } from "../runs/result.ts";
+import { runToEnd } from "../runs/runToEnd.ts";
 import { axpy, combination, dot, norm, scaled } from "../vectors/vector.ts";
-import { SYMMETRY_ADVICE } from "./attainable.ts";
 import { inUnits } from "./extremeScale.ts";
 import type { LeastSquaresResult } from "./leastSquares.ts";
 import { solverRun } from "./linearSolver.ts";
-import type { Advance, Ending, Method, SolverOptions, SolverState } from "./solverMethod.ts";
+import { SYMMETRY_ADVICE } from "./refinement.ts";
+import type { Method, SolverOptions, SolverState, StepResult, StopReason } from "./solverMethod.ts";
 
 /** Options of `minresQlp`. */
 export type MinresQlpOptions = SolverOptions<MinresQlpState>;
@@ -74,7 +75,7 @@ export async function minresQlp(
   b: Vector,
   options: MinresQlpOptions = {},
 ): Promise<LeastSquaresResult> {
-  return drive(minresQlpSteps(A, b, options));
+  return runToEnd(minresQlpSteps(A, b, options));
 }
 
 /** The run of `minresQlp` step by step; yields a state after each, from which `state` resumes it. */
@@ -83,6 +84,7 @@ export async function* minresQlpSteps(
   b: Vector,
   options: MinresQlpOptions = {},
 ): AsyncGenerator<MinresQlpState, LeastSquaresResult, void> {
+  checkOptions(NAME, options, "tolerance matvecs x0 state signal onProgress");
   checkDeclaredSymmetric(NAME, A);
   checkVector(NAME, b, { what: "b", length: A.shape[0] });
   return yield* inUnits(b, options, (right, given) => unscaledSteps(A, right, given));
@@ -100,9 +102,9 @@ async function* unscaledSteps(
     const compatible = result.residualNorm <= tolerance * norm(b);
     const recurrence = (last as MinresQlpState).recurrence;
     const isCoarse = result.status === "stagnated" && recurrence !== undefined && isOutside(recurrence);
+    if (compatible || !residual || (result.status !== "converged" && !isCoarse)) return result;
     // Two products start the rest, one is a step of it, and two end it.
-    if (compatible || !residual || matvecs - result.matvecs < 5) return result;
-    if (result.status !== "converged" && !isCoarse) return result;
+    if (matvecs - result.matvecs < 5) return result.status === "converged" ? unfinished(result) : result;
     state = { ...withoutOutside(A, { result, residual, x0: options.x0 }), isCoarse };
     yield state;
   }
@@ -111,6 +113,12 @@ async function* unscaledSteps(
   const range = combination([1, b], [-1, outside], { dtype: precision(A) });
   const { result, residual } = yield* solverRun(method, { A, b: range, options: { ...options, state } });
   return whole(A, { result, residual: residual ?? zeros(range.length, precision(A)), outside, isCoarse });
+}
+
+/** A residual that is the least one, of an x that need not be the shortest: that takes products that are not there. */
+function unfinished(result: LeastSquaresResult): LeastSquaresResult {
+  const happened = `b is not in the range of A, and no products are left to make x the shortest one; ${result.message}`;
+  return { ...result, ...outcome("budget", { happened, matvecs: result.matvecs, advice: "raise matvecs" }) };
 }
 
 /** Where the rest starts: x less its part along the residual, the only vector of the null space that the Krylov space holds. */
@@ -129,7 +137,7 @@ function withoutOutside(
     x,
     residualNorm: unknown,
     best: { x, residualNorm: unknown, isTrue: false, step: 0 },
-    claimed: { last: unknown, before: unknown },
+    verifiedResiduals: { last: unknown, before: unknown },
     outside: residual,
   };
 }
@@ -176,7 +184,7 @@ const method: Method<MinresQlpRecurrence> = {
       least: { gradient: Number.POSITIVE_INFINITY, length: 0 },
     };
   },
-  async step(x, was, { A, run, current }) {
+  async step({ x }, was, { A, run, current }) {
     const p = await run.matvec(was.v, current);
     if (isInterruption(p)) return p;
     axpy(-was.beta, was.vBefore, p);
@@ -209,7 +217,7 @@ interface NewColumn {
  * Column k of `Q T`. The left reflections of steps k-2 and k-1 act on the new column (0, beta, alpha) of T and leave epsilon (row k-2), gamma
  * (row k-1) and a diagonal entry, which the new reflection joins with the next beta into lambda.
  */
-function factored(x: Vector, was: MinresQlpRecurrence, column: NewColumn): Advance<MinresQlpRecurrence> {
+function factored(x: Vector, was: MinresQlpRecurrence, column: NewColumn): StepResult<MinresQlpRecurrence> {
   const { p, alpha, betaNext, scale, rounding } = column;
   const [older, newer] = was.left;
   const epsilonEntry = was.step < 2 ? 0 : older.s * was.beta;
@@ -248,7 +256,7 @@ function factored(x: Vector, was: MinresQlpRecurrence, column: NewColumn): Advan
 }
 
 /** The recurrence goes on falling then, but x grows along the residual, and with it the rounding of its other parts. */
-const GROWING: Ending = {
+const GROWING: StopReason = {
   status: "stagnated",
   happened: "x grows along the part of b outside of the range of A",
   advice: `loosen tolerance, or use lsmr; ${SYMMETRY_ADVICE}`,

@@ -10,11 +10,13 @@ import {
   precision,
 } from "../operator/checks.ts";
 import type { LinearOperator, RunOptions } from "../operator/operator.ts";
-import { drive } from "../runs/drive.ts";
+import { checkOptions } from "../operator/options.ts";
 import { isInterruption, type Products, products } from "../runs/products.ts";
 import { type Outcome, outcome } from "../runs/result.ts";
+import { runToEnd } from "../runs/runToEnd.ts";
 import { axpy, combination, dot, norm } from "../vectors/vector.ts";
-import type { Ending } from "./solverMethod.ts";
+import { inUnits } from "./extremeScale.ts";
+import type { StopReason } from "./solverMethod.ts";
 
 /** Options of `multiShiftCg`. */
 export interface MultiShiftCgOptions extends RunOptions {
@@ -74,7 +76,7 @@ export async function multiShiftCg(
   b: Vector,
   options: MultiShiftCgOptions,
 ): Promise<MultiShiftCgResult> {
-  return drive(multiShiftCgSteps(A, b, options));
+  return runToEnd(multiShiftCgSteps(A, b, options));
 }
 
 interface Run {
@@ -88,6 +90,17 @@ interface Run {
 
 /** The run of `multiShiftCg` step by step; yields a state after each, from which `state` resumes it. */
 export async function* multiShiftCgSteps(
+  A: LinearOperator,
+  b: Vector,
+  options: MultiShiftCgOptions,
+): AsyncGenerator<MultiShiftCgState, MultiShiftCgResult, void> {
+  checkOptions(NAME, options, "dampings tolerance matvecs state signal onProgress");
+  checkDeclaredSymmetric(NAME, A);
+  checkVector(NAME, b, { what: "b", length: A.shape[1] });
+  return yield* inUnits(b, options, (right, given) => unscaledSteps(A, right, given));
+}
+
+async function* unscaledSteps(
   A: LinearOperator,
   b: Vector,
   options: MultiShiftCgOptions,
@@ -116,8 +129,6 @@ export async function* multiShiftCgSteps(
 }
 
 function prepared(A: LinearOperator, b: Vector, options: MultiShiftCgOptions): Run {
-  checkDeclaredSymmetric(NAME, A);
-  checkVector(NAME, b, { what: "b", length: A.shape[1] });
   const { tolerance = precision(A) === "float32" ? 1e-4 : 1e-8, matvecs = 1000 } = options;
   checkNonnegative(NAME, "tolerance", tolerance);
   checkCount(NAME, "matvecs", matvecs);
@@ -156,7 +167,7 @@ function initialState({ A, b, dampings }: Run): MultiShiftCgState {
 async function step(
   state: MultiShiftCgState,
   { A, run, smallest, dampings }: Run,
-): Promise<MultiShiftCgState | (Ending & { direction?: Vector; curvature?: number })> {
+): Promise<MultiShiftCgState | (StopReason & { direction?: Vector; curvature?: number })> {
   const { direction: p, residual, squared } = state;
   const Ap = await run.matvec(p, () => state);
   if (isInterruption(Ap)) return Ap;
@@ -211,11 +222,11 @@ function shiftedStep(
 async function conclude(
   state: MultiShiftCgState,
   { A, b, run, dampings, tolerance }: Run,
-  ending: Ending & { direction?: Vector; curvature?: number },
+  ending: StopReason & { direction?: Vector; curvature?: number },
 ): Promise<MultiShiftCgResult> {
   const { x, squared, zeta } = state;
   const residualNorms = zeta.map((z) => Math.abs(z) * Math.sqrt(squared));
-  let final: Ending = ending;
+  let final: StopReason = ending;
   let known = false;
   if (ending.status !== "aborted" && ending.status !== "nonfinite" && run.left >= dampings.length) {
     const products = await run.block(x, () => state);

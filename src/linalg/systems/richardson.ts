@@ -2,8 +2,9 @@ import { CurvatureError } from "../../errors/index.ts";
 import type { Vector } from "../../tensors/index.ts";
 import { checkSquare } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
-import { drive } from "../runs/drive.ts";
+import { checkOptions } from "../operator/options.ts";
 import { isInterruption, preconditionerProducts } from "../runs/products.ts";
+import { runToEnd } from "../runs/runToEnd.ts";
 import { axpy, norm } from "../vectors/vector.ts";
 import { solverSteps } from "./linearSolver.ts";
 import type { Method, SolverOptions, SolverResult, SolverState } from "./solverMethod.ts";
@@ -40,7 +41,7 @@ const DIVERGED = 1e3;
  * with `state`
  */
 export async function richardson(A: LinearOperator, b: Vector, options: RichardsonOptions = {}): Promise<SolverResult> {
-  return drive(richardsonSteps(A, b, options));
+  return runToEnd(richardsonSteps(A, b, options));
 }
 
 /** The run of `richardson` step by step; yields a state after each, from which `state` resumes it. */
@@ -49,6 +50,7 @@ export async function* richardsonSteps(
   b: Vector,
   options: RichardsonOptions = {},
 ): AsyncGenerator<RichardsonState, SolverResult, void> {
+  checkOptions(NAME, options, "preconditioner scale tolerance matvecs x0 state signal onProgress");
   const { preconditioner: M, signal, scale = M ? 1 : undefined } = options;
   if (!(typeof scale === "number" && scale > 0 && scale < Number.POSITIVE_INFINITY)) {
     const message = `${NAME} expects scale to be a positive finite number unless there is a preconditioner, got ${scale}`;
@@ -60,7 +62,7 @@ export async function* richardsonSteps(
     name: NAME,
     stepProducts: 1,
     start: async (residual) => ({ residual, first: norm(residual) }),
-    async step(x, was, { run, current }) {
+    async step({ x }, was, { run, current }) {
       const z = inverse ? await inverse.matvec(was.residual, current) : was.residual;
       if (isInterruption(z)) return z;
       const Az = await run.matvec(z, current);

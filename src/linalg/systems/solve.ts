@@ -4,6 +4,7 @@ import { damped } from "../algebra/damped.ts";
 import { callMatvec, checkProducts } from "../operator/callOperator.ts";
 import { checkNonnegative, checkVector, precision } from "../operator/checks.ts";
 import type { LinearOperator, RunOptions } from "../operator/operator.ts";
+import { checkOptions } from "../operator/options.ts";
 import { isInterruption, products } from "../runs/products.ts";
 import { outcome, type Status } from "../runs/result.ts";
 import { axpy, norm } from "../vectors/vector.ts";
@@ -51,6 +52,7 @@ export interface SolveResult extends SolverResult {
  * @throws CurvatureError "argument", "shape", "numeric" or "unsupported" for what it cannot take; whatever the operator throws, with `state`
  */
 export async function solve(A: LinearOperator, b: Vector, options: SolveOptions = {}): Promise<SolveResult> {
+  checkOptions("solve", options, "method damping tolerance matvecs x0 preconditioner signal onProgress");
   const { method = explainSolver(A).method, damping = 0, ...rest } = options;
   checkNonnegative("solve", "damping", damping);
   if (method !== "inverse" && !Object.hasOwn(METHODS, method)) {

@@ -1,16 +1,15 @@
-import { toPrecision, type Vector } from "../../tensors/index.ts";
-import { precision } from "../operator/checks.ts";
+import type { Vector } from "../../tensors/index.ts";
 import { type Interruption, isInterruption } from "../runs/products.ts";
 import { outcome, type Status } from "../runs/result.ts";
-import { axpy, dot, norm } from "../vectors/vector.ts";
-import { hasClaimed, sizeOf } from "./attainable.ts";
-import type { Ending, Method, Normal, SolverEnd, SolverRun, SolverState } from "./solverMethod.ts";
+import { combinationWithNorm, dot, norm } from "../vectors/vector.ts";
+import { hasRestarted, sizeOf } from "./refinement.ts";
+import type { Method, NormalResidual, SolverEnd, SolverRun, SolverState, StopReason } from "./solverMethod.ts";
 
 // How solvers of linear systems measure what they have, and what they say at the end.
 
 /** How far from a solution: `||r|| / ||b||` or, in least squares, the smaller of this and `||A' r|| / (||A|| ||r||)`. */
 export function measure(
-  { residualNorm, normal }: { residualNorm: number; normal?: Normal | undefined },
+  { residualNorm, normal }: { residualNorm: number; normal?: NormalResidual | undefined },
   size: number,
 ): number {
   const relative = residualNorm === 0 ? 0 : residualNorm / size;
@@ -27,20 +26,31 @@ export function solutionOf<R>({ x, recurrence }: SolverState<R>, method: Method<
 /** The true residual of x and, in least squares, of the normal equations. */
 export async function residualOf<R>(
   x: Vector,
-  { A, b, run, method, current }: SolverRun<R>,
-): Promise<{ readonly residual: Vector; readonly gradient?: Gradient } | Interruption> {
+  { b, run, method, current }: SolverRun<R>,
+): Promise<TrueResidual | Interruption> {
   const Ax = await run.matvec(x, current);
   if (isInterruption(Ax)) return Ax;
-  const residual = toPrecision(b.slice(), precision(A));
-  axpy(-1, Ax, residual);
-  if (!method.leastSquares) return { residual };
+  const { vector: residual, norm: residualNorm } = difference(b, Ax);
+  if (!method.leastSquares) return { residual, residualNorm };
   const gradient = await run.adjointMatvec(residual, current);
   if (isInterruption(gradient)) return gradient;
   const size = norm(gradient);
-  if (!method.preconditioner) return { residual, gradient: { size, weighted: size } };
+  if (!method.preconditioner) return { residual, residualNorm, gradient: { size, weighted: size } };
   const z = await method.preconditioner.matvec(gradient, current);
   if (isInterruption(z)) return z;
-  return { residual, gradient: { size, weighted: Math.sqrt(Math.max(dot(gradient, z), 0)) } };
+  return { residual, residualNorm, gradient: { size, weighted: Math.sqrt(Math.max(dot(gradient, z), 0)) } };
+}
+
+/** `b - A x`, written over the product, and its norm. */
+export function difference(b: Vector, Ax: Vector): { readonly vector: Vector; readonly norm: number } {
+  return combinationWithNorm([1, b], [-1, Ax], { dtype: b instanceof Float32Array ? "float32" : "float64", into: Ax });
+}
+
+/** A residual computed from x. */
+export interface TrueResidual {
+  readonly residual: Vector;
+  readonly residualNorm: number;
+  readonly gradient?: Gradient;
 }
 
 /** `||A' r||`, and the same in the norm of the preconditioner. */
@@ -50,7 +60,7 @@ interface Gradient {
 }
 
 /** Before any step the norm of A is known from this product alone: `||A' r|| / ||r||` bounds it from below. */
-export function scaledNormal<R>({ normal }: SolverState<R>, gradient: Gradient, residualNorm: number): Normal {
+export function scaledNormal<R>({ normal }: SolverState<R>, gradient: Gradient, residualNorm: number): NormalResidual {
   const { size, weighted } = gradient;
   const seen = residualNorm === 0 ? 0 : weighted / residualNorm;
   const operatorNorm = Math.max(normal?.operatorNorm ?? 0, seen);
@@ -61,7 +71,7 @@ export function scaledNormal<R>({ normal }: SolverState<R>, gradient: Gradient, 
 interface Found {
   readonly x: Vector;
   readonly residualNorm: number;
-  readonly normal?: Normal | undefined;
+  readonly normal?: NormalResidual | undefined;
   readonly isTrue: boolean;
   readonly residual?: Vector | undefined;
 }
@@ -70,8 +80,8 @@ interface Found {
 async function bestOf<R>(
   state: SolverState<R>,
   context: SolverRun<R>,
-  ending: Ending,
-): Promise<{ readonly found: Found; readonly ending: Ending }> {
+  ending: StopReason,
+): Promise<{ readonly found: Found; readonly ending: StopReason }> {
   const { run, method, size } = context;
   const { best } = state;
   const latest = { ...state, x: solutionOf(state, method), isTrue: state.residual !== undefined };
@@ -81,16 +91,16 @@ async function bestOf<R>(
     const checked = await residualOf(found.x, context);
     if ("status" in checked) final = checked;
     else {
-      const residualNorm = norm(checked.residual);
-      const normal = checked.gradient && scaledNormal(state, checked.gradient, residualNorm);
-      found = { x: found.x, residualNorm, normal, isTrue: true, residual: checked.residual };
+      const { residual, residualNorm, gradient } = checked;
+      const normal = gradient && scaledNormal(state, gradient, residualNorm);
+      found = { x: found.x, residualNorm, normal, isTrue: true, residual };
     }
   }
   const other = await alternativeTo(found, state, { context, ending: final });
   if (other && "status" in other) final = other;
   else if (other && (!found.isTrue || other.residualNorm < found.residualNorm)) found = other;
   // A recurrence that has claimed too much before does not outdo a residual computed from x.
-  const isBetter = found.isTrue ? measure(best, size) < measure(found, size) : hasClaimed(state.claimed);
+  const isBetter = found.isTrue ? measure(best, size) < measure(found, size) : hasRestarted(state.verifiedResiduals);
   return { found: best.isTrue && isBetter ? best : found, ending: final };
 }
 
@@ -98,22 +108,26 @@ async function bestOf<R>(
 async function alternativeTo<R>(
   found: Found,
   { alternative: x }: SolverState<R>,
-  { context, ending }: { readonly context: SolverRun<R>; readonly ending: Ending },
+  { context, ending }: { readonly context: SolverRun<R>; readonly ending: StopReason },
 ): Promise<Found | Interruption | undefined> {
   const { run, size, tolerance } = context;
   const isSolved = found.isTrue && measure(found, size) <= tolerance;
   if (x === undefined || x === found.x || isSolved || isInterrupted(ending) || run.left < 1) return undefined;
   const checked = await residualOf(x, context);
   if ("status" in checked) return checked;
-  return { x, residualNorm: norm(checked.residual), isTrue: true, residual: checked.residual };
+  return { x, residualNorm: checked.residualNorm, isTrue: true, residual: checked.residual };
 }
 
-function isInterrupted({ status }: Ending): boolean {
+function isInterrupted({ status }: StopReason): boolean {
   return status === "aborted" || status === "nonfinite";
 }
 
 /** The result: the best x, and its residual computed from it where a product is left for it. */
-export async function conclude<R>(state: SolverState<R>, context: SolverRun<R>, reason: Ending): Promise<SolverEnd> {
+export async function conclude<R>(
+  state: SolverState<R>,
+  context: SolverRun<R>,
+  reason: StopReason,
+): Promise<SolverEnd> {
   const { run, method, size, tolerance } = context;
   const { found, ending } = await bestOf(state, context, reason);
   const { x, residualNorm, normal, isTrue, residual } = found;
@@ -125,7 +139,9 @@ export async function conclude<R>(state: SolverState<R>, context: SolverRun<R>, 
   const known = normal?.gradientNorm ?? (method.preconditioner ? undefined : normal?.residualNorm);
   const gradient = known === undefined ? {} : { normalResidualNorm: known };
   const ended = outcome(status, advice ? { ...told, advice } : told);
-  return { result: { x, residualNorm, ...gradient, ...ended }, ...(residual ? { residual } : {}), state };
+  const { direction, curvature } = ending;
+  const proof = status === "indefinite" && direction ? { direction, curvature: curvature! } : {};
+  return { result: { x, residualNorm, ...gradient, ...ended, ...proof }, ...(residual ? { residual } : {}), state };
 }
 
 const ADVICE: Partial<Record<Status, string>> = {
@@ -137,11 +153,11 @@ function said<R>(
   { steps }: SolverState<R>,
   at: {
     residualNorm: number;
-    normal?: Normal | undefined;
+    normal?: NormalResidual | undefined;
     size: number;
     tolerance: number;
     terms: Method<R>["terms"];
-  } & Ending,
+  } & StopReason,
 ): string {
   const { residualNorm, normal, size, tolerance, happened } = at;
   const terms = at.terms ?? { residual: "residual norm", gradient: "||A' r||" };

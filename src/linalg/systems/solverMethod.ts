@@ -2,7 +2,8 @@ import type { Vector } from "../../tensors/index.ts";
 import type { LinearOperator, RunOptions } from "../operator/operator.ts";
 import type { Products } from "../runs/products.ts";
 import type { Outcome, Status } from "../runs/result.ts";
-import type { Claims } from "./attainable.ts";
+import type { VectorPool } from "../vectors/vectorPool.ts";
+import type { RefinementHistory } from "./refinement.ts";
 
 // What a solver of linear systems is to `linearSolver.ts`: its options, its state, and the recurrence that it brings.
 
@@ -40,23 +41,23 @@ export interface SolverState<Recurrence> {
   readonly residual?: Vector;
   readonly recurrence?: Recurrence;
   /** In least squares: `||A' (b - A x)||`, and the norm of A that it is measured by. */
-  readonly normal?: Normal;
+  readonly normal?: NormalResidual;
   /** The x of smallest `measure` so far, and the step it belongs to. */
   readonly best: {
     readonly x: Vector;
     readonly residualNorm: number;
-    readonly normal?: Normal;
+    readonly normal?: NormalResidual;
     readonly isTrue: boolean;
     readonly step: number;
   };
   /** An x that may be better than the last one where b is not in the range of A; its residual is computed at the end as well. */
   readonly alternative?: Vector;
   /** True measures at the last two times that the recurrence claimed to have converged. */
-  readonly claimed: Claims;
+  readonly verifiedResiduals: RefinementHistory;
 }
 
 /** Size of the gradient of `||b - A x||^2 / 2`, in the norm of the preconditioner where there is one. */
-export interface Normal {
+export interface NormalResidual {
   /** `||A' r||`, or `sqrt((A' r)' M (A' r))`. */
   readonly residualNorm: number;
   /** Norm of A, or of A times a square root of M. */
@@ -66,22 +67,40 @@ export interface Normal {
 }
 
 /** Why a run ends. */
-export interface Ending {
+export interface StopReason {
   readonly status: Status;
   readonly happened?: string;
   readonly advice?: string;
+  /** With "indefinite": unit vector along which A has negative curvature, and that curvature. */
+  readonly direction?: Vector;
+  readonly curvature?: number;
 }
 
+/** The status of a method that needs a positive definite matrix, with its proof where the matrix is not. */
+export type DefiniteStatus =
+  | { readonly status: Exclude<Status, "indefinite">; readonly direction?: undefined; readonly curvature?: undefined }
+  | {
+      readonly status: "indefinite";
+      /** Unit vector `[n]` along which A has negative curvature. */
+      readonly direction: Vector;
+      /** `direction' A direction`. */
+      readonly curvature: number;
+    };
+
 /** What one step gives. */
-export interface Advance<Recurrence> {
+export interface StepResult<Recurrence> {
   readonly x: Vector;
   readonly recurrence: Recurrence;
   readonly residualNorm: number;
-  readonly normal?: Normal;
+  readonly normal?: NormalResidual;
+  /** `b - A x`, where the step computed it from x. */
+  readonly residual?: Vector;
+  /** Whether that residual shows that the recurrence has lost touch with x, so that it has to start again. */
+  readonly isLost?: boolean;
   /** An x that may be better than all later ones where b is not in the range of A. */
   readonly alternative?: Vector;
   /** Where this step is the last that can be made. */
-  readonly ending?: Ending;
+  readonly ending?: StopReason;
 }
 
 /** What a method's functions are given. */
@@ -91,6 +110,8 @@ export interface SolverContext {
   readonly run: Products;
   /** The state before the step, which `error.state` becomes if the operator throws. */
   readonly current: () => unknown;
+  /** Vectors to write over, in runs whose states nobody sees. */
+  readonly pool?: VectorPool | undefined;
 }
 
 /** A solver: its recurrence and the rules that it follows. */
@@ -108,12 +129,18 @@ export interface Method<Recurrence> {
   /** What the message calls the residual norm and, in least squares, that of the normal equations. */
   readonly terms?: { readonly residual: string; readonly gradient: string };
   /** Recurrence from a true residual `b - A x`. */
-  start(residual: Vector, context: SolverContext): Promise<Recurrence | Ending>;
-  step(x: Vector, recurrence: Recurrence, context: SolverContext): Promise<Advance<Recurrence> | Ending>;
+  start(residual: Vector, context: SolverContext): Promise<Recurrence | StopReason>;
+  step(
+    state: Pick<SolverState<Recurrence>, "x" | "steps" | "residualNorm">,
+    recurrence: Recurrence,
+    context: SolverContext,
+  ): Promise<StepResult<Recurrence> | StopReason>;
   /** Of a method that does not form x at each step: the x that it stands for. */
   solution?(x: Vector, recurrence: Recurrence): Vector;
   /** The recurrence of a saved state with room to grow again. */
   resumed?(recurrence: Recurrence): Recurrence;
+  /** The long vectors of a recurrence, of a method that writes over those that it is done with. */
+  vectors?(recurrence: Recurrence): readonly (Vector | undefined)[];
   /** Whether the recurrence has to start again now. */
   isDue?(recurrence: Recurrence): boolean;
   /** Advice for endings on which the method knows better. */
@@ -129,13 +156,14 @@ export interface SolverRun<R> extends SolverContext {
 }
 
 /** Whether a step gave an ending instead of an advance. */
-export function isEnding(result: object): result is Ending {
+export function isStopReason(result: object): result is StopReason {
   return "status" in result;
 }
 
 /** How a run ended, with its last state, and the residual `b - A x` where it was computed from x. */
 export interface SolverEnd {
-  readonly result: SolverResult & { readonly normalResidualNorm?: number };
+  readonly result: SolverResult &
+    Pick<StopReason, "direction" | "curvature"> & { readonly normalResidualNorm?: number };
   readonly residual?: Vector;
   readonly state: SolverState<unknown>;
 }

@@ -10,11 +10,12 @@ import {
   precision,
 } from "../operator/checks.ts";
 import type { LinearOperator, RunOptions } from "../operator/operator.ts";
-import { drive } from "../runs/drive.ts";
+import { checkOptions } from "../operator/options.ts";
 import { isInterruption, products } from "../runs/products.ts";
 import { type Outcome, outcome } from "../runs/result.ts";
+import { runToEnd } from "../runs/runToEnd.ts";
 import { combination, dot, norm, scaled } from "../vectors/vector.ts";
-import { unitOf } from "./extremeScale.ts";
+import { inUnits } from "./extremeScale.ts";
 
 /** Options of `steihaug`. */
 export interface SteihaugOptions extends RunOptions {
@@ -70,7 +71,7 @@ const NAME = "steihaug";
  * with `state`
  */
 export async function steihaug(A: LinearOperator, g: Vector, options: SteihaugOptions): Promise<SteihaugResult> {
-  return drive(steihaugSteps(A, g, options));
+  return runToEnd(steihaugSteps(A, g, options));
 }
 
 /** The run of `steihaug` step by step; yields a state after each, from which `state` resumes it. */
@@ -79,20 +80,10 @@ export async function* steihaugSteps(
   g: Vector,
   options: SteihaugOptions,
 ): AsyncGenerator<SteihaugState, SteihaugResult, void> {
+  checkOptions(NAME, options, "radius tolerance matvecs state signal onProgress");
+  checkDeclaredSymmetric(NAME, A);
   checkVector(NAME, g, { what: "g", length: A.shape[1] });
-  const unit = unitOf(g);
-  if (unit === 1) return yield* unscaledSteps(A, g, options);
-  const result = yield* unscaledSteps(A, scaled(1 / unit, toPrecision(g, "float64")), {
-    ...options,
-    radius: options.radius / unit,
-  });
-  return {
-    ...result,
-    x: scaled(unit, result.x),
-    model: unit * unit * result.model,
-    residualNorm: unit * result.residualNorm,
-    message: `${result.message}; norms in units of 2^${Math.log2(unit)}`,
-  };
+  return yield* inUnits(g, options, (slope, given) => unscaledSteps(A, slope, given));
 }
 
 async function* unscaledSteps(
@@ -101,8 +92,6 @@ async function* unscaledSteps(
   options: SteihaugOptions,
 ): AsyncGenerator<SteihaugState, SteihaugResult, void> {
   const { radius, tolerance = precision(A) === "float32" ? 1e-4 : 1e-8, matvecs = 1000 } = options;
-  checkDeclaredSymmetric(NAME, A);
-  checkVector(NAME, g, { what: "g", length: A.shape[1] });
   checkNonnegative(NAME, "tolerance", tolerance);
   checkCount(NAME, "matvecs", matvecs);
   if (!(radius > 0 && radius < Number.POSITIVE_INFINITY)) {

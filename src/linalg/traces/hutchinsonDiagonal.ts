@@ -1,7 +1,8 @@
 import { checkSquare } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
-import { drive } from "../runs/drive.ts";
+import { checkOptions } from "../operator/options.ts";
 import type { Outcome } from "../runs/result.ts";
+import { runToEnd } from "../runs/runToEnd.ts";
 import type { Certainty } from "../statistics/confidence.ts";
 import { type DiagonalEstimate, diagonalOf } from "./hutchinsonMoments.ts";
 import { type HutchinsonOptions, probeSteps } from "./probeSteps.ts";
@@ -21,8 +22,13 @@ export interface EntriesEstimate extends DiagonalEstimate, Outcome {
  * @throws CurvatureError "argument" or "shape" for options or operators it cannot take; whatever the operator throws, with `state`
  */
 export async function hutchinsonDiagonal(A: LinearOperator, options: HutchinsonOptions): Promise<EntriesEstimate> {
+  checkOptions(
+    "hutchinsonDiagonal",
+    options,
+    "matvecs seed tolerance confidence distribution deflation blockSize state signal onProgress",
+  );
   const name = "hutchinsonDiagonal";
   checkSquare(name, A);
-  const run = await drive(probeSteps(A, { ...options, name, watch: "entries", blocks: [], entries: "diagonal" }));
+  const run = await runToEnd(probeSteps(A, { ...options, name, watch: "entries", blocks: [], entries: "diagonal" }));
   return { ...diagonalOf(run), certainty: run.certainty, ...run.outcome };
 }

@@ -1,7 +1,8 @@
 import { checkSquare } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
-import { drive } from "../runs/drive.ts";
+import { checkOptions } from "../operator/options.ts";
 import type { Estimate, Outcome } from "../runs/result.ts";
+import { runToEnd } from "../runs/runToEnd.ts";
 import type { Certainty } from "../statistics/confidence.ts";
 import { estimateOf, type HutchinsonOptions, type ProbeRun, probeSteps, squaredFrobeniusOf } from "./probeSteps.ts";
 import type { DiagonalBlock, HutchinsonState } from "./probeSums.ts";
@@ -49,7 +50,12 @@ export async function hutchinsonMoments(
   A: LinearOperator,
   options: HutchinsonOptions & { readonly blocks?: readonly DiagonalBlock[] },
 ): Promise<HutchinsonMoments> {
-  return drive(hutchinsonSteps(A, options));
+  checkOptions(
+    "hutchinsonMoments",
+    options,
+    "matvecs seed tolerance confidence distribution deflation blockSize state blocks signal onProgress",
+  );
+  return runToEnd(hutchinsonSteps(A, options));
 }
 
 /** The run of `hutchinsonMoments` block by block of probes; yields a state after each, from which `state` resumes it. */
@@ -57,6 +63,11 @@ export async function* hutchinsonSteps(
   A: LinearOperator,
   options: HutchinsonOptions & { readonly blocks?: readonly DiagonalBlock[] },
 ): AsyncGenerator<HutchinsonState, HutchinsonMoments, void> {
+  checkOptions(
+    "hutchinsonMoments",
+    options,
+    "matvecs seed tolerance confidence distribution deflation blockSize state blocks signal onProgress",
+  );
   const name = "hutchinsonMoments";
   checkSquare(name, A);
   const blocks = options.blocks ?? [];

@@ -1,7 +1,8 @@
 import { checkSquare } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
-import { drive } from "../runs/drive.ts";
+import { checkOptions } from "../operator/options.ts";
 import type { Outcome } from "../runs/result.ts";
+import { runToEnd } from "../runs/runToEnd.ts";
 import { type Interval, interval } from "../statistics/confidence.ts";
 import { estimateOf, type HutchinsonOptions, type ProbeRun, probeSteps } from "./probeSteps.ts";
 
@@ -23,9 +24,14 @@ export interface TraceEstimate extends Outcome {
  * @throws CurvatureError "argument" or "shape" for options or operators it cannot take; whatever the operator throws, with `state`
  */
 export async function hutchinsonTrace(A: LinearOperator, options: HutchinsonOptions): Promise<TraceEstimate> {
+  checkOptions(
+    "hutchinsonTrace",
+    options,
+    "matvecs seed tolerance confidence distribution deflation blockSize state signal onProgress",
+  );
   const name = "hutchinsonTrace";
   checkSquare(name, A);
-  return traceOf(await drive(probeSteps(A, { ...options, name, watch: "trace", blocks: [], entries: "none" })));
+  return traceOf(await runToEnd(probeSteps(A, { ...options, name, watch: "trace", blocks: [], entries: "none" })));
 }
 
 /** The trace that a run of probes tells. */

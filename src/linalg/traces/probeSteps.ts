@@ -5,8 +5,8 @@ import type { LinearOperator, RunOptions } from "../operator/operator.ts";
 import { type Interruption, type Products, products, usualBlockSize } from "../runs/products.ts";
 import { type Estimate, type Outcome, outcome } from "../runs/result.ts";
 import { type Certainty, certainty, checkConfidence, fewProbesRemark } from "../statistics/confidence.ts";
-import { sequentialOutcome, sequentialRule } from "../statistics/looks.ts";
 import { meanOf, type SampleSums } from "../statistics/sampleMean.ts";
+import { sequentialOutcome, sequentialRule } from "../statistics/sequentialStopping.ts";
 import { checkDistribution, type ProbeDistribution } from "../vectors/probes.ts";
 import { arithmeticOf } from "../vectors/vector.ts";
 import { checkDeflation, columnRange } from "./deflation.ts";
@@ -127,8 +127,8 @@ export async function* probeSteps(
       V = undefined;
     }
     const { rule, most } = context;
-    const untilLook = rule?.untilLook(state.probes) ?? Number.POSITIVE_INFINITY;
-    const count = Math.min(blockSize, most - state.probes, untilLook);
+    const untilCheckpoint = rule?.untilCheckpoint(state.probes) ?? Number.POSITIVE_INFINITY;
+    const count = Math.min(blockSize, most - state.probes, untilCheckpoint);
     V = probeBlock(state, { count, dtype: precision(A), order: context.order, before: V });
     const made = await sampledBlock(state, V, block);
     state = made.state;
@@ -160,7 +160,7 @@ async function deflatedBlock(
 ): Promise<BlockMade> {
   const Q = columnRange(sampling.deflation!, { start: state.deflated.columns, count });
   if (byForms) {
-    const { values, ...rest } = await run.forms(Q, () => enclosing(state));
+    const { values, ...rest } = await run.quadraticForms(Q, () => enclosing(state));
     return { state: withDeflatedForms(state, values), ...rest };
   }
   const { columns, ...rest } = await run.block(Q, () => enclosing(state));
@@ -175,7 +175,7 @@ async function sampledBlock(
 ): Promise<BlockMade> {
   const W = await projectedProbes(V, sampling);
   if (byForms) {
-    const { values, ...rest } = await run.forms(W, () => enclosing(state));
+    const { values, ...rest } = await run.quadraticForms(W, () => enclosing(state));
     return { state: withSampledForms(state, values), ...rest };
   }
   const { columns, ...rest } = await run.block(W, () => enclosing(state));
@@ -229,7 +229,8 @@ const FEW_COLUMNS = 64;
 /** Whether the tolerance would take more products than all unit vectors, which the budget has room for. Known at a look. */
 function isCheaperExactly(state: HutchinsonState, { setup, rule }: Context): boolean {
   const { matvecs, spent = 0, tolerance = 0, watch } = setup;
-  if (state.unitVectors || !rule?.isLook(state.probes) || matvecs - spent - state.matvecs < state.columns) return false;
+  if (state.unitVectors || !rule?.isCheckpoint(state.probes) || matvecs - spent - state.matvecs < state.columns)
+    return false;
   const half = rule.certainty(state.probes).quantile * relativeError(state, watch);
   // The interval narrows with the root of the number of probes.
   return state.probes * (half / tolerance) ** 2 - state.probes > state.columns;
@@ -320,7 +321,7 @@ function relativeError(state: HutchinsonState, watch: Watched): number {
 }
 
 function isKnown(state: HutchinsonState, { setup, rule }: Context): boolean {
-  if (!rule?.isLook(state.probes)) return false;
+  if (!rule?.isCheckpoint(state.probes)) return false;
   return rule.certainty(state.probes).quantile * relativeError(state, setup.watch) <= setup.tolerance!;
 }
 

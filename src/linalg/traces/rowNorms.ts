@@ -1,5 +1,6 @@
 import type { LinearOperator } from "../operator/operator.ts";
-import { drive } from "../runs/drive.ts";
+import { checkOptions } from "../operator/options.ts";
+import { runToEnd } from "../runs/runToEnd.ts";
 import type { EntriesEstimate } from "./hutchinsonDiagonal.ts";
 import { entriesOf } from "./hutchinsonMoments.ts";
 import { type HutchinsonOptions, probeSteps } from "./probeSteps.ts";
@@ -13,7 +14,12 @@ import { type HutchinsonOptions, probeSteps } from "./probeSteps.ts";
  * @throws CurvatureError "argument" for options or operators it cannot take; whatever the operator throws, with `state`
  */
 export async function rowNorms(A: LinearOperator, options: HutchinsonOptions): Promise<EntriesEstimate> {
+  checkOptions(
+    "rowNorms",
+    options,
+    "matvecs seed tolerance confidence distribution deflation blockSize state signal onProgress",
+  );
   const setup = { ...options, name: "rowNorms", watch: "entries", blocks: [], entries: "rowNorms" } as const;
-  const { state, certainty, outcome } = await drive(probeSteps(A, setup));
+  const { state, certainty, outcome } = await runToEnd(probeSteps(A, setup));
   return { ...entriesOf(state), certainty, ...outcome };
 }

@@ -1,6 +1,7 @@
 import type { LinearOperator } from "../operator/operator.ts";
-import { drive } from "../runs/drive.ts";
+import { checkOptions } from "../operator/options.ts";
 import type { Outcome } from "../runs/result.ts";
+import { runToEnd } from "../runs/runToEnd.ts";
 import { type Interval, interval } from "../statistics/confidence.ts";
 import { type HutchinsonOptions, probeSteps, squaredFrobeniusOf } from "./probeSteps.ts";
 
@@ -23,8 +24,13 @@ export async function squaredFrobeniusNorm(
   A: LinearOperator,
   options: HutchinsonOptions,
 ): Promise<SquaredFrobeniusEstimate> {
+  checkOptions(
+    "squaredFrobeniusNorm",
+    options,
+    "matvecs seed tolerance confidence distribution deflation blockSize state signal onProgress",
+  );
   const setup = { ...options, name: "squaredFrobeniusNorm", watch: "squaredFrobenius", blocks: [] } as const;
-  const { state, certainty, outcome } = await drive(probeSteps(A, { ...setup, entries: "none" }));
+  const { state, certainty, outcome } = await runToEnd(probeSteps(A, { ...setup, entries: "none" }));
   const estimate = squaredFrobeniusOf(state);
   const { value: squaredNorm, standardError } = estimate;
   return { squaredNorm, standardError, interval: interval(estimate, certainty), ...outcome };

@@ -4,7 +4,7 @@ import type { LinearOperator, RunOptions } from "../operator/operator.ts";
 import { type Interruption, products, usualBlockSize } from "./products.ts";
 
 /** The products of a run in their order: plain data. Everything else follows from them, so a resumed run repeats its own steps on these. */
-export interface RecordedState {
+export interface ProductLogState {
   readonly method: string;
   readonly columns: number;
   readonly seed: number;
@@ -13,34 +13,38 @@ export interface RecordedState {
 }
 
 /** Products made in blocks, of which those that a saved state holds are not made again. */
-export interface Recorder {
+export interface ProductLog {
   readonly used: number;
   /** `B X` for one of the operators of the run; yields a state after it, unless the saved one holds it all. */
   block(
     B: LinearOperator,
     X: Matrix,
-  ): AsyncGenerator<RecordedState, { readonly columns: readonly Vector[]; readonly interruption?: Interruption }, void>;
+  ): AsyncGenerator<
+    ProductLogState,
+    { readonly columns: readonly Vector[]; readonly interruption?: Interruption },
+    void
+  >;
 }
 
-/** What a recorder is told about its run. */
-interface RecorderOptions extends RunOptions {
+/** Options of the log of one run. */
+interface ProductLogOptions extends RunOptions {
   readonly name: string;
   readonly seed: number;
   readonly matvecs: number;
   readonly blockSize?: number;
-  readonly state: RecordedState | undefined;
+  readonly state: ProductLogState | undefined;
 }
 
-/** The recorder of one run. */
-export function recorder(
+/** The log of one run. */
+export function productLog(
   A: LinearOperator,
-  { name, seed, matvecs, blockSize = usualBlockSize(A.shape[1]), state: saved, ...options }: RecorderOptions,
-): Recorder {
+  { name, seed, matvecs, blockSize = usualBlockSize(A.shape[1]), state: saved, ...options }: ProductLogOptions,
+): ProductLog {
   const origin = { method: name, columns: A.shape[1], seed };
   if (saved) checkState(name, saved, origin);
   let made: readonly Vector[] = saved?.products ?? [];
   let asked = 0;
-  const state = (): RecordedState => ({ ...origin, matvecs: made.length, products: made });
+  const state = (): ProductLogState => ({ ...origin, matvecs: made.length, products: made });
   return {
     get used() {
       return made.length;

@@ -3,30 +3,31 @@ import { column, type Matrix, toPrecision, type Vector, zeros } from "../../tens
 import { callMatmat, callMatvec } from "../operator/callOperator.ts";
 import { checkCount, checkDeclaredSymmetric, checkState, precision } from "../operator/checks.ts";
 import type { LinearOperator, RunOptions } from "../operator/operator.ts";
+import { checkOptions } from "../operator/options.ts";
 import { checkInputs } from "../operator/structure.ts";
-import { drive } from "../runs/drive.ts";
 import { type Outcome, outcome, type Status } from "../runs/result.ts";
+import { runToEnd } from "../runs/runToEnd.ts";
 import { type CgOptions, type CgResult, type CgState, cgSteps } from "./cg.ts";
 
-/** Options of `cgBlock`. */
-export interface CgBlockOptions extends Omit<CgOptions, "x0" | "state"> {
+/** Options of `cgColumns`. */
+export interface CgColumnsOptions extends Omit<CgOptions, "x0" | "state"> {
   /** Most products of all right-hand sides together, each of which has an equal share; 1000 for each by default. */
   readonly matvecs?: number;
   /** `[n, k]`, where to start; zero by default. */
   readonly x0?: Matrix;
   /** Where an earlier run with the same A, B and options stopped. */
-  readonly state?: CgBlockState;
+  readonly state?: CgColumnsState;
 }
 
 /** The states of the single runs, absent before their first step. */
-export interface CgBlockState {
-  readonly method: "cgBlock";
+export interface CgColumnsState {
+  readonly method: "cgColumns";
   readonly columns: number;
   readonly states: readonly (CgState | undefined)[];
 }
 
 /** Solutions of `A X = B`. */
-export interface CgBlockResult extends Outcome {
+export interface CgColumnsResult extends Outcome {
   /** `[n, k]` */
   readonly x: Matrix;
   /** `[k]`, `||b - A x||` of each column, as `cg` gives it. */
@@ -35,7 +36,7 @@ export interface CgBlockResult extends Outcome {
   readonly results: readonly CgResult[];
 }
 
-const NAME = "cgBlock";
+const NAME = "cgColumns";
 
 /**
  * Solutions of `A X = B` for several right-hand sides by conjugate gradients, each with its own recurrence, as `cg` has it, and all their products
@@ -44,18 +45,23 @@ const NAME = "cgBlock";
  * @throws CurvatureError "argument", "shape" or "numeric" for options, operators or matrices it cannot take; whatever the operator throws,
  * with `state`
  */
-export async function cgBlock(A: LinearOperator, B: Matrix, options: CgBlockOptions = {}): Promise<CgBlockResult> {
-  return drive(cgBlockSteps(A, B, options));
-}
-
-/** The run of `cgBlock` step by step of all columns; yields a state after each, from which `state` resumes it. */
-export async function* cgBlockSteps(
+export async function cgColumns(
   A: LinearOperator,
   B: Matrix,
-  options: CgBlockOptions = {},
-): AsyncGenerator<CgBlockState, CgBlockResult, void> {
+  options: CgColumnsOptions = {},
+): Promise<CgColumnsResult> {
+  return runToEnd(cgColumnsSteps(A, B, options));
+}
+
+/** The run of `cgColumns` step by step of all columns; yields a state after each, from which `state` resumes it. */
+export async function* cgColumnsSteps(
+  A: LinearOperator,
+  B: Matrix,
+  options: CgColumnsOptions = {},
+): AsyncGenerator<CgColumnsState, CgColumnsResult, void> {
+  checkOptions(NAME, options, "matvecs x0 state tolerance preconditioner recompute signal onProgress");
   checkDeclaredSymmetric(NAME, A);
-  checkInputs("the operator of cgBlock", B, A.shape);
+  checkInputs("the operator of cgColumns", B, A.shape);
   const { matvecs = 1000 * B.columns, x0, state, onProgress, ...rest } = options;
   checkCount(NAME, "matvecs", matvecs);
   if (matvecs < B.columns) {
@@ -159,7 +165,7 @@ async function together(A: LinearOperator, vectors: readonly Vector[], run: RunO
 }
 
 /** The failure of one column, with the states of all. */
-function withState(reason: unknown, state: CgBlockState): unknown {
+function withState(reason: unknown, state: CgColumnsState): unknown {
   if (!(reason instanceof CurvatureError)) return reason;
   return new CurvatureError(reason.code, reason.message, { cause: reason.cause, state });
 }
@@ -175,7 +181,7 @@ const SEVERITY: readonly Status[] = [
   "aborted",
 ];
 
-function joined(A: LinearOperator, results: readonly CgResult[]): CgBlockResult {
+function joined(A: LinearOperator, results: readonly CgResult[]): CgColumnsResult {
   const rows = A.shape[1];
   const data = zeros(rows * results.length, precision(A));
   results.forEach(({ x }, k) => {

@@ -10,15 +10,16 @@ import {
   precision,
 } from "../operator/checks.ts";
 import type { LinearOperator, RunOptions } from "../operator/operator.ts";
-import { drive } from "../runs/drive.ts";
+import { checkOptions } from "../operator/options.ts";
 import { isInterruption, products } from "../runs/products.ts";
 import { type Outcome, outcome, type Status } from "../runs/result.ts";
+import { runToEnd } from "../runs/runToEnd.ts";
 import { minres } from "../systems/minres.ts";
 import { axpy, dot, norm } from "../vectors/vector.ts";
 import { type EigshState, eigshSteps } from "./eigsh.ts";
 
-/** Options of `eigshNear`. */
-export interface EigshNearOptions extends RunOptions {
+/** Options of `eigshInterior`. */
+export interface EigshInteriorOptions extends RunOptions {
   /** Number of eigenpairs, at most n. */
   readonly k: number;
   /** Where eigenvalues are looked for; must not be one itself. */
@@ -33,14 +34,14 @@ export interface EigshNearOptions extends RunOptions {
   /** Positive definite operator close to `|A - shift I|^-1`, for the inner minres. */
   readonly preconditioner?: LinearOperator;
   /** Most basis vectors held at once; default `max(2 k + 16, 32)`. */
-  readonly dimension?: number;
+  readonly basisSize?: number;
   /** Where an earlier run with the same options stopped. */
-  readonly state?: EigshNearState;
+  readonly state?: EigshInteriorState;
 }
 
 /** The outer Krylov space after `matvecs` products with A: plain data, from which the run can go on. */
-export interface EigshNearState {
-  readonly method: "eigshNear";
+export interface EigshInteriorState {
+  readonly method: "eigshInterior";
   readonly columns: number;
   readonly matvecs: number;
   /** State of the Lanczos process on the inverse, absent before its first step. */
@@ -48,7 +49,7 @@ export interface EigshNearState {
 }
 
 /** The eigenpairs nearest to the shift. */
-export interface EigshNearResult extends Outcome {
+export interface EigshInteriorResult extends Outcome {
   /** `[k]`, the nearest first; fewer only where the run ended before k could be formed. */
   readonly values: Float64Array;
   /** `[n, k]`, orthonormal to the tolerance. */
@@ -59,7 +60,7 @@ export interface EigshNearResult extends Outcome {
   readonly solves: number;
 }
 
-const NAME = "eigshNear";
+const NAME = "eigshInterior";
 
 /**
  * Eigenvalues of a symmetric matrix nearest to a shift, inside of its spectrum or not, by shift-and-invert Lanczos (Ericsson and Ruhe, 1980):
@@ -68,8 +69,8 @@ const NAME = "eigshNear";
  *
  * @throws CurvatureError "argument" or "shape" for options or operators it cannot take; whatever the operator throws, with `state`
  */
-export async function eigshNear(A: LinearOperator, options: EigshNearOptions): Promise<EigshNearResult> {
-  return drive(eigshNearSteps(A, options));
+export async function eigshInterior(A: LinearOperator, options: EigshInteriorOptions): Promise<EigshInteriorResult> {
+  return runToEnd(eigshInteriorSteps(A, options));
 }
 
 interface Inner {
@@ -78,13 +79,18 @@ interface Inner {
   failure?: { readonly status: Status; readonly happened: string };
 }
 
-/** The run of `eigshNear` system by system; yields a state after each, from which `state` resumes it. */
-export async function* eigshNearSteps(
+/** The run of `eigshInterior` system by system; yields a state after each, from which `state` resumes it. */
+export async function* eigshInteriorSteps(
   A: LinearOperator,
-  options: EigshNearOptions,
-): AsyncGenerator<EigshNearState, EigshNearResult, void> {
+  options: EigshInteriorOptions,
+): AsyncGenerator<EigshInteriorState, EigshInteriorResult, void> {
+  checkOptions(
+    NAME,
+    options,
+    "k shift seed tolerance matvecs inverse preconditioner basisSize state signal onProgress",
+  );
   const plan = planned(A, options);
-  const { k, seed, dimension, tolerance } = plan;
+  const { k, seed, basisSize, tolerance } = plan;
   const columns = A.shape[1];
   const saved = options.state;
   if (saved) checkState(NAME, saved, { method: NAME, columns });
@@ -93,7 +99,7 @@ export async function* eigshNearSteps(
   const outer = eigshSteps(inverse, {
     k,
     seed,
-    dimension,
+    basisSize,
     tolerance: tolerance / 4,
     which: "magnitude",
     matvecs: 1_000_000,
@@ -101,7 +107,7 @@ export async function* eigshNearSteps(
     ...(options.signal ? { signal: options.signal } : {}),
     ...(saved?.outer ? { state: saved.outer } : {}),
   });
-  let state: EigshNearState = saved ?? { method: NAME, columns, matvecs: 0 };
+  let state: EigshInteriorState = saved ?? { method: NAME, columns, matvecs: 0 };
   for (;;) {
     const next = await outer.next().catch((error: unknown) => {
       throw withState(error, { state, used: inner.used });
@@ -119,12 +125,12 @@ interface Plan {
   readonly seed: number;
   readonly tolerance: number;
   readonly matvecs: number;
-  readonly dimension: number;
+  readonly basisSize: number;
   readonly inverse: LinearOperator | undefined;
   readonly preconditioner: LinearOperator | undefined;
 }
 
-function planned(A: LinearOperator, options: EigshNearOptions): Plan {
+function planned(A: LinearOperator, options: EigshInteriorOptions): Plan {
   checkDeclaredSymmetric(NAME, A);
   const { k, shift, seed, tolerance = precision(A) === "float32" ? 1e-4 : 1e-8, matvecs = 100_000 } = options;
   checkCount(NAME, "k", k);
@@ -134,8 +140,8 @@ function planned(A: LinearOperator, options: EigshNearOptions): Plan {
   if (!Number.isFinite(shift)) {
     throw new CurvatureError("argument", `${NAME} expects shift to be a finite number, got ${shift}`);
   }
-  const { dimension = Math.max(2 * k + 16, 32), inverse, preconditioner } = options;
-  return { k, shift, seed, tolerance, matvecs, dimension, inverse, preconditioner };
+  const { basisSize = Math.max(2 * k + 16, 32), inverse, preconditioner } = options;
+  return { k, shift, seed, tolerance, matvecs, basisSize, inverse, preconditioner };
 }
 
 /** `(A - shift I)^-1` by minres, which ends the outer process by a vector that is not finite where it has no solution. */
@@ -170,7 +176,7 @@ function solver(A: LinearOperator, { plan, inner }: { readonly plan: Plan; reado
 }
 
 /** The failure of a product within a system within the outer process, as one of this method with the operator's own error as its cause. */
-function withState(error: unknown, { state, used }: { state: EigshNearState; used: number }): unknown {
+function withState(error: unknown, { state, used }: { state: EigshInteriorState; used: number }): unknown {
   if (!(error instanceof CurvatureError)) return error;
   let failure = error;
   while (failure.cause instanceof CurvatureError && failure.cause.state !== undefined) failure = failure.cause;
@@ -186,11 +192,11 @@ async function conclude(
   at: {
     readonly plan: Plan;
     readonly inner: Inner;
-    readonly state: EigshNearState;
+    readonly state: EigshInteriorState;
     readonly found: { readonly values: Float64Array; readonly vectors: Matrix } & Outcome;
-    readonly options: EigshNearOptions;
+    readonly options: EigshInteriorOptions;
   },
-): Promise<EigshNearResult> {
+): Promise<EigshInteriorResult> {
   const { plan, inner, state, found, options } = at;
   const { vectors } = found;
   const run = products(A, { ...options, name: NAME, matvecs: plan.matvecs, used: inner.used });

@@ -5,7 +5,7 @@ import type { RunOptions } from "../operator/operator.ts";
 import { maxAbs, norm } from "../vectors/vector.ts";
 
 /** Options of the checks by random probes. */
-export interface ProbeCheckOptions extends RunOptions {
+export interface PropertyCheckOptions extends RunOptions {
   readonly seed: number;
   /** Products to spend, at least 2. */
   readonly matvecs?: number;
@@ -14,7 +14,7 @@ export interface ProbeCheckOptions extends RunOptions {
 }
 
 /** What a check by random probes found: a violation disproves the property, a pass makes it likely. */
-export interface ProbeCheck {
+export interface PropertyCheck {
   readonly passed: boolean;
   /** Largest relative violation found; 0 where there is none, NaN where a product is not finite. */
   readonly worst: number;
@@ -70,7 +70,7 @@ export function relative(difference: number, size: number): number {
 export function verdict(
   violations: readonly number[],
   { law, tolerance, matvecs }: { readonly law: string; readonly tolerance: number; readonly matvecs: number },
-): ProbeCheck {
+): PropertyCheck {
   const worst = maxAbs(Float64Array.from(violations));
   const passed = worst <= tolerance;
   const found = Number.isNaN(worst)

@@ -1,4 +1,5 @@
 import type { Precision } from "../../tensors/index.ts";
+import { epsilon } from "../operator/checks.ts";
 
 // When a solver gives up on rounding. Its recurrence goes on falling where the residual computed from x no longer does (Greenbaum, 1997), so
 // whenever the recurrence claims to have arrived, the residual is computed from x and the recurrence starts again from that: a refinement.
@@ -10,29 +11,34 @@ const WORTHWHILE = 0.9;
 const REFINED = 1 / 8;
 
 /** Residuals computed from x, the last two times that the recurrence claimed to have converged; infinite before. */
-export interface Claims {
+export interface RefinementHistory {
   readonly last: number;
   readonly before: number;
 }
 
 /** Whether the recurrence has claimed to have converged and had not. */
-export function hasClaimed({ last }: Claims): boolean {
+export function hasRestarted({ last }: RefinementHistory): boolean {
   return last < Number.POSITIVE_INFINITY;
 }
 
 /** Whether a recurrence that is low enough has also done what a refinement can do, so that it is time to compute the residual from x. */
-export function isRefined(residual: number, { last }: Pick<Claims, "last">): boolean {
+export function shouldVerify(residual: number, { last }: Pick<RefinementHistory, "last">): boolean {
   return residual <= REFINED * last;
 }
 
 /** Whether the last refinement was in vain. */
-export function isInVain({ last, before }: Claims): boolean {
+export function hasStalled({ last, before }: RefinementHistory): boolean {
   return last > WORTHWHILE * before;
 }
 
-/** Why a refinement in vain ends the run; the residual that was attained stands behind it in the message. */
-export function limitedBy(dtype: Precision): string {
-  return `the residual computed from x no longer falls where that of the recurrence does: rounding in ${dtype} allows no less`;
+/**
+ * Why a refinement in vain ends the run; the residual that was attained, here over that of b, stands behind it in the message. Half of the digits
+ * are lost to rounding alone only where the condition of A exceeds the root of its unit.
+ */
+export function limitedBy(dtype: Precision, relative: number): string {
+  const start = "the residual computed from x no longer falls where that of the recurrence does";
+  if (relative <= Math.sqrt(epsilon(dtype))) return `${start}: rounding in ${dtype} allows no less`;
+  return `${start}: A is singular, or so ill-conditioned that rounding in ${dtype} allows no less`;
 }
 
 /** A residual norm as messages have it, also over that of b. */

@@ -2,7 +2,7 @@ import { type Outcome, outcome } from "../runs/result.ts";
 import { type Certainty, certainty, fewProbesRemark, type Interval } from "./confidence.ts";
 
 /** Probes before the first look: with fewer, the skewness of the samples makes intervals unreliable. */
-const FIRST_LOOK = 32;
+const FIRST_CHECKPOINT = 32;
 
 /** Probes at a look over those at the one before. */
 const GROWTH = 1.5;
@@ -11,7 +11,7 @@ const GROWTH = 1.5;
  * Numbers of probes at which a run that has `most` of them looks whether its interval is narrow enough: 32, 48, 72, ... and the last. They
  * are fixed before the first probe, so that the number of looks by which the error probability is divided is known.
  */
-export function looksWithin(most: number, first = FIRST_LOOK): readonly number[] {
+export function checkpoints(most: number, first = FIRST_CHECKPOINT): readonly number[] {
   const looks: number[] = [];
   for (let probes = first; probes < most; probes = Math.ceil(probes * GROWTH)) looks.push(probes);
   return [...looks, most];
@@ -31,11 +31,11 @@ export interface SequentialOptions {
  * intervals of all looks hold together with the asked confidence, so the one that ended the run does as well.
  */
 export function sequentialRule({ confidence, most, first }: SequentialOptions) {
-  const looks = looksWithin(most, first);
+  const looks = checkpoints(most, first);
   return {
     /** Probes still to draw before the next look. */
-    untilLook: (probes: number) => (looks.find((look) => look > probes) ?? most) - probes,
-    isLook: (probes: number) => looks.includes(probes),
+    untilCheckpoint: (probes: number) => (looks.find((look) => look > probes) ?? most) - probes,
+    isCheckpoint: (probes: number) => looks.includes(probes),
     certainty: (probes: number) => certainty(confidence, { probes, looks: looks.length }),
   };
 }

@@ -4,7 +4,7 @@ import type { Precision, Vector } from "../../tensors/index.ts";
  * Long vectors that an algorithm is done with and writes its next ones over: fresh memory takes as long to get as a vector takes to fill.
  * Only for runs whose states nobody sees, since a state that is shown stays as it is.
  */
-export interface SpareVectors {
+export interface VectorPool {
   /** A vector of n entries with undefined contents, if one is free. */
   take(n: number, dtype: Precision): Vector | undefined;
   /** Frees those vectors `before` that are not also in `after`. */
@@ -12,7 +12,7 @@ export interface SpareVectors {
 }
 
 /** None, at first. */
-export function spareVectors(): SpareVectors {
+export function vectorPool(): VectorPool {
   const spares: Vector[] = [];
   return {
     take(n, dtype) {

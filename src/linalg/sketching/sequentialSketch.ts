@@ -1,10 +1,10 @@
 import type { Interruption } from "../runs/products.ts";
 import { type Outcome, outcome } from "../runs/result.ts";
 import { type Certainty, certainty, fewProbesRemark } from "../statistics/confidence.ts";
-import { looksWithin, sequentialOutcome, sequentialRule } from "../statistics/looks.ts";
+import { checkpoints, sequentialOutcome, sequentialRule } from "../statistics/sequentialStopping.ts";
 
 /** Test vectors before the first look: with fewer, leave-one-out estimates tell little about their errors. */
-const FIRST_LOOK = 8;
+const FIRST_CHECKPOINT = 8;
 
 /** What is known of a matrix from some test vectors. */
 interface Sketched<State> {
@@ -46,8 +46,8 @@ export async function* testVectorSteps<State, S extends Sketched<State>, E>(
   { tolerance, confidence = 0.95 }: { readonly tolerance?: number; readonly confidence?: number },
 ): AsyncGenerator<State, { readonly estimate: E; readonly certainty: Certainty; readonly outcome: Outcome }, void> {
   const { most, done } = method;
-  const rule = tolerance === undefined ? undefined : sequentialRule({ confidence, most, first: FIRST_LOOK });
-  const looks = rule ? looksWithin(most, FIRST_LOOK) : [most];
+  const rule = tolerance === undefined ? undefined : sequentialRule({ confidence, most, first: FIRST_CHECKPOINT });
+  const looks = rule ? checkpoints(most, FIRST_CHECKPOINT) : [most];
   const ahead = looks.filter((look) => look >= done);
   let { state } = method;
   for (let k = 0; ; k++) {
