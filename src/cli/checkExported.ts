@@ -1,4 +1,4 @@
-import { CurvatureError, type FileModel, loadModel, type Tensor } from "../index.ts";
+import { CurvatureError, type ExportedModel, type FileModel, type Tensor } from "../index.ts";
 
 /** An input or output of an exported model. */
 export interface Slot {
@@ -14,14 +14,13 @@ export interface Slot {
  * @throws CurvatureError "runtime" where ONNX Runtime refuses it
  */
 export async function checkExported(
-  bytes: Uint8Array,
+  exported: ExportedModel,
   model: FileModel,
 ): Promise<{ readonly inputs: readonly Slot[]; readonly outputs: readonly Slot[] }> {
   try {
-    const exported = await loadModel(bytes);
-    const inputs = exported.inputs.map(({ name, dtype, dims }): Slot => ({ name, dtype, dims: dims.map(Number) }));
+    const inputs = exported.inputs.map((name): Slot => ({ name, ...exported.inputTypes[name]! }));
     const results = await exported.run(Object.fromEntries(inputs.map((slot) => [slot.name, feed(slot, model)])));
-    const outputs = exported.outputs.map(({ name }): Slot => {
+    const outputs = exported.outputs.map((name): Slot => {
       const { dtype = "float32", dims } = results[name]!;
       return { name, dtype, dims };
     });

@@ -1,12 +1,23 @@
+import { openSession } from "#runtime";
 import { jvp, vjp } from "../autodiff/index.ts";
 import { CurvatureError, checkObject } from "../errors/index.ts";
 import { input, scalar, type Value } from "../graph/index.ts";
 import type { Loss } from "../losses/index.ts";
 import { type Model, matches, type Pattern } from "../models/index.ts";
 import { div, reduceSum, zeros } from "../primitives/index.ts";
-import { lower } from "../runtime/index.ts";
-import { byName, formatDims, type Precision, sizeOf, type Tensor, toPrecision, valueNamed } from "../tensors/index.ts";
+import { engineError, lower } from "../runtime/index.ts";
+import {
+  byName,
+  type Dtype,
+  formatDims,
+  type Precision,
+  sizeOf,
+  type Tensor,
+  toPrecision,
+  valueNamed,
+} from "../tensors/index.ts";
 import { batchGraph, type FedBatchGraph } from "./engine/batchGraph.ts";
+import type { Tensors } from "./engine/risk.ts";
 import { lossHessian } from "./ggn.ts";
 import { scaledLoss } from "./products/lossAndGradient.ts";
 import { throughOutputs, weighted } from "./products/outputProduct.ts";
@@ -37,6 +48,14 @@ export interface ExportedModel {
   readonly bytes: Uint8Array;
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
+  /** Element type and shape of each input. */
+  readonly inputTypes: { readonly [name: string]: { readonly dtype: Dtype; readonly dims: readonly number[] } };
+  /**
+   * Runs the exported model once, in the engine of this library.
+   *
+   * @throws CurvatureError "runtime" where the engine refuses the model or the inputs
+   */
+  run(feeds: Tensors): Promise<Tensors>;
 }
 
 /**
@@ -77,7 +96,35 @@ export async function exportProduct(model: Model, options: ExportOptions): Promi
       metadata: { product, loss: loss.name, reduction: loss.reduction, parameters: JSON.stringify(names) },
     },
   );
-  return { bytes, inputs: read, outputs: Object.keys(built.outputs) };
+  const values = { ...inputs, ...parameterValues };
+  return {
+    bytes,
+    inputs: read,
+    outputs: Object.keys(built.outputs),
+    inputTypes: Object.fromEntries(
+      read.map((name) => {
+        const { type, shape } = values[name];
+        return [name, { dtype: type === "float" ? dtype : type, dims: shape }];
+      }),
+    ),
+    run: (feeds) => runOnce(bytes, { feeds, outputs: Object.keys(built.outputs) }),
+  };
+}
+
+async function runOnce(
+  bytes: Uint8Array,
+  { feeds, outputs }: { readonly feeds: Tensors; readonly outputs: readonly string[] },
+): Promise<Tensors> {
+  try {
+    const session = await openSession(bytes, { optimization: "all" });
+    try {
+      return await session.run(feeds, outputs);
+    } finally {
+      await session.release();
+    }
+  } catch (cause) {
+    throw engineError("could not run the exported model", cause);
+  }
 }
 
 function chosenParameters(model: Model, wanted: ExportOptions["parameters"]): number[] {

@@ -83,7 +83,7 @@ async function exportModel(file: string, options: ExportCommandOptions): Promise
     ...(parameters === undefined ? {} : { parameters: [...parameters] }),
     ...(rowShape === undefined ? {} : { rowShapes: rowShape }),
   });
-  const { inputs, outputs } = await checkExported(exported.bytes, model);
+  const { inputs, outputs } = await checkExported(exported, model);
   await writeFiles([[out, exported.bytes]]);
   if (options.json) printJson({ file: out, product, inputs, outputs });
   else print(summary(inputs, outputs));
