@@ -37,7 +37,7 @@ async function* within(
   }
 }
 
-/** The range with its end filled in. Throws unless it is not empty and lies within the given number of rows, if that is known. */
+/** The range with its end filled in. Throws if it is empty or exceeds the given number of rows, if that is known. */
 export function checkedRange(
   [from, to]: RowRange,
   { rows, where }: { readonly rows?: number; readonly where: string },
