@@ -1,14 +1,14 @@
 import { formatNumber } from "./format.ts";
 import { html, type Markup } from "./markup.ts";
 
-/** A word that the report explains at its end, with its formula. */
+/** A term that the report explains at its end, with its formula. */
 interface Definition {
   readonly name: string;
   readonly formula: Markup;
   readonly meaning: string;
 }
 
-/** Every word that a number of the report links to. Formulas are plain HTML, so that they show in any browser and in print. */
+/** Every term that numbers of the report link to. Formulas are plain HTML, so that any browser and print show them. */
 export const DEFINITIONS = {
   loss: {
     name: "Loss",
@@ -103,12 +103,12 @@ export const DEFINITIONS = {
 /** Anchor of a definition. */
 export type DefinitionName = keyof typeof DEFINITIONS;
 
-/** Text that leads to its definition. */
+/** Text with a link to its definition. */
 export function linked(name: DefinitionName, text: string | Markup): Markup {
   return html`<a class="term" href="#def-${name}">${text}</a>`;
 }
 
-/** How far an estimate lies from its exact value, in standard errors. */
+/** Deviation of an estimate from its exact value in standard errors. */
 export function offBy(deviation: number): Markup {
   return html`off by ${formatNumber(Math.abs(deviation), 2)} <abbr title="standard errors">s.e.</abbr>`;
 }

@@ -38,7 +38,7 @@ function gap({ residualShare: share }: CurvatureReport): Markup | undefined {
   return html`<p>${linked("gap", "‖H − G‖ / ‖H‖")} = ${value}, from ${formatCount(share.matvecs)} products.</p>`;
 }
 
-/** What each number cost and how sure it is. */
+/** The cost and the accuracy of each number. */
 export function costSection(report: CurvatureReport): Markup {
   const matrices = presentMatrices(report);
   const table = dataTable("Cost", {

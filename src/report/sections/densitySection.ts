@@ -26,7 +26,7 @@ function spectrum(named: NamedMatrix, parameters: number): Markup {
   return html`<h3>${title}${negative}</h3>${figures(named, parameters)}`;
 }
 
-/** Spectral density of each matrix on both eigenvalue scales, exact eigenvalues beside the estimate where they are known. */
+/** Spectral density of each matrix on both eigenvalue scales, with the exact eigenvalues if they are known. */
 export function densitySection(report: CurvatureReport): Markup {
   const matrices = presentMatrices(report);
   const exact = matrices.some(({ matrix }) => matrix.density.exactEigenvalues)
