@@ -1,5 +1,6 @@
-// @ts-check Packs the package, installs it into an empty project as a user would, and checks it there: contents, types, entry points,
-// command line, one loss and one Hessian product. Ends with 1 at the first failure.
+// @ts-check
+// Packs the package, installs it into an empty project as a user would, and checks it there: contents, types, entry points, command line,
+// one loss and one Hessian product. Ends with 1 at the first failure.
 import { spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,5 +1,6 @@
-// @ts-check Makes the report on the digits classifier and its 1,437 training rows with the users' command line. Arguments are passed on, so
-// `npm run demo -- --probes 100` works.
+// @ts-check
+// Makes the report on the digits classifier and its 1,437 training rows with the users' command line. Arguments are passed on, so `npm run
+// demo -- --probes 100` works.
 import { spawnSync } from "node:child_process";
 import { ensureBuilt } from "./build.mjs";
 import { ensureInstalled } from "./install.mjs";

@@ -1,5 +1,6 @@
-// @ts-check `npm test`: every check, then every test, then a line `N passed, N failed`. A check counts as one. Arguments are passed to
-// vitest, so `npm test -- test/linalg` runs these tests after the checks. With ONNX_CURVATURE_REQUIRE_ALL=1 a skipped test is a failure.
+// @ts-check
+// `npm test`: every check, then every test, then a line `N passed, N failed`. A check counts as one. Arguments are passed to vitest, so
+// `npm test -- test/linalg` runs these tests after the checks. With ONNX_CURVATURE_REQUIRE_ALL=1 a skipped test is a failure.
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
