@@ -122,7 +122,7 @@ function importing(name) {
  * Runs Node in the project.
  *
  * @param {string[]} args
- * @param {{ project: string, expected?: RegExp }} options `expected`: pattern that standard output must match
+ * @param {{ project: string, expected?: RegExp }} options `expected` is a pattern that standard output must match
  */
 function runFindings(args, { project, expected = /^/ }) {
   const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd: project, encoding: "utf8" });

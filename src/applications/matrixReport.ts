@@ -54,7 +54,7 @@ export function plannedProducts(plan: MatrixPlan, n: number): number {
  * Trace, Frobenius norm, traces by layer, outer eigenvalues and spectral density of a symmetric matrix, and the exact values if the plan
  * requests them.
  *
- * @throws CurvatureError "aborted" or "numeric", or whatever a product throws
+ * @throws CurvatureError "aborted" or "numeric", or any error of a product
  */
 export async function matrixReport(A: LinearOperator, request: MatrixRequest): Promise<ReportedMatrix> {
   const { title, plan } = request;

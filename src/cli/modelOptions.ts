@@ -25,7 +25,7 @@ export function withModelOptions(command: Command): Command {
     )
     .option(
       "--weights <pattern>",
-      "float tensors that are weights, whatever the file suggests: a name, with * for any characters, or /regex/; repeatable",
+      "float tensors that are weights, against the evidence of the file: a name, with * for any characters, or /regex/; repeatable",
       patternList,
     )
     .option("--constants <pattern>", "float tensors that are not weights, in the same form; repeatable", patternList)

@@ -47,7 +47,7 @@ export interface ExportedModel {
  * `gradient.<parameter>`, `product.<parameter>`, or `tangent.<output>`. The reduction of the loss is over this batch alone.
  * Metadata name product, loss and the order of parameters.
  *
- * @throws CurvatureError "argument" for a batch size that is no positive integer, sizes left open, or unknown parameters
+ * @throws CurvatureError "argument" for a batch size that is not a positive integer, sizes left open, or unknown parameters
  */
 export async function exportProduct(model: Model, options: ExportOptions): Promise<ExportedModel> {
   checkObject(model, "exportProduct expects a model made by loadModel or functionModel", ["parameters", "outputs"]);

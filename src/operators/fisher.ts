@@ -46,7 +46,7 @@ const exact: CurvatureDefinition = {
  * A product is one pass over the data, about one and a half gradients; sampling adds one forward pass in all.
  *
  * @throws CurvatureError "unsupported" for a loss without a likelihood, or without an exact score moment where "all" labels are requested;
- *   "argument" for another type, a number of labels that is no positive integer, or a seed that is not finite
+ *   "argument" for another type, a number of labels that is not a positive integer, or a seed that is not finite
  */
 export function fisher(risk: Risk, options: FisherOptions): LinearOperator {
   checkRisk(risk, "fisher");

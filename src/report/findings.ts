@@ -260,7 +260,7 @@ export function certainty(report: CurvatureReport): Finding | undefined {
   const deviation = `${formatNumber(worst, 2)} standard errors`;
   if (worst > STANDARD_ERRORS) {
     return caution("certainty", `An estimate lies ${deviation} from its exact value.`, [
-      "By chance about one estimate in 400 lies beyond three; another seed tells whether this is one.",
+      "By chance about one estimate in 400 lies beyond three; another seed shows whether this is one.",
       cost,
     ]);
   }
@@ -271,7 +271,7 @@ function eigenvaluesKnown(matrices: readonly NamedMatrix[]): string {
   const converged = matrices.every(({ matrix }) => matrix.eigenvalues.status === "converged");
   return converged
     ? "All eigenvalues asked for have converged."
-    : "All eigenvalues asked for are known to a thousandth of the largest or better.";
+    : "All requested eigenvalues are known to a thousandth of the largest or better.";
 }
 
 function largestDeviation(matrices: readonly NamedMatrix[]): number | undefined {

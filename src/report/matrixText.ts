@@ -12,7 +12,7 @@ export interface MatrixText {
   readonly series: string;
   /** The meaning of its eigenvalues, as a sentence. */
   readonly measures: string;
-  /** True if its eigenvalues are curvatures of the loss, for the original or the linearized network. */
+  /** True if its eigenvalues are curvatures of the loss, of the original or of the linearized network. */
   readonly lossCurvature: boolean;
 }
 

@@ -8,7 +8,7 @@ import type { Tensors } from "./risk.ts";
 // this concatenation would copy an array as large as the network for nothing, since the parts can be added to the sum one by one. Long
 // parts are then separate outputs. For small networks, further outputs cost more than the copy.
 
-/** Least number of entries of a vector that is split into several outputs, and of a part that is an output of its own. */
+/** Least number of entries of a vector that is split into several outputs, and of a part that becomes a separate output. */
 const LARGE = 2 ** 18;
 const LONG = 2 ** 14;
 

@@ -3,7 +3,7 @@ import { parseHTML } from "linkedom";
 import { printableText } from "../../errors/index.ts";
 import { html, type Markup, trusted } from "../markup.ts";
 
-/** Width in pixels at which figures are drawn; two of them stand side by side on a wide page. */
+/** Width in pixels at which figures are drawn; two of them fit side by side on a wide page. */
 export const FIGURE_WIDTH = 500;
 
 /** Texts of a figure. */

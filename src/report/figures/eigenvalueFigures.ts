@@ -168,6 +168,10 @@ export function smallestEigenvaluesFigure(matrices: readonly NamedMatrix[], roun
   return drawFigure(options, {
     title: "Smallest eigenvalues",
     description: inWords(shown, "smallest"),
-    caption: legend(shown, exact.flat().length > 0, "Bars: two residual norms. Grey band: not told from rounding."),
+    caption: legend(
+      shown,
+      exact.flat().length > 0,
+      "Bars: two residual norms. Grey band: not distinguished from rounding errors.",
+    ),
   });
 }

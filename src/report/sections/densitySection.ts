@@ -30,7 +30,7 @@ function spectrum(named: NamedMatrix, parameters: number): Markup {
 export function densitySection(report: CurvatureReport): Markup {
   const matrices = presentMatrices(report);
   const exact = matrices.some(({ matrix }) => matrix.density.exactEigenvalues)
-    ? " The dashed line and the ticks are exact: the matrix is small enough to be formed."
+    ? " The dashed line and the ticks are exact, since the matrix is small enough to be formed."
     : "";
   const spectra = matrices.map((named) => spectrum(named, report.model.parameters));
   return html`<section id="density"><h2>Spectrum</h2>
