@@ -8,12 +8,12 @@ import { isMain, root } from "./paths.mjs";
 
 const stamp = join(root, ".cache/build.sha256");
 
-/** Compiles src/ into dist/ unless dist/ was made from these very sources and settings; ends the process where it cannot. */
+/** Compiles src/ into dist/ unless dist/ was made from the current sources and settings. Ends the process on failure. */
 export function ensureBuilt() {
   if (!build()) process.exit(1);
 }
 
-/** As `ensureBuilt`, and says whether dist/ now is what src/ says. */
+/** As `ensureBuilt`, but returns whether dist/ is up to date. */
 export function build() {
   const sources = fingerprint(["src", "tsconfig.json", "tsconfig.build.json", "package.json", "package-lock.json"]);
   const built = existsSync(stamp) ? readFileSync(stamp, "utf8") : "";
@@ -31,7 +31,7 @@ export function build() {
   return true;
 }
 
-/** Number of files in dist/: notices a folder that was deleted or cut short. */
+/** Number of files in dist/, which shows whether the folder was deleted or is incomplete. */
 function outputs() {
   return files("dist").length;
 }

@@ -4,13 +4,13 @@ import { join, relative } from "node:path";
 import ts from "typescript";
 import { isMain, root } from "./paths.mjs";
 
-/** What users can import. */
+/** Entry points that users can import. */
 const entryPoints = ["src/index.ts", "src/linalg/index.ts", "src/report/index.ts"];
 
 /**
- * Public names without a doc comment, one line each, and how many names were looked at. Every export of an entry point needs
- * a comment of at least one sentence; so does every method of an exported interface, object type or class, unless the
- * owner's comment names it in backticks.
+ * Finds public names without a doc comment. Returns one line for each, and the number of names checked. Every export of an entry point
+ * needs a comment of at least one sentence; so does every method of an exported interface, object type or class, unless the owner's comment
+ * names it in backticks.
  *
  * @param {string} directory the checkout
  * @returns {{ names: number, findings: string[] }}
@@ -44,8 +44,8 @@ function compilerOptions(directory) {
 }
 
 /**
- * Exports of a file, followed through re-exports to where they are declared. A whole module under a name (`export * as`)
- * counts as one export and brings its own.
+ * Exports of a file, resolved through re-exports to their declarations. A module under a name (`export * as`) counts as one export, and its
+ * own exports are included.
  *
  * @param {string} path
  * @param {{ program: ts.Program, checker: ts.TypeChecker }} compiler
@@ -74,7 +74,7 @@ function isModule(symbol) {
 }
 
 /**
- * Methods and properties that hold a function, as an exported interface, object type or class declares them itself.
+ * Methods and function properties that an exported interface, object type or class declares itself.
  *
  * @param {ts.Symbol} owner
  * @param {ts.TypeChecker} checker
@@ -104,7 +104,7 @@ function membersOf(declaration) {
 }
 
 /**
- * Whether the doc comment holds two words or more, ended as a sentence is.
+ * Whether the doc comment has at least two words and ends like a sentence.
  *
  * @param {ts.Symbol} symbol
  * @param {ts.TypeChecker} checker

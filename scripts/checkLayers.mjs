@@ -7,8 +7,8 @@ import extractTSConfig from "dependency-cruiser/config-utl/extract-ts-config";
 import { isMain, root } from "./paths.mjs";
 
 /**
- * Every import that .dependency-cruiser.mjs forbids, one line each, and the source files that were looked at. A folder of
- * src/ without a row in the table of layers is a finding, and so is a source file that was not looked at.
+ * Finds every import that .dependency-cruiser.mjs forbids. Returns one line for each, and the source files that were checked. A folder of
+ * src/ without a row in the table of layers is also a finding, and so is a source file that was not checked.
  *
  * @param {string} directory the checkout
  * @returns {Promise<{ modules: string[], findings: string[] }>}
@@ -45,7 +45,7 @@ export async function checkLayers(directory) {
 }
 
 /**
- * The names of tsconfig.json's `paths`, each an exact one, as the resolver takes them.
+ * The names of tsconfig.json's `paths`, all exact, in the form that the resolver takes.
  *
  * @param {string} directory
  * @param {Record<string, string[]> | undefined} paths

@@ -1,6 +1,6 @@
 // @ts-check
-// Packs the package, installs it into an empty project as a user would, and uses it there: contents, types, entry points,
-// command line, one loss and one Hessian product. Ends with 1 at the first thing that is not as it should be.
+// Packs the package, installs it into an empty project as a user would, and checks it there: contents, types, entry points, command line,
+// one loss and one Hessian product. Ends with 1 at the first failure.
 import { spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -11,16 +11,16 @@ import { isMain, root } from "./paths.mjs";
 
 const entryPoints = ["onnx-curvature", "onnx-curvature/linalg", "onnx-curvature/report"];
 
-/** What the package holds besides dist/ and src/. */
+/** Files of the package besides dist/ and src/. */
 const documents = ["CHANGELOG.md", "LICENSE", "README.md", "THIRD_PARTY_NOTICES.md", "package.json"];
 
-/** Both ways in which users' compilers find types: Node's, and bundlers'. */
+/** The module resolutions of users' compilers: Node's and bundlers'. */
 const resolutions = [
   { module: "nodenext", moduleResolution: "nodenext" },
   { module: "esnext", moduleResolution: "bundler" },
 ];
 
-/** Everything, in order. */
+/** Runs all checks in order. */
 function checkPackage() {
   const project = mkdtempSync(join(tmpdir(), "onnx-curvature-package-"));
   process.on("exit", () => rmSync(project, { recursive: true, force: true }));
@@ -42,7 +42,7 @@ function checkPackage() {
 }
 
 /**
- * Tells what was looked at; ends the process where something was found.
+ * Prints the result of a check. Ends the process if there are findings.
  *
  * @param {string} part
  * @param {string[]} findings
@@ -54,7 +54,7 @@ function report(part, findings) {
 }
 
 /**
- * The package as it would be published, written to a folder.
+ * Packs the package as for publication and writes it to a folder.
  *
  * @param {string} destination
  * @returns {{ filename: string, files: string[] }}
@@ -72,13 +72,13 @@ function pack(destination) {
     console.error(`npm pack failed: ${stderr}`);
     process.exit(1);
   }
-  // An array of packages up to npm 11, an object by name after it.
+  // npm up to 11 prints an array of packages, later versions an object by name.
   const packed = Object.values(JSON.parse(stdout))[0];
   return { filename: packed.filename, files: packed.files.map((/** @type {{ path: string }} */ file) => file.path) };
 }
 
 /**
- * What is in the package and should not be, or should be and is not.
+ * Finds files that are missing in the package or should not be in it.
  *
  * @param {string[]} files
  * @param {Record<string, unknown>} manifest
@@ -122,7 +122,7 @@ function importing(name) {
  * Runs Node in the project.
  *
  * @param {string[]} args
- * @param {{ project: string, expected?: RegExp }} options what standard output must match
+ * @param {{ project: string, expected?: RegExp }} options `expected` is a pattern that standard output must match
  */
 function runFindings(args, { project, expected = /^/ }) {
   const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd: project, encoding: "utf8" });
@@ -131,8 +131,8 @@ function runFindings(args, { project, expected = /^/ }) {
 }
 
 /**
- * Compiles a user's program against the installed package, with the compiler of the checkout. `@ts-expect-error` lines in it
- * prove that the types are there and are not `any`.
+ * Compiles a user's program against the installed package, with the compiler of the checkout. Its `@ts-expect-error` lines prove that the
+ * types exist and are not `any`.
  *
  * @param {string} project
  * @param {{ module: string, moduleResolution: string }} resolution
@@ -153,7 +153,7 @@ function typeFindings(project, resolution) {
   writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["consumer.ts"] }));
   const tsc = join(root, "node_modules/typescript/bin/tsc");
   const { status, stdout } = spawnSync(process.execPath, [tsc, "-p", folder], { cwd: project, encoding: "utf8" });
-  // Mistakes in other packages' types are theirs.
+  // Ignore errors in the types of other packages.
   const ours = stdout
     .split("\n")
     .filter((line) => /^\S*(consumer|node_modules\/onnx-curvature\/\S*)[.](d[.])?ts\(/.test(line));
@@ -162,7 +162,7 @@ function typeFindings(project, resolution) {
 }
 
 /**
- * The installed command, through the link that npm makes.
+ * Runs the installed command through npm's link.
  *
  * @param {string} project
  */

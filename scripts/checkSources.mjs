@@ -4,10 +4,10 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { isMain, root } from "./paths.mjs";
 
-/** Longest file of src/ that needs no excuse. */
+/** Longest file of src/ that needs no explanation. */
 const longest = 400;
 
-/** What must not be in a tracked file. Written in pieces, so that this file passes its own check. */
+/** Text that tracked files must not contain. Written in pieces, so that this file passes its own check. */
 const forbiddenText = [
   { pattern: new RegExp(`\\b(${["TO" + "DO", "FIX" + "ME"].join("|")})\\b`), advice: "do it or leave it out" },
   { pattern: new RegExp(["\\bplace", "holder\\b"].join(""), "i"), advice: "write the thing itself" },
@@ -27,8 +27,8 @@ const binary = /[.](onnx|data|gz|npy|npz|png|wasm|bin|pb)$/;
 const forbiddenName = /^(utils?|helpers?|common|misc|base|managers?|stuff)([.].*)?$/i;
 
 /**
- * What the tracked files contain that they must not: files of src/ over 400 lines whose first comment does not say why they are
- * long or generated, forbidden words, and names that say nothing.
+ * Checks the tracked files. Findings are files of src/ over 400 lines whose first comment does not say why they are long or generated,
+ * forbidden words, and meaningless names.
  *
  * @param {string} directory the checkout
  * @param {{ paths?: readonly string[] }} [options] paths relative to it; by default what git tracks
@@ -80,13 +80,13 @@ function inspectText(path, text) {
 }
 
 /**
- * What git tracks; in a copy without git, what .gitignore leaves.
+ * The files that git tracks; in a copy without git, the files that .gitignore does not exclude.
  *
  * @param {string} directory
  * @returns {string[]}
  */
 export function trackedFiles(directory) {
-  // Root may look at a checkout that another user owns.
+  // Allows root to read a checkout that another user owns.
   const git = ["-c", "safe.directory=*", "ls-files", "-z"];
   const { status, stdout } = spawnSync("git", git, { cwd: directory, encoding: "utf8" });
   if (status === 0) return stdout.split("\0").filter((path) => path !== "" && existsSync(join(directory, path)));

@@ -1,6 +1,6 @@
 // @ts-check
-// The report on the digits classifier and its 1,437 training rows, from the command line that users have. Arguments are
-// handed on, so `npm run demo -- --probes 100` works.
+// Makes the report on the digits classifier and its 1,437 training rows with the users' command line. Arguments are passed on, so `npm run
+// demo -- --probes 100` works.
 import { spawnSync } from "node:child_process";
 import { ensureBuilt } from "./build.mjs";
 import { ensureInstalled } from "./install.mjs";
@@ -10,7 +10,7 @@ ensureInstalled();
 ensureBuilt();
 const command = ["dist/cli/main.js", "report", "examples/digits/digits_mlp.onnx"];
 const options = ["--data", "examples/digits/digits_train.csv.gz", "--scale", "16", "--loss", "crossEntropy"];
-// Small enough for exact values beside the estimates, in double precision.
+// The network is small enough for exact values beside the estimates, in double precision.
 const exact = ["--dense", "--dtype", "float64"];
 const result = spawnSync(
   process.execPath,

@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { isMain, root } from "./paths.mjs";
 
 /**
- * Name and version of every package that the lock file wants and `node_modules` lacks. Optional packages, which are for
- * other platforms, do not count.
+ * Name and version of every package of the lock file that is missing in `node_modules`. Optional packages are ignored, because they are for
+ * other platforms.
  *
  * @param {string} directory the checkout
  * @returns {string[]}
@@ -18,19 +18,19 @@ export function missingPackages(directory) {
     .map(([path, entry]) => `${path.replace(/^.*node_modules\//, "")}@${entry.version}`);
 }
 
-/** Installs what the lock file wants and `node_modules` lacks; returns at once where nothing is missing. */
+/** Installs the packages of the lock file that are missing in `node_modules`. Returns immediately if none is missing. */
 export function ensureInstalled() {
   const missing = missingPackages(root);
   if (missing.length === 0) return;
   process.stderr.write(`Installing dependencies (${missing.length} missing or outdated) ...\n`);
-  // `npm ci` starts from nothing; a folder that is in use is completed instead, without touching the lock file.
+  // `npm ci` deletes an existing folder. One that is in use is completed instead, without changing the lock file.
   const fresh = !existsSync(join(root, "node_modules/.package-lock.json"));
   npm(fresh ? ["ci", "--include=dev"] : ["install", "--include=dev", "--no-save"], { cwd: root });
 }
 
 /**
- * Runs npm without the downloads of onnxruntime-node's install script (CUDA files from outside the registry) and ends this
- * process where npm fails. Standard output goes to standard error, which keeps results apart.
+ * Runs npm without the downloads of onnxruntime-node's install script (CUDA files from outside the registry) and ends this process if npm
+ * fails. Standard output goes to standard error, so that it does not mix with results.
  *
  * @param {string[]} args
  * @param {{ cwd: string }} options
@@ -49,7 +49,7 @@ export function npm(args, { cwd }) {
   }
 }
 
-/** How to start npm: the one that started this script, else the one on the path. */
+/** Command that starts npm: the npm that started this script, else the one on the path. */
 export function npmCommand() {
   const script = process.env.npm_execpath;
   return script?.endsWith("npm-cli.js")
@@ -57,7 +57,9 @@ export function npmCommand() {
     : { command: ["npm"], shell: process.platform === "win32" };
 }
 
-/** The environment in which npm installs: the setting of .npmrc as a variable, and not as one that npm warns of. */
+/**
+ * Environment for npm's installation. It passes the setting of .npmrc as an environment variable under a name that npm does not warn about.
+ */
 export function npmEnvironment() {
   const { npm_config_onnxruntime_node_install: _, ...environment } = process.env;
   return { ...environment, ONNXRUNTIME_NODE_INSTALL: "skip" };

@@ -1,7 +1,6 @@
 // @ts-check
-// `npm test`: every check, then every test, then a line `N passed, N failed`. A check counts as one. Arguments are handed to
-// vitest, so `npm test -- test/linalg` runs these tests after the checks. With ONNX_CURVATURE_REQUIRE_ALL=1 a skipped
-// test is a failure.
+// `npm test`: every check, then every test, then a line `N passed, N failed`. A check counts as one. Arguments are passed to vitest, so
+// `npm test -- test/linalg` runs these tests after the checks. With ONNX_CURVATURE_REQUIRE_ALL=1 a skipped test is a failure.
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -27,7 +26,7 @@ const before = [
 const after = [{ name: "package", command: ["scripts/checkPackage.mjs"] }];
 
 /**
- * Runs one check, with its output on this terminal.
+ * Runs one check and prints its output.
  *
  * @param {{ name: string, command: string[] }} check
  * @returns {Counts}
@@ -40,7 +39,7 @@ function runCheck({ name, command }) {
 }
 
 /**
- * Runs vitest and counts. A run that fails with no failed test (a file that cannot be loaded, an unhandled error) counts as
+ * Runs vitest and counts the tests. A run that fails without a failed test (a file that cannot be loaded, an unhandled error) counts as
  * failed files, at least one.
  *
  * @returns {Counts}

@@ -1,5 +1,5 @@
-// What a user writes first: the loss of the digits classifier and one product with its Hessian. checkPackage.mjs runs it in
-// a project that has installed the package.
+// A user's first program: the loss of the digits classifier and one product with its Hessian. checkPackage.mjs runs it in a project that
+// has installed the package.
 import { readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 import { arrays, crossEntropy, empiricalRisk, hessian, loadModel } from "onnx-curvature";

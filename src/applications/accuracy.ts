@@ -4,8 +4,8 @@ import type { Risk } from "../operators/index.ts";
 import type { Tensor } from "../tensors/index.ts";
 
 /**
- * Share of loss terms (rows, or tokens of them) whose largest output is the label, ignored terms left out. One forward pass. Undefined
- * where targets are not class labels, or all are ignored.
+ * Share of loss terms (rows or tokens) whose largest output is the label, excluding ignored terms. One forward pass. Undefined if targets
+ * are not class labels, or all are ignored.
  */
 export async function accuracy(risk: Risk, options: RunOptions = {}): Promise<number | undefined> {
   checkObject(risk, "accuracy expects a risk made by empiricalRisk", ["model", "parameters", "engine"]);
@@ -36,7 +36,7 @@ export async function accuracy(risk: Risk, options: RunOptions = {}): Promise<nu
   return classes && counted > 0 ? right / counted : undefined;
 }
 
-/** For each term whether its largest output is its label; undefined where the label is no class, that is, ignored. */
+/** For each term, whether its largest output is its label; undefined if the label is not a class, that is, ignored. */
 function hits({ data, dims }: Tensor, { data: labels }: Tensor): readonly (boolean | undefined)[] {
   const outputs = dims[1]!;
   return Array.from({ length: dims[0]! }, (_, term) => {

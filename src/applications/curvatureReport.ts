@@ -9,9 +9,9 @@ import type { CurvatureReport, MatrixName, Quantity, ReportedMatrix } from "./re
 import { completed, type Stages, stages } from "./stages.ts";
 import { version } from "./version.ts";
 
-/** How much `curvatureReport` finds out, and at what cost. A large network is one of more than 5,000 weights. */
+/** Options of `curvatureReport`: its contents and its cost. A large network has more than 5,000 weights. */
 export interface CurvatureReportOptions extends RunOptions {
-  /** By default all that the loss defines: the Fisher matrices need a likelihood. */
+  /** Default: all matrices that the loss defines; the Fisher matrices need a likelihood. */
   readonly matrices?: readonly MatrixName[];
   /** Random vectors for trace, Frobenius norm and layers, one product each; at least 2, 100 by default, 50 for a large network. */
   readonly probes?: number;
@@ -23,8 +23,8 @@ export interface CurvatureReportOptions extends RunOptions {
   readonly eigenvalues?: number;
   readonly seed: number;
   /**
-   * Whether dense matrices are formed, so that the report has exact values beside the estimates. "auto", the default: for at most 1,600
-   * weights, where that takes no more than twice the products of the rest.
+   * Whether to form dense matrices, so that the report has exact values beside the estimates. "auto", the default, forms them for at most
+   * 1,600 weights, if this takes no more than twice the products of the rest.
    */
   readonly dense?: "auto" | boolean;
 }
@@ -32,20 +32,20 @@ export interface CurvatureReportOptions extends RunOptions {
 /** Names of the matrices, in the order in which reports show them. */
 export const matrixNames: readonly MatrixName[] = ["hessian", "ggn", "fisher2", "fisher1", "ef"];
 
-/** Labels sampled for the Fisher matrix of type I where a likelihood has no exact sum over labels. */
+/** Number of sampled labels for the Fisher matrix of type I, if the likelihood has no exact sum over labels. */
 const SAMPLED_LABELS = 16;
 
-/** Weights beyond which a report spends fewer products by default: they take tenths of a second each. */
+/** Number of weights above which a report spends fewer products by default, since each takes tenths of a second. */
 const LARGE = 5000;
 
-/** Weights up to which dense matrices are formed: their eigenvalues take about 4 s a matrix there. */
+/** Largest number of weights for which dense matrices are formed: the eigenvalues of a matrix then take about 4 s. */
 const MOST_DENSE = 1600;
 
 /**
- * What there is to know about the curvature of a risk, as plain data: loss, gradient, and for each matrix the trace and Frobenius norm with
- * standard errors, the same by layer, both ends of the spectrum with residuals, and the spectral density on two scales. Products a matrix:
- * `probes + steps densityProbes` and what the eigenvalues take (at most `100 eigenvalues + 100`, half of that for a large network), and for n weights n more where the dense
- * matrix is formed. Estimates never read the dense matrix.
+ * Computes a report on the curvature of a risk as plain data: loss, gradient, and for each matrix the trace and Frobenius norm with
+ * standard errors, the same by layer, both ends of the spectrum with residuals, and the spectral density on two scales. Products per
+ * matrix: `probes + steps densityProbes`, plus those for the eigenvalues (at most `100 eigenvalues + 100`, half of that for a large
+ * network), plus n for n weights if the dense matrix is formed. Estimates never use the dense matrix.
  *
  * @throws CurvatureError "argument" for options out of range or a matrix that the loss does not define, "aborted" when the signal stops it
  */
@@ -73,7 +73,7 @@ export async function curvatureReport(risk: Risk, options: CurvatureReportOption
   };
 }
 
-/** The matrices one after the other, and how far the Hessian is from the Gauss-Newton matrix where both are there. */
+/** Reports on the matrices one after the other, and the distance of the Hessian from the Gauss-Newton matrix if both are included. */
 async function matricesOf(
   risk: Risk,
   {
@@ -148,14 +148,14 @@ function planOf(options: ReturnType<typeof checkedOptions>, size: number): Matri
   return { ...plan, dense: options.dense === "auto" ? cheap : options.dense };
 }
 
-/** Loss, gradient and accuracy, and how long a gradient takes once everything is compiled. */
+/** Loss, gradient and accuracy, and the time of a gradient after compilation. */
 async function firstOrder(risk: Risk, { signal, onProgress }: RunOptions) {
   const options = signal ? { signal } : {};
   onProgress?.({ stage: "loss and gradient", done: 0 });
   const loss = await risk.loss(options);
   const gradient = await risk.gradient(options);
   const times: number[] = [];
-  // Up to three repetitions, of which the fastest counts; a long one is not repeated.
+  // The fastest of up to three repetitions; a long one is not repeated.
   while (times.length < 3 && times.reduce((sum, time) => sum + time, 0) < 1) {
     const began = performance.now();
     await risk.gradient(options);
@@ -196,7 +196,7 @@ function matrixOf(
   }
 }
 
-/** ||H - G||_F / ||H||_F. Numerator and denominator come from probes of their own, so that relative errors add in squares. */
+/** ||H - G||_F / ||H||_F. Numerator and denominator use independent probes, so that the squares of their relative errors add. */
 async function gapShare(
   gap: LinearOperator,
   {

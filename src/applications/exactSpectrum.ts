@@ -1,7 +1,7 @@
 import { eigh, type LinearOperator, type RunOptions, toDense } from "../linalg/index.ts";
 import type { Matrix, Vector } from "../tensors/index.ts";
 
-/** What the dense form of a symmetric matrix tells. */
+/** Exact quantities from the dense form of a symmetric matrix. */
 export interface ExactSpectrum {
   /** `[n]`, ascending. */
   readonly eigenvalues: Float64Array;

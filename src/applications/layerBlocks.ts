@@ -1,12 +1,12 @@
 import type { DiagonalBlock } from "../linalg/index.ts";
 import type { RiskParameter } from "../operators/index.ts";
 
-/** A tensor of weights with its range in the vectors that are multiplied. */
+/** A tensor of weights with its range in the vectors of products. */
 export interface TensorBlock extends DiagonalBlock {
   readonly dims: readonly number[];
 }
 
-/** A layer whose weights are consecutive in the vectors that are multiplied. */
+/** A layer whose weights are consecutive in the vectors of products. */
 export interface LayerBlock extends DiagonalBlock {
   readonly tensors: readonly TensorBlock[];
 }
@@ -14,13 +14,13 @@ export interface LayerBlock extends DiagonalBlock {
 /** Layers as ranges of a vector. */
 export interface LayerBlocks {
   readonly layers: readonly LayerBlock[];
-  /** Entry i of the vector is weight `order[i]`; undefined where that is i. */
+  /** Entry i of the vector is weight `order[i]`; undefined for the identity. */
   readonly order: Uint32Array | undefined;
 }
 
 /**
- * Parameters grouped by layer, in the order in which layers first appear. Where a file interleaves layers, `order` brings each together,
- * so that its trace is that of one diagonal block and the probes tell its own standard error.
+ * Parameters grouped by layer, in the order in which layers first appear. If a file interleaves layers, `order` makes the weights of each
+ * layer consecutive. Its trace is then that of one diagonal block, with its own standard error.
  */
 export function layerBlocks(
   parameters: readonly Pick<RiskParameter, "name" | "layer" | "dims" | "offset" | "size">[],

@@ -16,23 +16,23 @@ import type { LayerBlocks } from "./layerBlocks.ts";
 import type { Quantity, ReportedDensity, ReportedLayer, ReportedMatrix } from "./report.ts";
 import { completed, type Stages } from "./stages.ts";
 
-/** How much a report spends on each matrix. */
+/** The number of products that a report spends on each matrix. */
 export interface MatrixPlan {
   /** Probes for trace, Frobenius norm and layers. */
   readonly probes: number;
-  /** Lanczos steps a probe of the spectral density. */
+  /** Lanczos steps per probe of the spectral density. */
   readonly steps: number;
   readonly densityProbes: number;
   /** Eigenvalues at each end. */
   readonly eigenvalues: number;
-  /** Most products for the eigenvalues. */
+  /** Largest number of products for the eigenvalues. */
   readonly eigenvalueProducts: number;
   readonly seed: number;
-  /** Whether the dense matrix is formed as well. */
+  /** Whether to form the dense matrix too. */
   readonly dense: boolean;
 }
 
-/** What is asked about one matrix. */
+/** A request for the report on one matrix. */
 export interface MatrixRequest {
   readonly title: string;
   readonly layers: LayerBlocks;
@@ -40,10 +40,10 @@ export interface MatrixRequest {
   readonly stages: Stages;
 }
 
-/** Bytes that a Lanczos basis may take. */
+/** Largest size in bytes of a Lanczos basis. */
 const BASIS_BYTES = 2 ** 28;
 
-/** Products that a plan announces for an n x n matrix. */
+/** Number of products that a plan needs for an n x n matrix. */
 export function plannedProducts(plan: MatrixPlan, n: number): number {
   const { probes, steps, densityProbes, eigenvalueProducts, dense } = plan;
   const density = steps >= n ? n : steps * densityProbes;
@@ -51,10 +51,10 @@ export function plannedProducts(plan: MatrixPlan, n: number): number {
 }
 
 /**
- * Trace, Frobenius norm, traces by layer, outer eigenvalues and spectral density of a symmetric matrix, and, where the plan says so, the
- * exact values beside them.
+ * Trace, Frobenius norm, traces by layer, outer eigenvalues and spectral density of a symmetric matrix, and the exact values if the plan
+ * requests them.
  *
- * @throws CurvatureError "aborted" or "numeric", or whatever a product throws
+ * @throws CurvatureError "aborted" or "numeric", or any error of a product
  */
 export async function matrixReport(A: LinearOperator, request: MatrixRequest): Promise<ReportedMatrix> {
   const { title, plan } = request;
@@ -90,7 +90,9 @@ function quantity(
   };
 }
 
-/** A seed of its own for each purpose; all matrices get the same probes, so that their differences are not those of the probes. */
+/**
+ * A separate seed for each purpose. All matrices use the same probes, so that differences between matrices are not caused by the probes.
+ */
 export function seedFor(seed: number, ...path: readonly string[]): number {
   return stream(seed, "curvatureReport", ...path).integer(2 ** 31);
 }
@@ -111,8 +113,8 @@ function eigenpairsOf(A: LinearOperator, { title, plan, stages }: MatrixRequest)
   const k = Math.min(2 * plan.eigenvalues, n);
   const most = Math.floor(BASIS_BYTES / (n * (A.dtype === "float64" ? 8 : 4)));
   const basisSize = Math.max(Math.min(most, 160), k + 2);
-  // The error of a value is about the square of its residual. Near zero, where the smallest of a semidefinite matrix crowd, it is not worth
-  // more than telling them from the large ones.
+  // The error of an eigenvalue is about the square of its residual. Near zero, where the smallest eigenvalues of a semidefinite matrix
+  // cluster, it suffices to distinguish them from the large ones.
   const tolerance = A.psd || A.dtype === "float32" ? 1e-5 : 1e-8;
   const matvecs = Math.max(plan.eigenvalueProducts, 2 * k);
   return stages.run({ name: `${title}: eigenvalues`, cost: plan.eigenvalueProducts }, async (options) => {
@@ -166,7 +168,9 @@ function densities(run: LanczosQuadrature): ReportedMatrix["density"] {
   };
 }
 
-/** Median over probes of the wider gap beside the node next to zero: a quadrature does not see how mass is spread within it. */
+/**
+ * Median over probes of the wider gap beside the node next to zero. A quadrature does not resolve the distribution of mass within a gap.
+ */
 function resolutionAtZero({ quadrature, exact }: LanczosQuadrature): number {
   if (exact) return 0;
   const gaps = quadrature.map(({ nodes }) => {

@@ -1,12 +1,12 @@
-/** A number estimated or computed, with how sure it is and what it cost. `standardError` 0 means exact. */
+/** An estimated or computed number with its standard error and its cost. `standardError` 0 means exact. */
 export interface Quantity {
   readonly value: number;
   readonly standardError: number;
-  /** Products with the matrix that were spent on it. */
+  /** Number of products with the matrix that it took. */
   readonly matvecs: number;
-  /** True where it was read off the dense matrix rather than estimated. */
+  /** True if the number comes from the dense matrix instead of an estimate. */
   readonly exact?: boolean;
-  /** The same quantity read off the dense matrix, where `value` is an estimate and the matrix was small enough to be formed. */
+  /** The same quantity from the dense matrix, if `value` is an estimate and the matrix was small enough to be formed. */
   readonly exactValue?: number;
 }
 
@@ -24,16 +24,16 @@ export interface ReportedDensity {
   readonly width: number;
 }
 
-/** Curvature of the parameters of one layer: the trace of the diagonal block that belongs to them. */
+/** Curvature of the parameters of one layer: the trace of their diagonal block. */
 export interface ReportedLayer {
   readonly name: string;
   /** Number of weights in it. */
   readonly parameters: number;
   readonly trace: number;
   readonly standardError: number;
-  /** The trace of the block read off the dense matrix, where the matrix was small enough to be formed. */
+  /** The trace of the block from the dense matrix, if the matrix was small enough to be formed. */
   readonly exactTrace?: number;
-  /** Weight matrix or bias and so on, with the shape as the file has it. */
+  /** The tensors of the layer (weight matrix, bias, ...), with their shapes in the file. */
   readonly tensors: readonly {
     readonly name: string;
     readonly dims: readonly number[];
@@ -42,7 +42,7 @@ export interface ReportedLayer {
   }[];
 }
 
-/** What the report knows of one matrix. */
+/** The part of the report on one matrix. */
 export interface ReportedMatrix {
   /** Full name for headings, for example "Hessian". */
   readonly title: string;
@@ -53,14 +53,16 @@ export interface ReportedMatrix {
   readonly eigenvalues: {
     readonly largest: readonly ReportedEigenvalue[];
     readonly smallest: readonly ReportedEigenvalue[];
-    /** Dense eigenvalues, outermost first, where the matrix was small enough to be formed. */
+    /** Dense eigenvalues, outermost first, if the matrix was small enough to be formed. */
     readonly exact?: { readonly largest: readonly number[]; readonly smallest: readonly number[] };
     readonly matvecs: number;
     readonly status: string;
     readonly message: string;
   };
   readonly density: ReportedDensity & {
-    /** On the scale log10 |eigenvalue|: negative and positive parts apart, and the mass too close to zero to be told. */
+    /**
+     * Density on the scale log10 |eigenvalue|: separate negative and positive parts, and the mass that is too close to zero to be resolved.
+     */
     readonly logarithmic: {
       readonly negative: ReportedDensity;
       readonly positive: ReportedDensity;
@@ -70,22 +72,22 @@ export interface ReportedMatrix {
     };
     /** Estimated fraction of eigenvalues below `-resolution`. */
     readonly negativeMass: number;
-    /** Size up to which the estimate does not tell eigenvalues from zero, nor their sign; at least epsilon. */
+    /** Size below which the estimate distinguishes neither eigenvalues from zero nor their sign; at least epsilon. */
     readonly resolution: number;
     readonly matvecs: number;
-    /** All exact eigenvalues in ascending order, where the dense matrix was formed. */
+    /** All exact eigenvalues in ascending order, if the dense matrix was formed. */
     readonly exactEigenvalues?: readonly number[];
   };
   readonly layers: readonly ReportedLayer[];
-  /** Products spent on this matrix in all, and the time they took. */
+  /** Total number of products with this matrix, and their time. */
   readonly matvecs: number;
   readonly seconds: number;
 }
 
-/** Name by which a matrix is asked for on the command line and found in the report. */
+/** Name of a matrix on the command line and in the report. */
 export type MatrixName = "hessian" | "ggn" | "fisher1" | "fisher2" | "ef";
 
-/** Everything that `onnx-curvature report` finds out: plain data, written to report.json as it stands. */
+/** All results of `onnx-curvature report` as plain data, written to report.json unchanged. */
 export interface CurvatureReport {
   readonly version: string;
   readonly model: {
@@ -99,27 +101,27 @@ export interface CurvatureReport {
       readonly layer: string;
       /** The kind of evidence that it is a weight; absent for a model that was not read from a file. */
       readonly evidence?: string;
-      /** Where false, it could be a constant: see the notices. */
+      /** If false, the tensor could be a constant; see the notices. */
       readonly certain?: boolean;
     }[];
     /** Version of the ONNX operator set; absent for a model that was not read from a file. */
     readonly opset?: number;
-    /** What was done to the graph that the reader should know: a Softmax cut off, rows run one by one, ... */
+    /** Changes to the graph that the reader should know: a Softmax cut off, rows computed one by one, ... */
     readonly notices: readonly string[];
   };
   readonly data: { readonly file: string; readonly rows: number; readonly batchSize: number };
   readonly loss: { readonly name: string; readonly reduction: "mean" | "sum"; readonly value: number };
-  /** Share of rows whose largest output is the label, where targets are classes. */
+  /** Share of rows whose largest output is the label, if targets are classes. */
   readonly accuracy?: number;
   readonly gradient: { readonly norm: number };
   readonly matrices: { readonly [name in MatrixName]?: ReportedMatrix };
-  /** How far the Hessian is from the Gauss-Newton matrix: ||H - G||_F / ||H||_F, where both were asked for. */
+  /** Relative distance of the Hessian from the Gauss-Newton matrix, ||H - G||_F / ||H||_F, if both were requested. */
   readonly residualShare?: Quantity;
   readonly seed: number;
   readonly dtype: "float32" | "float64";
-  /** Bytes that kept residuals could take. Together with batch size, dtype and threads it decides the last bits of products. */
+  /** Largest size in bytes of kept residuals. Together with batch size, dtype and threads it determines the last bits of products. */
   readonly cache: number;
-  /** Time of one gradient, the unit of cost, and of the whole report. */
+  /** Time in seconds of one gradient, the unit of cost, and of the whole report. */
   readonly secondsPerGradient: number;
   readonly seconds: number;
 }

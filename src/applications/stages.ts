@@ -1,11 +1,11 @@
 import { CurvatureError } from "../errors/index.ts";
 import type { Outcome, RunOptions } from "../linalg/index.ts";
 
-/** Work in stages, each of a cost known beforehand, told as one whole. */
+/** Work in stages of known cost, with one total progress. */
 export interface Stages {
   /**
-   * Runs one stage. Its own progress, in units that add up to at most `cost`, becomes that of the whole; at its end the whole cost counts
-   * as done, whatever it took.
+   * Runs one stage. Its progress, in units that add up to at most `cost`, is added to the total. At its end the whole `cost` counts as
+   * done, independent of the units reported.
    */
   run<T>(
     stage: { readonly name: string; readonly cost: number },
@@ -13,7 +13,7 @@ export interface Stages {
   ): Promise<T>;
 }
 
-/** Stages of a total cost, which tell `onProgress` and stop at the signal. */
+/** Creates stages of a total cost, which report to `onProgress` and stop at the signal. */
 export function stages(total: number, { signal, onProgress }: RunOptions): Stages {
   let finished = 0;
   return {
@@ -30,9 +30,9 @@ export function stages(total: number, { signal, onProgress }: RunOptions): Stage
 }
 
 /**
- * The result of an algorithm whose numbers can be reported: what ran out of its budget can, with the error it states.
+ * Checks that the result of an algorithm can be reported. A result that exhausted its budget can, with the error that it states.
  *
- * @throws CurvatureError "aborted" where the signal stopped it, "numeric" where products were not finite
+ * @throws CurvatureError "aborted" if the signal stopped it, "numeric" if products were not finite
  */
 export function completed<T extends Outcome>(result: T, what: string): T {
   if (result.status === "aborted") throw new CurvatureError("aborted", `${what}: ${result.message}`);

@@ -3,9 +3,8 @@ import { add, arithmeticPrimitives, mul, neg, sub } from "../primitives/arithmet
 import { reciprocal } from "../primitives/index.ts";
 
 /**
- * The outputs with factors that do not depend on `variables` gathered: `(v r) s` becomes `v (r s)`, `v r + v s` becomes
- * `v (r + s)`, signs and divisors join them. Results differ by rounding only. What is gathered is then computed once a
- * batch instead of in every product.
+ * Collects factors that do not depend on `variables`: `(v r) s` becomes `v (r s)` and `v r + v s` becomes `v (r + s)`; signs and divisors
+ * are collected too. Results differ only by rounding. The collected factors are then computed once per batch instead of in every product.
  */
 export function foldResiduals(outputs: readonly Value[], variables: readonly Value[]): Value[] {
   const order = topologicalOrder(outputs);
@@ -29,11 +28,11 @@ export function foldResiduals(outputs: readonly Value[], variables: readonly Val
 interface Facts {
   /** Folded values that depend on the variables. */
   readonly isMoving: ReadonlySet<Value>;
-  /** Folded values that are read in one place only, so that taking them apart leaves nothing computed twice. */
+  /** Folded values that are read only once, so that splitting them duplicates no computation. */
   readonly once: ReadonlySet<Value>;
 }
 
-/** A moving value as a moving value times one that is not. */
+/** A moving value (one that depends on the variables), written as a moving value times a value that does not depend on them. */
 interface Factored {
   readonly moving: Value;
   readonly factor: Value;
@@ -60,7 +59,7 @@ function gather(value: Value, facts: Facts): Value | undefined {
   }
 }
 
-/** (v r) s as v (r s), where `moving` is v r or just v. */
+/** Rewrites (v r) s as v (r s), where `moving` is v r or v. */
 function gatherProduct(
   value: Value,
   { moving, factor }: { readonly moving: Value; readonly factor: Value },
@@ -71,7 +70,7 @@ function gatherProduct(
   return keepingShape(value, () => (inner ? mul(inner.moving, mul(inner.factor, factor)) : mul(moving, factor)));
 }
 
-/** v r + v s as v (r + s). */
+/** Rewrites v r + v s as v (r + s). */
 function gatherSum(value: Value, facts: Facts): Value | undefined {
   const [a, b] = value.inputs;
   if (!facts.isMoving.has(a) || !facts.isMoving.has(b) || !facts.once.has(a) || !facts.once.has(b)) return undefined;
@@ -90,7 +89,7 @@ function factored(value: Value, { isMoving }: Facts): Factored | undefined {
   return undefined;
 }
 
-/** The replacement, if it has the shape of the value without a repetition that would have to be written out. */
+/** The replacement, if it has the shape of the value without an explicit broadcast. */
 function keepingShape(value: Value, make: () => Value): Value | undefined {
   const replacement = make();
   return sameShape(replacement.shape, value.shape) ? replacement : undefined;

@@ -2,12 +2,12 @@ import { apply, sameShape, scalar, topologicalOrder, type Value, withOrigin } fr
 import { and, broadcast, greater, indicator, not, or, sumTo, where } from "../primitives/index.ts";
 
 /**
- * The outputs with the branches that no `where` takes kept within the finite numbers: where an element of a quotient, a logarithm, a root or
- * another function of limited range does not count, its operand is replaced by a harmless one. Without that, the derivative of such an element
- * would be 0 times infinity, which is not a number, though the true one is 0. Numbers that count stay as they are, to the bit.
+ * Keeps the inactive branches of `where` finite. If an element of a quotient, a logarithm, a root or another function of limited range is
+ * in an inactive branch, its operand is replaced by a harmless number. Otherwise the derivative of such an element would be 0 times
+ * infinity, which is NaN, although the true derivative is 0. Active elements are unchanged to the bit.
  *
- * Which elements count is followed from each `where` through elementwise functions and through sums and movements of elements. Conditions and
- * other values without derivatives are computed from what they were. A graph without such branches is returned as it is.
+ * Active elements are tracked from each `where` through elementwise functions, sums and movements of elements. Conditions and other values
+ * without derivatives are computed from the original operands. A graph without such branches is returned unchanged.
  */
 export function guardBranches(outputs: readonly Value[]): Value[] {
   const order = topologicalOrder(outputs);
@@ -34,25 +34,25 @@ function isFloatChoice({ primitive, type }: Value): boolean {
   return primitive.selects === true && type === "float";
 }
 
-/** Elements of a value that count. */
+/** The active elements of a value. */
 interface Mask {
-  /** Booleans that broadcast to the shape of the value; made when first asked for, since few masks are. */
+  /** Booleans that broadcast to the shape of the value; created on first use, since few masks are needed. */
   readonly holds: () => Value;
-  /** How many masks it is made of, one within the other. */
+  /** Number of nested masks. */
   readonly depth: number;
-  /** The choice that they are one branch of, within the elements that count in its result. */
+  /** The `where` of which these elements are one branch, and the mask of its result. */
   readonly branch?: { readonly outer: Mask | null; readonly condition: Value; readonly operand: number };
 }
 
-/** Choices within choices that are followed; beyond, all elements are taken to count, so that recursion ends. */
+/** Largest depth of nested `where`. Beyond it all elements count as active, so that the recursion ends. */
 const DEEPEST = 100;
 
-/** For each value that a result of floats depends on by floats: the elements that count, null where all do. */
+/** The active elements of each value on which a float result depends through floats; null if all are active. */
 function countingElements(order: readonly Value[], outputs: readonly Value[]): ReadonlyMap<Value, Mask | null> {
   const masks = new Map<Value, Mask | null>(outputs.map((output) => [output, null]));
   for (const value of [...order].reverse()) {
     const own = masks.get(value);
-    // What only conditions read is left as it is.
+    // Values that only conditions read are left unchanged.
     if (own === undefined || value.type !== "float") continue;
     value.inputs.forEach((input, i) => {
       if (input.type !== "float") return;
@@ -75,7 +75,7 @@ function maskOf(holds: () => Value, parts: readonly (Mask | null)[], branch?: Ma
   return { holds: once, depth, ...(branch && { branch }) };
 }
 
-/** The elements of either mask. Both branches of one choice together are all that the choice itself has. */
+/** The union of two masks. The union of both branches of one `where` is the mask of its result. */
 function union(a: Mask | null, b: Mask | null): Mask | null {
   if (a === null || b === null) return null;
   if (a === b) return a;
@@ -88,7 +88,7 @@ function union(a: Mask | null, b: Mask | null): Mask | null {
   return isWhole ? first.outer : maskOf(() => or(a.holds(), b.holds()), [a, b]);
 }
 
-/** The elements of an operand that count where those of the mask do in the result; null for all. */
+/** The active elements of an operand, given the active elements of the result; null for all. */
 function operandMask(value: Value, operand: number, mask: Mask | null): Mask | null {
   const { primitive, inputs, shape } = value;
   const x = inputs[operand];
@@ -113,13 +113,13 @@ function branchOf({ inputs: [condition] }: Value, operand: number, outer: Mask |
   });
 }
 
-/** A mask of the result as one of an operand that may be repeated: its elements count where any repetition does. */
+/** Converts a mask of the result to one of an operand that may be broadcast: an element is active if any of its repetitions is. */
 function alongOperand(mask: Mask | null, { shape }: Value, x: Value): Mask | null {
   if (mask === null || sameShape(x.shape, shape)) return mask;
   return maskOf(() => greater(sumTo(indicator(broadcast(mask.holds(), shape)), x.shape), scalar(0)), [mask]);
 }
 
-/** The operands, with the one that could leave the finite numbers replaced where its element does not count. */
+/** The operands of an operation. The operand that could make the result infinite or NaN is replaced in inactive elements. */
 function withHarmless({ primitive }: Value, inputs: readonly Value[], holds: () => Value): readonly Value[] {
   const { harmless } = primitive;
   if (harmless === undefined) return inputs;

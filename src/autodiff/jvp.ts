@@ -4,12 +4,12 @@ import { add } from "../primitives/index.ts";
 import { formatDims } from "../tensors/index.ts";
 
 /**
- * Forward mode: tangents of the outputs for tangents of the variables, `null` for an output that does not depend on them
- * (or only through integers and booleans). Any values can be variables, not only inputs; two variables on one path are
- * held independent, so a later one is not moved by an earlier one, unless tangents are `additive`.
+ * Forward mode: tangents of the outputs for tangents of the variables, `null` for an output that does not depend on them (or only through
+ * integers and booleans). Any values can be variables, not only inputs. If one variable depends on another, the two are treated as
+ * independent, unless tangents are `additive`.
  *
- * @throws CurvatureError "unsupported" where an operation on the way has no derivative rule, "shape" for tangents of another
- *   shape than their variable
+ * @throws CurvatureError "unsupported" if an operation between variables and outputs has no derivative rule, "shape" for tangents whose
+ *   shape is not that of their variable
  */
 export function jvp(
   outputs: readonly Value[],
@@ -40,9 +40,9 @@ export function jvp(
   return outputs.map((output) => known.get(output) ?? null);
 }
 
-/** How tangents are meant. */
+/** Interpretation of tangents. */
 export interface JvpOptions {
-  /** True where the tangent of a variable is added to the one that it has by other variables. Default false. */
+  /** Whether the tangent of a variable is added to the tangent that other variables cause in it. Default false. */
   readonly additive?: boolean;
 }
 

@@ -3,12 +3,12 @@ import { jvp } from "./jvp.ts";
 import { transpose } from "./transpose.ts";
 
 /**
- * Total cotangents of the outputs at any values on the way to them, in one reverse pass: for a value v, `J' c` for the Jacobian J of the
- * outputs in a change that is added to v. Where one value depends on another, its change by the other is part of the other's cotangent, so
- * that each is what `v + e` gives in e at 0.
+ * Total cotangents of the outputs at any intermediate values, in one reverse pass: for a value v, `J' c` with the Jacobian J of the outputs
+ * with respect to e at 0, where v is replaced by `v + e`. If one value depends on another, the effect of the other through it is included
+ * in the other's cotangent.
  *
- * @param cotangents one an output, of its shape
- * @returns one a value, of its shape; null where the outputs do not depend on it
+ * @param cotangents one per output, of its shape
+ * @returns one per value, of its shape; null if the outputs do not depend on it
  * @throws CurvatureError as `jvp` and `transpose`
  */
 export function pullback(

@@ -9,19 +9,19 @@ import {
   withInputs,
 } from "../graph/index.ts";
 
-/** A graph cut in two: what depends on the batch alone, and what each product computes from it. */
+/** A graph split in two: the part that depends on the batch alone, and the part that each product computes from it. */
 export interface ResidualSplit {
   /** Values to compute once and keep. */
   readonly residuals: readonly Value[];
-  /** Inputs that stand for them in `outputs`, in the same order. */
+  /** Inputs that replace the residuals in `outputs`, in the same order. */
   readonly inputs: readonly Value[];
   /** The original outputs, computed from the residual inputs, the variables and other graph inputs. */
   readonly outputs: readonly Value[];
 }
 
 /**
- * Splits outputs that depend on `variables` (the vector of a product) into residuals and the rest. A residual is a value
- * that does not depend on the variables but is used by one that does; graph inputs and constants are none.
+ * Splits outputs that depend on `variables` (the vector of a product) into residuals and the rest. A residual is a value that does not
+ * depend on the variables but is used by one that does. Graph inputs and constants are not residuals.
  */
 export function splitResiduals(outputs: readonly Value[], variables: readonly Value[]): ResidualSplit {
   const order = topologicalOrder(outputs);
@@ -36,7 +36,7 @@ export function splitResiduals(outputs: readonly Value[], variables: readonly Va
   for (const output of outputs) keep(output);
   const kept = [...residuals];
   const inputs = kept.map((value, i) => input(`residual ${i}`, value.shape, value.type));
-  // Less is known of an input than of what it stands for, so that nothing can be simplified.
+  // An input carries less information than the value that it replaces, so nothing can be simplified.
   const replaced = substitute(outputs, new Map(kept.map((value, i) => [value, inputs[i]])), withInputs);
   return { residuals: kept, inputs, outputs: replaced };
 }

@@ -7,8 +7,8 @@ import { formatDims } from "../tensors/index.ts";
  * Transpose of a linear map: cotangents of the variables for cotangents of the outputs, which must depend linearly on the
  * variables. `null` stands for zero on both sides.
  *
- * @throws CurvatureError "shape" for cotangents of another shape than their output, "unsupported" where the outputs depend on
- *   the variables through an operation that has no transpose, that is, not linearly
+ * @throws CurvatureError "shape" for cotangents whose shape is not that of their output, "unsupported" if the outputs depend on the
+ *   variables through an operation without a transpose, that is, not linearly
  */
 export function transpose(
   outputs: readonly Value[],

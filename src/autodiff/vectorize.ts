@@ -4,10 +4,10 @@ import { broadcast } from "../primitives/index.ts";
 import { formatDims } from "../tensors/index.ts";
 
 /**
- * The outputs for K values of each variable at once: `replacements` have a leading axis of size K before the shape of their
- * variable, and so have the results. What does not depend on a variable is computed once for all.
+ * The outputs for K values of each variable at once. `replacements` have a leading axis of size K before the shape of their variable, and
+ * so have the results. Values that do not depend on a variable are computed once.
  *
- * @throws CurvatureError "unsupported" where an operation on the way cannot be vectorized
+ * @throws CurvatureError "unsupported" if an operation between variables and outputs cannot be vectorized
  */
 export function vectorize(
   outputs: readonly Value[],

@@ -4,8 +4,8 @@ import { linearize } from "./linearize.ts";
 import { transpose } from "./transpose.ts";
 
 /**
- * Reverse mode: cotangents of the variables, `J' c` for the Jacobian J of the outputs in the variables. Of order zero where
- * nothing depends on a variable. The gradient of a scalar is `vjp([loss], parameters, [scalar(1)])`.
+ * Reverse mode: cotangents of the variables, `J' c` for the Jacobian J of the outputs with respect to the variables. Zero for a variable on
+ * which no output depends. The gradient of a scalar is `vjp([loss], parameters, [scalar(1)])`.
  */
 export function vjp(outputs: readonly Value[], variables: readonly Value[], cotangents: readonly Value[]): Value[] {
   const { inputs, tangents } = linearize(outputs, variables);

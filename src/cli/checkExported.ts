@@ -8,10 +8,10 @@ export interface Slot {
 }
 
 /**
- * Runs an exported model once in ONNX Runtime, with the model's own weights where they are inputs and simple numbers elsewhere, and tells
- * what it reads and gives.
+ * Runs an exported model once in ONNX Runtime and returns its inputs and outputs. Weights that are inputs get the model's own values; other
+ * inputs get simple numbers.
  *
- * @throws CurvatureError "runtime" where ONNX Runtime refuses it
+ * @throws CurvatureError "runtime" if ONNX Runtime rejects it
  */
 export async function checkExported(
   exported: ExportedModel,
@@ -37,7 +37,7 @@ export async function checkExported(
   }
 }
 
-/** Class 0, token 0, false and one half are valid values for whatever a model reads. */
+/** Test data for an input: class 0, token 0, false and one half are valid for any model. */
 function feed({ name, dtype, dims }: Slot, model: FileModel): Tensor {
   const size = dims.reduce((product, dim) => product * dim, 1);
   const parameter = model.parameters.find((each) => each.name === name);

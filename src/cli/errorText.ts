@@ -1,11 +1,11 @@
 import { CurvatureError } from "../index.ts";
 
-/** What the process ends with. */
+/** Exit codes of the process. */
 export const exitCodes = { success: 0, failure: 1, usage: 2 } as const;
 
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
 
-/** An error for people: one line, or with `stack` everything that is known of where it came from. */
+/** Text of an error: one line, or with `stack` also the stack traces of the error and its causes. */
 export function errorText(error: unknown, { stack }: { readonly stack: boolean }): string {
   const text = `error: ${explanation(error)}`;
   return stack ? [text, ...traces(error)].join("\n") : text;

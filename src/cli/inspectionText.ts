@@ -9,7 +9,7 @@ const FATES: { readonly [fate in OperatorFate]: string } = {
   missing: "NOT SUPPORTED",
 };
 
-/** What `inspect` found, for people. */
+/** The result of `inspect` as text. */
 export function inspectionText(found: ModelInspection): string {
   const weights = found.parameters.reduce((sum, { dims }) => sum + size(dims), 0);
   return [
@@ -77,7 +77,7 @@ function listed(names: readonly string[]): string {
   return names.length > 4 ? `${names.slice(0, 3).join(", ")} and ${names.length - 3} more` : names.join(", ");
 }
 
-/** A heading and aligned columns; nothing where there are no rows. Names stay on their line, whatever they hold. */
+/** A heading and aligned columns; nothing if there are no rows. Line breaks in names are escaped. */
 function section(title: string, found: readonly (readonly string[])[]): readonly string[] {
   if (found.length === 0) return [];
   const rows = found.map((row) => row.map((cell) => printableText(cell)));

@@ -4,7 +4,7 @@ import { printError } from "./print.ts";
 /**
  * Runs work with a signal that Ctrl-C fires; a second Ctrl-C ends the process at once.
  *
- * @throws CurvatureError "aborted" where it was stopped
+ * @throws CurvatureError "aborted" if it was stopped
  */
 export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController();

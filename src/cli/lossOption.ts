@@ -12,10 +12,10 @@ import {
 
 type ClassAxis = NonNullable<CrossEntropyOptions["classAxis"]>;
 
-/** A loss that the command line knows. */
+/** A loss that the command line offers. */
 export interface LossChoice {
   readonly make: (options: { readonly reduction: "mean" | "sum"; readonly classAxis?: ClassAxis }) => Loss;
-  /** What a column of labels is for it. */
+  /** Type of the loss's targets. */
   readonly targetType: "class" | "number";
 }
 
@@ -27,10 +27,10 @@ const LOSSES: { readonly [name: string]: LossChoice & { readonly aliases: readon
   gaussianNll: { make: gaussianNll, targetType: "number", aliases: ["gaussian"] },
 };
 
-/** Names of losses as help and messages show them. */
+/** Names of losses in help and messages. */
 export const lossNames = Object.keys(LOSSES);
 
-/** `--loss NAME`; case, hyphens and underscores do not matter, and ce, mse, bce, poisson and gaussian are understood. */
+/** `--loss NAME`. Case, hyphens and underscores are ignored; ce, mse, bce, poisson and gaussian are aliases. */
 export function lossOption(): Option {
   return new Option("--loss <name>", `loss: ${lossNames.join(", ")} (or ce, mse, bce, poisson, gaussian)`)
     .argParser(lossChoice)
@@ -66,7 +66,7 @@ export function dtypeOption(): Option {
   return new Option("--dtype <type>", "precision of all products").choices(["float32", "float64"]).default("float32");
 }
 
-/** The loss as asked for, reading these outputs of the model where they are named. */
+/** Creates the requested loss, which reads the named outputs of the model if there are any. */
 export function withOutputs(options: {
   readonly loss: LossChoice;
   readonly reduction: "mean" | "sum";

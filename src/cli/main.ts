@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 import { runProgram } from "./program.ts";
 
-// A reader that has seen enough closes the pipe, as in `onnx-curvature inspect model.onnx | head -1`. That is no failure: what nobody
-// reads is dropped, the files asked for are still written, and the exit code is that of the command, 0 if it succeeded.
+// A reader of the output may close the pipe early, as in `onnx-curvature inspect model.onnx | head -1`. This is not a failure: the rest of
+// the output is dropped, the requested files are still written, and the exit code is that of the command, 0 if it succeeded.
 for (const stream of [process.stdout, process.stderr]) {
   stream.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code !== "EPIPE") throw error;

@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { type Bindings, CurvatureError, type FileModel, loadModel, loadTensor, type ReadOptions } from "../index.ts";
 import { byteSize, namedBinding, nameList, patternList, positiveNumber } from "./parsers.ts";
 
-/** Options of every command that say how a model is read. */
+/** Options of every command for reading a model. */
 export interface ModelOptions {
   readonly output?: readonly string[];
   readonly bind?: { readonly [name: string]: number | string };
@@ -25,21 +25,25 @@ export function withModelOptions(command: Command): Command {
     )
     .option(
       "--weights <pattern>",
-      "float tensors that are weights, whatever the file suggests: a name, with * for any characters, or /regex/; repeatable",
+      "float tensors that are weights, against the evidence of the file: a name, with * for any characters, or /regex/; repeatable",
       patternList,
     )
-    .option("--constants <pattern>", "float tensors that are no weights, likewise; repeatable", patternList)
+    .option("--constants <pattern>", "float tensors that are not weights, in the same form; repeatable", patternList)
     .option("--restore-ties", "make weights that are copies of one another a single weight again")
     .option("--inference", "read a model that was saved in training mode as it works after training")
     .option(
       "--memory-limit <size>",
-      "most memory for any one file, and for the values of a batch, as 2GB; a quarter of what is free by default",
+      "most memory for any one file, and for the values of a batch, as 2GB; default: a quarter of the free memory",
       byteSize,
     )
-    .option("--timeout <seconds>", "give up a server or pipe that is silent so long; 8 by default", positiveNumber);
+    .option(
+      "--timeout <seconds>",
+      "give up a server or pipe after so many seconds of silence; 8 by default",
+      positiveNumber,
+    );
 }
 
-/** How model and data files are read, as these options ask for it. */
+/** The options of reading model and data files. */
 export function readOptions({ memoryLimit, timeout }: ModelOptions): ReadOptions {
   return {
     ...(memoryLimit === undefined ? {} : { memoryLimit }),
@@ -47,7 +51,7 @@ export function readOptions({ memoryLimit, timeout }: ModelOptions): ReadOptions
   };
 }
 
-/** The model as these options ask for it. */
+/** Loads the model with these options. */
 export async function openModel(
   file: string,
   options: ModelOptions & { readonly signal?: AbortSignal },
@@ -65,7 +69,7 @@ export async function openModel(
   });
 }
 
-/** Numbers as they are, and the arrays of files. */
+/** The bindings: numbers, and the arrays loaded from files. */
 async function loadBindings(
   bind: NonNullable<ModelOptions["bind"]>,
   options: ModelOptions & { readonly signal?: AbortSignal },

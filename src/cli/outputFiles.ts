@@ -3,7 +3,7 @@ import { lstat, mkdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { CurvatureError } from "../index.ts";
 
-/** Makes a folder, with those above it, and makes sure that files can be written into it. */
+/** Creates a folder and its parents, and checks that files can be written into it. */
 async function prepareFolder(folder: string): Promise<void> {
   const trial = join(folder, `.onnx-curvature-${randomUUID()}`);
   try {
@@ -17,7 +17,7 @@ async function prepareFolder(folder: string): Promise<void> {
   }
 }
 
-/** Makes a folder and those above it, one at a time: Node's own recursion does not end where a file system has no folders of its own. */
+/** Creates a folder and its parents one at a time: Node's own recursion does not end on a file system that cannot have folders. */
 async function makeFolder(folder: string): Promise<void> {
   try {
     await mkdir(folder);
@@ -38,9 +38,9 @@ async function exists(path: string): Promise<boolean> {
 }
 
 /**
- * Makes sure that files can be written at these paths, making the folders they are in, without touching what is there.
+ * Checks that files can be written at these paths and creates their folders. Does not change existing files.
  *
- * @throws CurvatureError "file" where that cannot be, or something else than a regular file is in a file's place
+ * @throws CurvatureError "file" if that is impossible, or if a path is something other than a regular file
  */
 export async function prepareFiles(...paths: readonly string[]): Promise<void> {
   for (const path of paths) {
@@ -49,7 +49,7 @@ export async function prepareFiles(...paths: readonly string[]): Promise<void> {
   }
 }
 
-/** Only a regular file is ever replaced: a device, a pipe or a symbolic link stays what it is. */
+/** Throws unless a path is free or a regular file: devices, pipes and symbolic links are never replaced. */
 async function checkPlace(path: string): Promise<void> {
   const found = await lstat(path).catch(() => undefined);
   if (found === undefined || found.isFile()) return;
@@ -66,8 +66,8 @@ async function checkPlace(path: string): Promise<void> {
 }
 
 /**
- * Writes files that belong together: all under other names first, which are then changed. A reader or an interruption never finds half of a
- * file, and a disk that becomes full leaves all files as they were.
+ * Writes files that belong together: all under temporary names first, then renames them. A reader never finds half of a file, also after an
+ * interruption, and a full disk leaves all files unchanged.
  *
  * @throws CurvatureError "file"
  */

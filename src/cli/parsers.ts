@@ -26,7 +26,7 @@ export function byteSize(text: string): number {
   throw new InvalidArgumentError("Expected a number of bytes, for example 500MB or 2GB, or none.");
 }
 
-/** Reads `A:B`, `A:` or `:B`: row A is the first taken, row B the first left out, both counted from 0. */
+/** Reads `A:B`, `A:` or `:B`: row A is the first included, row B the first excluded, both counted from 0. */
 export function rowRange(text: string): readonly [from: number, to?: number] {
   const match = /^(\d*):(\d*)$/.exec(text.trim());
   const from = Number(match?.[1] ?? 0);
@@ -49,7 +49,7 @@ export function matrixList(text: string): readonly MatrixName[] {
   });
 }
 
-/** A name, a name with `*`, or a regular expression between slashes; appended to those before. */
+/** Reads a name, a name with `*`, or a regular expression between slashes, and appends it to the previous ones. */
 export function patternList(text: string, before: readonly (string | RegExp)[] = []): readonly (string | RegExp)[] {
   return [...before, pattern(text)];
 }
@@ -64,12 +64,12 @@ function pattern(text: string): string | RegExp {
   }
 }
 
-/** Appends one more name to those before. */
+/** Appends a name to the previous ones. */
 export function nameList(text: string, before: readonly string[] = []): readonly string[] {
   return [...before, text];
 }
 
-/** Reads `NAME=FILE`; entries by name, this one added to those before. */
+/** Reads `NAME=FILE` and adds the entry to the previous ones. */
 export function namedFile(
   text: string,
   before: { readonly [name: string]: string } = {},
@@ -80,7 +80,7 @@ export function namedFile(
   return { ...before, [name]: file };
 }
 
-/** Reads `NAME=3,32,32`; entries by name, this one added to those before. */
+/** Reads `NAME=3,32,32` and adds the entry to the previous ones. */
 export function namedShape(
   text: string,
   before: { readonly [name: string]: readonly number[] } = {},
@@ -93,7 +93,7 @@ export function namedShape(
   return { ...before, [name]: dims };
 }
 
-/** Reads `NAME=NUMBER` or `NAME=FILE`; entries by name, this one added to those before. */
+/** Reads `NAME=NUMBER` or `NAME=FILE` and adds the entry to the previous ones. */
 export function namedBinding(
   text: string,
   before: { readonly [name: string]: number | string } = {},

@@ -1,6 +1,6 @@
 import { printableJson, printableText } from "../index.ts";
 
-/** Writes text on standard output. All that a command prints goes through here or `printError`, which leave no control characters. */
+/** Writes text on standard output. All output of a command goes through this function or `printError`, which escape control characters. */
 export function print(text: string): void {
   process.stdout.write(printableText(text, { keepLines: true }));
 }

@@ -13,7 +13,7 @@ Examples:
   $ onnx-curvature report model.onnx --data train.csv --loss crossEntropy --out report
   $ onnx-curvature export model.onnx --product hvp --loss crossEntropy --batch-size 32 --out hvp.onnx
 
-"onnx-curvature help report" tells all options of a command.`;
+"onnx-curvature help report" lists all options of a command.`;
 
 /** Runs the command line with these arguments: results go to standard output, progress and errors to standard error. */
 export async function runProgram(args: readonly string[]): Promise<ExitCode> {

@@ -1,10 +1,10 @@
 import { SingleBar } from "cli-progress";
 import { printableText } from "../index.ts";
 
-/** Shows how far a computation has come, on standard error. */
+/** Shows the progress of a computation on standard error. */
 export interface ProgressDisplay {
   update(progress: { readonly stage: string; readonly done: number; readonly total?: number }): void;
-  /** Takes the bar away. */
+  /** Removes the bar. */
   stop(): void;
 }
 
@@ -22,7 +22,7 @@ function bar(stream: NodeJS.WriteStream): ProgressDisplay {
     barsize: 30,
     hideCursor: true,
     clearOnComplete: true,
-    // Ctrl-C is answered by the command itself, which takes the bar away.
+    // The command itself handles Ctrl-C and removes the bar.
     gracefulExit: false,
   });
   const began = performance.now();
@@ -55,7 +55,7 @@ function lines(stream: NodeJS.WriteStream): ProgressDisplay {
   };
 }
 
-/** Time that the rest takes if it goes on as before. */
+/** Remaining time at the average speed so far. */
 function timeLeft(elapsed: number, { done, total }: { readonly done: number; readonly total: number }): string {
   if (done === 0) return "?";
   const seconds = Math.ceil(((elapsed / done) * (total - done)) / 1000);

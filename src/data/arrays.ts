@@ -4,11 +4,11 @@ import type { Data } from "./data.ts";
 import { regroup } from "./regroup.ts";
 import { checkedRows, type RowsInput, rowTypeOf } from "./rows.ts";
 
-/** Arrays and how they are cut into batches. */
+/** Arrays, and how to split them into batches. */
 export interface ArraysOptions extends RowsInput {
-  /** Rows a batch; 512 by default. */
+  /** Rows per batch; 512 by default. */
   readonly batchSize?: number;
-  /** How reports and messages call the data. */
+  /** Name of the data in reports and messages. */
   readonly description?: string;
 }
 
@@ -16,8 +16,8 @@ export interface ArraysOptions extends RowsInput {
  * Data set held in memory, `inputs` `[rows, ...]`, `targets` `[rows, ...]`, `weights` `[rows]`. Batches are views:
  * nothing is copied, so the arrays must not be changed while the data set is in use.
  *
- * @throws CurvatureError if arrays and dimensions do not agree, parts have different numbers of rows, there are no
- *   rows, a weight is negative or not finite, or the batch size is no positive integer
+ * @throws CurvatureError if arrays and dimensions do not agree, parts have different numbers of rows, there are no rows, a weight is
+ *   negative or not finite, or the batch size is not a positive integer
  */
 export function arrays(options: ArraysOptions): Data {
   checkObject(options, "arrays expects { inputs, targets }", ["inputs"]);

@@ -4,24 +4,24 @@ import type { Data } from "./data.ts";
 import { regroup } from "./regroup.ts";
 import { checkedRows, formatRowType, type Rows, type RowsInput, rowTypeOf } from "./rows.ts";
 
-/** A source of rows that can be read again and again. */
+/** A source of rows that can be read repeatedly. */
 export interface AsyncDataOptions {
-  /** Rows that each pass gives. */
+  /** Number of rows of each pass. */
   readonly rows: number;
   /** Starts a new pass: rows in parts of any size, in the same order each time. Arrays of a part must not be reused. */
   readonly batches: () => AsyncIterable<RowsInput> | Iterable<RowsInput>;
-  /** Rows a batch, whatever the source's parts; by default as many as the first part has. */
+  /** Rows per batch, independent of the sizes of the source's parts; default: the size of the first part. */
   readonly batchSize?: number;
-  /** How reports and messages call the data. */
+  /** Name of the data in reports and messages. */
   readonly description?: string;
 }
 
 /**
- * Data set read from a source on every pass: a database, a directory of images, a generator. Takes the first part
- * of one pass to learn types and dimensions; memory holds one batch and one part of the source.
+ * Data set read from a source on every pass: a database, a directory of images, a generator. Reads the first part of one pass to determine
+ * types and dimensions. Memory holds one batch and one part of the source.
  *
- * @throws CurvatureError if `rows` or `batchSize` is no positive integer or the source is empty; while batches are
- *   read, if a part differs in names, dimensions or element types from the first, or a pass has not `rows` rows
+ * @throws CurvatureError if `rows` or `batchSize` is not a positive integer or the source is empty; while batches are read, if a part
+ *   differs in names, dimensions or element types from the first, or the number of rows of a pass is not `rows`
  */
 export async function asyncData(options: AsyncDataOptions): Promise<Data> {
   checkObject(options, "asyncData expects { rows, batches }", ["rows", "batches"]);
@@ -55,7 +55,7 @@ async function firstOf(batches: AsyncDataOptions["batches"], description: string
   throw new CurvatureError("data", `${description}: expected at least one row, got none`);
 }
 
-/** All that parts of one source must have in common, in words. */
+/** The properties that all parts of one source must share, in words. */
 function typesOf({ inputs, targets, weights }: Rows): string {
   return [
     ...Object.entries(inputs)

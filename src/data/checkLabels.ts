@@ -3,17 +3,17 @@ import { dtypeOf, formatDims, type Tensor } from "../tensors/index.ts";
 import type { Data } from "./data.ts";
 import { describePosition } from "./describePosition.ts";
 
-/** Which labels a loss accepts. */
+/** The labels that a loss accepts. */
 export interface LabelRange {
   /** Labels are 0, 1, ..., classes - 1. */
   readonly classes: number;
-  /** One more label that is accepted: terms that the loss leaves out. */
+  /** A further label, which marks terms that the loss ignores. */
   readonly ignoreIndex?: number;
 }
 
 /**
- * Makes one pass over a data set and rejects at the first label that is no integer in 0, ..., classes - 1 (or the
- * ignored one), naming its row and value. Time is linear in the number of labels.
+ * Makes one pass over a data set and rejects at the first label that is not an integer in 0, ..., classes - 1 (or the ignored one), naming
+ * its row and value. Time is linear in the number of labels.
  */
 export async function checkLabels(data: Data, range: LabelRange): Promise<void> {
   for await (const { start, targets } of data.batches()) {
@@ -25,9 +25,9 @@ export async function checkLabels(data: Data, range: LabelRange): Promise<void> 
 }
 
 /**
- * Throws at the first label of a tensor `[rows, ...]` that is no integer in 0, ..., classes - 1 (or the ignored one).
+ * Throws at the first label of a tensor `[rows, ...]` that is not an integer in 0, ..., classes - 1 (or the ignored one).
  *
- * @param options `start` is the index of the tensor's first row, `where` what messages call the data
+ * @param options `start` is the index of the tensor's first row, `where` names the data in messages
  */
 export function checkLabelTensor(
   labels: Tensor,

@@ -1,6 +1,6 @@
 import { CurvatureError } from "../errors/index.ts";
 
-/** The number that inputs are divided by, 1 by default, if one can divide by it. */
+/** Checks the number by which inputs are divided, 1 by default. */
 export function checkedScale(scale = 1): number {
   if (Number.isFinite(scale) && scale > 0) return scale;
   throw new CurvatureError(

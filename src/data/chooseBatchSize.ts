@@ -1,9 +1,9 @@
 import { CurvatureError } from "../errors/index.ts";
 
-/** Rows a batch where the caller does not say: large enough to keep the kernels busy, small enough for any memory. */
+/** Default number of rows per batch: large enough to keep the kernels busy, small enough for any memory. */
 const usualBatchSize = 512;
 
-/** Batch size to use for so many rows: the asked one, or 512, and never more than there are rows. */
+/** Batch size for a number of rows: the requested one, or 512, and at most the number of rows. */
 export function chooseBatchSize(batchSize: number | undefined, rows: number): number {
   if (batchSize === undefined) return Math.min(usualBatchSize, rows);
   if (!Number.isInteger(batchSize) || batchSize < 1) {

@@ -2,18 +2,18 @@ import { CurvatureError } from "../errors/index.ts";
 import { arrayTypes, type Dtype, dtypeOf, sizeOf, type Tensor, type TensorData } from "../tensors/index.ts";
 import { describePosition } from "./describePosition.ts";
 
-/** What a tensor of data is turned into. */
+/** The target of a conversion. */
 export interface Conversion {
   readonly dtype: Dtype;
   /** Divides numbers that become floats: `fround(x / scale)` in float32. Integers are never divided. */
   readonly scale?: number;
-  /** How messages call the tensor. */
+  /** Name of the tensor in messages. */
   readonly where: string;
   /** Index of its first row, for messages. */
   readonly start?: number;
 }
 
-/** Range of each integer type; of the 64-bit ones, as far as numbers are exact. */
+/** Range of each integer type; for 64-bit types, the range of exact numbers. */
 const ranges = {
   int8: [-128, 127],
   uint8: [0, 255],
@@ -27,10 +27,10 @@ const ranges = {
 } as const;
 
 /**
- * Tensor `[rows, ...]` with its elements in another type; the same tensor if there is nothing to do.
+ * Converts the elements of a tensor `[rows, ...]` to another type; returns the same tensor if nothing changes.
  *
- * @throws CurvatureError if an element that must become an integer is none or out of its type's range (its row and
- *   column are named), or one of the types is no number
+ * @throws CurvatureError if an element that must become an integer is not one, or is out of its type's range (the message names its row and
+ *   column), or if one of the types is not numeric
  */
 export function convertTensor(tensor: Tensor, { dtype, scale = 1, where, start = 0 }: Conversion): Tensor {
   const from = dtypeOf(tensor);
@@ -64,7 +64,7 @@ function integersOf(values: ArrayLike<number>, dtype: keyof typeof ranges): Tens
   return arrayTypes[dtype].from(values);
 }
 
-/** Elements as numbers; 64-bit integers beyond 2^53 are rounded, float16 bits are decoded. */
+/** The elements as numbers; 64-bit integers beyond 2^53 are rounded, float16 bits are decoded. */
 function numbersOf(tensor: Tensor): ArrayLike<number> {
   const { data } = tensor;
   if (data instanceof BigInt64Array || data instanceof BigUint64Array) return Float64Array.from(data, Number);
@@ -72,7 +72,7 @@ function numbersOf(tensor: Tensor): ArrayLike<number> {
   return data as ArrayLike<number>;
 }
 
-/** Value of an IEEE 754 half: sign, 5 bits of exponent, 10 of fraction. */
+/** Value of an IEEE 754 half-precision number: sign, 5 bits of exponent, 10 of fraction. */
 function halfToNumber(bits: number): number {
   const sign = bits & 0x8000 ? -1 : 1;
   const exponent = (bits >> 10) & 31;

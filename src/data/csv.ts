@@ -6,11 +6,11 @@ import { readSource, type Source } from "./readSource.ts";
 import { readTable, type TableOptions } from "./readTable.ts";
 import { type LabelOptions, splitTable } from "./splitTable.ts";
 
-/** How a CSV file becomes a data set. */
+/** Options of a data set from a CSV file. */
 export interface CsvOptions extends TableOptions, LabelOptions {
   /** Divides the features: `fround(x / scale)`. 1 by default. */
   readonly scale?: number;
-  /** Rows a batch; 512 by default. */
+  /** Rows per batch; 512 by default. */
   readonly batchSize?: number;
 }
 
@@ -18,8 +18,8 @@ export interface CsvOptions extends TableOptions, LabelOptions {
  * Data set of a CSV file, plain or gzipped: features `[rows, columns - 1]` in float32 as the model's only input and the
  * label column `[rows]` as targets.
  *
- * @throws CurvatureError naming file, line, row and column where the file is not a table of finite numbers with whole,
- *   not negative labels; see also the options
+ * @throws CurvatureError naming file, line, row and column where the file is not a table of finite numbers with labels 0, 1, 2, ...; see
+ *   also the options
  */
 export async function csv(
   source: Source,

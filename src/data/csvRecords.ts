@@ -3,24 +3,25 @@ import { CurvatureError } from "../errors/index.ts";
 /** A row of a CSV file as text. */
 export interface CsvRecord {
   readonly cells: readonly string[];
-  /** Line in which it begins, counted from 1. */
+  /** Line where the row begins, counted from 1. */
   readonly line: number;
 }
 
-/** Bytes that are turned into text at once. */
+/** Bytes that are decoded to text at once. */
 const BLOCK = 2 ** 20;
-/** Longest row: beyond it JavaScript has no strings. */
+/** Longest row; JavaScript strings are not longer. */
 const LONGEST = 2 ** 28;
 
 const QUOTE = '"';
 
 /**
- * Rows of a CSV file (RFC 4180) one after the other: lines end with LF, CR or both; cells lose the space around them; a cell in quotes may
- * contain separators, line ends and, doubled, quotes. Empty lines are passed over. Holds one block of text or one row, whichever is longer.
+ * Rows of a CSV file (RFC 4180) one after the other: lines end with LF, CR or both; space around cells is removed; a quoted cell may
+ * contain separators, line ends and doubled quotes. Empty lines are skipped. Memory holds one block of text or one row, whichever is
+ * longer.
  *
- * It stands here, and no library, since it must take 20 MB in a row, in less time than a second and a few bytes a cell.
+ * This is not a library, because it must read a row of 20 MB in less than a second and with a few bytes of memory per cell.
  *
- * @param options `separator` is one character of ASCII, `name` what messages call the file
+ * @param options `separator` is one ASCII character, `name` is the file's name in messages
  * @throws CurvatureError "file" for quotes in the wrong place and rows beyond 2^28 bytes
  */
 export function* csvRecords(
@@ -39,20 +40,20 @@ export function* csvRecords(
     }
     at += place;
     if (block.isLast) return;
-    // A row longer than the block: a larger block, so that no byte is read more often than about twice.
+    // For a row longer than the block, enlarge the block, so that a byte is decoded about twice at most.
     size = place === 0 ? 2 * size : BLOCK;
     if (size > LONGEST) throw malformed(name, `line ${line} goes on for more than ${LONGEST} bytes`);
   }
 }
 
 interface Block {
-  /** One character a byte. */
+  /** One character per byte. */
   readonly text: string;
   readonly bytes: Uint8Array;
   readonly isLast: boolean;
   readonly separator: string;
   readonly name: string;
-  /** Places of the next LF, CR and quote, infinite where there is none. */
+  /** Position of the next LF, CR or quote; infinite if there is none. */
   readonly next: (wanted: "\n" | "\r" | typeof QUOTE, from: number) => number;
 }
 
@@ -65,7 +66,7 @@ function makeBlock(
   }: { readonly at: number; readonly end: number; readonly separator: string; readonly name: string },
 ): Block {
   const part = bytes.subarray(at, end);
-  // The one encoding with a character for each byte, so that places in text and bytes are the same.
+  // This encoding has one character for each byte, so positions in text and bytes are the same.
   const text = new TextDecoder("latin1").decode(part);
   const known = new Map<string, number>();
   const next: Block["next"] = (wanted, from) => {
@@ -82,12 +83,12 @@ function makeBlock(
 interface Row {
   /** Absent for an empty line. */
   readonly cells?: readonly string[];
-  /** Place after its line end, and the number of the line there. */
+  /** Position after its line end, and the number of the line there. */
   readonly next: number;
   readonly line: number;
 }
 
-/** The row at a place of a block; undefined at its end, or where the row goes on beyond it. */
+/** The row at a position of a block; undefined at the end of the block, or if the row continues beyond it. */
 function nextRow(block: Block, place: number, line: number): Row | undefined {
   const { text, isLast, next } = block;
   if (place >= text.length) return undefined;
@@ -123,7 +124,7 @@ function hasOuterSpace(cell: string): boolean {
   return cell.charCodeAt(0) <= 32 || cell.charCodeAt(cell.length - 1) <= 32;
 }
 
-/** Place after the line end at `end`; undefined where the second half of CR LF may lie in the next block. */
+/** Position after the line end at `end`; undefined if the second half of CR LF may lie in the next block. */
 function afterLineEnd({ text, isLast }: Block, end: number): number | undefined {
   if (text[end] !== "\r") return end + 1;
   if (end + 1 === text.length && !isLast) return undefined;
@@ -135,7 +136,7 @@ function cellText({ text, bytes }: Block, from: number, to: number): string {
   return (isAscii(cell) ? cell : new TextDecoder().decode(bytes.subarray(from, to))).trim();
 }
 
-/** A row with quotes in it, character by character. */
+/** Parses a row with quotes, character by character. */
 function quotedRow(block: Block, start: number, firstLine: number): Row | undefined {
   const { text, isLast, name, separator } = block;
   const cells: string[] = [];

@@ -19,7 +19,7 @@ export interface Storage {
 }
 
 /**
- * Elements stored one after the other in either byte order, as a new array: readers never hand out views on a file.
+ * Decodes consecutive elements in either byte order to a new array. Readers never return views of a file.
  *
  * @throws CurvatureError if there are fewer or more bytes than the dimensions need
  */

@@ -1,8 +1,8 @@
 import { formatDims } from "../tensors/index.ts";
 
 /**
- * Words for the place of an element in a tensor `[rows, ...]` of which one row has dimensions `dims`:
- * `row 3`, `row 3, column 5`, `row 3, position [0, 5, 1]`, all counted from 0.
+ * Text for the position of an element in a tensor `[rows, ...]` whose rows have dimensions `dims`: `row 3`, `row 3, column 5`,
+ * `row 3, position [0, 5, 1]`, all counted from 0.
  *
  * @param index of the element in row-major order
  */

@@ -5,11 +5,11 @@ import { formatDims, sizeOf, type Tensor } from "../tensors/index.ts";
 export type ModelDims = readonly (number | string | null)[];
 
 /**
- * Tensor `[rows, ...]` with its rows in the shape that a model's input asks for, as a view. Rows are reshaped where
- * that moves nothing: between a flat row and any shape of its size, and by adding or removing axes of size 1. Shapes of
- * equal size that name axes in different orders ([32, 32, 3] for [3, 32, 32]) are refused.
+ * Reshapes the rows of a tensor `[rows, ...]` to the shape of a model's input, as a view. Only reshapes that keep the order of the elements
+ * are made: between a flat row and any shape of its size, and by adding or removing axes of size 1. Shapes of equal size with axes in a
+ * different order ([32, 32, 3] for [3, 32, 32]) are an error.
  *
- * @param options `dims` with the batch axis first; `input` is the input's name, `where` what messages call the tensor
+ * @param options `dims` with the batch axis first; `input` is the input's name, `where` names the tensor in messages
  */
 export function fitRows(
   tensor: Tensor,
@@ -33,7 +33,7 @@ function isFixed(dim: number | string | null): dim is number {
 
 function fitDims(have: readonly number[], want: ModelDims): readonly number[] | undefined {
   if (matches(have, want)) return have;
-  // Axes of size 1 apart, the same axes in the same order.
+  // Whether the axes are the same and in the same order, apart from axes of size 1.
   const axes = have.filter((dim) => dim !== 1);
   if (
     matches(

@@ -19,9 +19,9 @@ import { type Contents, readSource, type Source } from "./readSource.ts";
 import { readTable, type TableOptions } from "./readTable.ts";
 import { type LabelOptions, splitTable } from "./splitTable.ts";
 
-/** What a model takes as one of its inputs. */
+/** Dimensions and element type that a model expects of an input. */
 export interface WantedInput {
-  /** With the batch axis first; a number is fixed, anything else is free. */
+  /** Dimensions with the batch axis first; a number is fixed, anything else is free. */
   readonly dims: ModelDims;
   readonly dtype: Dtype;
 }
@@ -30,34 +30,33 @@ export interface WantedInput {
 export interface LoadDataOptions extends TableOptions, LabelOptions {
   /** The model's inputs by name. */
   readonly wanted: { readonly [name: string]: WantedInput };
-  /** One file with the only input, and the targets beside it unless `targets` is given: CSV, NPZ, or NPY and IDX. */
+  /** One file with the model's only input and, unless `targets` is given, the targets: CSV, NPZ, NPY or IDX. */
   readonly data?: Source;
-  /** One file an input, instead of `data`. */
+  /** One file for each input, instead of `data`. */
   readonly inputs?: { readonly [name: string]: Source };
   /** File of the targets. */
   readonly targets?: Source;
   /** Divides inputs that the model takes as floats: `fround(x / scale)`. 1 by default. */
   readonly scale?: number;
-  /** Rows a batch; 512 by default. */
+  /** Rows per batch; 512 by default. */
   readonly batchSize?: number;
 }
 
-/** Arrays of an NPZ file that are taken as the only input if none has the input's own name; the first that exists. */
+/** Names of arrays in an NPZ file for the only input, if no array has the input's own name. The first that exists is taken. */
 const inputMembers = ["x", "X", "inputs", "input", "images", "features", "data"];
-/** Arrays of an NPZ file that are taken as targets if `label` names none; the first that exists. */
+/** Names of arrays in an NPZ file for the targets, if `label` names none. The first that exists is taken. */
 const targetMembers = ["y", "Y", "targets", "target", "labels", "label"];
 
 /**
- * Data set from files, fitted to a model: rows take the shape of the model's inputs where that moves nothing
- * (`fitRows`), elements their types (`convertTensor`). Integer targets become int32 labels for targetType "class", as do
- * floats `[rows]`; floats with further axes stay probabilities; "number" gives float32.
+ * Loads a data set from files and fits it to a model. Rows are reshaped to the model's inputs if the order of elements allows it
+ * (`fitRows`), and elements are converted to the inputs' types (`convertTensor`). For targetType "class", integer targets and floats
+ * `[rows]` become int32 labels, while floats with further axes stay probabilities. For "number", targets become float32.
  *
  * In an NPZ file `data`, inputs are the arrays with the inputs' own names, or for a single input x, X, inputs, input,
  * images, features or data; targets are the array that `label` names, or y, Y, targets, target, labels or label.
  *
- * @throws CurvatureError naming the file if one is missing, damaged, of another shape or type, or the files differ in
- *   their numbers of rows; if `data` and `inputs` are both given or both missing, or targets are not found (where there
- *   are none, say `label: false`)
+ * @throws CurvatureError naming the file if one is missing, damaged, of another shape or type, or the files differ in their numbers of
+ *   rows; if `data` and `inputs` are both given or both missing, or targets are not found (for data without targets, pass `label: false`)
  */
 export async function loadData(options: LoadDataOptions): Promise<Data> {
   checkObject(options, "loadData expects options with the model's inputs by name", ["wanted"]);
@@ -195,7 +194,7 @@ function convertTargets(
   const dtype = dtypeOf(tensor);
   const isFloat = dtype === "float32" || dtype === "float64" || dtype === "float16";
   const [rows, ...rest] = tensor.dims;
-  const perRow = rest.every((dim) => dim === 1); // [rows] or [rows, 1]: one target a row
+  const perRow = rest.every((dim) => dim === 1); // [rows] or [rows, 1]: one target per row
   if (isFloat && !perRow) return convertTensor(tensor, { dtype: "float32", where, start });
   return convertTensor(perRow ? { ...tensor, dims: [rows!] } : tensor, { dtype: "int32", where, start });
 }

@@ -9,30 +9,30 @@ import { readTable, type TableOptions } from "./readTable.ts";
 import { sliceTensor } from "./rows.ts";
 import { checkedRange } from "./takeRows.ts";
 
-/** Formats of arrays that can be told apart by their first bytes. */
+/** File formats of arrays, distinguished by their first bytes. */
 export type ArrayFormat = "npy" | "npz" | "idx" | "csv";
 
 /**
- * Array in a file: NPY, a member of an NPZ (`file.npz:name`, or its only one), IDX, or all columns of a CSV in float64
- * (`[rows, columns]`, `[rows]` if there is one column), each plain or gzipped. The format is told by the contents, the
- * element type is the stored one.
+ * Reads an array from a file: NPY, a member of an NPZ (`file.npz:name`, or its only one), IDX, or all columns of a CSV in float64
+ * (`[rows, columns]`, `[rows]` if there is one column), each plain or gzipped. The contents determine the format; the element type is the
+ * stored one.
  *
- * @param options how a CSV is read, and which `rows` of any format
+ * @param options options for CSV files, and the `rows` to read from a file of any format
  * @throws CurvatureError if the file is missing, empty, damaged or of another format
  */
 export async function loadTensor(source: Source, options: TableOptions = {}): Promise<Tensor> {
   return (await loadArray(source, options)).tensor;
 }
 
-/** An array and the file it is from. */
+/** An array and its file. */
 export interface LoadedArray {
   readonly name: string;
   readonly tensor: Tensor;
-  /** Rows in the file, of which `tensor` may hold a part; absent where the file was not read to its end. */
+  /** Number of rows in the file, of which `tensor` may hold a part; absent if the file was not read to its end. */
   readonly total?: number;
 }
 
-/** `loadTensor`, with what messages need. */
+/** As `loadTensor`, with the names that messages need. */
 export async function loadArray(source: Source, options: TableOptions = {}): Promise<LoadedArray> {
   const { file, member } = splitMember(source);
   const contents = await readSource(file, options);
@@ -60,7 +60,7 @@ export function decodeArray(contents: Contents): Tensor {
   return formatOf(contents) === "npy" ? readNpy(contents.bytes, contents) : readIdx(contents.bytes, contents);
 }
 
-/** The rows that the options ask for, and how many there are. */
+/** The requested rows, and the total number of rows. */
 export function takeRange(
   tensor: Tensor,
   { name, options }: { readonly name: string; readonly options: TableOptions },
@@ -73,7 +73,7 @@ export function takeRange(
   return { tensor: sliceTensor(tensor, ...checkedRange(options.rows, { rows: total, where: name })), total };
 }
 
-/** Format by the first bytes; where they say nothing, the extension decides whose error message a reader gets. */
+/** Format by the first bytes. If these are inconclusive, the extension decides which reader's error message appears. */
 export function formatOf({ bytes, name }: Contents): ArrayFormat {
   if (isNpy(bytes)) return "npy";
   if (isZip(bytes)) return "npz";
@@ -84,7 +84,7 @@ export function formatOf({ bytes, name }: Contents): ArrayFormat {
   return /\.idx$|-ubyte$/i.test(plain) ? "idx" : "csv";
 }
 
-/** A source `file.npz:name` in its two parts; any other as it is. */
+/** Splits a source `file.npz:name` into its two parts; returns any other source unchanged. */
 export function splitMember(source: Source): { readonly file: Source; readonly member?: string } {
   const match = typeof source === "string" ? /^(.*\.npz):([^\\/:]+)$/i.exec(source) : null;
   return match === null ? { file: source } : { file: match[1]!, member: match[2]! };

@@ -14,7 +14,7 @@ const storedTypes: { readonly [code: number]: StoredType } = {
   14: "float64",
 };
 
-/** Whether bytes begin as an IDX file does: two zeros, a type code, at least one dimension. */
+/** Whether bytes begin like an IDX file: two zeros, a type code, at least one dimension. */
 export function isIdx(bytes: Uint8Array): boolean {
   return bytes[0] === 0 && bytes[1] === 0 && storedTypes[bytes[2] ?? 0] !== undefined && (bytes[3] ?? 0) > 0;
 }
@@ -22,7 +22,7 @@ export function isIdx(bytes: Uint8Array): boolean {
 /**
  * Array of an IDX file, the format of the MNIST files: big-endian, element type as stored.
  *
- * @throws CurvatureError if the bytes are no IDX file, are cut short or go on after the array
+ * @throws CurvatureError if the bytes are not an IDX file, are truncated or continue after the array
  */
 export function readIdx(bytes: Uint8Array, { name = "data in memory" }: Named = {}): Tensor {
   checkBytes(bytes, "readIdx");

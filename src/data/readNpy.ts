@@ -3,7 +3,7 @@ import type { Tensor } from "../tensors/index.ts";
 import { checkBytes } from "./checkBytes.ts";
 import { decodeElements, type StoredType } from "./decodeElements.ts";
 
-/** What messages call bytes that are being read. */
+/** Name of the data in messages. */
 export interface Named {
   readonly name?: string;
 }
@@ -24,20 +24,19 @@ const storedTypes: ReadonlyMap<string, StoredType> = new Map([
   ["b1", "bool"],
 ]);
 
-/** Most dimensions of an array, those of NumPy 2. */
+/** Largest number of dimensions of an array, as in NumPy 2. */
 const MOST_DIMENSIONS = 64;
 
-/** Whether bytes begin as an NPY file does. */
+/** Whether bytes begin like an NPY file. */
 export function isNpy(bytes: Uint8Array): boolean {
   return [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59].every((byte, i) => bytes[i] === byte); // \x93NUMPY
 }
 
 /**
- * Array of an NPY file, formats 1.0 to 3.0 (numpy.lib.format), C or Fortran order, either byte order; row-major here.
- * Element types f2 (as raw bits), f4, f8, i1 to i8, u1 to u8 and b1 stay as they are stored.
+ * Array of an NPY file, formats 1.0 to 3.0 (numpy.lib.format), C or Fortran order, either byte order. The result is row-major. Element
+ * types f2 (as raw bits), f4, f8, i1 to i8, u1 to u8 and b1 are kept.
  *
- * @throws CurvatureError if the bytes are no NPY file, are cut short or go on after the array, or the element type is
- *   another one
+ * @throws CurvatureError if the bytes are not an NPY file, are truncated or continue after the array, or the element type is not supported
  */
 export function readNpy(bytes: Uint8Array, { name = "data in memory" }: Named = {}): Tensor {
   checkBytes(bytes, "readNpy");
@@ -90,7 +89,7 @@ function storedType(descr: string | undefined, { header, name }: { readonly head
   );
 }
 
-/** Elements in row-major order, of an array in column-major order: its first index changes fastest. */
+/** Converts an array from column-major order, where the first index changes fastest, to row-major order. */
 function rowMajor<T extends Tensor["data"]>(data: T, dims: readonly number[]): T {
   const result = data.slice() as { [index: number]: T[number] };
   const strides: number[] = [];

@@ -4,10 +4,10 @@ import type { Tensor } from "../tensors/index.ts";
 import { checkBytes } from "./checkBytes.ts";
 import { type Named, readNpy } from "./readNpy.ts";
 
-/** How arrays of the archive are called in it. */
+/** Suffix of the names of arrays in the archive. */
 const suffix = ".npy";
 
-/** Names of the arrays in an NPZ file, without ".npy", in the order of the archive; reads only its directory. */
+/** Names of the arrays in an NPZ file, without ".npy", in the order of the archive. Reads only the directory. */
 export function npzNames(bytes: Uint8Array, { name = "data in memory" }: Named = {}): readonly string[] {
   checkBytes(bytes, "npzNames");
   return zipEntries(bytes, name)
@@ -17,11 +17,11 @@ export function npzNames(bytes: Uint8Array, { name = "data in memory" }: Named =
 }
 
 /**
- * Arrays of an NPZ file, as numpy.savez and savez_compressed write it, by name. Their checksums are verified.
+ * Arrays of an NPZ file (from numpy.savez or savez_compressed) by name. Verifies their checksums.
  *
  * @param options `members` limits what is read to these arrays; `memoryLimit` is for the archive and all of them together
- * @throws CurvatureError if the bytes are no complete zip archive, lack a member, or an array cannot be read, is damaged or larger
- *   than the limit
+ * @throws CurvatureError if the bytes are not a complete zip archive, lack a member, or an array cannot be read, is damaged or larger than
+ *   the limit
  */
 export function readNpz(
   bytes: Uint8Array,

@@ -11,10 +11,10 @@ import {
   shownAddress,
 } from "../files/index.ts";
 
-/** Where the bytes of a file are: a path, a URL, a browser's File or Blob, or the bytes themselves. */
+/** Source of the bytes of a file: a path, a URL, a browser's File or Blob, or the bytes themselves. */
 export type Source = string | URL | Blob | Uint8Array | ArrayBuffer;
 
-/** Bytes of a file, what messages call them (the file's name), and the bytes that reading it may hold. */
+/** Bytes of a file, its name for messages, and the memory limit for reading it. */
 export interface Contents {
   readonly bytes: Uint8Array;
   readonly name: string;
@@ -22,7 +22,7 @@ export interface Contents {
 }
 
 /**
- * The bytes of a file, decompressed if they are gzip. Paths need Node and lead to a file or a pipe; URLs are fetched.
+ * The bytes of a file, decompressed if they are gzip. Paths require Node and must lead to a file or a pipe; URLs are fetched.
  *
  * @throws CurvatureError if the file cannot be read, is empty, larger than the memory limit, or a damaged gzip file
  */

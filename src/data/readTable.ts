@@ -4,20 +4,20 @@ import { csvRecords } from "./csvRecords.ts";
 import type { Contents } from "./readSource.ts";
 import { checkedRange, type RowRange } from "./takeRows.ts";
 
-/** How the text of a table is read. */
+/** Options of reading a table. */
 export interface TableOptions extends ReadOptions {
   /**
-   * Whether the first line names the columns. "auto": it does if its cells are all different, not all numbers (in whatever notation),
-   * none but the first is empty, and the numbers among them count up by one (0, 1, 2, ..., as pandas names columns).
+   * Whether the first line names the columns. With "auto", it does if its cells are all different, not all of them are numbers (in any
+   * notation), no cell but the first is empty, and the numbers among them count up by one (0, 1, 2, ..., as pandas names columns).
    */
   readonly header?: "auto" | boolean;
-  /** One character between cells; by default the comma, semicolon or tab that the first line has most of. */
+  /** The character between cells; default: the comma, semicolon or tab, whichever is most frequent in the first line. */
   readonly separator?: string;
   /** Data rows to read, `[from, to)`, counted from 0 without the header. */
   readonly rows?: RowRange;
 }
 
-/** Numbers of a table in row-major order, and what is needed to name a place in its file. */
+/** Numbers of a table in row-major order, with a function that names a place in its file. */
 export interface Table {
   readonly name: string;
   /** Names of the columns, if the file has a header. */
@@ -30,12 +30,11 @@ export interface Table {
 }
 
 /**
- * Table of finite numbers in decimal notation (-1, 2.5, .5, 1e-3), from CSV text with or without quotes and a header. Empty lines
- * are passed over. Other notations (0xff, 0b1, 1_000, 1,5) are no numbers here: programs that write tables do not agree on them.
+ * Table of finite numbers in decimal notation (-1, 2.5, .5, 1e-3), from CSV text with or without quotes and a header. Empty lines are
+ * skipped. Other notations (0xff, 0b1, 1_000, 1,5) are errors, because programs that write tables do not agree on their meaning.
  *
- * @throws CurvatureError naming line, row and column of the first row with too many or too few cells or the first cell
- *   that is empty, no decimal number, NaN or infinite; or if there are no rows, not as many as asked for, or more than the memory limit
- *   has room for
+ * @throws CurvatureError naming line, row and column of the first row with too many or too few cells or the first cell that is empty, not a
+ *   decimal number, NaN or infinite; or if there are no rows, fewer than requested, or more than the memory limit allows
  */
 export function readTable(contents: Contents, options: TableOptions = {}): Table {
   const { bytes, name, memoryLimit } = contents;
@@ -48,7 +47,7 @@ export function readTable(contents: Contents, options: TableOptions = {}): Table
   if (!first) throw new CurvatureError("file", `${name}: expected rows of numbers, got an empty file`);
   const columns = first.cells.length;
   const names = (header === "auto" ? isHeader(first.cells) : header) ? first.cells : undefined;
-  if (range !== undefined) checkedRange(range, { where: name }); // before anything is skipped by it
+  if (range !== undefined) checkedRange(range, { where: name }); // checked before rows are skipped by it
   const { values, lines, rows: total } = parseNumbers(contents, { separator, names, columns, range });
   if (total <= 0) {
     throw new CurvatureError("file", `${name}: expected rows of numbers, got a header and nothing below it`);
@@ -65,7 +64,7 @@ export function readTable(contents: Contents, options: TableOptions = {}): Table
   };
 }
 
-/** Bytes that the text of a cell takes while its row is read. */
+/** Bytes of memory for the text of a cell while its row is read. */
 const CELL_BYTES = 64;
 
 interface Place {
@@ -131,16 +130,16 @@ function isHeader(cells: readonly string[]): boolean {
 function numberOf(cell: string): number {
   if (cell === "") return Number.NaN;
   const second = cell.charCodeAt(1) | 0x20;
-  // What JavaScript reads besides: 0x, 0b, 0o.
+  // Prefixes that JavaScript's Number also accepts: 0x, 0b, 0o.
   return second === 0x78 || second === 0x62 || second === 0x6f ? Number.NaN : Number(cell);
 }
 
-/** Whether a cell is a number in a notation of programs, which is not read: 0xff, 0b1, 0o7, 1_000. */
+/** Whether a cell is a number in a notation of programming languages, which is not accepted: 0xff, 0b1, 0o7, 1_000. */
 function isOtherNumber(cell: string): boolean {
   return /^[+-]?(0[xbo][\da-f_]+|\d[\d_]*_[\d_]*(\.[\d_]*)?(e[+-]?\d+)?)$/i.test(cell);
 }
 
-/** Whether a cell says, as NumPy, pandas or JavaScript do, that its number is none. */
+/** Whether a cell is a spelling of NaN or infinity in NumPy, pandas or JavaScript. */
 function isNotFinite(cell: string): boolean {
   return /^[+-]?(nan|inf|infinity)$/i.test(cell);
 }
@@ -152,7 +151,7 @@ interface NumberOptions {
   readonly range: RowRange | undefined;
 }
 
-/** Numbers of the rows of a range, the lines they are in, and the rows read, those before the range included. */
+/** The numbers of the rows of a range, their lines, and the number of rows read including those before the range. */
 function parseNumbers(contents: Contents, { separator, columns, names, range }: NumberOptions) {
   const { bytes, name } = contents;
   const values = new Float64Array(columns * capacityOf(contents, { columns, range }));
@@ -171,8 +170,8 @@ function parseNumbers(contents: Contents, { separator, columns, names, range }: 
 }
 
 /**
- * At least the number of rows: a row takes a line, and two bytes a cell. So the numbers take at most four times the bytes of
- * the text, whatever it says.
+ * Upper bound on the number of rows: a row takes a line, and two bytes per cell. So for any text the numbers take at most four times its
+ * bytes.
  */
 function capacityOf(
   { bytes, name, memoryLimit }: Contents,

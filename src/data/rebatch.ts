@@ -4,9 +4,9 @@ import type { Data } from "./data.ts";
 import { regroup } from "./regroup.ts";
 
 /**
- * The same rows in batches of another size. Copies only batches that span two of the given data set's.
+ * The same rows in batches of another size. Copies only batches that span two batches of the given data set.
  *
- * @throws CurvatureError if the batch size is no positive integer
+ * @throws CurvatureError if the batch size is not a positive integer
  */
 export function rebatch(data: Data, batchSize: number): Data {
   checkObject(data, "rebatch expects data made by arrays, csv, loadData or asyncData", ["rows", "batches"]);

@@ -3,8 +3,8 @@ import type { Batch, BatchOptions } from "./data.ts";
 import { concatenateRows, type Rows, sliceRows } from "./rows.ts";
 
 /**
- * The same rows in batches of `batchSize`, the last one smaller. A batch that lies within one of the given parts is a
- * view on it; one that spans several is copied. Holds less than one batch of rows.
+ * The same rows in batches of `batchSize`, the last one smaller. A batch that lies within one of the given parts is a view of it; one that
+ * spans several is copied. Memory holds less than one batch of rows.
  */
 export async function* regroup(
   parts: AsyncIterable<Rows> | Iterable<Rows>,

@@ -2,10 +2,10 @@ import { CurvatureError } from "../errors/index.ts";
 import { dtypeOf, formatDims, sizeOf, type Tensor, type TensorData, type Vector } from "../tensors/index.ts";
 import type { Batch, RowType } from "./data.ts";
 
-/** Rows without their place in the data set. */
+/** Rows without their position in the data set. */
 export type Rows = Omit<Batch, "start">;
 
-/** Rows as a caller writes them: one nameless input or several by name, and weights in any list of numbers. */
+/** Rows in the form that callers pass: one unnamed input or several by name, and weights in any list of numbers. */
 export interface RowsInput {
   /** One tensor `[rows, ...]` for a model with one input, or such tensors by the names of the model's inputs. */
   readonly inputs: Tensor | { readonly [name: string]: Tensor };
@@ -26,9 +26,9 @@ export function formatRowType({ dims, dtype }: RowType): string {
 }
 
 /**
- * Rows as a caller gave them, checked: every array as long as its dimensions say, all with the same number of rows.
+ * Checks rows that a caller passed: every array has the length that its dimensions imply, and all have the same number of rows.
  *
- * @param where how messages call these rows
+ * @param where name of these rows in messages
  */
 export function checkedRows({ inputs, targets, weights }: RowsInput, where: string): Rows {
   const named = isTensor(inputs) ? { "": inputs } : inputs;
@@ -81,7 +81,7 @@ function checkedWeights(weights: ArrayLike<number>, where: string): Vector {
   return weights instanceof Float32Array || weights instanceof Float64Array ? weights : Float64Array.from(weights);
 }
 
-/** Rows `from` to `to` (exclusive) of a tensor `[rows, ...]`, as a view on its elements (strings are copied). */
+/** Rows `from` to `to` (exclusive) of a tensor `[rows, ...]`, as a view of its elements (strings are copied). */
 export function sliceTensor(tensor: Tensor, from: number, to: number): Tensor {
   const { data, dims } = tensor;
   if (from === 0 && to === dims[0]) return tensor;
@@ -101,7 +101,7 @@ export function sliceRows({ rows, inputs, targets, weights }: Rows, from: number
   };
 }
 
-/** The rows of several parts of one type, one part after the other, in new arrays. */
+/** Concatenates the rows of several parts of one type in new arrays. */
 export function concatenateRows(parts: readonly Rows[]): Rows {
   const first = parts[0]!;
   if (parts.length === 1) return first;
@@ -122,7 +122,7 @@ function concatenateTensors(tensors: readonly Tensor[]): Tensor {
   const first = tensors[0]!;
   const dims = [tensors.reduce((sum, tensor) => sum + tensor.dims[0]!, 0), ...first.dims.slice(1)];
   if (isStrings(first.data)) return { ...first, dims, data: tensors.flatMap(({ data }) => data as readonly string[]) };
-  // One class for all parts: element types were found equal when the parts came in.
+  // The array class of the first part fits all: element types were checked to be equal when the parts arrived.
   const data = new (first.data.constructor as new (length: number) => Settable)(sizeOf(dims));
   let offset = 0;
   for (const tensor of tensors) {

@@ -2,14 +2,14 @@ import { CurvatureError } from "../errors/index.ts";
 import type { Tensor } from "../tensors/index.ts";
 import type { Table } from "./readTable.ts";
 
-/** What the targets of a data set are: class labels 0, 1, ..., or numbers. */
+/** Type of the targets of a data set: class labels 0, 1, ..., or numbers. */
 export type TargetType = "class" | "number";
 
-/** Which column of a table is the target. */
+/** Options that choose the target column of a table. */
 export interface LabelOptions {
   /**
-   * Name of the column, or its number from 0 (from the end, if negative: -1 is the last); false if the table has none.
-   * The last column by default.
+   * Name of the target column, or its number from 0 (negative numbers count from the end: -1 is the last); false if the table has no
+   * targets. The last column by default.
    */
   readonly label?: number | string | false;
   /** "class" (the default): whole numbers from 0, kept as int32. "number": float32. */
@@ -17,9 +17,9 @@ export interface LabelOptions {
 }
 
 /**
- * Features `[rows, columns - 1]` in float64 and targets `[rows]` of a table.
+ * Splits a table into features `[rows, columns - 1]` in float64 and targets `[rows]`.
  *
- * @throws CurvatureError if there is no such column or no column besides it, or a class label is negative or not whole
+ * @throws CurvatureError if there is no such column or no other column, or a class label is negative or not a whole number
  */
 export function splitTable(
   table: Table,

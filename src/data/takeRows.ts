@@ -7,7 +7,7 @@ import { type Rows, sliceRows } from "./rows.ts";
 export type RowRange = readonly [from: number, to?: number];
 
 /**
- * Rows `from` to `to` (exclusive) of a data set, as a data set of its own whose first row has index 0.
+ * Rows `from` to `to` (exclusive) of a data set, as a new data set whose first row has index 0.
  *
  * @throws CurvatureError if the range is empty or reaches beyond the data
  */
@@ -37,7 +37,7 @@ async function* within(
   }
 }
 
-/** The range with its end filled in, if it is not empty and lies within so many rows (any number of them, if unknown). */
+/** The range with its end filled in. Throws if it is empty or exceeds the given number of rows, if that is known. */
 export function checkedRange(
   [from, to]: RowRange,
   { rows, where }: { readonly rows?: number; readonly where: string },

@@ -1,10 +1,10 @@
 import { CurvatureError } from "./curvatureError.ts";
 
 /**
- * Checks at a public door that a value is an object with certain members, for callers without a type checker.
+ * Checks that an argument of a public function is an object with certain members, for callers without a type checker.
  *
- * @param expected what the message says was expected, as "hessian expects a risk made by empiricalRisk"
- * @param members names that must be there and not undefined
+ * @param expected beginning of the message, for example "hessian expects a risk made by empiricalRisk"
+ * @param members names of members that must exist and not be undefined
  * @throws CurvatureError "argument"
  */
 export function checkObject(value: unknown, expected: string, members: readonly string[] = []): void {

@@ -1,21 +1,21 @@
 import { printableText } from "./printableText.ts";
 
-/** What kind of mistake an error reports; callers branch on this, people read the message. */
+/** Kind of an error. Programs branch on it; people read the message. */
 export type ErrorCode =
-  | "argument" // a function was called with something it cannot take
-  | "file" // a file is missing, unreadable, truncated or not what its name says
-  | "model" // the model is readable but cannot be used as asked
+  | "argument" // a function was called with an invalid argument
+  | "file" // a file is missing, unreadable, truncated or not of the type that its name suggests
+  | "model" // the model is readable but cannot be used as requested
   | "unsupported" // an operator, attribute or combination without a rule
   | "shape" // shapes that do not fit together
   | "data" // rows, labels or values out of range
-  | "numeric" // a computation left the real numbers or did not converge
+  | "numeric" // a computation gave NaN or infinity, or did not converge
   | "nondeterministic" // two evaluations that should agree do not
   | "aborted" // stopped by the caller's signal
   | "runtime"; // the execution engine failed
 
 /**
- * The one error type of the library. The message says what was expected, what came and what to do, in one line;
- * `state`, where an iterative method set it, is plain data from which the method can be resumed.
+ * The one error type of the library. The message says in one line what was expected, what came and what to do. If an iterative method set
+ * `state`, it is plain data from which the method can be resumed.
  */
 export class CurvatureError extends Error {
   readonly code: ErrorCode;
@@ -29,11 +29,11 @@ export class CurvatureError extends Error {
   }
 }
 
-/** Names in a damaged file can be anything: control characters show as escapes, and nothing is endless. */
+/** Names in a damaged file can be anything, so control characters are escaped and long text is cut. */
 function oneLine(message: string): string {
   const shown = printableText(message);
   return shown.length <= LONGEST ? shown : `${shown.slice(0, LONGEST)}...`;
 }
 
-/** Characters beyond which a message says no more. */
+/** Largest number of characters of a message. */
 const LONGEST = 2000;

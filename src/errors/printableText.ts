@@ -1,6 +1,6 @@
 /**
- * Characters that make a terminal or a reader see something else than the text: control characters (escape sequences begin with one),
- * line and paragraph separators, marks and overrides of writing direction, halves of surrogate pairs.
+ * Characters that can make text appear different from what it is: control characters (escape sequences begin with one), line and paragraph
+ * separators, marks and overrides of writing direction, unpaired surrogates.
  */
 const UNPRINTABLE = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}\p{Cs}]/gu;
 
@@ -11,7 +11,7 @@ const SHORT: ReadonlyMap<string, string> = new Map([
 ]);
 
 /**
- * Text for a terminal or a message: control characters, which names in files can hold, show as escapes (`\x1b`, `\u202e`).
+ * Text for a terminal or a message. Control characters, which names in files can contain, become escapes (`\x1b`, `\u202e`).
  *
  * @param options `keepLines` leaves line feeds as they are, for text of several lines
  */
@@ -23,7 +23,7 @@ export function printableText(text: string, { keepLines = false }: { readonly ke
   });
 }
 
-/** JSON of the same value that shows no control characters to a terminal: those that JSON lets stand become `\uXXXX`. */
+/** JSON of the same value without control characters: those that JSON allows unescaped become `\uXXXX`. */
 export function printableJson(json: string): string {
   return json.replace(UNPRINTABLE, (character) =>
     character === "\n" ? character : `\\u${hexadecimal(character.charCodeAt(0), 4)}`,

@@ -1,10 +1,10 @@
-/** An address as requests take it: without user name and password, which become a header. */
+/** An address for a request: without user name and password, which become a header. */
 export interface Request {
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** The request for an address; a user name and password in it are sent as basic authentication (RFC 7617). */
+/** The request for an address; its user name and password are sent as basic authentication (RFC 7617). */
 export function requestFor(address: URL): Request {
   const { username, password } = address;
   if (username === "" && password === "") return { url: address, headers: {} };
@@ -24,8 +24,8 @@ function decoded(text: string): string {
 }
 
 /**
- * The address as messages and reports repeat it: without user name, password, query and fragment, any of which may be a
- * secret, and shortened, since data: URLs hold whole files.
+ * The address for messages and reports. It omits user name, password, query and fragment, any of which may be a secret, and is shortened,
+ * since data: URLs hold whole files.
  */
 export function shownAddress(address: URL | string): string {
   const shown = String(address)

@@ -1,7 +1,7 @@
-/** Stands for any byte: bzip2 says its block size in its fourth. */
+/** Matches any byte: the fourth byte of bzip2 is its block size. */
 const ANY = -1;
 
-/** First bytes of compressed files and archives that are not read, and the program that unpacks each. */
+/** First bytes of compressed files and archives that this library does not read, and the program that unpacks each. */
 const signatures: readonly (readonly [kind: string, remedy: string, bytes: readonly number[]])[] = [
   ["a zip archive", "unpack it first (unzip)", [0x50, 0x4b, 3, 4]],
   ["a gzip archive", "unpack it first (gzip -d)", [0x1f, 0x8b]],
@@ -12,7 +12,7 @@ const signatures: readonly (readonly [kind: string, remedy: string, bytes: reado
   ["a 7z archive", "unpack it first (7z x)", [0x37, 0x7a, 0xbc, 0xaf, 0x27, 0x1c]],
 ];
 
-/** The compression whose first bytes these are, with the remedy, in words; undefined if they are none's. */
+/** The compression format with these first bytes, and the remedy, in words; undefined for other bytes. */
 export function compressionOf(bytes: Uint8Array): string | undefined {
   const found = signatures.find(([, , signature]) => signature.every((byte, i) => byte === ANY || bytes[i] === byte));
   return found === undefined ? undefined : `${found[0]}; ${found[1]}`;

@@ -3,18 +3,18 @@ import { requestFor, shownAddress } from "./address.ts";
 import { formatDuration } from "./formatDuration.ts";
 import { type ByteRange, type ReadLimits, tooLarge } from "./readOptions.ts";
 
-/** What is fetched: `what` names it in messages; without `range` all of it. */
+/** Options of a request: `what` names the file in messages; without `range`, all of it is fetched. */
 export interface FetchOptions extends ReadLimits {
   readonly what: string;
   readonly range?: ByteRange;
 }
 
 /**
- * Bytes behind a URL, or those of a range that the file has. Redirections are followed. A server that does not know ranges
- * sends the whole file, of which only the range is kept, and the rest after it is not waited for.
+ * Fetches the bytes of a URL, or a range of them. Redirections are followed. A server without support for ranges sends the whole file; then
+ * only the range is kept, and the transfer is cancelled after it.
  *
- * @throws CurvatureError "file" where there is no answer, an answer of failure, one that breaks off or stays silent, another
- *   range than the asked one, or more bytes than the limit; "aborted" where the signal fired
+ * @throws CurvatureError "file" for no response, an error response, a response that breaks off or stays silent, a wrong range, or more
+ *   bytes than the limit; "aborted" if the signal fired
  */
 export async function fetchBytes(address: URL, options: FetchOptions): Promise<Uint8Array> {
   const { what, range, signal, timeout } = options;
@@ -52,13 +52,13 @@ export async function fetchBytes(address: URL, options: FetchOptions): Promise<U
   }
 }
 
-/** A signal that fires when the caller's does or nothing was heard for so many milliseconds. */
+/** A signal that fires with the caller's signal, or after so many milliseconds of silence. */
 function silenceWatch(timeout: number, signal: AbortSignal | undefined) {
   const controller = new AbortController();
   const abort = () => controller.abort();
   signal?.addEventListener("abort", abort);
   if (signal?.aborted) abort();
-  // Longer delays than a timer takes are as good as none.
+  // Delays beyond the maximum of a timer count as unlimited.
   const start = () => (timeout < 2 ** 31 ? setTimeout(abort, timeout) : undefined);
   let timer = start();
   return {
@@ -74,13 +74,13 @@ function silenceWatch(timeout: number, signal: AbortSignal | undefined) {
   };
 }
 
-/** A partial answer must be the range that was asked for; it may end with the file. */
+/** Checks that a partial response is the requested range, which may end early at the end of the file. */
 function checkPart(
   response: Response,
   { range, failed }: { readonly range: ByteRange | undefined; readonly failed: (why: string) => CurvatureError },
 ): void {
   const answer = response.headers.get("content-range") ?? "";
-  // Browsers hide the header of other origins' answers: then the length must tell.
+  // Browsers hide this header in responses from other origins; then only the length is checked.
   if (answer === "" && range !== undefined) return;
   const [, first, last] = /^bytes (\d+)-(\d+)\/(?:\d+|\*)$/.exec(answer) ?? [];
   if (range !== undefined && Number(first) === range.offset && Number(last) < range.offset + range.length) return;
@@ -89,7 +89,7 @@ function checkPart(
 }
 
 interface Body extends FetchOptions {
-  /** Bytes to pass over, and how many to take then; all without `length`. */
+  /** Bytes to skip, and the number of bytes to take after them; all without `length`. */
   readonly skip: number;
   readonly length?: number;
   readonly partial: boolean;
@@ -104,7 +104,7 @@ async function readBody(response: Response, body: Body): Promise<Uint8Array> {
   if (range === undefined && told > memoryLimit) throw tooLarge(subject, { bytes: told, memoryLimit });
   const parts: Uint8Array[] = [];
   let [place, kept] = [0, 0];
-  // Leaving the loop early cancels the answer.
+  // Leaving the loop early cancels the response.
   for await (const chunk of response.body ?? []) {
     heard();
     const part = chunk.subarray(Math.max(0, skip - place), Math.max(0, skip + length - place));

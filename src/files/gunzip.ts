@@ -2,20 +2,20 @@ import { gunzipMembers } from "#files";
 import { CurvatureError } from "../errors/index.ts";
 import { tooLarge } from "./readOptions.ts";
 
-/** Whether bytes begin as a gzip file does (RFC 1952). */
+/** Whether bytes begin like a gzip file (RFC 1952). */
 export function isGzip(bytes: Uint8Array): boolean {
   return bytes[0] === 0x1f && bytes[1] === 0x8b;
 }
 
-/** Header and trailer alone. */
+/** Length of header and trailer without contents. */
 const SHORTEST = 18;
 
 /**
- * Contents of a gzip file of one or several members. Checksum and length of every member are verified: a changed bit is
- * either in a field that says nothing about the contents (time, system) or found.
+ * Contents of a gzip file of one or several members. Checksum and length of every member are verified, so any changed bit is detected,
+ * except in fields that do not affect the contents (time, system).
  *
  * @param options `name` of the file, for messages
- * @throws CurvatureError "file" if the file is truncated or damaged, or file and contents are longer than the memory limit
+ * @throws CurvatureError "file" if the file is truncated or damaged, or the file and its contents exceed the memory limit
  */
 export function gunzip(
   bytes: Uint8Array,

@@ -12,27 +12,27 @@ import { type ByteRange, type ReadLimits, throwIfAborted, tooLarge } from "./rea
 
 export { readWhole, removeWhole, writeWhole } from "./wholeFile.ts";
 
-/** Bytes of memory that are free on this machine. */
+/** Bytes of free memory on this machine. */
 export function freeMemory(): number {
   return freemem();
 }
 
-/** Most bytes of one read call; Node refuses 2^31 and more. */
+/** Largest number of bytes of one read call; Node rejects 2^31 and more. */
 const READ_SIZE = 2 ** 30;
-/** Bytes that are read at once where the length is not known. */
+/** Bytes to read at once if the length is unknown. */
 const CHUNK = 2 ** 16;
-/** Milliseconds between two looks into a pipe. */
+/** Milliseconds between two attempts to read from a pipe. */
 const PAUSE = 20;
 
 /**
- * The bytes of a regular file or a pipe.
+ * Reads the bytes of a regular file or a pipe.
  *
- * @throws CurvatureError "file" for devices and sockets, for more bytes than the limit, and for a pipe that stays silent; the
- *   file system's own error (ENOENT, EISDIR, EACCES, ...) where the path cannot be opened
+ * @throws CurvatureError "file" for devices and sockets, for more bytes than the limit, and for a pipe that stays silent; the file system's
+ *   own error (ENOENT, EISDIR, EACCES, ...) if the path cannot be opened
  */
 export async function readPath(path: string | URL, limits: ReadLimits): Promise<Uint8Array> {
   throwIfAborted(limits.signal, String(path));
-  // Without O_NONBLOCK, opening a pipe waits for a writer, in a thread that nothing can stop.
+  // Without O_NONBLOCK, opening a pipe waits for a writer in a thread that cannot be stopped.
   const file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
   try {
     const stat = await file.stat();
@@ -51,7 +51,7 @@ interface RegularFile {
   readonly limits: ReadLimits;
 }
 
-/** A file that grows meanwhile, or whose system does not tell its size, is read to its end or the limit. */
+/** Reads a file to its end or to the limit, also if it grows meanwhile or the file system does not report its size. */
 async function readRegular(file: FileHandle, { path, size, limits }: RegularFile): Promise<Uint8Array> {
   const { memoryLimit, signal, largest = Number.POSITIVE_INFINITY } = limits;
   if (size > largest) throw Object.assign(new Error("the file is too large"), { code: "ERR_FS_FILE_TOO_LARGE" });
@@ -77,7 +77,7 @@ async function readPipe(file: FileHandle, path: string, limits: ReadLimits): Pro
         if (error.code === "EAGAIN") return undefined;
         throw error;
       });
-      // Before a writer has opened the pipe it reads as if at its end.
+      // Until a writer opens the pipe, reading it reports the end of the file.
       if (chunk !== undefined && (chunk.length > 0 || started)) {
         started = true;
         return chunk;
@@ -117,10 +117,10 @@ async function readToEnd(
 }
 
 /**
- * A range of bytes of a regular file, fewer where the file ends before it, and the file's size; undefined for what is not a regular
- * file, symbolic links to one apart.
+ * Reads a range of bytes of a regular file (fewer if the file ends earlier), and the file's size. Undefined for anything other than a
+ * regular file or a symbolic link to one.
  *
- * @throws the file system's own error where the path cannot be opened
+ * @throws the file system's own error if the path cannot be opened
  */
 export async function readPathRange(
   path: string,
@@ -143,7 +143,7 @@ export async function readPathRange(
   }
 }
 
-/** Checksum of gzip and zip (CRC-32 of ISO 3309); `before` is that of the bytes before these. */
+/** Checksum of gzip and zip (CRC-32 of ISO 3309); `before` is the checksum of the preceding bytes. */
 export function crc32(bytes: Uint8Array, before = 0): number {
   return zlibCrc32(bytes, before);
 }
@@ -151,7 +151,7 @@ export function crc32(bytes: Uint8Array, before = 0): number {
 /**
  * The path of a `file:` URL.
  *
- * @throws TypeError for another host, and other URLs that name no file here
+ * @throws TypeError for another host, and for other URLs that name no local file
  */
 export function pathOfUrl(url: URL): string {
   return fileURLToPath(url);
@@ -163,23 +163,22 @@ export function folderOf(path: string): string {
 }
 
 /**
- * Contents of all members of a gzip file, each checked against its checksum and length; undefined if they are longer than
- * `limit`.
+ * Contents of all members of a gzip file, each checked against its checksum and length; undefined if the contents are longer than `limit`.
  *
  * @throws zlib's error for damage
  */
 export function gunzipMembers(bytes: Uint8Array, limit: number): Uint8Array | undefined {
-  // The last four bytes tell the length of most files, which then need no second copy.
+  // The last four bytes give the length of most files, which then need no second copy.
   const told = new DataView(bytes.buffer, bytes.byteOffset + bytes.length - 4, 4).getUint32(0, true);
   const chunkSize = told < limit && told < 1100 * bytes.length ? Math.max(told + 1, CHUNK) : CHUNK;
   try {
-    // The types do not know that with `info` the result is an object.
+    // The types do not express that the result is an object with `info`.
     const { buffer, engine } = gunzipSync(bytes, {
       info: true,
       chunkSize,
       maxOutputLength: Math.max(1, Math.min(limit, bufferConstants.MAX_LENGTH)),
     }) as unknown as { buffer: Buffer; engine: { bytesWritten: number } };
-    // Zlib passes over whatever follows the last member; a damaged beginning of a member looks like that.
+    // Zlib ignores bytes after the last member, and a damaged start of a member looks like such bytes.
     if (bytes.subarray(engine.bytesWritten).some((byte) => byte !== 0)) throw new Error("other bytes after the end");
     return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength);
   } catch (error) {

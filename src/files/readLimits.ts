@@ -6,7 +6,7 @@ const FREE_SHARE = 1 / 4;
 const USUAL_TIMEOUT = 8000;
 
 /**
- * Options of reading as given, or by default.
+ * Fills in the defaults of the options of reading.
  *
  * @throws CurvatureError "argument" if `memoryLimit` or `timeout` is not a positive number
  */

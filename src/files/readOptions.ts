@@ -1,13 +1,13 @@
 import { CurvatureError } from "../errors/index.ts";
 
-/** How much is read, and how long is waited for it. */
+/** Limits on the memory and the time for reading, and a signal to stop it. */
 export interface ReadOptions {
   /**
-   * Most bytes that reading one file may hold at once: the file, its decompressed contents, the numbers made of them. A quarter of the
-   * memory that is free when reading begins by default; `Infinity` reads whatever comes.
+   * Largest size in bytes of everything that reading one file may hold at once: the file, its decompressed contents, and the numbers made
+   * from them. Default: a quarter of the memory that is free when reading begins. `Infinity` removes the limit.
    */
   readonly memoryLimit?: number;
-  /** Milliseconds without a byte after which a server or a pipe is given up. 8,000 by default; `Infinity` waits for ever. */
+  /** Milliseconds of silence after which a server or a pipe is given up. 8,000 by default; `Infinity` waits forever. */
   readonly timeout?: number;
   /** Stops reading with an error of code "aborted". */
   readonly signal?: AbortSignal;
@@ -19,12 +19,12 @@ export interface ByteRange {
   readonly length: number;
 }
 
-/** Options of reading with their defaults filled in. */
+/** Options of reading, with defaults filled in. */
 export interface ReadLimits {
   readonly memoryLimit: number;
   readonly timeout: number;
   readonly signal: AbortSignal | undefined;
-  /** Most bytes that a file of the wanted kind can have, whatever the memory. */
+  /** Largest size in bytes of a file of this kind, independent of the memory. */
   readonly largest?: number;
 }
 
@@ -35,9 +35,9 @@ export function throwIfAborted(signal: AbortSignal | undefined, what: string): v
 }
 
 /**
- * Throws "file" if so many bytes are more than the limit.
+ * Throws "file" if a number of bytes exceeds the limit.
  *
- * @param options `what` needs them, as the subject of the message; Infinity bytes are "more" than the limit
+ * @param options `what` is the subject of the message; Infinity bytes are reported as "more" than the limit
  */
 export function checkSize(
   bytes: number,
@@ -46,7 +46,7 @@ export function checkSize(
   if (bytes > memoryLimit) throw tooLarge(what, { bytes, memoryLimit });
 }
 
-/** Error for what needs more bytes than the limit; without `bytes`, the need is unknown. */
+/** Error for data that need more bytes than the limit; without `bytes`, the size is unknown. */
 export function tooLarge(
   what: string,
   { bytes, memoryLimit }: { readonly bytes?: number; readonly memoryLimit: number },
@@ -58,7 +58,7 @@ export function tooLarge(
   );
 }
 
-/** A number of bytes for people: 512 bytes, 1.5 kB, 20 MB, 2 GB. */
+/** Formats a number of bytes: 512 bytes, 1.5 kB, 20 MB, 2 GB. */
 export function formatBytes(bytes: number): string {
   const units = ["bytes", "kB", "MB", "GB", "TB"];
   const power = Math.min(Math.max(Math.floor(Math.log10(Math.max(bytes, 1)) / 3), 0), units.length - 1);

@@ -2,17 +2,17 @@ import { Gunzip, inflateSync } from "fflate";
 import { CurvatureError } from "../errors/index.ts";
 import type { ByteRange, ReadLimits } from "./readOptions.ts";
 
-/** Bytes of memory that may be taken: browsers do not tell what is free, so a share of what pages commonly get. */
+/** Bytes of memory to use. Browsers do not report the free memory, so this is a share of the memory that pages commonly get. */
 export function freeMemory(): number {
   return 4e9;
 }
 
-/** Browsers have no paths. */
+/** Throws: browsers have no file paths. */
 export async function readPath(path: string | URL, _: ReadLimits): Promise<Uint8Array> {
   throw new CurvatureError("file", `${path}: paths need Node; give a URL, a File, a Blob or bytes`);
 }
 
-/** Browsers have no paths. */
+/** Throws: browsers have no file paths. */
 export async function readPathRange(
   path: string,
   _: ByteRange,
@@ -20,17 +20,17 @@ export async function readPathRange(
   throw new CurvatureError("file", `${path}: paths need Node; give the contents as externalData`);
 }
 
-/** Browsers have no files by path. */
+/** Throws: browsers have no file paths. */
 export async function readWhole(path: string): Promise<Uint8Array | undefined> {
   throw withoutPaths(path);
 }
 
-/** Browsers have no files by path. */
+/** Throws: browsers have no file paths. */
 export async function writeWhole(path: string, _: readonly Uint8Array[]): Promise<void> {
   throw withoutPaths(path);
 }
 
-/** Browsers have no files by path. */
+/** Throws: browsers have no file paths. */
 export async function removeWhole(path: string): Promise<void> {
   throw withoutPaths(path);
 }
@@ -39,12 +39,12 @@ function withoutPaths(path: string): CurvatureError {
   return new CurvatureError("file", `${path}: files by path need Node; keep the state as an object`);
 }
 
-/** Browsers have no paths. */
+/** Throws: browsers have no file paths. */
 export function pathOfUrl(url: URL): string {
   throw new CurvatureError("file", `${url.href}: paths need Node; give a URL of the web, a File, a Blob or bytes`);
 }
 
-/** The part of a path before its last name. */
+/** The folder of a path: the part before its last name. */
 export function folderOf(path: string): string {
   return path.slice(0, Math.max(path.lastIndexOf("/"), 0)) || ".";
 }
@@ -55,19 +55,18 @@ const crcTable = Uint32Array.from({ length: 256 }, (_, byte) => {
   return rest;
 });
 
-/** Checksum of gzip and zip (CRC-32 of ISO 3309); `before` is that of the bytes before these. */
+/** Checksum of gzip and zip (CRC-32 of ISO 3309); `before` is the checksum of the preceding bytes. */
 export function crc32(bytes: Uint8Array, before = 0): number {
   let crc = ~before;
   for (const byte of bytes) crc = crcTable[(crc ^ byte) & 255]! ^ (crc >>> 8);
   return ~crc >>> 0;
 }
 
-/** Bytes that are decompressed at once: they become at most a thousand times as many. */
+/** Bytes that are decompressed at once; the result is at most a thousand times as long. */
 const CHUNK = 2 ** 14;
 
 /**
- * Contents of all members of a gzip file, each checked against its checksum and length; undefined if they are longer than
- * `limit`.
+ * Contents of all members of a gzip file, each checked against its checksum and length; undefined if the contents are longer than `limit`.
  *
  * @throws Error for damage
  */

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 
-/** The bytes of a file, or undefined where there is none. */
+/** The bytes of a file, or undefined if it does not exist. */
 export async function readWhole(path: string): Promise<Uint8Array | undefined> {
   return readFile(path).catch((cause: NodeJS.ErrnoException) => {
     if (cause.code === "ENOENT") return undefined;
@@ -11,8 +11,9 @@ export async function readWhole(path: string): Promise<Uint8Array | undefined> {
 }
 
 /**
- * Writes a file beside its place, flushes it to disk and renames it: a process killed at any time leaves what was there before, and of several
- * writers at once the last to end is kept whole. What killed processes left beside it is removed.
+ * Writes a temporary file in the same folder, flushes it to disk and renames it. If the process is killed, the previous file remains. Of
+ * several concurrent writers, the last to finish determines the file, which is always complete. Also removes temporary files of killed
+ * processes.
  */
 export async function writeWhole(path: string, parts: readonly Uint8Array[]): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
@@ -33,16 +34,19 @@ export async function writeWhole(path: string, parts: readonly Uint8Array[]): Pr
   }
 }
 
-/** Removes a file, and what killed processes left beside it. */
+/** Removes a file, and temporary files of killed processes beside it. */
 export async function removeWhole(path: string): Promise<void> {
   await rm(path, { force: true });
   await removeLeftOvers(path);
 }
 
-/** Milliseconds after which a file whose process is not here is no other machine's, which shares the folder and is still writing. */
+/**
+ * Age in milliseconds from which a temporary file counts as abandoned if this machine has no such process. A younger one may belong to
+ * another machine that shares the folder.
+ */
 const ABANDONED = 60_000;
 
-/** Removes the files beside a path that processes have left that are no more. */
+/** Removes temporary files beside a path whose processes have ended. */
 async function removeLeftOvers(path: string): Promise<void> {
   const folder = dirname(path);
   for (const name of await readdir(folder).catch(() => [])) {

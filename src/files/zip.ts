@@ -2,16 +2,16 @@ import { crc32, inflateRaw } from "#files";
 import { CurvatureError } from "../errors/index.ts";
 import { checkSize } from "./readOptions.ts";
 
-/** A file in a zip archive, as the archive's directory tells of it (PKWARE APPNOTE 6.3, section 4.3.12). */
+/** A file in a zip archive, as described by the archive's directory (PKWARE APPNOTE 6.3, section 4.3.12). */
 export interface ZipEntry {
   readonly name: string;
   readonly method: number;
   readonly flags: number;
   readonly crc: number;
-  /** Bytes in the archive, and decompressed. */
+  /** Sizes in bytes in the archive and decompressed. */
   readonly compressedSize: number;
   readonly size: number;
-  /** Place of the local header, which stands before the contents. */
+  /** Offset of the local header, which precedes the contents. */
   readonly offset: number;
 }
 
@@ -20,23 +20,23 @@ const DIRECTORY_ENTRY = 0x02014b50;
 const DIRECTORY_END = 0x06054b50;
 const DIRECTORY_END_64 = 0x06064b50;
 const DIRECTORY_LOCATOR_64 = 0x07064b50;
-/** Fields that hold this stand in an extra field of 64 bits. */
+/** A field with this value is replaced by a 64-bit field in the extra data. */
 const ELSEWHERE = 0xffffffff;
 const STORED = 0;
 const DEFLATED = 8;
 const ENCRYPTED = 1;
-/** Checksum and sizes follow the contents, and the local header has none. */
+/** Flag: checksum and sizes follow the contents and are missing in the local header. */
 const SIZES_FOLLOW = 8;
 
-/** Whether bytes begin as a zip archive does. */
+/** Whether bytes begin like a zip archive. */
 export function isZip(bytes: Uint8Array): boolean {
   return bytes[0] === 0x50 && bytes[1] === 0x4b && (bytes[2] === 3 || bytes[2] === 5); // PK
 }
 
 /**
- * The files of a zip archive, in the order of its directory; reads nothing else.
+ * The files of a zip archive, in the order of its directory. Reads only the directory.
  *
- * @param archive what messages call it
+ * @param archive name of the archive in messages
  * @throws CurvatureError "file" if the directory is missing or damaged, or names a file twice
  */
 export function zipEntries(bytes: Uint8Array, archive: string): readonly ZipEntry[] {
@@ -99,7 +99,7 @@ function directoryEntry(view: DataView, at: number): readonly [entry: ZipEntry, 
     const value = view.getUint32(at + place, true);
     return value === ELSEWHERE ? (wides.shift() ?? value) : value;
   };
-  // In the order in which the extra field holds them.
+  // In the order of the extra field.
   const [size, compressedSize, offset] = [field(24), field(20), field(42)];
   const entry = {
     name: decodeName(bytesOf(view, at + 46, nameLength!), flags),
@@ -113,7 +113,7 @@ function directoryEntry(view: DataView, at: number): readonly [entry: ZipEntry, 
   return [entry, extra + extraLength! + commentLength!];
 }
 
-/** Sizes and offsets of 64 bits in the extra field of a header. */
+/** The 64-bit sizes and offsets in the extra field of a header. */
 function wideFields(view: DataView, start: number, end: number): number[] {
   for (let at = start; at + 4 <= end; at += 4 + view.getUint16(at + 2, true)) {
     if (view.getUint16(at, true) !== 1) continue;
@@ -129,9 +129,9 @@ function decodeName(bytes: Uint8Array, flags: number): string {
 /**
  * Contents of a file of an archive, checked against its local header, its length and its checksum.
  *
- * @param options `archive` is what messages call the archive
- * @throws CurvatureError "file" if they are damaged or longer than the limit, "unsupported" if they are encrypted or compressed
- *   by another method than deflate
+ * @param options `archive` names the archive in messages
+ * @throws CurvatureError "file" if they are damaged or longer than the limit, "unsupported" if they are encrypted or compressed by a method
+ *   other than deflate
  */
 export function zipContents(
   bytes: Uint8Array,
@@ -159,7 +159,7 @@ export function zipContents(
   }
 }
 
-/** Place of the contents, after the local header, which must say what the directory says. */
+/** Offset of the contents after the local header, which must agree with the directory. */
 function contentsStart(view: DataView, { name, flags, method, crc, size, compressedSize, offset }: ZipEntry): number {
   const nameLength = view.getUint16(offset + 26, true);
   const extra = offset + 30 + nameLength;

@@ -14,8 +14,8 @@ export interface BceWithLogitsOptions {
 }
 
 /**
- * Binary cross-entropy of logits, l = sum_c q_c y_c log(1 + e^-f_c) + (1 - y_c) log(1 + e^f_c), with targets in [0, 1] and
- * positive weights q. The likelihood is an independent coin of probability sigmoid(f_c) for each output.
+ * Binary cross-entropy of logits, l = sum_c q_c y_c log(1 + e^-f_c) + (1 - y_c) log(1 + e^f_c), with targets in [0, 1] and positive weights
+ * q. The likelihood is an independent Bernoulli distribution with probability sigmoid(f_c) for each output.
  *
  * @throws CurvatureError "argument" for weights that are not positive
  */

@@ -7,7 +7,7 @@ export function coinLoss(f: Value, y: Value, weigh: (positive: Value) => Value =
   return reduceSum(add(weigh(mul(y, softplus(neg(f)))), mul(sub(scalar(1), y), softplus(f))), [1]);
 }
 
-/** An independent coin for each output, of probability sigmoid(f_c). */
+/** An independent Bernoulli distribution for each output, with probability sigmoid(f_c). */
 export const bernoulli: Likelihood = {
   label: "vector",
   labelSize: (outputs) => outputs,

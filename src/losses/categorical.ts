@@ -25,9 +25,9 @@ export function isLabel(y: Value, classes: number): Value {
   return equal(reshape(y, [y.shape[0], 1]), index);
 }
 
-/** -log softmax(f)_y of each term; 0 for a label that is no class. */
+/** -log softmax(f)_y of each term; 0 for a label that is not a class. */
 export function labelLogLoss(f: Value, y: Value): Value {
-  // Selected rather than multiplied: a logit of minus infinity elsewhere must not turn into NaN.
+  // Select instead of multiplying, because 0 times a logit of minus infinity would be NaN.
   return neg(reduceSum(where(isLabel(y, f.shape[1]), logSoftmax(f, 1), zeros([])), [1]));
 }
 

@@ -2,14 +2,14 @@ import { CurvatureError } from "../errors/index.ts";
 import { formatDims, sizeOf } from "../tensors/index.ts";
 import type { TargetShape } from "./loss.ts";
 
-/** Where the axis of classes is in outputs with more than two axes: [n, c, ...] or [n, ..., c]. */
+/** Position of the axis of classes in outputs with more than two axes: [n, c, ...] or [n, ..., c]. */
 export type ClassAxis = "second" | "last";
 
 /**
- * The axis of classes in outputs of a shape, as asked for or as the shape of the targets shows: class indices leave that axis
- * out. An axis of size 1 is never taken for one of classes where another would do.
+ * The axis of classes in outputs of a shape: the requested one, or the one that the shape of the targets implies, since class indices omit
+ * that axis. An axis of size 1 is never chosen if another one fits.
  *
- * @throws CurvatureError "shape" where the targets fit neither reading, or both
+ * @throws CurvatureError "shape" if the targets fit neither reading, or both
  */
 export function classAxisOf(
   output: readonly number[],
@@ -41,9 +41,9 @@ export function classAxisOf(
 }
 
 /**
- * The shape of class indices for outputs of a shape, where no targets show it.
+ * The shape of class indices for outputs of a shape, without targets to infer it from.
  *
- * @throws CurvatureError "shape" where the axis of classes is not asked for and could be two
+ * @throws CurvatureError "shape" if no axis of classes is requested and two are possible
  */
 export function labelShape(output: readonly number[], asked: ClassAxis | undefined): readonly number[] {
   const [axis, other] = candidateAxes(output, asked);

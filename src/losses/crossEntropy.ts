@@ -22,17 +22,17 @@ import type { DenominatorFacts, Loss, Reduction, TargetShape, TermLayout } from 
 
 /** Options of `crossEntropy`; defaults and meanings are PyTorch's. */
 export interface CrossEntropyOptions {
-  /** Default "mean": divided by the summed weight of the terms that are not ignored, by their number if unweighted. */
+  /** Default "mean": divided by the summed weight of the terms that are not ignored, or by their number without weights. */
   readonly reduction?: Reduction;
-  /** Share of the target spread evenly over all classes; default 0. */
+  /** Share of the target that is spread evenly over all classes; default 0. */
   readonly labelSmoothing?: number;
   /** Weight of each class, [C]. */
   readonly classWeights?: ArrayLike<number>;
-  /** Label of terms that do not count; default -100. */
+  /** Label of ignored terms; default -100. */
   readonly ignoreIndex?: number;
   /**
-   * Where the axis of classes is in outputs with more than two axes: "second" for [n, c, ...] (PyTorch's convention, pixels),
-   * "last" for [n, t, c] (tokens). By default the shape of the targets decides; where it fits both, the loss asks for this option.
+   * Position of the axis of classes in outputs with more than two axes: "second" for [n, c, ...] (PyTorch's convention, pixels), "last" for
+   * [n, t, c] (tokens). By default the shape of the targets decides. If it fits both, this option is required.
    */
   readonly classAxis?: ClassAxis;
 }
@@ -44,12 +44,12 @@ interface Settings {
 }
 
 /**
- * Softmax cross-entropy of class labels or class probabilities, l = -sum_c q_c log softmax(f)_c, where q is the target.
- * Outputs are logits [n, c], [n, c, ...] or [n, t, c]; targets are class indices with the axis of classes left out, or
- * probabilities in the shape of the outputs. The likelihood is softmax(f).
+ * Softmax cross-entropy of class labels or class probabilities, l = -sum_c q_c log softmax(f)_c, where q is the target. Outputs are logits
+ * [n, c], [n, c, ...] or [n, t, c]; targets are class indices without the axis of classes, or probabilities in the shape of the outputs.
+ * The likelihood is softmax(f).
  *
- * The class weight of the observed label is the weight w of its term; with label smoothing the smoothed share is weighted
- * by each class's own weight, as in PyTorch. For probability targets the class weights are part of l.
+ * The class weight of the observed label is the weight w of its term; with label smoothing, the smoothed share is weighted by each class's
+ * own weight, as in PyTorch. For probability targets the class weights are part of l.
  *
  * @throws CurvatureError "argument" for options out of range
  */
@@ -118,14 +118,14 @@ function probabilityTerms(f: Value, y: Value, { labelSmoothing, classWeights }: 
   const classes = f.shape[1];
   const smoothed = labelSmoothing === 0 ? y : add(scale(y, 1 - labelSmoothing), scalar(labelSmoothing / classes));
   const weighted = classWeights === undefined ? smoothed : mul(smoothed, vector(classWeights));
-  // A probability of 0 stays 0 also where its logit is minus infinity.
+  // A term with probability 0 stays 0 even if its logit is minus infinity.
   const summand = where(equal(weighted, scalar(0)), scalar(0), mul(weighted, logSoftmax(f, 1)));
   return neg(reduceSum(summand, [1]));
 }
 
 /**
- * (1 - e) (-log p_y) + e / C sum_c (weight_c / weight_y) (-log p_c): times the term's weight, weight_y, that is PyTorch's
- * smoothed and weighted loss.
+ * (1 - e) (-log p_y) + e / C sum_c (weight_c / weight_y) (-log p_c). Multiplied by the term's weight, weight_y, this is PyTorch's smoothed
+ * and weighted loss.
  */
 function labelTerms(f: Value, y: Value, { labelSmoothing, classWeights }: Settings): Value {
   const plain = labelLogLoss(f, y);

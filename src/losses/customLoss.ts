@@ -13,20 +13,20 @@ export interface CustomLossOptions {
   readonly terms: (f: Value, y: Value) => Value;
   /** Whether l is convex in the outputs; false if you do not know. */
   readonly convex?: boolean;
-  /** The distribution of labels it is the negative log-likelihood of; needed for Fisher matrices. */
+  /** The distribution of labels whose negative log-likelihood the loss is; needed for Fisher matrices. */
   readonly likelihood?: Likelihood;
-  /** Final activations of the model that the loss contains itself. */
+  /** Final activations that the loss contains itself; the model is cut before them. */
   readonly cut?: readonly ("Softmax" | "LogSoftmax" | "Sigmoid")[];
-  /** Names of the outputs it reads, joined along their last axis. */
+  /** Names of the outputs that the loss reads, joined along their last axis. */
   readonly outputNames?: readonly string[];
 }
 
 /**
- * A loss of your own: outputs lie along the last axis, all axes but it make terms, among which the numbers of a row of targets
- * are divided evenly.
+ * Defines your own loss. The last axis of the output holds the outputs of a term, and all other axes enumerate terms. The numbers of a row
+ * of targets are divided evenly among its terms.
  *
- * @throws CurvatureError "argument" for a reduction that is none; when a risk is made, "shape" for targets that cannot be divided
- *   or `terms` that do not return one number a term
+ * @throws CurvatureError "argument" for an unknown reduction; when a risk is made, "shape" for targets that cannot be divided or `terms`
+ *   that do not return one number per term
  */
 export function customLoss(options: CustomLossOptions): Loss {
   const { name = "customLoss", reduction = "mean", terms, convex = false, likelihood, cut = [], outputNames } = options;

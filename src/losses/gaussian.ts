@@ -14,13 +14,14 @@ export const gaussian: Likelihood = {
   label: "vector",
   labelSize: (size) => size / 2,
   negativeLogLikelihood: gaussianLoss,
-  // Second derivatives: e^-s in m, r^2 e^-s / 2 in s (expectation 1/2), r e^-s mixed (expectation 0).
+  // Second derivatives: e^-s with respect to m, r^2 e^-s / 2 with respect to s (expectation 1/2), r e^-s mixed (expectation 0).
   expectedHessian(f, u) {
     const [, logVariance] = halves(f);
     const [mean, spread] = halves(u);
     return concat([mul(exp(neg(logVariance)), mean), scale(spread, 0.5)], 1);
   },
-  // Scores: -r e^-s in m, (1 - z^2) / 2 in s with z = r e^(-s/2) standard normal: E[(1 - z^2)^2] / 4 = (1 - 2 + 3) / 4.
+  // Scores: -r e^-s with respect to m, (1 - z^2) / 2 with respect to s, with z = r e^(-s/2) standard normal: E[(1 - z^2)^2] / 4 = (1 - 2 +
+  // 3) / 4.
   scoreMoment(f, u) {
     const [, logVariance] = halves(f);
     const [mean, spread] = halves(u);

@@ -8,15 +8,18 @@ import type { Loss, Reduction } from "./loss.ts";
 export interface GaussianNllOptions {
   /** Default "mean": divided by the number of elements of the targets. */
   readonly reduction?: Reduction;
-  /** Names of the model's outputs for mean and log-variance, where they are two; else the last axis holds [mean(d), logVariance(d)]. */
+  /**
+   * Names of the model's outputs for mean and log-variance, if these are two outputs. Otherwise the last axis holds [mean(d),
+   * logVariance(d)].
+   */
   readonly outputs?: readonly [mean: string, logVariance: string];
 }
 
 /**
- * Negative log-likelihood of a Gaussian whose mean m and log-variance s are both predicted,
- * l = sum_d (s_d + (y_d - m_d)^2 e^-s_d) / 2. Not convex: its Gauss-Newton matrix is indefinite, its Fisher matrices are not.
+ * Negative log-likelihood of a Gaussian whose mean m and log-variance s are both predicted, l = sum_d (s_d + (y_d - m_d)^2 e^-s_d) / 2. The
+ * loss is not convex: its Gauss-Newton matrix is indefinite, while its Fisher matrices are positive semidefinite.
  *
- * @throws CurvatureError "argument" for names that are not two
+ * @throws CurvatureError "argument" unless there are two names
  */
 export function gaussianNll({ reduction = "mean", outputs }: GaussianNllOptions = {}): Loss {
   if (outputs !== undefined && (outputs.length as number) !== 2) {

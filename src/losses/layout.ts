@@ -5,7 +5,7 @@ import { formatDims, sizeOf } from "../tensors/index.ts";
 import type { Reduction, TargetShape, TermLayout } from "./loss.ts";
 
 /**
- * Terms of a loss on numbers: the last axis holds a term's outputs; outputs of shape [n] have one number a row.
+ * Term layout of a loss on numbers: the last axis holds a term's outputs; outputs of shape [n] have one number per row.
  *
  * @throws CurvatureError "shape"
  */
@@ -23,25 +23,27 @@ export function lastAxisLayout(
   return { positions: positionsOf(output, axis), outputs: output[axis] ?? 1, axis };
 }
 
-/** Whether targets have the expected shape: the same rows, and axes that differ at most by ones or that are flattened to one. */
+/**
+ * Whether targets have the expected shape: the same number of rows, and the same other axes up to axes of size 1 or flattening to one axis.
+ */
 export function fitsRows(dims: readonly number[], expected: readonly number[]): boolean {
   if (dims[0] !== expected[0] || sizeOf(dims) !== sizeOf(expected)) return false;
   const [own, wanted] = [dims, expected].map((shape) => shape.slice(1).filter((dim) => dim !== 1));
   return own.length === 1 || own.join() === wanted.join();
 }
 
-/** Terms a row of outputs whose numbers lie along an axis. */
+/** Number of terms in a row of outputs whose numbers lie along an axis. */
 export function positionsOf(output: readonly number[], axis: number): number {
   return sizeOf(output.filter((_, i) => i !== 0 && i !== axis));
 }
 
-/** Outputs as [T, C], rows outermost. */
+/** Rearranges outputs to [T, C], rows outermost. */
 export function arrangeOutputs(output: Value, { outputs, axis }: TermLayout): Value {
   const last = axis < output.shape.length ? moveAxis(output, axis, output.shape.length - 1) : output;
   return reshape(last, [sizeOf(output.shape) / outputs, outputs]);
 }
 
-/** Targets as [T] where they have one number a term, else as [T, ...] with the axis of outputs last. */
+/** Rearranges targets to [T] if they have one number per term, else to [T, ...] with the axis of outputs last. */
 export function arrangeTargets(targets: Value, layout: TermLayout): Value {
   const { shape } = targets;
   const terms = (shape[0] ?? 1) * layout.positions;
@@ -51,7 +53,7 @@ export function arrangeTargets(targets: Value, layout: TermLayout): Value {
 }
 
 /**
- * Checks the reduction that a user asked for.
+ * Checks the reduction that a user requested.
  *
  * @throws CurvatureError "argument"
  */

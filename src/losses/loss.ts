@@ -2,12 +2,12 @@ import type { Value } from "../graph/index.ts";
 import type { Stream } from "../random/index.ts";
 import type { Tensor } from "../tensors/index.ts";
 
-/** What the loss of a data set is: the sum over terms, or the sum divided by the loss's denominator. */
+/** The reduction of a loss: the sum over terms, or this sum divided by the loss's denominator. */
 export type Reduction = "mean" | "sum";
 
 /**
- * How the outputs of n rows are cut into loss terms: T = n `positions` terms with `outputs` numbers each, which lie along
- * one `axis`. A term is a row, or a token or pixel of it where outputs have further axes.
+ * The split of the outputs of n rows into loss terms: T = n `positions` terms with `outputs` numbers each along one `axis`. A term is a row
+ * or, if outputs have further axes, a token or pixel of a row.
  */
 export interface TermLayout {
   readonly positions: number;
@@ -16,60 +16,60 @@ export interface TermLayout {
 }
 
 /**
- * A loss L = c sum_t w_t l(f_t, y_t) over terms t, with f_t the C outputs of a term. It declares what automatic
- * differentiation cannot know: how terms lie in the outputs, whether l is convex in f, and its likelihood.
+ * A loss L = c sum_t w_t l(f_t, y_t) over terms t, with f_t the C outputs of a term. It declares the properties that automatic
+ * differentiation cannot derive: the layout of terms in the outputs, whether l is convex in f, and its likelihood.
  */
 export interface Loss {
   readonly name: string;
   readonly reduction: Reduction;
   /** Whether l is convex in f, so that the generalized Gauss-Newton matrix is positive semidefinite. */
   readonly convex: boolean;
-  /** Final activations (ONNX operators) that the loss contains itself: models are cut before them. */
+  /** Final activations (ONNX operators) that the loss contains itself; models are cut before them. */
   readonly cut: readonly string[];
-  /** Names of the outputs it reads, joined along their last axis; by default the model's first output. */
+  /** Names of the outputs that the loss reads, joined along their last axis; default: the model's first output. */
   readonly outputNames?: readonly string[];
   /**
-   * How an output of this shape (with the axis of rows) is cut into terms.
+   * The split into terms of an output of this shape (including the axis of rows).
    *
-   * @throws CurvatureError "shape" where output and targets do not fit the loss
+   * @throws CurvatureError "shape" if output and targets do not fit the loss
    */
   layout(output: readonly number[], targets: TargetShape): TermLayout;
   /** l of each term, unweighted: [T, C] and targets as `arrangeTargets` gives them -> [T]. */
   terms(f: Value, y: Value): Value;
-  /** Weights of terms that come from their labels (class weights, 0 for ignored terms): [T]; undefined: all one. */
+  /** Weights of terms that depend on their labels (class weights, 0 for ignored terms), [T]; undefined if all are one. */
   termWeights?(y: Value): Value | undefined;
   /** Share of a batch in the denominator of "mean". */
   denominator(targets: Tensor, facts: DenominatorFacts): number;
   /**
-   * Shape of class indices for an output of a shape, for a loss that takes them.
+   * Shape of class indices for an output of this shape, for a loss that takes them.
    *
-   * @throws CurvatureError "shape" where the output can be read in two ways
+   * @throws CurvatureError "shape" if the output can be read in two ways
    */
   labelDims?(output: readonly number[]): readonly number[];
-  /** The class labels it accepts, where the targets are class indices. */
+  /** The class labels that the loss accepts, if the targets are class indices. */
   labels?(layout: TermLayout, targets: TargetShape): LabelBounds | undefined;
-  /** Whether integer targets are passed on as int64 rather than as floats; those of a loss with `labels` always are. */
+  /** Whether integer targets are passed as int64 instead of floats. Targets of a loss with `labels` always are. */
   readonly keepsIntegers?: boolean;
-  /** The numbers it accepts as targets, where not all. */
+  /** The range of numbers that the loss accepts as targets; default: all. */
   readonly targetRange?: { readonly from: number; readonly to: number };
-  /** The distribution of labels whose negative log-likelihood the loss is, where there is one. */
+  /** The distribution of labels whose negative log-likelihood the loss is, if there is one. */
   readonly likelihood?: Likelihood;
 }
 
-/** Shape and kind of targets: `dims` with the axis of rows. */
+/** Shape and kind of targets; `dims` includes the axis of rows. */
 export interface TargetShape {
   readonly dims: readonly number[];
   readonly integer: boolean;
 }
 
-/** What the denominator depends on besides the targets. */
+/** Quantities that the denominator depends on besides the targets. */
 export interface DenominatorFacts {
   readonly layout: TermLayout;
-  /** One number a row. */
+  /** One number per row. */
   readonly rowWeights?: ArrayLike<number>;
 }
 
-/** Class labels 0, ..., classes - 1, and perhaps one that marks ignored terms. */
+/** Class labels 0, ..., classes - 1, and optionally one that marks ignored terms. */
 export interface LabelBounds {
   readonly classes: number;
   readonly ignoreIndex?: number;
@@ -81,13 +81,13 @@ export interface Likelihood {
   readonly label: "class" | "vector";
   /** Numbers in a label of a term with C outputs. */
   labelSize(outputs: number): number;
-  /** -log p(y | f) of each term, up to what does not depend on f: [T, C] and labels -> [T]. */
+  /** -log p(y | f) of each term, up to a constant in f: [T, C] and labels -> [T]. */
   negativeLogLikelihood(f: Value, y: Value): Value;
-  /** E[second derivative of the negative log-likelihood in f] u: [T, C], [T, C] -> [T, C]. */
+  /** E[second derivative of the negative log-likelihood with respect to f] u: [T, C], [T, C] -> [T, C]. */
   expectedHessian(f: Value, u: Value): Value;
   /**
-   * E[s (s' u)] for the score s, the gradient of the negative log-likelihood at a label from the predictive, summed exactly
-   * over labels or in closed form: [T, C], [T, C] -> [T, C]. Absent where that cannot be had.
+   * E[s (s' u)] for the score s, the gradient of the negative log-likelihood at a label from the predictive, summed exactly over labels or
+   * in closed form: [T, C], [T, C] -> [T, C]. Absent if there is no such form.
    */
   scoreMoment?(f: Value, u: Value): Value;
   /** Draws a label from p(y | f) for the C outputs of a term and writes it into `label`. */

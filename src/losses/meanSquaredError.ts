@@ -4,8 +4,8 @@ import { checkedReduction, lastAxisLayout } from "./layout.ts";
 import type { Loss, Reduction } from "./loss.ts";
 
 /**
- * Squared error, l = sum_c (f_c - y_c)^2 without a factor 1/2. "mean" divides by the number of elements of the targets, as in
- * PyTorch. The likelihood is N(f, I/2), whose negative log it is.
+ * Squared error, l = sum_c (f_c - y_c)^2 without a factor 1/2. "mean" divides by the number of elements of the targets, as in PyTorch. The
+ * likelihood is N(f, I/2): its negative logarithm is l up to a constant.
  */
 export function meanSquaredError({ reduction = "mean" }: { readonly reduction?: Reduction } = {}): Loss {
   const squares = (f: Value, y: Value) => reduceSum(square(sub(f, y)), [1]);

@@ -24,7 +24,7 @@ export function poissonNll({ reduction = "mean" }: { readonly reduction?: Reduct
       labelSize: (outputs) => outputs,
       negativeLogLikelihood: terms,
       expectedHessian: (f, u) => mul(exp(f), u),
-      // s = e^f - y, whose variance is that of y, the rate.
+      // The score s = e^f - y has the variance of y, which is the rate.
       scoreMoment: (f, u) => mul(exp(f), u),
       sample(f, random, label) {
         for (let c = 0; c < f.length; c++) label[c] = samplePoisson(Math.exp(f[c]), random);

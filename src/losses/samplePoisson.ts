@@ -2,8 +2,8 @@ import { CurvatureError } from "../errors/index.ts";
 import type { Stream } from "../random/index.ts";
 
 /**
- * A Poisson count: below a rate of 10 by counting products of uniforms (Knuth, 1969), above by transformed rejection (Hormann,
- * 1993, algorithm PTRS), whose time does not grow with the rate.
+ * Draws a Poisson count. Below a rate of 10 it counts products of uniform numbers (Knuth, 1969); above it uses transformed rejection
+ * (Hormann, 1993, algorithm PTRS), whose time does not grow with the rate.
  *
  * @throws CurvatureError "numeric" for a rate that is not finite
  */
@@ -42,7 +42,7 @@ function rejectTransformed(rate: number, random: Stream): number {
   }
 }
 
-/** log k!, by Stirling's series above 9. */
+/** log k!, computed by Stirling's series above 9. */
 function logFactorial(k: number): number {
   let [n, product] = [k, 1];
   while (n < 10) product *= ++n;

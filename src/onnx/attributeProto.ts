@@ -10,7 +10,7 @@ import {
 import { isPacked } from "./packedIntegers.ts";
 import { fromTensorProto, tensorHeader, toTensorProto } from "./tensorProto.ts";
 
-/** AttributeProto of a named attribute other than integers, which `writeNode` writes itself. */
+/** AttributeProto of a named attribute. Integer attributes are excluded, because `writeNode` writes them directly. */
 export function toAttributeProto(name: string, value: Exclude<AttributeValue, IntegerValue>): AttributeProto {
   if ("opaque" in value) return fromBinary(AttributeProtoSchema, value.opaque);
   const proto = create(AttributeProtoSchema, { name });
@@ -58,7 +58,9 @@ function encodeText(text: string): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(text);
 }
 
-/** An integer attribute as it is written: 2^63, the float64 nearest to INT64_MAX, means INT64_MAX. Throws "argument" beyond 64 bits. */
+/**
+ * Converts an integer attribute for writing: 2^63, the float64 nearest to INT64_MAX, becomes INT64_MAX. Throws "argument" beyond 64 bits.
+ */
 export function toInt64(name: string, value: number): bigint {
   if (value === 2 ** 63) return 2n ** 63n - 1n;
   if (Number.isInteger(value) && Math.abs(value) <= 2 ** 63) return BigInt(value);
@@ -66,8 +68,8 @@ export function toInt64(name: string, value: number): bigint {
 }
 
 /**
- * Value of an AttributeProto. What has no form of its own in `AttributeValue` comes back `opaque`: sparse tensors, types,
- * tensors of narrow elements, text that is not UTF-8, integers that float64 does not hold. Throws "file" for a damaged tensor.
+ * Value of an AttributeProto. Kinds without a representation in `AttributeValue` become `opaque`: sparse tensors, types, tensors of narrow
+ * elements, text that is not UTF-8, integers that float64 does not represent exactly. Throws "file" for a damaged tensor.
  */
 export function fromAttributeProto(proto: AttributeProto): AttributeValue {
   try {
@@ -128,7 +130,7 @@ function isText(bytes: Uint8Array): boolean {
   }
 }
 
-/** Text of UTF-8 bytes; throws where they are none. A byte order mark is kept, so that writing gives the same bytes. */
+/** Decodes UTF-8; throws for other bytes. A byte order mark is kept, so that writing gives the same bytes. */
 function decodeText(bytes: Uint8Array): string {
   return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
 }

@@ -1,6 +1,6 @@
 import { compressionOf } from "../files/index.ts";
 
-/** What files that people mistake for .onnx files begin with. */
+/** First bytes of files that are commonly mistaken for .onnx files. */
 const signatures: readonly (readonly [kind: string, offset: number, text: string])[] = [
   ["a zip archive (a PyTorch checkpoint, a Keras file or a zipped model); export or unpack it first", 0, "PK\x03\x04"],
   ["a gzip archive; unpack it first", 0, "\x1f\x8b"],
@@ -12,7 +12,7 @@ const signatures: readonly (readonly [kind: string, offset: number, text: string
   ["a Git LFS pointer; fetch the file itself with git lfs pull", 0, "version https://git-lfs"],
 ];
 
-/** What bytes that are no ONNX model look like, with the remedy where there is one; undefined if like nothing known. */
+/** Describes bytes that are not an ONNX model, with the remedy if there is one; undefined for unknown contents. */
 export function contentKind(bytes: Uint8Array): string | undefined {
   const head = String.fromCharCode(...bytes.subarray(0, 64));
   const known = signatures.find(([, offset, text]) => head.startsWith(text, offset));

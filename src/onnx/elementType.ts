@@ -1,9 +1,9 @@
 import type { Dtype } from "../tensors/index.ts";
 
-/** Element types of ONNX tensors: those that arrays hold, and those that only a file can. */
+/** Element types of ONNX tensors: those of arrays in memory, and those that occur only in files. */
 export type ElementType = Dtype | "bfloat16" | NarrowType;
 
-/** Element types that no array of this library holds: complex numbers, floats of eight bits or less, integers of less than eight. */
+/** Element types without an array in this library: complex numbers, floats of eight bits or less, integers of less than eight. */
 export type NarrowType =
   | "complex64"
   | "complex128"
@@ -58,7 +58,7 @@ export function elementTypeCode(type: ElementType): number {
   return codes[type];
 }
 
-/** Element type of a number in TensorProto.DataType; undefined for 0 and for numbers that ONNX has not given out. */
+/** Element type of a number in TensorProto.DataType; undefined for 0 and for numbers that ONNX has not assigned. */
 export function elementTypeOf(code: number): ElementType | undefined {
   return types.get(code);
 }

@@ -4,22 +4,22 @@ import { type ByteRange, checkSize, fetchBytes, type ReadLimits, shownAddress } 
 import { type TensorProto, TensorProto_DataLocation } from "./generated/onnx_pb.ts";
 import { fromTensorProto, type StoredTensor, storedByteLength, tensorHeader } from "./tensorProto.ts";
 
-/** Reads `length` bytes from `offset` of the file of external data at a location relative to the model. */
+/** Reads `length` bytes from `offset` of an external data file; the location is relative to the model. */
 export type ReadExternal = (location: string, range: ByteRange) => Promise<Uint8Array>;
 
 export type { ByteRange } from "../files/index.ts";
 
-/** Contents of external data files by location, for a model that has no folder or whose data are elsewhere. */
+/** Contents of external data files by location, for a model without a folder, or with its data elsewhere. */
 export type ExternalFiles = Readonly<Record<string, Uint8Array>>;
 
-/** Whether the data of a tensor lie in another file. */
+/** Whether the data of a tensor are in another file. */
 export function isExternal(proto: TensorProto): boolean {
   return proto.dataLocation === TensorProto_DataLocation.EXTERNAL;
 }
 
 /**
- * Throws "file" if tensors have more bytes in other files than the memory limit. Ranges that overlap count for each of the
- * tensors, which all become arrays of their own.
+ * Throws "file" if the tensors' data in other files exceed the memory limit. Overlapping ranges count for each tensor, since each becomes a
+ * separate array.
  */
 export function checkExternalSize(
   protos: Iterable<TensorProto>,
@@ -30,7 +30,7 @@ export function checkExternalSize(
   checkSize(bytes, { what: `${file}: its external data`, memoryLimit });
 }
 
-/** Bytes that the dimensions need; 0 for a damaged description, which is refused where the tensor is loaded. */
+/** Bytes implied by the dimensions; 0 for a damaged description, which is an error when the tensor is loaded. */
 function declaredByteLength(proto: TensorProto): number {
   try {
     return storedByteLength(tensorHeader(proto));
@@ -40,14 +40,14 @@ function declaredByteLength(proto: TensorProto): number {
 }
 
 /**
- * Tensor of a TensorProto, its data read from another file where it says so. Throws "file" for locations that lead out of the
- * model's folder, missing files, and ranges that do not fit the file or the tensor.
+ * Loads the tensor of a TensorProto, reading its data from another file if necessary. Throws "file" for locations outside of the model's
+ * folder, missing files, and ranges that do not fit the file or the tensor.
  */
 export async function loadTensor(proto: TensorProto, readExternal: ReadExternal): Promise<StoredTensor> {
   return fromTensorProto(proto, isExternal(proto) ? await externalBytes(proto, readExternal) : undefined);
 }
 
-/** Bytes of a tensor whose data lie in another file; only its own range is read. Throws as `loadTensor` does. */
+/** Bytes of a tensor with data in another file. Reads only the tensor's range. Throws as `loadTensor` does. */
 export async function externalBytes(proto: TensorProto, readExternal: ReadExternal): Promise<Uint8Array> {
   const { name } = proto;
   const needed = storedByteLength(tensorHeader(proto));
@@ -64,8 +64,8 @@ export async function externalBytes(proto: TensorProto, readExternal: ReadExtern
 }
 
 /**
- * Locations come from the file, which may be hostile: none leads out of the model's folder by its own words. A symbolic link in the folder is
- * followed wherever it leads: who put it there could read the file as well, and caches keep weights as links into a store of their own.
+ * Locations come from the file, which may be hostile, so a location must not lead out of the model's folder. Symbolic links in the folder
+ * are followed anywhere: whoever created the link could read the file too, and caches store weights as links to another folder.
  */
 function checkedLocation(name: string, location: string | undefined): string {
   if (!location) throw fileError(`Tensor "${name}" has external data without a location; export the model again.`);
@@ -86,7 +86,7 @@ function byteCount(name: string, key: string, text: string): number {
   );
 }
 
-/** Reader of the given files; locations that are not among them go to `otherwise`. */
+/** Reader of the given files; `otherwise` reads other locations. */
 export function fromFiles(files: ExternalFiles, otherwise: ReadExternal): ReadExternal {
   return async (location, range) => {
     const bytes = Object.hasOwn(files, location) ? files[location] : undefined;
@@ -96,14 +96,14 @@ export function fromFiles(files: ExternalFiles, otherwise: ReadExternal): ReadEx
   };
 }
 
-/** Reader for a model given as bytes, which has no folder to look in. */
+/** Reader for a model given as bytes, which has no folder: always throws. */
 export const fromNowhere: ReadExternal = async (location) => {
   throw fileError(
     `The model keeps weights in file "${location}", but was given as bytes; pass externalData: { "${location}": bytes }.`,
   );
 };
 
-/** Reader of files in a folder; links in it are followed. */
+/** Reader of files in a folder; follows symbolic links. */
 export function fromFolder(folder: string): ReadExternal {
   return async (location, range) => {
     const path = `${folder === "" ? "." : folder}/${location}`;
@@ -121,7 +121,7 @@ export function fromFolder(folder: string): ReadExternal {
   };
 }
 
-/** Reader of files beside a URL. */
+/** Reader of files in the folder of a URL. */
 export function fromUrl(model: URL, limits: ReadLimits): ReadExternal {
   return async (location, range) => {
     if (range.length === 0) return new Uint8Array(0);

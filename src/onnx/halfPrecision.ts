@@ -16,7 +16,7 @@ export function decodeFloat16(patterns: Uint16Array): Float32Array<ArrayBuffer> 
   return values;
 }
 
-/** float16 patterns of float32 numbers, rounded to nearest, ties to even; beyond 65504 + half a step it is infinity. */
+/** float16 patterns of float32 numbers, rounded to nearest, ties to even; infinity beyond 65504 + half a step. */
 export function encodeFloat16(values: Float32Array): Uint16Array<ArrayBuffer> {
   const patterns = new Uint16Array(values.length);
   for (let i = 0; i < values.length; i++) {
@@ -47,7 +47,7 @@ export function encodeBfloat16(values: Float32Array): Uint16Array<ArrayBuffer> {
   return patterns;
 }
 
-/** A pattern without its lowest `dropped` bits, rounded half to even; a carry moves into the exponent, as it should. */
+/** A pattern without its lowest `dropped` bits, rounded half to even; a carry correctly increments the exponent. */
 function roundNormal(pattern: number, dropped: number): number {
   const kept = pattern >>> dropped;
   const rest = pattern & ((1 << dropped) - 1);

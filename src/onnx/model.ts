@@ -3,15 +3,15 @@ import type { ElementType } from "./elementType.ts";
 
 /** One node of an ONNX graph in plain values. */
 export interface OnnxNode {
-  /** Operator type, as "Conv". */
+  /** Operator type, for example "Conv". */
   readonly op: string;
   /** Operator set; "" (the default) is ai.onnx. */
   readonly domain?: string;
-  /** Name of the node, which may be anything; made unique when it is written. */
+  /** Name of the node; any text, made unique when written. */
   readonly name?: string;
   /** Names of values; "" stands for an optional input that is absent. */
   readonly inputs: readonly string[];
-  /** Names of values; "" stands for an optional output that is not wanted. */
+  /** Names of values; "" stands for an optional output that is not used. */
   readonly outputs: readonly string[];
   readonly attributes: Readonly<Record<string, AttributeValue>>;
 }
@@ -19,7 +19,7 @@ export interface OnnxNode {
 /** Name and type of a value: a size that is a string is symbolic, null is unknown; `dims` null is an unknown rank. */
 export interface ValueInfo {
   readonly name: string;
-  /** null: unknown, or no tensor but a sequence, map or optional. */
+  /** null: unknown, or a sequence, map or optional instead of a tensor. */
   readonly dtype: ElementType | null;
   readonly dims: readonly (number | string | null)[] | null;
 }
@@ -33,7 +33,7 @@ export interface Initializer {
 
 /** A model to be written. */
 export interface ModelDescription {
-  /** Version of the file format; by default the one that came with the version of ai.onnx. */
+  /** Version of the file format; default: the version released with this version of ai.onnx. */
   readonly irVersion?: number;
   /** Version of each imported operator set by domain; "" is ai.onnx. */
   readonly opsets: Readonly<Record<string, number>>;
@@ -44,7 +44,7 @@ export interface ModelDescription {
     readonly outputs: readonly ValueInfo[];
     readonly initializers: readonly Initializer[];
   };
-  /** Serialized FunctionProto messages, written as they stand. */
+  /** Serialized FunctionProto messages, written unchanged. */
   readonly functions?: readonly Uint8Array[];
   readonly metadata?: Readonly<Record<string, string>>;
   readonly producer: string;

@@ -19,43 +19,43 @@ import type { LoadedModel } from "./readModel.ts";
 import { type FileNode, plainDomain, readMetadata, readNode } from "./readNode.ts";
 import { checkAxes, tensorHeader } from "./tensorProto.ts";
 
-/** A named constant tensor of a file, read when asked for. */
+/** A named constant tensor of a file, read on request. */
 export interface FileInitializer {
   readonly name: string;
   readonly dims: readonly number[];
-  /** Element type in the file; float16 and bfloat16 are float32 once loaded. */
+  /** Element type in the file; float16 and bfloat16 become float32 when loaded. */
   readonly dtype: ElementType;
-  /** Whether the data lie in another file. */
+  /** Whether the data are in another file. */
   readonly external: boolean;
-  /** The tensor, perhaps a view on the bytes of the model. Throws as `fromTensorProto` and `loadTensor` do. */
+  /** Loads the tensor, which may be a view of the bytes of the model. Throws as `fromTensorProto` and `loadTensor` do. */
   load(): Promise<Tensor>;
 }
 
 /** A graph of a file in plain values. */
 export interface FileGraph {
   readonly name: string;
-  /** What must be fed: an input that is an initializer as well (a default value, or a weight in IR 3) is only the latter. */
+  /** The inputs that must be fed. A name that is also an initializer (a default value, or a weight in IR 3) is listed only there. */
   readonly inputs: readonly ValueInfo[];
   readonly outputs: readonly ValueInfo[];
-  /** Types that the exporter noted for values within. */
+  /** Types that the exporter recorded for intermediate values. */
   readonly valueInfo: readonly ValueInfo[];
-  /** What the exporter noted on values, constants among them, by their names; only of those with a note. */
+  /** The exporter's metadata on values, including constants, by name; only values with metadata. */
   readonly valueMetadata: ReadonlyMap<string, Readonly<Record<string, string>>>;
   readonly initializers: readonly FileInitializer[];
   readonly nodes: readonly FileNode[];
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** An operator that a file defines by nodes. */
+/** A local function: an operator that a file defines by nodes. */
 export interface FileFunction {
   readonly domain: string;
   readonly name: string;
   readonly overload: string;
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
-  /** Attributes that a call must give. */
+  /** Required attributes of a call. */
   readonly attributes: readonly string[];
-  /** Attributes that a call may give, with the value they have otherwise. */
+  /** Optional attributes of a call, with their default values. */
   readonly defaults: Readonly<Record<string, AttributeValue>>;
   readonly opsets: Readonly<Record<string, number>>;
   readonly nodes: readonly FileNode[];
@@ -75,8 +75,8 @@ export interface ModelContents {
 }
 
 /**
- * What a model file has, in plain values. Throws "file" for damaged tensors and for names that are missing or given
- * twice, "unsupported" for sparse initializers.
+ * The contents of a model file in plain values. Throws "file" for damaged tensors and for missing or duplicate names, "unsupported" for
+ * sparse initializers.
  */
 export function modelContents({ model, readExternal }: LoadedModel): ModelContents {
   return {
@@ -158,7 +158,7 @@ function readValueInfo({ name, type }: ValueInfoProto): ValueInfo {
   return { name, dtype: elementTypeOf(elemType) ?? null, dims: shape?.dim.map(readDimension) ?? null };
 }
 
-/** A size, a symbolic size, or null; negative sizes are how some old exporters wrote an unknown one. */
+/** A size, a symbolic size, or null. Some old exporters wrote negative sizes for unknown ones. */
 function readDimension({ value }: TensorShapeProto_Dimension): number | string | null {
   if (value.case === "dimValue") return value.value < 0 ? null : Number(value.value);
   return value.case === "dimParam" && value.value !== "" ? value.value : null;

@@ -1,4 +1,4 @@
-/** Integers of which several share a byte, with their bits and the type of the array that holds them when they are read. */
+/** Integer types with several elements per byte, with their number of bits and the array type after unpacking. */
 export const packedIntegers = {
   int4: { bits: 4, heldAs: "int8" },
   uint4: { bits: 4, heldAs: "uint8" },
@@ -6,20 +6,20 @@ export const packedIntegers = {
   uint2: { bits: 2, heldAs: "uint8" },
 } as const;
 
-/** An element type of less than a byte. */
+/** An element type smaller than a byte. */
 export type PackedType = keyof typeof packedIntegers;
 
-/** Whether an element type is one of integers of which several share a byte. */
+/** Whether an element type has several elements per byte. */
 export function isPacked(dtype: string | null): dtype is PackedType {
   return dtype !== null && Object.hasOwn(packedIntegers, dtype);
 }
 
-/** Bytes that so many elements take. */
+/** Size in bytes of a number of elements. */
 export function packedByteLength(type: PackedType, size: number): number {
   return Math.ceil((size * packedIntegers[type].bits) / 8);
 }
 
-/** Elements from bytes, the first one in the lowest bits; signed ones in two's complement. */
+/** Unpacks elements from bytes. The first element of a byte is in its lowest bits; signed elements are in two's complement. */
 export function unpacked(bytes: Uint8Array, { type, size }: { readonly type: PackedType; readonly size: number }) {
   const { bits, heldAs } = packedIntegers[type];
   const perByte = 8 / bits;

@@ -23,29 +23,29 @@ import {
   TensorProto_DataLocation,
 } from "./generated/onnx_pb.ts";
 
-/** ModelProto whose graph is there. */
+/** ModelProto with a graph. */
 export type ModelWithGraph = ModelProto & { readonly graph: GraphProto };
 
-/** A parsed .onnx file, and the way to the weights that it keeps in other files. */
+/** A parsed .onnx file, with a reader for weights in other files. */
 export interface LoadedModel {
   readonly model: ModelWithGraph;
-  /** The file as it is. */
+  /** The contents of the file. */
   readonly bytes: Uint8Array;
   /** Path or URL of the file, for messages. */
   readonly file: string;
   readonly readExternal: ReadExternal;
 }
 
-/** Versions that ONNX Runtime 1.30 takes, from the oldest operator set whose forms are read here. */
+/** Versions that ONNX Runtime 1.30 supports, from the oldest operator set that this library reads. */
 const supported = { irVersion: 13, opset: { from: 7, to: 26 } };
 
 /**
  * Model from a path, a file: or http(s) URL, or the bytes of a .onnx file, which must not change while the model is used.
  *
- * External data are looked for in `externalData` first, which maps locations to bytes, then beside the file. Those of
- * attributes and subgraphs are read at once, those of the graph's initializers when they are asked for. Throws "file" for
- * what is missing, empty, truncated or no ONNX model, for versions of the format that ONNX Runtime does not take, and for a file or
- * external data beyond the memory limit.
+ * External data are searched in `externalData` first, which maps locations to bytes, then in the file's folder. Data of attributes and
+ * subgraphs are read immediately, data of the graph's initializers on request. Throws "file" for a file that is missing, empty, truncated
+ * or not an ONNX model, for versions of the format that ONNX Runtime does not support, and for a file or external data beyond the memory
+ * limit.
  */
 export async function readModel(
   source: string | URL | Uint8Array,
@@ -69,7 +69,7 @@ interface Opened {
   readonly beside: ReadExternal;
 }
 
-/** Beginnings of strings that are URLs; all others are paths. */
+/** Strings that begin like this are URLs; all others are paths. */
 const addressScheme = /^(https?|file|blob|data):/i;
 
 async function open(source: string | URL | Uint8Array, limits: ReadLimits): Promise<Opened> {
@@ -95,7 +95,7 @@ async function open(source: string | URL | Uint8Array, limits: ReadLimits): Prom
   return { bytes: plain(bytes), file: path, beside: fromFolder(folderOf(path)) };
 }
 
-/** Most bytes of a protobuf message. */
+/** Largest size in bytes of a protobuf message. */
 const LARGEST = 2 ** 31;
 
 function parseUrl(address: string): URL {
@@ -124,7 +124,7 @@ function reason(code: string | undefined): string {
   return `cannot be read (${code})`;
 }
 
-/** The bytes without the subclass (Node's Buffer), whose `slice` would not copy. */
+/** The bytes as a plain Uint8Array: the `slice` of Node's Buffer does not copy. */
 function plain(bytes: Uint8Array): Uint8Array {
   return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
@@ -136,7 +136,7 @@ function parse(bytes: Uint8Array, file: string): ModelWithGraph {
   try {
     model = fromBinary(ModelProtoSchema, bytes);
   } catch (cause) {
-    // The limit of every reader of protobuf, ONNX Runtime's included.
+    // The limit of every protobuf reader, including ONNX Runtime's.
     if (kind === undefined && /recursion depth|nested too deep/.test(String(cause))) {
       throw new CurvatureError(
         "file",
@@ -176,13 +176,13 @@ function checkVersions({ irVersion, opsetImport }: ModelProto, file: string): vo
   }
 }
 
-/** All tensors of a file that may have data elsewhere. */
+/** All tensors of a file that may have data in other files. */
 function* allTensors(model: ModelWithGraph): Generator<TensorProto> {
   yield* model.graph.initializer;
   yield* innerTensors(model);
 }
 
-/** Tensors of attributes and of subgraphs, also inside local functions: all but the initializers of the graph itself. */
+/** Tensors of attributes and of subgraphs, also inside local functions: all except the initializers of the main graph. */
 function* innerTensors({ graph, functions }: ModelWithGraph): Generator<TensorProto> {
   yield* tensorsOfNodes(graph.node);
   for (const each of functions) yield* tensorsOfNodes(each.node);

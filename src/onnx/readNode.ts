@@ -3,15 +3,18 @@ import { fromAttributeProto } from "./attributeProto.ts";
 import type { GraphProto, NodeProto, StringStringEntryProto } from "./generated/onnx_pb.ts";
 import type { OnnxNode } from "./model.ts";
 
-/** One node as a file has it. */
+/** One node of a file. */
 export interface FileNode extends Required<OnnxNode> {
-  /** Tells local functions of the same name and domain apart. */
+  /** Distinguishes local functions of the same name and domain. */
   readonly overload: string;
-  /** What the exporter noted on the node. */
+  /** The exporter's metadata on the node. */
   readonly metadata: Readonly<Record<string, string>>;
-  /** Values of the enclosing graphs that the node's subgraphs use; inputs of the node in all but form. */
+  /** Values of the enclosing graphs that the node's subgraphs use. They act as further inputs of the node. */
   readonly captures: readonly string[];
-  /** Inside a local function: attributes that take the value of an attribute of the function, by their own names. */
+  /**
+   * Inside a local function: attributes that take the value of an attribute of the function, by their own names, with the name of the
+   * function's attribute.
+   */
   readonly references: Readonly<Record<string, string>>;
 }
 
@@ -37,7 +40,7 @@ export function readNode(proto: NodeProto): FileNode {
   };
 }
 
-/** The domain with ai.onnx under its other name, "". */
+/** The domain, with "" for ai.onnx. */
 export function plainDomain(domain: string): string {
   return domain === "ai.onnx" ? "" : domain;
 }
@@ -51,7 +54,7 @@ function subgraphsOf({ attribute }: NodeProto): readonly GraphProto[] {
   return attribute.flatMap(({ g, graphs }) => (g === undefined ? graphs : [g, ...graphs]));
 }
 
-/** Values that a subgraph uses and does not define. No name is defined twice in a graph and its subgraphs, so order is no matter. */
+/** Values that a subgraph uses and does not define. No name is defined twice in a graph and its subgraphs, so the order does not matter. */
 function capturesOf(graph: GraphProto): readonly string[] {
   const defined = new Set([
     ...graph.input.map(({ name }) => name),

@@ -4,18 +4,18 @@ import type { Initializer, OnnxNode } from "./model.ts";
 import { type FileGraph, subgraphContents } from "./modelContents.ts";
 import { writeModel } from "./writeModel.ts";
 
-/** What a graph is to have instead of its own. */
+/** The replaced parts of a graph. */
 export interface GraphChange {
   readonly nodes: readonly OnnxNode[];
-  /** Constants beyond those that it has. */
+  /** Constants to add. */
   readonly initializers: readonly Initializer[];
-  /** The name of its first output; its own where absent. */
+  /** The new name of its first output; default: the old name. */
   readonly firstOutput?: string;
 }
 
 /**
- * A serialized GraphProto, as attributes of control flow hold it, with other nodes and more constants; what else it has (types, documentation,
- * constants) stays as it was. Throws as `subgraphContents` does.
+ * Replaces the nodes of a serialized GraphProto (the attribute of a control-flow operator) and adds constants. Its types, documentation and
+ * own constants are kept. Throws as `subgraphContents` does.
  */
 export async function rewriteGraph(
   bytes: Uint8Array,

@@ -17,8 +17,8 @@ import { decodeBfloat16, decodeFloat16, encodeBfloat16, encodeFloat16 } from "./
 import { isPacked, type PackedType, packedByteLength, packedIntegers, unpacked } from "./packedIntegers.ts";
 
 /**
- * A tensor from a file: float16 and bfloat16 are decoded to float32, exactly, and `storedAs` says so; integers of less than eight
- * bits have eight.
+ * A tensor from a file: float16 and bfloat16 are decoded exactly to float32, and `storedAs` records the original type. Integers of less
+ * than eight bits are widened to eight.
  */
 export interface StoredTensor {
   readonly tensor: Tensor;
@@ -34,13 +34,12 @@ export interface TensorHeader {
 
 type FixedSizeType = Exclude<ElementType, NarrowType | "string">;
 
-/** Array in which the elements of each type lie in a file, little-endian. */
+/** Array class for the elements of each type in a file, little-endian. */
 const arrays = { ...arrayTypes, bfloat16: Uint16Array } as const satisfies Record<FixedSizeType, unknown>;
 
 /**
- * TensorProto of a tensor. `rawData` is a view on the tensor's array, not a copy, unless `storedAs` asks for sixteen bits
- * of a float32 tensor; strings go to `stringData` as UTF-8. Throws "argument" where the number of elements is not the
- * product of the dimensions.
+ * TensorProto of a tensor. `rawData` is a view of the tensor's array, not a copy, unless `storedAs` requests sixteen bits for a float32
+ * tensor. Strings are stored in `stringData` as UTF-8. Throws "argument" if the number of elements is not the product of the dimensions.
  */
 export function toTensorProto(
   name: string,
@@ -56,8 +55,8 @@ export function toTensorProto(
 }
 
 /**
- * The elements of a tensor as `rawData`: a view on its array, not a copy, unless `storedAs` asks for sixteen bits; undefined for
- * strings. Throws "argument" as `toTensorProto` does.
+ * The elements of a tensor as `rawData`: a view of its array, not a copy, unless `storedAs` requests sixteen bits; undefined for strings.
+ * Throws "argument" as `toTensorProto` does.
  */
 export function toRawData(
   name: string,
@@ -85,8 +84,8 @@ function encodeSixteenBits(name: string, { data }: Tensor, storedAs: StoredAs): 
 }
 
 /**
- * Name, type and dimensions of a TensorProto, checked. Throws "file" for a type that ONNX does not define, for negative
- * dimensions and for more elements than can be counted.
+ * Name, type and dimensions of a TensorProto, checked. Throws "file" for a type that ONNX does not define, for negative dimensions, and for
+ * more elements than a number represents exactly.
  */
 export function tensorHeader(proto: TensorProto): TensorHeader {
   const { name } = proto;
@@ -103,7 +102,7 @@ export function tensorHeader(proto: TensorProto): TensorHeader {
   return { name, dtype, dims };
 }
 
-/** Throws "file" for more axes than a tensor has, which would end the process of the execution engine. */
+/** Throws "file" for more than `MOST_AXES` axes, which would crash the execution engine. */
 export function checkAxes(what: string, axes: number): void {
   if (axes <= MOST_AXES) return;
   throw new CurvatureError(
@@ -119,9 +118,9 @@ export function storedByteLength({ name, dtype, dims }: TensorHeader): number {
 }
 
 /**
- * Tensor of a TensorProto whose data are inside, or in `external` if they lie in another file. The array is a view on
- * those bytes where their alignment allows it. Throws "file" where the data do not fit the dimensions, "unsupported" for
- * complex numbers and for floats of eight bits or less.
+ * Tensor of a TensorProto whose data are in the message, or in `external` for data in another file. The array is a view of those bytes if
+ * their alignment allows it. Throws "file" if the data do not fit the dimensions, "unsupported" for complex numbers and for floats of eight
+ * bits or less.
  */
 export function fromTensorProto(proto: TensorProto, external?: Uint8Array): StoredTensor {
   const header = tensorHeader(proto);
@@ -163,7 +162,7 @@ function viewOf(raw: Uint8Array, header: TensorHeader, type: FixedSizeType): Ten
   return new elements(aligned.buffer as ArrayBuffer, aligned.byteOffset, sizeOf(header.dims));
 }
 
-/** The tensor in the vocabulary of this library: sixteen-bit floats as float32, booleans as 0 and 1. */
+/** The tensor in the types of this library: sixteen-bit floats as float32, booleans as 0 and 1. */
 function decoded(type: FixedSizeType, { data, dims }: Tensor): StoredTensor {
   if (type === "float16") return { tensor: { data: decodeFloat16(data as Uint16Array), dims }, storedAs: type };
   if (type === "bfloat16") return { tensor: { data: decodeBfloat16(data as Uint16Array), dims }, storedAs: type };
@@ -180,7 +179,7 @@ function typedValues(proto: TensorProto, type: FixedSizeType): readonly number[]
   return proto.int32Data;
 }
 
-/** Values of a typed field in the array of their type; narrow integers keep their lowest bits, as in every reader of ONNX. */
+/** Values of a typed field in an array of their type. Narrow integers keep their lowest bits, as in every reader of ONNX. */
 function convert(values: readonly number[] | readonly bigint[], type: FixedSizeType): TensorData {
   if (type === "int64") return BigInt64Array.from(values as readonly bigint[]);
   if (type === "uint64") return BigUint64Array.from(values as readonly bigint[]);

@@ -1,8 +1,8 @@
 import type { OnnxNode } from "./model.ts";
 
 /**
- * The nodes under names of which no two are equal, as engines demand of a graph: the first node of a name keeps it, later ones
- * get a number after it that no node has yet. Nodes without a name stay so. Time is linear in the number of nodes.
+ * Renames nodes so that no two names are equal, which engines require. The first node with a name keeps it; later ones get an unused number
+ * appended. Nodes without a name stay unnamed. Time is linear in the number of nodes.
  */
 export function withUniqueNames(nodes: readonly OnnxNode[]): readonly OnnxNode[] {
   const given = nodes.flatMap(({ name = "" }) => (name === "" ? [] : [name]));
@@ -26,7 +26,7 @@ export function withUniqueNames(nodes: readonly OnnxNode[]): readonly OnnxNode[]
   });
 }
 
-/** The name of a later node of the same name. */
+/** The new name of a later node with the same name. */
 function numbered(name: string, count: number): string {
   return `${name} (${count})`;
 }

@@ -21,8 +21,8 @@ import { writeValueInfo } from "./writeValueInfo.ts";
 const largestMessage = 2 ** 31 - 1;
 
 /**
- * Bytes of a .onnx file. Nodes whose names recur get names of their own (see `withUniqueNames`). The data of initializers are copied once, into the result. Throws "argument" where a tensor's
- * data do not fit its dimensions, "unsupported" beyond the 2 GiB of a protobuf message.
+ * Bytes of a .onnx file. Nodes with duplicate names are renamed (see `withUniqueNames`). The data of initializers are copied once, into the
+ * result. Throws "argument" if a tensor's data do not fit its dimensions, "unsupported" beyond the 2 GiB of a protobuf message.
  */
 export function writeModel(description: ModelDescription): Uint8Array<ArrayBuffer> {
   const { opsets, graph, functions = [], metadata = {}, producer } = description;
@@ -50,7 +50,7 @@ export function writeModel(description: ModelDescription): Uint8Array<ArrayBuffe
   return join(chunks);
 }
 
-/** First IR version whose release had this version of ai.onnx (from 10 on, which reads all that came before). */
+/** First IR version whose release had this version of ai.onnx, at least 10, which is compatible with all earlier opsets. */
 function irVersionFor(opset: number): number {
   if (opset <= 22) return 10;
   if (opset === 23) return 11;
@@ -67,7 +67,7 @@ function graphChunks({ name, nodes, inputs, outputs, initializers }: ModelDescri
   return [writer.finish(), ...initializers.flatMap((each) => field(fields.initializer.number, tensorChunks(each)))];
 }
 
-/** A serialized TensorProto in pieces, its data being a view on the tensor's array: protobuf fields may come in any order. */
+/** A serialized TensorProto in pieces, so that its data are a view of the tensor's array. Protobuf fields may come in any order. */
 function tensorChunks({ name, tensor, storedAs }: Initializer): Uint8Array[] {
   const fields = TensorProtoSchema.field;
   const rawData = toRawData(name, tensor, { storedAs });

@@ -17,16 +17,16 @@ const definition: CurvatureDefinition = {
 };
 
 /**
- * Empirical Fisher matrix c sum_t w_t J_t' g_t g_t' J_t, with g_t the gradient in the outputs of the term's unweighted loss
- * as written, at the observed label, [size, size]. Positive semidefinite. Not an approximation of the Hessian away from a
- * perfect fit (Kunstner, Balles and Hennig, 2019). A product is one pass over the data, about one and a half gradients.
+ * Empirical Fisher matrix c sum_t w_t J_t' g_t g_t' J_t, [size, size], with g_t the gradient of the term's unweighted loss as written with
+ * respect to the outputs, at the observed label. Positive semidefinite. Not an approximation of the Hessian away from a perfect fit
+ * (Kunstner, Balles and Hennig, 2019). A product is one pass over the data, about one and a half gradients.
  */
 export function empiricalFisher(risk: Risk): LinearOperator {
   checkRisk(risk, "empiricalFisher");
   return curvatureMatrix(risk, definition);
 }
 
-/** Gradient of each term's unweighted loss in its outputs, [T, C]. */
+/** Gradient of each term's unweighted loss with respect to its outputs, [T, C]. */
 export function termGradients({ f, y, loss }: BatchGraph): Value {
   return vjp([reduceSum(loss.terms(f, y))], [f], [scalar(1)])[0];
 }

@@ -15,56 +15,60 @@ import { lossProduct } from "./products/lossAndGradient.ts";
 import { attachData } from "./views/attachData.ts";
 import { riskView, shardOf } from "./views/riskView.ts";
 
-/** What an objective is made of. */
+/** Options of an empirical risk. */
 export interface EmpiricalRiskOptions {
   readonly model: Model;
   readonly loss: Loss;
   readonly data: Data;
-  /** Precision of everything computed; default "float32". */
+  /** Precision of all computations; default "float32". */
   readonly dtype?: Precision;
   /** Names or patterns (`*` for any characters) of the parameters to differentiate; default: all. */
   readonly parameters?: Pattern | readonly Pattern[];
-  /** The output that the loss reads; default: what the loss names, else the model's first. */
+  /** The output that the loss reads; default: the output that the loss names, else the model's first. */
   readonly output?: string;
   /**
-   * Bytes that residuals kept between products may take, together with the values that are alive beside them; default: 2 GiB, or an eighth of
-   * the machine's memory where that is less, whatever is free. 0 keeps none. Bits of products depend on it: `risk.settings` records it.
+   * Largest size in bytes of the residuals kept between products, together with the other values alive at the same time. Default: 2 GiB, or
+   * an eighth of the machine's memory where that is less, independent of the free memory. 0 keeps none. Bits of products depend on it;
+   * `risk.settings` records it.
    */
   readonly cache?: number;
-  /** Threads within one operation of ONNX Runtime, 1 to 256; its own choice if absent. */
+  /** Threads within one operation of ONNX Runtime, 1 to 256; default: ONNX Runtime's choice. */
   readonly threads?: number;
   /**
-   * Takes outputs as the logits that the loss wants even where they are probabilities on the first batch; default false, which
-   * refuses them: outputs in [0, 1] that sum to 1 over the classes where the loss contains Softmax, or that are in [0, 1] where
-   * it contains Sigmoid, with the model's weights and with random ones.
+   * Takes outputs as logits even if they are probabilities on the first batch. Default false, which rejects probabilities. Outputs count as
+   * probabilities if they are in [0, 1], and sum to 1 over the classes for a loss that contains Softmax, with the model's weights and with
+   * random ones. The check runs for losses that contain Softmax or Sigmoid.
    */
   readonly assumeLogits?: boolean;
   /**
-   * Allows rows to influence one another (statistics over the batch, a graph whose nodes are the rows): the whole data set is then one batch,
-   * and the loss a function of all its rows together. A file that fixes its number of rows keeps it, and each such group is one. Default
-   * false, which refuses such models, since their results would depend on the batch size.
+   * Allows rows to influence one another (statistics over the batch, a graph whose nodes are the rows). The whole data set is then one
+   * batch, and the loss is a function of all its rows together. If the file fixes its number of rows, each group of that many rows is one
+   * batch. Default false, which rejects such models, since their results would depend on the batch size.
    */
   readonly coupledRows?: boolean;
-  /** Bytes that the values of a batch may take at once; default: a quarter of the free memory. `Infinity` allows all. */
+  /**
+   * Largest size in bytes of the values of a batch that are alive at the same time; default: a quarter of the free memory. `Infinity`
+   * removes the limit.
+   */
   readonly memoryLimit?: number;
-  /** Place of the data in a larger data set, of which they are a part; default: they are the whole. */
+  /** Place of the data in a larger data set, if they are a part of one; default: the data are the whole data set. */
   readonly shard?: Shard;
 }
 
-/** Share of the free memory that the values of a batch may take. */
+/** Largest share of the free memory for the values of a batch. */
 const FREE_SHARE = 0.25;
 
-/** Bytes of kept residuals unless the caller says otherwise, and their most as a share of the machine's memory. */
+/** Default size in bytes of kept residuals, and its upper bound as a share of the machine's memory. */
 const USUAL_CACHE = 2 ** 31;
 const MACHINE_SHARE = 1 / 8;
 
-/** More threads than any processor has; some tens of thousands end the process. */
+/** More threads than any processor has. Some tens of thousands would crash the process. */
 const MOST_THREADS = 256;
 
 /**
- * The objective L(theta) = c sum_t w_t l(f_t, y_t) of a model on a data set, with c = 1 for "sum" and 1 / denominator for
- * "mean". Makes three passes over the data, which check numbers, labels and that a second pass gives the same, evaluates
- * the loss twice, and computes some rows in two batches.
+ * The objective L(theta) = c sum_t w_t l(f_t, y_t) of a model on a data set, with c = 1 for "sum" and 1 / denominator for "mean". Makes
+ * three passes over the data to check numbers, labels and that a second pass returns the same data. Also evaluates the loss twice, and
+ * computes some rows in two different batches.
  *
  * @throws CurvatureError "argument" for patterns that match no parameter, "data" for rows that do not fit model or loss,
  *   "model" for outputs that are probabilities where the loss takes logits, for weights that are not finite, and for rows that influence one another,
@@ -111,7 +115,7 @@ export async function empiricalRisk(options: EmpiricalRiskOptions): Promise<Risk
     const risk: Risk = { ...view, dispose, [Symbol.asyncDispose]: dispose };
     const value = await checkDeterminism(risk);
     await checkRowCoupling(family, attached.bound);
-    // Throws with the place.
+    // Throws an error that names the place.
     if (!Number.isFinite(value)) await risk.engine.total(lossProduct);
     return risk;
   } catch (error) {
@@ -142,7 +146,7 @@ function checkOptions({ dtype = "float32", cache, threads, memoryLimit }: Empiri
     throw new CurvatureError("argument", `cache must be a number of bytes, not negative; got ${cache}`);
 }
 
-/** Indices of the parameters that are asked for. */
+/** Indices of the requested parameters. */
 function chooseParameters(model: Model, wanted: EmpiricalRiskOptions["parameters"]): number[] {
   const names = model.parameters.map(({ name }) => name);
   if (names.length === 0) throw new CurvatureError("model", `${model.name} has no parameters to differentiate`);
@@ -182,7 +186,7 @@ function placeParameters(model: Model, chosen: readonly number[]): RiskParameter
   });
 }
 
-/** Two evaluations of the loss must agree to the last bit: nothing in the model may draw random numbers or keep a state. */
+/** Checks that two evaluations of the loss agree to the last bit: the model must not draw random numbers or keep a state. */
 async function checkDeterminism(risk: Risk): Promise<number> {
   const [first, second] = [await risk.loss(), await risk.loss()];
   if (Object.is(first, second)) return first;

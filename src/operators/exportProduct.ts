@@ -25,7 +25,7 @@ import { throughOutputs, weighted } from "./products/outputProduct.ts";
 /** A derivative that can be saved as an ONNX model. */
 export type ExportedProduct = "gradient" | "hvp" | "ggnvp" | "jvp" | "vjp";
 
-/** What to export. */
+/** Options of an export. */
 export interface ExportOptions {
   readonly product: ExportedProduct;
   readonly loss: Loss;
@@ -37,13 +37,15 @@ export interface ExportOptions {
   readonly parameters?: Pattern | readonly Pattern[];
   /** Makes the parameters inputs under their names instead of initializers. */
   readonly parametersAsInputs?: boolean;
-  /** Sizes of the inputs' rows by input name, where the model leaves them open. */
+  /** Sizes of the inputs' rows by input name, for sizes that the model leaves open. */
   readonly rowShapes?: { readonly [input: string]: readonly number[] };
-  /** Shape of the targets with the axis of rows, where the loss takes several forms; default: class indices, else the outputs' shape. */
+  /**
+   * Shape of the targets including the axis of rows, for a loss that takes several forms; default: class indices, else the outputs' shape.
+   */
   readonly targets?: { readonly dims: readonly number[]; readonly integer: boolean };
 }
 
-/** An ONNX model of a derivative, with what it reads and gives. */
+/** An ONNX model of a derivative, with its inputs and outputs. */
 export interface ExportedModel {
   readonly bytes: Uint8Array;
   readonly inputs: readonly string[];
@@ -64,7 +66,7 @@ export interface ExportedModel {
  * `gradient.<parameter>`, `product.<parameter>`, or `tangent.<output>`. The reduction of the loss is over this batch alone.
  * Metadata name product, loss and the order of parameters.
  *
- * @throws CurvatureError "argument" for a batch size that is no positive integer, sizes left open, or unknown parameters
+ * @throws CurvatureError "argument" for a batch size that is not a positive integer, sizes left open, or unknown parameters
  */
 export async function exportProduct(model: Model, options: ExportOptions): Promise<ExportedModel> {
   checkObject(model, "exportProduct expects a model made by loadModel or functionModel", ["parameters", "outputs"]);
@@ -96,7 +98,7 @@ export async function exportProduct(model: Model, options: ExportOptions): Promi
       metadata: { product, loss: loss.name, reduction: loss.reduction, parameters: JSON.stringify(names) },
     },
   );
-  const values = { ...inputs, ...parameterValues };
+  const values: { readonly [name: string]: Value } = { ...inputs, ...parameterValues };
   return {
     bytes,
     inputs: read,

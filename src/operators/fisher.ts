@@ -15,7 +15,7 @@ import {
 import { throughOutputs, weighted } from "./products/outputProduct.ts";
 import { sampledLabels } from "./products/sampledLabels.ts";
 
-/** Which Fisher matrix: of type II, of type I exactly, or of type I with sampled labels. */
+/** The choice of Fisher matrix: type II, exact type I, or type I with sampled labels. */
 export type FisherOptions =
   | { readonly type: 2 }
   | { readonly type: 1; readonly labels: "all" }
@@ -34,19 +34,19 @@ const exact: CurvatureDefinition = {
 };
 
 /**
- * Fisher information matrix of the model's own predictive distribution p(y | f), [size, size], positive semidefinite:
- * c sum_t w_t J_t' M_t J_t with M_t, in the outputs of a term,
+ * Fisher information matrix of the model's own predictive distribution p(y | f), [size, size], positive semidefinite: c sum_t w_t J_t' M_t
+ * J_t. M_t is a matrix in the outputs of a term:
  *
  * - type 2: E[second derivative of -log p(y | f)];
  * - type 1, labels "all": E[s s'], s the gradient of -log p(y | f), summed exactly over labels or in closed form. The same
  *   matrix as type 2, computed another way;
- * - type 1, labels S: the mean of s s' over S labels drawn for each term from p(y | f). An unbiased estimate of rank at most
- *   S T, with the same labels in every product and for every batch size (they are drawn by seed and row).
+ * - type 1, labels S: the mean of s s' over S labels drawn for each term from p(y | f). An unbiased estimate of rank at most S T. The
+ *   labels depend only on the seed and the row, so they are the same in every product and for every batch size.
  *
  * A product is one pass over the data, about one and a half gradients; sampling adds one forward pass in all.
  *
- * @throws CurvatureError "unsupported" for a loss without a likelihood, or without an exact score moment where "all" labels
- *   are asked for; "argument" for another type, a number of labels that is no positive integer, or a seed that is not finite
+ * @throws CurvatureError "unsupported" for a loss without a likelihood, or without an exact score moment where "all" labels are requested;
+ *   "argument" for another type, a number of labels that is not a positive integer, or a seed that is not finite
  */
 export function fisher(risk: Risk, options: FisherOptions): LinearOperator {
   checkRisk(risk, "fisher");
@@ -93,7 +93,7 @@ function sampledFisher(
   return made;
 }
 
-/** Sampled Fisher matrices of a risk by number of labels and seed: each draws its labels once. */
+/** Sampled Fisher matrices of a risk by number of labels and seed; each draws its labels once. */
 const sampledOfRisk = new WeakMap<Risk, Map<string, LinearOperator>>();
 
 const sampledDefinitions = new Map<number, DefinitionWithConstants>();

@@ -10,16 +10,15 @@ import { checkRisk } from "./products/checkRisk.ts";
 
 /** Options of the covariance of row gradients. */
 export interface GradientCovarianceOptions {
-  /** Gradient of the risk of the whole data set, [size]; needed for a shard, which knows its own rows alone. */
+  /** Gradient of the risk of the whole data set, [size]; required for a shard, which has only its own rows. */
   readonly mean?: Vector | undefined;
 }
 
 /**
- * Covariance of the gradients of single rows, 1/N sum_n (g_n - g)(g_n - g)', [size, size]: what makes stochastic gradients
- * noisy. g_n is the gradient of row n's share of the risk times N, so that its mean over rows is the gradient g of the risk;
- * a sequence is one row. Positive semidefinite. A product is one pass over the data, about one and a half gradients; the
- * first also computes g. The operator of a shard is its share 1/N sum_n g_n g_n' - (n/N) g g' with n its own rows; the shares add up to the
- * covariance.
+ * Covariance of the gradients of single rows, 1/N sum_n (g_n - g)(g_n - g)', [size, size]: the noise of stochastic gradients. g_n is the
+ * gradient of row n's share of the risk times N, so that its mean over rows is the gradient g of the risk; a sequence is one row. Positive
+ * semidefinite. A product is one pass over the data, about one and a half gradients; the first also computes g. The operator of a shard is
+ * its share 1/N sum_n g_n g_n' - (n/N) g g' with n its own rows; the shares add up to the covariance.
  *
  * @throws CurvatureError "argument" for a shard without `mean`, "shape" for a mean of another length, "unsupported" for a risk
  *   with `coupledRows`

@@ -23,10 +23,10 @@ const definition: DefinitionWithConstants = {
 };
 
 /**
- * Second moment of the gradients of single rows, 1/N sum_n g_n g_n', [size, size]: the covariance before the mean is taken out. g_n is the
- * gradient of row n's share of the risk times N, so that its mean over all N rows is the gradient of the risk; a sequence is one row. N counts
- * the rows of the whole data set, so that second moments of shards add up. Positive semidefinite. A product is one pass over the data, about one
- * and a half gradients.
+ * Second moment of the gradients of single rows, 1/N sum_n g_n g_n', [size, size]: the covariance before subtracting the mean. g_n is the
+ * gradient of row n's share of the risk times N, so that its mean over all N rows is the gradient of the risk; a sequence is one row. N
+ * counts the rows of the whole data set, so that second moments of shards add up. Positive semidefinite. A product is one pass over the
+ * data, about one and a half gradients.
  *
  * @throws CurvatureError "unsupported" for a risk with `coupledRows`
  */

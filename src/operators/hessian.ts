@@ -22,9 +22,9 @@ const definition: CurvatureDefinition = {
 };
 
 /**
- * Hessian, the exact second derivative of the risk L in its parameters, [size, size]. Symmetric, in general indefinite.
- * A product is forward over reverse (Pearlmutter, 1994): one pass over the data, about two gradients; with residuals kept
- * less. A quadratic form v' H v is the second derivative of L along v, by two forward passes: about two thirds of a product.
+ * Hessian, the exact second derivative of the risk L with respect to its parameters, [size, size]. Symmetric, in general indefinite. A
+ * product is forward over reverse (Pearlmutter, 1994): one pass over the data, about two gradients, less with kept residuals. A quadratic
+ * form v' H v is the second derivative of L along v, by two forward passes: about two thirds of a product.
  */
 export function hessian(risk: Risk): LinearOperator {
   checkRisk(risk, "hessian");

@@ -9,16 +9,16 @@ import { checkRisk } from "./products/checkRisk.ts";
 import { scaledLoss } from "./products/lossAndGradient.ts";
 import { rowProduct } from "./products/rowProduct.ts";
 
-/** Which input to differentiate in; default: the model's only one. */
+/** The input with respect to which to differentiate; default: the model's only one. */
 export interface InputOptions {
   readonly input?: string;
 }
 
 /**
- * Gradient of the risk in an input, [rows, ...]: forces, saliency, adversarial directions. Row n is c times the gradient of
+ * Gradient of the risk with respect to an input, [rows, ...]: forces, saliency, adversarial directions. Row n is c times the gradient of
  * the row's weighted loss. One forward and backward pass.
  *
- * @throws CurvatureError "argument" for an input that the model does not have, or that holds no floats
+ * @throws CurvatureError "argument" for an input that the model does not have, or that is not of floats
  */
 export async function inputGradient(
   risk: Risk,
@@ -36,8 +36,8 @@ export async function inputGradient(
 }
 
 /**
- * Hessian of the risk in an input, [rows d, rows d] with d entries a row: block-diagonal, a block a row. Symmetric. A product
- * is one pass over the data, about two gradients.
+ * Hessian of the risk with respect to an input, [rows d, rows d] with d entries a row: block-diagonal, one block per row. Symmetric. A
+ * product is one pass over the data, about two gradients.
  *
  * @throws CurvatureError "argument" as `inputGradient`
  */
@@ -51,8 +51,8 @@ export function inputHessian(risk: Risk, { input: name }: InputOptions = {}): Li
 }
 
 /**
- * Jacobian of the model's outputs in an input, [rows o, rows d] with o outputs and d entries a row: block-diagonal, a block a
- * row, unscaled. A product is one pass over the data, about one gradient, and so is one with the adjoint.
+ * Jacobian of the model's outputs with respect to an input, [rows o, rows d] with o outputs and d entries a row: block-diagonal, one block
+ * per row, unscaled. A product is one pass over the data, about one gradient. A product with the adjoint costs the same.
  *
  * @throws CurvatureError "argument" as `inputGradient`
  */
@@ -107,7 +107,7 @@ const backwardProduct = byInput((name) => ({
   },
 }));
 
-/** A product for each input that is asked for, made once, so that all risks of a family find its programs. */
+/** Creates the product for an input once, so that all risks of a family share its programs. */
 function byInput(make: (name: string) => BatchProduct): (name: string) => BatchProduct {
   const made = new Map<string, BatchProduct>();
   return (name) => {

@@ -10,9 +10,9 @@ import { checkRisk } from "./products/checkRisk.ts";
 import { rowsOf } from "./products/rowProduct.ts";
 
 /**
- * Jacobian of the model's outputs in the parameters, [rows times outputs of a row, size], unscaled and unweighted: rows in
- * the order of the data, within each the row's output row-major (logits where the loss cuts an activation off). A product is
- * one pass over the data, about one gradient, and so is one with the adjoint.
+ * Jacobian of the model's outputs with respect to the parameters, [rows times outputs of a row, size], unscaled and unweighted. Rows are in
+ * the order of the data, and the outputs of a row are row-major (logits where the loss cuts an activation off). A product is one pass over
+ * the data, about one gradient. A product with the adjoint costs the same.
  */
 export function jacobian(risk: Risk): LinearOperator {
   checkRisk(risk, "jacobian");

@@ -2,8 +2,8 @@ import { uniformFloat64 } from "pure-rand/distribution/uniformFloat64";
 import { xoroshiro128plusFromState } from "pure-rand/generator/xoroshiro128plus";
 
 /**
- * Reproducible source of random numbers. A stream is known by a seed and a path of names: `stream(seed, "probes", 3)` and
- * `stream(seed, "labels", 3)` are independent, and neither depends on what else was drawn before.
+ * Reproducible source of random numbers. A stream is identified by a seed and a path of names: `stream(seed, "probes", 3)` and
+ * `stream(seed, "labels", 3)` are independent, and neither depends on earlier draws from other streams.
  */
 export interface Stream {
   /** Uniform in [0, 1), 53 random bits. */
@@ -12,7 +12,7 @@ export interface Stream {
   normal(): number;
   /** +1 or -1 with probability 1/2 each (Rademacher). */
   sign(): number;
-  /** Fills an array with what `sign` would give, in one go. */
+  /** Fills an array with the numbers that repeated calls of `sign` would return. */
   signs(target: Float32Array | Float64Array): void;
   /** Uniform among 0, 1, ..., bound - 1. */
   integer(bound: number): number;
@@ -39,12 +39,12 @@ function hashPath(salt: number, seed: number, path: readonly (string | number)[]
 }
 
 /**
- * Stream of random numbers for this seed and this path of names and indices. Same seed and path, same numbers.
+ * Stream of random numbers for this seed and this path of names and indices. The same seed and path give the same numbers.
  *
- * @param seed any finite number; integers up to 2^53 are told apart
+ * @param seed any finite number; integers up to 2^53 give different streams
  */
 export function stream(seed: number, ...path: readonly (string | number)[]): Stream {
-  // Four words hashed apart: the generator's own seeding from one word leaves its first outputs correlated.
+  // Hash four words separately: the generator's own seeding from one word leaves its first outputs correlated.
   const generator = xoroshiro128plusFromState([1, 2, 3, 4].map((salt) => hashPath(salt, seed, path) | 0));
   let spare: number | undefined;
   let bits = 0;

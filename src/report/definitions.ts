@@ -1,14 +1,14 @@
 import { formatNumber } from "./format.ts";
 import { html, type Markup } from "./markup.ts";
 
-/** A word that the report explains at its end, with its formula. */
+/** A term that the report explains at its end, with its formula. */
 interface Definition {
   readonly name: string;
   readonly formula: Markup;
   readonly meaning: string;
 }
 
-/** Every word that a number of the report links to. Formulas are plain HTML, so that they show in any browser and in print. */
+/** Every term that numbers of the report link to. Formulas are plain HTML, so that any browser and print show them. */
 export const DEFINITIONS = {
   loss: {
     name: "Loss",
@@ -20,7 +20,7 @@ export const DEFINITIONS = {
     name: "Gradient norm",
     formula: html`|<i>g</i>| = √(∑<sub><i>i</i></sub> (∂<i>L</i>/∂<i>θ<sub>i</sub></i>)<sup>2</sup>)`,
     meaning:
-      "Steepness of the loss. It is zero at a minimum, so a gradient that is not small says that training was stopped before.",
+      "Steepness of the loss. It is zero at a minimum, so a gradient that is not small shows that training stopped before one.",
   },
   hessian: {
     name: "Hessian",
@@ -44,7 +44,7 @@ export const DEFINITIONS = {
     name: "Empirical Fisher matrix",
     formula: html`<i>E</i> = <i>c</i> ∑<sub><i>n</i></sub> <i>g<sub>n</sub> g<sub>n</sub></i>ᵀ`,
     meaning:
-      "Second moment of the gradients of the single terms at the labels of the data. Where the model fits its data these gradients are small, and so is this matrix, whatever the curvature.",
+      "Second moment of the gradients of the single terms at the labels of the data. If the model fits its data, these gradients are small, and so is this matrix, however large the curvature is.",
   },
   trace: {
     name: "Trace",
@@ -67,7 +67,7 @@ export const DEFINITIONS = {
     name: "Distance of Hessian and Gauss-Newton matrix",
     formula: html`‖<i>H</i> − <i>G</i>‖ / ‖<i>H</i>‖`,
     meaning:
-      "Share of the Hessian that stems from the curvature of the network itself and that the Gauss-Newton matrix leaves out.",
+      "Share of the Hessian that comes from the curvature of the network itself, which the Gauss-Newton matrix omits.",
   },
   rank: {
     name: "Effective number of directions",
@@ -78,7 +78,7 @@ export const DEFINITIONS = {
     name: "Spectral density",
     formula: html`<i>ρ</i>(<i>x</i>) = 1/<i>n</i> ∑<sub><i>i</i></sub> 𝒩(<i>x</i>; <i>λ<sub>i</sub></i>, <i>σ</i><sup>2</sup>)`,
     meaning:
-      "How many eigenvalues there are of which size, as a share of all n; smoothed by a Gaussian of width σ. Estimated from random vectors by Lanczos quadrature. Golub and Welsch (1969); Ghorbani, Krishnan and Xiao (2019).",
+      "Distribution of the eigenvalues by size, as a share of all n, smoothed by a Gaussian of width σ. Estimated from random vectors by Lanczos quadrature. Golub and Welsch (1969); Ghorbani, Krishnan and Xiao (2019).",
   },
   "mean-curvature": {
     name: "Mean curvature per weight",
@@ -103,12 +103,12 @@ export const DEFINITIONS = {
 /** Anchor of a definition. */
 export type DefinitionName = keyof typeof DEFINITIONS;
 
-/** Text that leads to its definition. */
+/** Text with a link to its definition. */
 export function linked(name: DefinitionName, text: string | Markup): Markup {
   return html`<a class="term" href="#def-${name}">${text}</a>`;
 }
 
-/** How far an estimate lies from its exact value, in standard errors. */
+/** Deviation of an estimate from its exact value in standard errors. */
 export function offBy(deviation: number): Markup {
   return html`off by ${formatNumber(Math.abs(deviation), 2)} <abbr title="standard errors">s.e.</abbr>`;
 }

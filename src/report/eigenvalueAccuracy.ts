@@ -3,10 +3,10 @@ import { capitalized } from "./finding.ts";
 import { formatNumber } from "./format.ts";
 import { type NamedMatrix, spectralRadius } from "./matrixText.ts";
 
-/** Share of the largest |eigenvalue| up to which a residual is no cause for care. */
+/** Residuals up to this share of the largest |eigenvalue| are negligible. */
 const NEGLIGIBLE = 1e-3;
 
-/** What makes eigenvalues better known. */
+/** Advice for more accurate eigenvalues. */
 export const MORE_PRODUCTS =
   "Asking for more eigenvalues (eigenvalues, or --eigenvalues on the command line) spends more products on them.";
 
@@ -15,7 +15,7 @@ function worst(values: readonly ReportedEigenvalue[]): number {
   return Math.max(0, ...values.map(({ residualNorm }) => residualNorm));
 }
 
-/** How well both ends of a spectrum are known, as a sentence. */
+/** Accuracy of the eigenvalues at both ends of a spectrum, as a sentence. */
 export function accuracySentence({ text, matrix }: NamedMatrix): string {
   const { largest, smallest } = matrix.eigenvalues;
   const ends = [
@@ -26,7 +26,7 @@ export function accuracySentence({ text, matrix }: NamedMatrix): string {
   return `${capitalized(text.noun)}: ${ends.join(", ")}.`;
 }
 
-/** Whether some eigenvalue of a matrix is known only roughly, measured by the largest one. */
+/** Whether some eigenvalue of a matrix is inaccurate relative to the largest one. */
 export function isRough(matrix: ReportedMatrix): boolean {
   const { largest, smallest, status } = matrix.eigenvalues;
   if (status === "converged") return false;

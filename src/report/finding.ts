@@ -1,7 +1,7 @@
 import type { ReportedEigenvalue } from "../applications/report.ts";
 import { formatEigenvalue, formatEstimate } from "./format.ts";
 
-/** Question that a finding answers. */
+/** The question that a finding answers. */
 export type FindingTopic =
   | "sharpness"
   | "minimum"
@@ -21,37 +21,37 @@ export interface Finding {
   readonly tone: "plain" | "caution";
   /** The answer in one sentence. */
   readonly answer: string;
-  /** Sentences that say by how much, how it is known and what follows. */
+  /** Sentences with the size of the effect, its evidence and its consequences. */
   readonly details: readonly string[];
 }
 
-/** Differences within so many standard errors are not called differences. */
+/** Number of standard errors within which two estimates count as equal. */
 export const STANDARD_ERRORS = 3;
 
-/** An eigenvalue counts as known beyond so many residual norms. */
+/** Number of residual norms by which an eigenvalue must differ from zero for its sign to be certain. */
 export const RESIDUALS = 2;
 
-/** A finding of plain tone; details that do not apply are left out. */
+/** Creates a finding of plain tone, without the details that do not apply. */
 export function finding(topic: FindingTopic, answer: string, details: readonly (string | undefined)[] = []): Finding {
   return { topic, tone: "plain", answer, details: details.filter((detail) => detail !== undefined) };
 }
 
-/** A finding on which the reader should act with care. */
+/** Creates a finding of tone "caution". */
 export function caution(topic: FindingTopic, answer: string, details: readonly (string | undefined)[] = []): Finding {
   return { ...finding(topic, answer, details), tone: "caution" };
 }
 
-/** Text that begins a sentence. */
+/** The text with a capital first letter. */
 export function capitalized(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
-/** An estimate with its standard error, for sentences. */
+/** Formats an estimate with its standard error for sentences. */
 export function estimate({ value, standardError }: { readonly value: number; readonly standardError: number }): string {
   return formatEstimate(value, standardError);
 }
 
-/** An eigenvalue with the digits its residual warrants, for sentences. */
+/** Formats an eigenvalue for sentences, with the digits that its residual justifies. */
 export function eigenvalue({ value, residualNorm }: ReportedEigenvalue): string {
   return formatEigenvalue(value, residualNorm);
 }
@@ -72,7 +72,7 @@ export function minimal(values: readonly ReportedEigenvalue[]): ReportedEigenval
   );
 }
 
-/** How many standard errors an estimate lies above its exact value; undefined where one of the two is missing. */
+/** Difference of an estimate from its exact value in standard errors; undefined if one of the two is missing. */
 export function deviationInErrors(
   { value, standardError }: { readonly value: number; readonly standardError: number },
   exact: number | undefined,

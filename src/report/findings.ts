@@ -16,7 +16,7 @@ import { formatCount, formatEstimate, formatNumber, formatSeconds, formatShare }
 import { exactFrobenius, exactTrace, type NamedMatrix, presentMatrices, roundingLevel } from "./matrixText.ts";
 import { minimum } from "./minimum.ts";
 
-/** How sharp is it: largest eigenvalue, what it means for a step and for a learning rate, and the trace. */
+/** Finding on sharpness: the largest eigenvalue, its consequences for a step and for a learning rate, and the trace. */
 export function sharpness(report: CurvatureReport): Finding | undefined {
   const named = presentMatrices(report)[0];
   const top = named && maximal(named.matrix.eigenvalues.largest);
@@ -74,7 +74,7 @@ function traceSentence(report: CurvatureReport, { matrix, text }: NamedMatrix): 
   return `${spread}, on average ${perWeight} per weight${held}.`;
 }
 
-/** Is it a stationary point: what one gradient step of the safe size would gain. */
+/** Finding on stationarity: the decrease of the loss by one gradient step of the safe size. */
 export function stationarity(report: CurvatureReport): Finding {
   const norm = report.gradient.norm;
   if (norm === 0) return finding("gradient", "The gradient is zero: a stationary point.");
@@ -94,7 +94,7 @@ export function stationarity(report: CurvatureReport): Finding {
   return finding("gradient", `${size}.`, details);
 }
 
-/** How far the Hessian is from the Gauss-Newton matrix, that is, how much of it is the curvature of the network itself. */
+/** Finding on the distance of the Hessian from the Gauss-Newton matrix, which is the part due to the curvature of the network itself. */
 export function gaussNewtonGap(report: CurvatureReport): Finding | undefined {
   const { hessian, ggn } = report.matrices;
   const share = report.residualShare;
@@ -129,7 +129,7 @@ function traceComparison([a, x]: readonly [string, Quantity], [b, y]: readonly [
   return `The trace of ${a} (${estimate(x)}) is ${difference > 0 ? "larger" : "smaller"} than that of ${b} (${estimate(y)}).`;
 }
 
-/** How the empirical Fisher compares with what it stands in for, and the Fisher matrix with the Gauss-Newton matrix. */
+/** Finding that compares the empirical Fisher with the matrix that it replaces, and the Fisher matrix with the Gauss-Newton matrix. */
 export function fisherComparison(report: CurvatureReport): Finding | undefined {
   const { ggn, fisher2, fisher1, ef } = report.matrices;
   const expected = fisher2 ?? fisher1;
@@ -162,7 +162,7 @@ export function fisherComparison(report: CurvatureReport): Finding | undefined {
   return finding("fisher", `The empirical Fisher and ${targetNoun} may differ in size.`, details);
 }
 
-/** Over how many directions the curvature spreads: (tr A)² / ‖A‖², which is k for k equal eigenvalues and zeros. */
+/** Finding on the effective number of directions, (tr A)² / ‖A‖², which is k for k equal eigenvalues and zeros. */
 export function effectiveRank(report: CurvatureReport): Finding | undefined {
   const named = presentMatrices(report).find(({ matrix }) => matrix.psd);
   if (!named) return undefined;
@@ -204,7 +204,7 @@ function sensitivityMeaning({ text }: NamedMatrix): string {
   );
 }
 
-/** Which layer's weights are the most sensitive, whether that is certain, and which the least. */
+/** Finding on the layers with the most and the least sensitive weights, and on the certainty of this ranking. */
 export function layerSensitivity(report: CurvatureReport): Finding | undefined {
   const named = presentMatrices(report)[0];
   const layers = named?.matrix.layers.filter(({ parameters }) => parameters > 0) ?? [];
@@ -237,7 +237,7 @@ export function layerSensitivity(report: CurvatureReport): Finding | undefined {
   ]);
 }
 
-/** What the numbers cost, how they compare with exact values, and which of them did not converge. */
+/** Finding on the cost of the numbers, their deviations from exact values, and eigenvalues that did not converge. */
 export function certainty(report: CurvatureReport): Finding | undefined {
   const matrices = presentMatrices(report);
   if (matrices.length === 0) return undefined;
@@ -260,7 +260,7 @@ export function certainty(report: CurvatureReport): Finding | undefined {
   const deviation = `${formatNumber(worst, 2)} standard errors`;
   if (worst > STANDARD_ERRORS) {
     return caution("certainty", `An estimate lies ${deviation} from its exact value.`, [
-      "By chance about one estimate in 400 lies beyond three; another seed tells whether this is one.",
+      "By chance about one estimate in 400 lies beyond three; another seed shows whether this is one.",
       cost,
     ]);
   }
@@ -271,7 +271,7 @@ function eigenvaluesKnown(matrices: readonly NamedMatrix[]): string {
   const converged = matrices.every(({ matrix }) => matrix.eigenvalues.status === "converged");
   return converged
     ? "All eigenvalues asked for have converged."
-    : "All eigenvalues asked for are known to a thousandth of the largest or better.";
+    : "All requested eigenvalues are known to a thousandth of the largest or better.";
 }
 
 function largestDeviation(matrices: readonly NamedMatrix[]): number | undefined {
@@ -283,7 +283,7 @@ function largestDeviation(matrices: readonly NamedMatrix[]): number | undefined 
   return known.length > 0 ? Math.max(...known) : undefined;
 }
 
-/** All that the report has to say in words, most important first; each sentence claims no more than the errors allow. */
+/** All findings of the report, most important first. Each sentence claims no more than the errors allow. */
 export function findings(report: CurvatureReport): readonly Finding[] {
   return [
     sharpness(report),

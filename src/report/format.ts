@@ -1,4 +1,4 @@
-/** How a number is spelled: with Unicode signs and unbreakable spaces for a page, or with ASCII alone for a terminal. */
+/** Notation of numbers: with Unicode signs and non-breaking spaces for a page, or in ASCII for a terminal. */
 export type Spelling = "page" | "terminal";
 
 const SUPERSCRIPT: { readonly [digit: string]: string } = {
@@ -30,7 +30,7 @@ function grouped(text: string): string {
   return fraction === undefined ? digits : `${digits}.${fraction}`;
 }
 
-/** A power of ten by its exponent, plain where that is short: 10⁻³, 0.01, 100, 10⁴. */
+/** Formats a power of ten by its exponent, in plain digits if these are short: 10⁻³, 0.01, 100, 10⁴. */
 export function formatPower(exponent: number): string {
   if (exponent >= -2 && exponent <= 3) return grouped(String(Number((10 ** exponent).toPrecision(1))));
   return `10${[...String(exponent)].map((digit) => SUPERSCRIPT[digit]).join("")}`;
@@ -45,29 +45,29 @@ function nonfinite(x: number): string {
   return Number.isNaN(x) ? "unknown" : x > 0 ? "infinite" : "minus infinite";
 }
 
-/** True where plain decimal digits read better than a power of ten. */
+/** True if plain decimal digits are more readable than a power of ten. */
 function readsPlain(exponent: number): boolean {
   return exponent >= -4 && exponent < 6;
 }
 
-/** A number with so many significant digits, trailing zeros kept: 0.8043, 12,350, −1.493 × 10⁻⁵. */
+/** Formats a number with so many significant digits, keeping trailing zeros: 0.8043, 12,350, −1.493 × 10⁻⁵. */
 export function formatNumber(x: number, digits = 4, spelling: Spelling = "page"): string {
   if (!Number.isFinite(x)) return nonfinite(x);
   if (x === 0) return "0";
   const rounded = Number(x.toPrecision(digits));
   const exponent = magnitude(rounded);
   if (readsPlain(exponent)) return sign(grouped(rounded.toFixed(Math.max(0, digits - 1 - exponent))), spelling);
-  // Both parts from one text: the power of the rounded number is not always that of its digits, as for 1.0e-76.
+  // Take both parts from one text: rounding can change the power of ten, as for 1.0e-76.
   const [leading = "", power] = rounded.toExponential(digits - 1).split("e");
   return sign(leading, spelling) + timesPower(Number(power), spelling);
 }
 
-/** A whole number with its thousands apart: 1,210. */
+/** Formats a whole number with separated thousands: 1,210. */
 export function formatCount(n: number): string {
   return Number.isFinite(n) ? grouped(String(Math.round(n))) : nonfinite(n);
 }
 
-/** A share as a percentage with two significant digits, never rounded to 0 % or 100 % unless it is exactly that. */
+/** Formats a share as a percentage with two significant digits. Only exact values become 0 % or 100 %. */
 export function formatShare(share: number): string {
   if (!Number.isFinite(share)) return nonfinite(share);
   const percent = share * 100;
@@ -75,7 +75,7 @@ export function formatShare(share: number): string {
   return `${formatNumber(percent, Math.abs(percent) >= 100 ? 3 : 2)} %`;
 }
 
-/** Seconds as people say them: 0.84 s, 12.3 s, 4 min 10 s. */
+/** Formats seconds: 0.84 s, 12.3 s, 4 min 10 s. */
 export function formatSeconds(seconds: number): string {
   if (!Number.isFinite(seconds)) return nonfinite(seconds);
   if (seconds < 1) return `${formatNumber(seconds * 1000, 2)} ms`;
@@ -86,8 +86,8 @@ export function formatSeconds(seconds: number): string {
 }
 
 /**
- * A number with its standard error, the error with two significant digits and the number to the same decimal place:
- * 4.97 ± 0.12, (4.97 ± 0.12) × 10⁷. A standard error of 0 means exact: the number alone, with six digits.
+ * Formats a number with its standard error: the error has two significant digits, and the number ends at the same decimal place: 4.97 ±
+ * 0.12, (4.97 ± 0.12) × 10⁷. If the standard error is 0 (exact), only the number appears, with six digits.
  */
 export function formatEstimate(value: number, standardError: number, spelling: Spelling = "page"): string {
   if (!Number.isFinite(value)) return nonfinite(value);
@@ -106,13 +106,13 @@ export function formatEstimate(value: number, standardError: number, spelling: S
   return shift === 0 ? both : `(${both})${timesPower(shift, spelling)}`;
 }
 
-/** An eigenvalue with as many digits as its residual norm warrants, at least two and at most six. */
+/** Formats an eigenvalue with as many digits as its residual norm justifies, at least two and at most six. */
 export function formatEigenvalue(value: number, residualNorm: number, spelling: Spelling = "page"): string {
   const warranted = residualNorm > 0 ? magnitude(value) - magnitude(residualNorm) + 1 : 6;
   return formatNumber(value, Math.min(6, Math.max(2, warranted)), spelling);
 }
 
-/** A name shortened in its middle to so many characters. */
+/** Shortens a name in its middle to so many characters. */
 export function shortened(name: string, length: number): string {
   if (name.length <= length) return name;
   const tail = Math.ceil((length - 1) * 0.6);

@@ -5,10 +5,10 @@ export interface Markup {
   readonly html: string;
 }
 
-/** What may stand between the pieces of an `html` template: text is escaped, markup is not, lists are joined. */
+/** Values allowed in an `html` template: text is escaped, markup is not, lists are joined. */
 export type Content = string | number | Markup | undefined | readonly Content[];
 
-/** HTML with the five characters that mean something in it replaced by entities, and control characters of names by escapes. */
+/** Escapes text for HTML: the five special characters become entities, and control characters in names become escapes. */
 export function escapeHtml(text: string): string {
   return printableText(text, { keepLines: true })
     .replaceAll("&", "&amp;")
@@ -26,12 +26,12 @@ function toHtml(content: Content): string {
   return content.map(toHtml).join("");
 }
 
-/** Tagged template that yields markup; every string put into it is escaped, so that file and layer names cannot become tags. */
+/** Tagged template that returns markup. Every inserted string is escaped, so that file and layer names cannot become tags. */
 export function html(pieces: TemplateStringsArray, ...contents: readonly Content[]): Markup {
   return { html: pieces.reduce((text, piece, i) => text + toHtml(contents[i - 1]) + piece) };
 }
 
-/** HTML written by us or by the figure library, taken as it stands. */
+/** Marks HTML from this library or the figure library as safe; it is not escaped. */
 export function trusted(text: string): Markup {
   return { html: text };
 }

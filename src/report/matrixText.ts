@@ -1,6 +1,6 @@
 import type { CurvatureReport, MatrixName, ReportedMatrix } from "../applications/report.ts";
 
-/** What a matrix is called in running text and formulas, and where its definition stands. */
+/** Names of a matrix in text and formulas, with the anchor of its definition. */
 export interface MatrixText {
   /** In a sentence: "the Hessian". */
   readonly noun: string;
@@ -10,9 +10,9 @@ export interface MatrixText {
   readonly definition: "hessian" | "ggn" | "fisher" | "empirical-fisher";
   /** Style class that gives it its colour in figures and tables. */
   readonly series: string;
-  /** What its eigenvalues measure, as a sentence. */
+  /** The meaning of its eigenvalues, as a sentence. */
   readonly measures: string;
-  /** True where its eigenvalues are curvatures of the loss, of the network as it is or linearized. */
+  /** True if its eigenvalues are curvatures of the loss, of the original or of the linearized network. */
   readonly lossCurvature: boolean;
 }
 
@@ -67,7 +67,7 @@ export interface NamedMatrix {
   readonly matrix: ReportedMatrix;
 }
 
-/** The matrices that the report has, the Hessian first; whatever comes first is the one that the report explains by. */
+/** The matrices of the report, the Hessian first. The report uses the first one for its explanations. */
 export function presentMatrices(report: CurvatureReport): readonly NamedMatrix[] {
   const names = Object.keys(MATRIX_TEXTS) as MatrixName[];
   return names.flatMap((name) => {
@@ -76,7 +76,7 @@ export function presentMatrices(report: CurvatureReport): readonly NamedMatrix[]
   });
 }
 
-/** Largest |eigenvalue| that the report knows of, 0 where it knows none. */
+/** Largest known |eigenvalue| in the report, 0 if there is none. */
 export function spectralRadius(matrix: ReportedMatrix): number {
   const { largest, smallest, exact } = matrix.eigenvalues;
   const values = [...largest, ...smallest].map(({ value }) => value);
@@ -84,20 +84,20 @@ export function spectralRadius(matrix: ReportedMatrix): number {
 }
 
 /**
- * Size below which an eigenvalue is not told from rounding: 1e-9 (float64) or 1e-4 (float32) of the largest one, the limits to
- * which products of this library are held.
+ * Size below which an eigenvalue is not distinguished from rounding errors: 1e-9 (float64) or 1e-4 (float32) of the largest one. These are
+ * the accuracies required of this library's products.
  */
 export function roundingLevel(matrix: ReportedMatrix, dtype: CurvatureReport["dtype"]): number {
   return spectralRadius(matrix) * (dtype === "float64" ? 1e-9 : 1e-4);
 }
 
-/** Trace read off the dense matrix, where it was formed and the reported trace is an estimate. */
+/** Trace from the dense matrix, if it was formed and the reported trace is an estimate. */
 export function exactTrace(matrix: ReportedMatrix): number | undefined {
   if (matrix.trace.exact) return undefined;
   return matrix.trace.exactValue ?? matrix.density.exactEigenvalues?.reduce((sum, value) => sum + value, 0);
 }
 
-/** Frobenius norm read off the dense matrix, where it was formed and the reported norm is an estimate. */
+/** Frobenius norm from the dense matrix, if it was formed and the reported norm is an estimate. */
 export function exactFrobenius(matrix: ReportedMatrix): number | undefined {
   if (matrix.frobenius.exact) return undefined;
   return matrix.frobenius.exactValue ?? norm(matrix.density.exactEigenvalues);

@@ -4,7 +4,10 @@ import { caution, eigenvalue, type Finding, finding, maximal, minimal, RESIDUALS
 import { formatCount, formatNumber, formatShare } from "./format.ts";
 import { roundingLevel } from "./matrixText.ts";
 
-/** Is it a minimum at all: the smallest eigenvalue of the Hessian against its residual and against rounding. */
+/**
+ * Finding on whether the weights are at a minimum: compares the smallest eigenvalue of the Hessian with its residual and with rounding
+ * errors.
+ */
 export function minimum(report: CurvatureReport): Finding {
   const hessian = report.matrices.hessian;
   if (!hessian) {

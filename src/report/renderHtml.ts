@@ -14,12 +14,12 @@ import {
   setupSection,
 } from "./sections/index.ts";
 
-/** The page needs its own styles and nothing else: no script, image, font, frame or connection, whatever a name smuggles in. */
+/** The page may use only its own styles: no script, image, font, frame or connection, even if a name contains one. */
 const CONTENT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 
 /**
- * The report as one self-contained HTML file: answers in words, tables, figures as inline SVG, definitions with formulas. It loads
- * nothing, runs no script, tells browsers so (content security policy), and shows whatever matrices the report has; text that comes from files is escaped.
+ * The report as one self-contained HTML file: answers in words, tables, figures as inline SVG, definitions with formulas. It loads nothing
+ * and runs no script, which a content security policy enforces. It shows all matrices of the report. Text from files is escaped.
  */
 export function renderHtml(report: CurvatureReport): string {
   const matrices = presentMatrices(report).length > 0;

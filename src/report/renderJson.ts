@@ -7,7 +7,7 @@ function isPlain(value: unknown): boolean {
   return value === null || typeof value !== "object";
 }
 
-/** Numbers, and records of numbers and strings, stand on one line. */
+/** Whether a value is written on one line: arrays of numbers, and records of numbers and strings. */
 function isFlat(value: object): boolean {
   return (Array.isArray(value) ? value : Object.values(value)).every(isPlain);
 }
@@ -41,10 +41,10 @@ function write(value: unknown, path: string, indent: string): string {
 }
 
 /**
- * Text of report.json: the report object as JSON, every number with the digits that give it back exactly, arrays of numbers
- * and small records on one line each. Control characters of names are escaped.
+ * Text of report.json: the report object as JSON. Every number has the digits that restore it exactly; arrays of numbers and small records
+ * are on one line each. Control characters of names are escaped.
  *
- * @throws CurvatureError "numeric" if a number is infinite or not a number, which JSON cannot hold; names the member
+ * @throws CurvatureError "numeric" if a number is infinite or not a number, which JSON cannot represent; the message names the member
  */
 export function renderJson(report: CurvatureReport): string {
   return printableJson(`${write(report, "", "")}\n`);

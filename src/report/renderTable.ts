@@ -36,8 +36,9 @@ function head(report: CurvatureReport): string {
 }
 
 /**
- * The report as a few lines for a terminal, in ASCII but for what file names bring, whose control characters are escaped: what was measured, then a line a matrix with
- * trace and Frobenius norm +- standard error, the three largest eigenvalues and the smallest with its residual norm.
+ * The report as a few lines for a terminal, in ASCII except for file names, whose control characters are escaped. First comes what was
+ * measured, then one line per matrix: trace and Frobenius norm +- standard error, the three largest eigenvalues, and the smallest with its
+ * residual norm.
  */
 export function renderTable(report: CurvatureReport): string {
   const { model, data, loss, residualShare } = report;

@@ -1,6 +1,6 @@
 import type { Dtype } from "./dtype.ts";
 
-/** The array that holds the elements of each numeric type; booleans are bytes, float16 the 16 bits of each element. */
+/** The array class for each numeric type. Booleans are bytes; float16 elements are stored as their 16 bits. */
 export const arrayTypes = {
   float16: Uint16Array,
   float32: Float32Array,
@@ -16,12 +16,15 @@ export const arrayTypes = {
   bool: Uint8Array,
 } as const;
 
-/** Bytes of one element; of a string, what the reference to it takes; of a type that no array here holds, as of complex numbers, the most there are. */
+/**
+ * Bytes of one element. For a string, the size of a reference; for a type without an array here, such as complex numbers, the largest size
+ * of any type.
+ */
 export function bytesOf(type: Dtype): number {
   if (type === "string") return 32;
   return Object.hasOwn(arrayTypes, type) ? arrayTypes[type].BYTES_PER_ELEMENT : 16;
 }
-/** Whether arrays of this library hold elements of a type. */
+/** Whether the arrays of this library can hold elements of a type. */
 export function isArrayType(type: string): type is Dtype {
   return type === "string" || Object.hasOwn(arrayTypes, type);
 }

@@ -1,14 +1,14 @@
 import type { Tensor } from "./tensor.ts";
 
-/** Element type of sixteen bits in which a file keeps numbers that are float32 in memory. */
+/** 16-bit element type in a file of numbers that are float32 in memory. */
 export type StoredAs = "float16" | "bfloat16";
 
 /**
- * Value of an attribute of an ONNX operator, tagged with its kind since a bare number tells no integer from a float.
+ * Value of an attribute of an ONNX operator, tagged with its kind, since a bare number does not distinguish integers from floats.
  *
- * Integers are numbers: INT64_MAX, which files use for "to the end", is 2^63 here and INT64_MAX again when written. A
- * `graph` is a serialized GraphProto, `opaque` a serialized AttributeProto of a kind that has no form here (sparse
- * tensors, types, four-bit elements, references to attributes of a function): both are carried as they stand.
+ * Integers are numbers: INT64_MAX, which files use for "to the end", is 2^63 here and is written as INT64_MAX. A `graph` is a serialized
+ * GraphProto. `opaque` is a serialized AttributeProto of a kind without a representation here (sparse tensors, types, four-bit elements,
+ * references to attributes of a function). Both are passed through unchanged.
  */
 export type AttributeValue =
   | { readonly int: number }

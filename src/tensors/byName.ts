@@ -1,6 +1,6 @@
 /**
- * Object with these entries and without a prototype: names that come from files (`__proto__`, `constructor`, `toString`) are
- * keys like any other, when it is written to and when it is read.
+ * Object with these entries and without a prototype: names from files such as `__proto__`, `constructor` or `toString` are ordinary keys
+ * for writing and reading.
  */
 export function byName<T>(entries: Iterable<readonly [name: string, value: T]> = []): { [name: string]: T } {
   const result = Object.create(null) as { [name: string]: T };
@@ -8,7 +8,7 @@ export function byName<T>(entries: Iterable<readonly [name: string, value: T]> =
   return result;
 }
 
-/** The value of a name in an object that anybody made; undefined for what the object only inherits. */
+/** The value of an own property of any object; undefined for inherited properties. */
 export function valueNamed<T>(values: { readonly [name: string]: T }, name: string): T | undefined {
   return Object.hasOwn(values, name) ? values[name] : undefined;
 }

@@ -1,4 +1,4 @@
-/** Element types of ONNX tensors that can appear in a graph or a feed, by their usual names. */
+/** Element types of ONNX tensors in graphs and feeds, by their usual names. */
 export type Dtype =
   | "float32"
   | "float64"
@@ -17,7 +17,7 @@ export type Dtype =
 /** Precision in which a graph of floats is computed. */
 export type Precision = "float32" | "float64";
 
-/** Array that holds the elements of a tensor; booleans are bytes of 0 and 1, float16 are raw 16-bit patterns. */
+/** Array with the elements of a tensor; booleans are bytes of 0 and 1, float16 are raw 16-bit patterns. */
 export type TensorData =
   | Float32Array
   | Float64Array

@@ -1,13 +1,13 @@
 import type { Dtype, TensorData } from "./dtype.ts";
 
-/** Dense tensor, row-major. `data.length` is the product of `dims`; `dtype` is needed only where `data` does not tell it (bool). */
+/** Dense tensor, row-major. `data.length` is the product of `dims`; `dtype` is needed only if `data` does not imply it (bool). */
 export interface Tensor {
   readonly data: TensorData;
   readonly dims: readonly number[];
   readonly dtype?: Dtype;
 }
 
-/** Axes beyond which a tensor is taken for damage: as many as NumPy has. Execution engines end the process for some thousands. */
+/** Largest number of axes of a tensor, as in NumPy; more count as damage. Execution engines crash at some thousands. */
 export const MOST_AXES = 64;
 
 /** Number of elements of a tensor with these dimensions; 1 for a scalar `[]`. */
@@ -17,7 +17,7 @@ export function sizeOf(dims: readonly number[]): number {
   return size;
 }
 
-/** Element type that an array stands for: the declared one, else the one its class implies. */
+/** Element type of a tensor: the declared one, else the one that its array's class implies. */
 export function dtypeOf(tensor: Tensor): Dtype {
   if (tensor.dtype !== undefined) return tensor.dtype;
   const { data } = tensor;
@@ -34,7 +34,7 @@ export function dtypeOf(tensor: Tensor): Dtype {
   return "string";
 }
 
-/** `[2, 3]` as it is written in messages. */
+/** Formats dimensions for messages: `[2, 3]`. */
 export function formatDims(dims: readonly (number | string | null)[]): string {
   return `[${dims.map((dim) => dim ?? "?").join(", ")}]`;
 }

@@ -3,7 +3,7 @@ import type { Precision } from "./dtype.ts";
 /** Flat vector of real numbers. */
 export type Vector = Float32Array | Float64Array;
 
-/** Dense matrix in columns: column k is `data.subarray(k * rows, (k + 1) * rows)`. */
+/** Dense matrix stored by columns: column k is `data.subarray(k * rows, (k + 1) * rows)`. */
 export interface Matrix {
   readonly rows: number;
   readonly columns: number;
@@ -15,13 +15,13 @@ export function zeros(length: number, dtype: Precision): Vector {
   return dtype === "float64" ? new Float64Array(length) : new Float32Array(length);
 }
 
-/** The vector in the asked precision: itself if it has it already, else a converted copy. */
+/** The vector in the requested precision: itself if it already has it, else a converted copy. */
 export function toPrecision(vector: Vector, dtype: Precision): Vector {
   if (dtype === "float64") return vector instanceof Float64Array ? vector : Float64Array.from(vector);
   return vector instanceof Float32Array ? vector : Float32Array.from(vector);
 }
 
-/** Column k of a matrix, as a view on its data. */
+/** Column k of a matrix, as a view of its data. */
 export function column(matrix: Matrix, k: number): Vector {
   return matrix.data.subarray(k * matrix.rows, (k + 1) * matrix.rows);
 }

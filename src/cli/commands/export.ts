@@ -35,7 +35,7 @@ outputs along v), vjp (its transpose times u). Inputs are those of the model, "t
 Example:
   $ onnx-curvature export digits_mlp.onnx --product hvp --loss crossEntropy --batch-size 64 --out hvp.onnx`;
 
-/** `export MODEL`: a derivative as an ONNX model. */
+/** `export MODEL`: writes a derivative as an ONNX model. */
 export function exportCommand(): Command {
   const command = new Command("export")
     .description("write a derivative of the model as an ONNX model that any runtime can run")

@@ -12,7 +12,7 @@ const EXAMPLE = `
 Example:
   $ onnx-curvature inspect digits_mlp.onnx`;
 
-/** `inspect MODEL`: what a file holds and what this library can do with it. */
+/** `inspect MODEL`: shows the contents of a file and the operators that this library supports. */
 export function inspectCommand(): Command {
   const command = new Command("inspect")
     .description(

@@ -58,7 +58,7 @@ Data files are CSV (also .gz), NPY, NPZ or IDX (also .gz). Rows are reshaped to 
 Example:
   $ onnx-curvature report digits_mlp.onnx --data digits_train.csv.gz --scale 16 --loss crossEntropy --out digits`;
 
-/** `report MODEL`: from a model and data to report.html and report.json. */
+/** `report MODEL`: writes report.html and report.json for a model and data. */
 export function reportCommand(): Command {
   const command = new Command("report").description(
     "compute the curvature of the loss on a data set and write report.html and report.json",

@@ -7,28 +7,28 @@ import { type ForwardProgram, forwardProgram } from "../engine/forwardProgram.ts
 import type { BoundBatch, BoundData } from "../engine/riskData.ts";
 import type { RiskFamily } from "../engine/riskFamily.ts";
 
-/** How far a float32 probability, or a sum of many, may be from where it should be. */
+/** Largest rounding error of a float32 probability, or of a sum of many. */
 const ROUNDING = 1e-4;
 
-/** How much larger than the weights the random ones are under which the outputs are looked at again. */
+/** Factors by which the random weights of the repeated checks are larger than the model's. */
 const FACTORS: readonly number[] = [10, 100, 1000];
 
-/** The first batch of an objective. */
+/** An objective and its first batch. */
 interface FirstBatch extends RiskFamily {
   readonly graph: FedBatchGraph;
   readonly batch: BoundBatch;
 }
 
 /**
- * Refuses outputs that are probabilities although the loss takes logits, so that its own Softmax or Sigmoid would be a second
- * one. Outputs count as probabilities if, in all terms of the first batch, they are in [0, 1] and sum to 1 over the classes
- * (for a loss that contains Softmax) or are in [0, 1] and not all equal (Sigmoid), and if the same holds, with other values,
- * for weights times random factors in [-10, 10], [-100, 100] and [-1000, 1000]. Logits may be in [0, 1] by accident, as after a
- * ReLU or in a single row; they leave it under other weights. Weights under which nothing is a number decide nothing. Log-probabilities pass: they are logits of their own probabilities, since
+ * Rejects outputs that are probabilities although the loss takes logits: its Softmax or Sigmoid would be applied a second time. Outputs
+ * count as probabilities if, in all terms of the first batch, they are in [0, 1] and sum to 1 over the classes (for a loss that contains
+ * Softmax) or are in [0, 1] and not all equal (Sigmoid), and if the same holds, with other values, for weights times random factors in
+ * [-10, 10], [-100, 100] and [-1000, 1000]. Logits may be in [0, 1] by accident, as after a ReLU or in a single row, but not under other
+ * weights. Weights that make all outputs NaN are ignored. Log-probabilities pass, because they are logits of their own probabilities:
  * softmax(log softmax(z)) = softmax(z).
  *
- * Costs one forward pass over the first batch, and three more only where the first looks like probabilities. Losses that
- * contain no activation, and outputs that were cut before theirs, cost nothing.
+ * Costs one forward pass over the first batch, and three more only if the first looks like probabilities. It costs nothing for a loss
+ * without an activation, or for outputs that were cut before their activation.
  *
  * @throws CurvatureError "model" for outputs that are probabilities
  */
@@ -80,7 +80,7 @@ async function termsOf(
   return terms.data as Vector;
 }
 
-/** What terms [T, C] look like; those with an entry that is not a number are passed over. */
+/** Whether terms [T, C] look like probabilities; terms with a NaN are ignored. */
 function appearance(
   terms: Float32Array | Float64Array,
   { kind, layout: { outputs } }: { readonly kind: Kind; readonly layout: TermLayout },

@@ -4,8 +4,8 @@ import type { Model } from "../../models/index.ts";
 import { formatDims, type Precision } from "../../tensors/index.ts";
 
 /**
- * Checks that all entries of the parameters to differentiate are finite in the precision asked for: products with such a number are NaN in
- * most of their entries, which shows nowhere near its cause.
+ * Checks that all entries of the parameters to differentiate are finite in the requested precision. One entry that is not finite makes most
+ * entries of a product NaN, far from the cause.
  *
  * @param chosen indices of the parameters among the model's
  * @throws CurvatureError "model"

@@ -7,12 +7,12 @@ import type { Tensors } from "../engine/risk.ts";
 import type { RiskFamily } from "../engine/riskFamily.ts";
 import { firstDifference } from "./rowDifference.ts";
 
-/** Rows of the two batches whose intermediate values are compared, where the file allows any number. */
+/** Rows of the two batches whose intermediate values are compared, if the file allows any number of rows. */
 const SIZES = [5, 3] as const;
 
 /**
- * Operator and name of the first node whose result for a row depends on the other rows of the batch: all intermediate values of two small
- * batches are compared in float64. For a model without a file the name of the primitive. Undefined where no node can be told.
+ * Operator and name of the first node whose result for a row depends on the other rows of the batch, found by comparing all intermediate
+ * values of two small batches in float64. For a model without a file, the name of the primitive. Undefined if no node can be identified.
  *
  * @param pool inputs of some rows
  */
@@ -24,7 +24,7 @@ export async function couplingNode(family: RiskFamily, pool: Tensors): Promise<s
     try {
       return await firstCoupling(family, { pool, given, sizes: [first, second] });
     } catch {
-      // The refusal has its reason without the node: a file that takes other numbers of rows only is no failure here.
+      // The error is complete without the node, so a file that rejects these numbers of rows is not a failure here.
     }
   }
   return undefined;
@@ -45,7 +45,7 @@ async function firstCoupling(
   return whole[index]?.node;
 }
 
-/** What a node gives for a batch. */
+/** The result of a node for a batch. */
 interface EvaluatedStep {
   readonly node: string;
   readonly tensor: Tensor;
@@ -78,14 +78,14 @@ function movingSteps(graph: ModelGraph): readonly { readonly node: string; reado
   return steps.filter(({ value }) => moving.has(value) && !inputs.has(value) && value.type === "float");
 }
 
-/** Whether a value for the rows `order` differs from that in the whole batch, on whatever axis the rows are. */
+/** Whether a value for the rows `order` differs from its value in the whole batch, on any axis that may be that of the rows. */
 function couples(
   whole: Tensor,
   part: Tensor,
   { rows, order }: { readonly rows: number; readonly order: readonly number[] },
 ): boolean {
   const places = rowAxes(whole.dims, part.dims, { rows, partRows: order.length });
-  // Without an axis of rows it is one thing for all of them, which may not depend on them.
+  // A value without an axis of rows is shared by all of them and must not depend on them.
   if (places.length === 0) return String(whole.data) !== String(part.data);
   return places.every(
     (place) =>
@@ -99,13 +99,13 @@ function couples(
   );
 }
 
-/** Where rows lie: their axis, and whether they are its slower or its faster part, if it holds more than rows. */
+/** Position of the rows: their axis and, if it also holds other elements, whether the rows vary slower or faster than these. */
 interface RowPlace {
   readonly axis: number;
   readonly slower: boolean;
 }
 
-/** The axes that may be that of the rows: as many times longer as there are more rows, all others being equal. */
+/** The axes that may be that of the rows: their sizes have the ratio of the numbers of rows, and all other sizes are equal. */
 function rowAxes(
   whole: readonly number[],
   part: readonly number[],

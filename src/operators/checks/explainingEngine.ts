@@ -6,8 +6,8 @@ import { nonFiniteError } from "./nonFinite.ts";
 import type { NonFiniteSource } from "./nonFiniteRows.ts";
 
 /**
- * The engine with an error in place of a sum that is not finite, which names the rows and the operation where that arises. A sum that is not
- * finite because its own vectors are not, or are too large, is returned as it is.
+ * The engine, throwing an error instead of returning a sum that is not finite. The error names the rows and the operation where it arises.
+ * A sum that is not finite because its own vectors are not finite, or are too large, is returned unchanged.
  */
 export function explainingEngine(engine: OwnedEngine, source: NonFiniteSource): OwnedEngine {
   const explain = async (failed: Parameters<typeof nonFiniteError>[1]): Promise<void> => {

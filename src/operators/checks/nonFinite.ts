@@ -11,20 +11,20 @@ import { badRows, type NonFiniteCall, type NonFiniteSource } from "./nonFiniteRo
 /** A product that is not finite. */
 export interface FailedProduct {
   readonly product: BatchProduct;
-  /** Whether it gives a flat vector, and not outputs by name. */
+  /** Whether it returns a flat vector instead of outputs by name. */
   readonly flat: boolean;
   readonly call: PassOptions;
-  /** Of several columns that were computed at once, the one that is not finite. */
+  /** Index of the column that is not finite, if several columns were computed at once. */
   readonly column?: number;
 }
 
 /**
- * Why a product is not finite, as an error that names the rows, the node of the file and what happens there: first looked for in the loss,
- * then in the gradient, then in the product itself. Undefined where the product's own vectors are to blame, being not finite or so large
- * that it overflows, and where it has numbers that belong to whole batches.
+ * Explains why a product is not finite: an error that names the rows, the node of the file and the cause. It examines first the loss, then
+ * the gradient, then the product itself. Undefined if the product's own vectors are the cause, because they are not finite or so large that
+ * the product overflows; also undefined if the product has constants that belong to whole batches.
  *
- * Costs nothing until a number is not finite; then up to one pass for the batch and one for its rows for each of the three, and one
- * evaluation of all intermediate values of a row.
+ * Costs nothing until a number is not finite. Then each of the three takes up to one pass for the batch and one for its rows, and one
+ * evaluation of all intermediate values of a row follows.
  *
  */
 export async function nonFiniteError(
@@ -53,7 +53,7 @@ async function explained(source: NonFiniteSource, call: NonFiniteCall): Promise<
   return new CurvatureError("numeric", `${model.name}: ${call.what} is not finite for ${where}${reason}`);
 }
 
-/** The contributions of all batches are finite, but not their sum. */
+/** The error for batches whose contributions are finite while their sum is not. */
 function overflow({ family }: NonFiniteSource, product: BatchProduct): CurvatureError {
   const what = product === lossProduct ? "the loss" : "the gradient";
   const remedy = family.dtype === "float32" ? 'use dtype: "float64" (--dtype float64)' : "scale the loss down";
@@ -63,7 +63,7 @@ function overflow({ family }: NonFiniteSource, product: BatchProduct): Curvature
   );
 }
 
-/** The vectors of a call, scaled to at most 1; undefined where they are not finite, and where the call has numbers of its batches. */
+/** The vectors of a call, scaled to at most 1; undefined if they are not finite, or if the call has constants of its batches. */
 async function moderateVectors(
   { family }: NonFiniteSource,
   { feed, constants }: PassOptions,
@@ -82,7 +82,7 @@ async function moderateVectors(
   return Object.fromEntries(scaled);
 }
 
-/** Largest magnitude; not a number where one entry is not. */
+/** Largest magnitude; NaN if one entry is NaN. */
 function magnitude(vector: Vector): number {
   let most = 0;
   for (const value of vector) if (!(Math.abs(value) <= most)) most = Math.abs(value);

@@ -5,28 +5,28 @@ import type { BoundData } from "../engine/riskData.ts";
 import { summedLoss } from "../products/lossAndGradient.ts";
 import type { NonFiniteCall, NonFiniteSource } from "./nonFiniteRows.ts";
 
-/** Values beyond which a graph is not looked through: evaluating all of them would hold each. */
+/** Largest number of values of a graph that is searched, because the search holds all of them in memory. */
 const MOST_VALUES = 20_000;
 
-/** The operation that made a number that is not finite out of numbers that are, or for which there is a reason of its own. */
+/** The operation where a non-finite number first arises: its operands are finite, or explain the result themselves. */
 export interface NonFiniteOrigin {
-  /** Operator and name of the node, without a file the primitive; "the loss" with its name for what comes after the model. */
+  /** Operator and name of the node; the primitive if there is no file; "the loss" with its name for operations after the model. */
   readonly node: string;
   /** Whether the operation is part of the node's derivative. */
   readonly isDerivative: boolean;
   readonly primitive: string;
   readonly result: number;
-  /** For elementwise operations, the operands of this element; for others, their most telling numbers. */
+  /** For elementwise operations, the operands of this element; for others, their extreme numbers. */
   readonly operands: readonly number[];
   /** Parameters of the primitive. */
   readonly params: unknown;
-  /** For a derivative: the primitive that it is of, with the operands of its element where it has one. */
+  /** For a derivative: the primitive that was differentiated, with the operands of the element if there is one. */
   readonly of?: { readonly primitive: string; readonly operands: readonly number[] };
 }
 
 /**
- * Evaluates all intermediate values of a product for some rows, and goes back from a result that is not finite to the first such value on its
- * way. Undefined where the results are finite here, or the graph is too large.
+ * Evaluates all intermediate values of a product for some rows, and traces a result that is not finite back to the first such value.
+ * Undefined where the results are finite here, or the graph is too large.
  */
 export async function nonFiniteOrigin(
   source: NonFiniteSource,
@@ -51,7 +51,7 @@ export async function nonFiniteOrigin(
   return evaluated && originIn(evaluated);
 }
 
-/** A graph with the numbers of its values. */
+/** A graph with its values' numbers. */
 interface Evaluated {
   readonly batch: BatchGraph;
   readonly results: readonly Value[];
@@ -116,7 +116,7 @@ function originIn({ batch, results, numbers }: Evaluated): NonFiniteOrigin | und
   };
 }
 
-/** The first element of a value that is not a number, or else is infinite. */
+/** The first NaN of a value, else its first infinite element. */
 function badElement(value: Value, numbers: Evaluated["numbers"]): Element | undefined {
   const data = numbersOf(value, numbers);
   if (data === undefined) return undefined;
@@ -125,10 +125,10 @@ function badElement(value: Value, numbers: Evaluated["numbers"]): Element | unde
   return index < 0 ? undefined : { value, index };
 }
 
-/** Operations whose operands are infinite by design, as masks are. */
+/** Operations whose operands may be infinite by design, such as masks. */
 const MASKED: ReadonlySet<string> = new Set(["softmax", "maskedSoftmax", "logSoftmax"]);
 
-/** An element of an operand that explains one that is not finite: not a number itself, or infinite. Constants explain nothing. */
+/** An element of an operand that explains an element that is not finite, because it is NaN or infinite itself. Constants are ignored. */
 function worseOperand({ value, index }: Element, numbers: Evaluated["numbers"]): Element | undefined {
   const candidates = value.inputs.flatMap((operand): Element[] => {
     if (operand.type !== "float" || !numbers.has(operand)) return [];
@@ -150,7 +150,7 @@ function numberAt({ value, index }: Element, numbers: Evaluated["numbers"]): num
   return value.uniform ?? numbersOf(value, numbers)?.[index];
 }
 
-/** Index in an operand, which may be repeated, of what makes an element of the result. */
+/** Index of the operand's element that contributes to an element of the result; the operand may be broadcast. */
 function operandIndex(index: number, { shape }: Value, operand: Value): number {
   const offset = shape.length - operand.shape.length;
   let rest = index;
@@ -167,7 +167,7 @@ function operandIndex(index: number, { shape }: Value, operand: Value): number {
   return found;
 }
 
-/** The operands of an element, as far as they are known: those of elementwise operations, or the extremes of a single operand. */
+/** The known operands of an element: those of an elementwise operation, or the extremes of a single operand. */
 function operandsOf({ value, index }: Element, numbers: Evaluated["numbers"]): readonly number[] {
   if (!value.primitive.elementwise) return value.inputs.flatMap((operand) => extremeOf(operand, numbers));
   return value.inputs.flatMap((operand) => {
@@ -191,7 +191,7 @@ function derivedOperands(root: Value, { value, index }: Element, numbers: Evalua
   return root.primitive.elementwise && same ? operandsOf({ value: root, index }, numbers) : [];
 }
 
-/** The node of the file within whose rule a value lies: the first whose result depends on it. */
+/** The node of the file whose rule created a value: the first node whose result depends on it. */
 function ownerOf(value: Value, { steps, output, loss }: BatchGraph): string {
   const model = new Set(topologicalOrder([output]).map((each) => each.origin ?? each));
   const known = steps === undefined ? model.has(value) : undefined;

@@ -1,7 +1,7 @@
 import type { Precision } from "../../tensors/index.ts";
 import type { NonFiniteOrigin } from "./nonFiniteOrigin.ts";
 
-/** What happens in an operation, and what can be done about it. */
+/** The cause of a number that is not finite, and the remedy. */
 interface Reason {
   readonly what: string;
   readonly remedy: string;
@@ -9,7 +9,7 @@ interface Reason {
 
 const AWAY = "keep it away from there (add a small number, or choose another branch where it is so)";
 
-/** One clause for a number that is not finite: where it arises, why, and what can be done. */
+/** One clause that explains a number that is not finite: where it arises, why, and the remedy. */
 export function reasonOf(origin: NonFiniteOrigin, dtype: Precision): string {
   const { node, isDerivative, of } = origin;
   const { what, remedy } = reason(origin, dtype);
@@ -23,7 +23,7 @@ function reason(origin: NonFiniteOrigin, dtype: Precision): Reason {
   return rule?.(origin) ?? otherwise(origin, dtype);
 }
 
-/** By primitive; undefined where the operands do not explain the result. */
+/** Reasons by primitive; undefined if the operands do not explain the result. */
 const RULES: { readonly [primitive: string]: (origin: NonFiniteOrigin) => Reason | undefined } = {
   div: ({ operands: [a, b] }) => (b === 0 ? { what: `${shown(a)} / 0, a division by 0`, remedy: AWAY } : undefined),
   reciprocal: ({ operands: [x] }) => (x === 0 ? { what: "1 / 0, a division by 0", remedy: AWAY } : undefined),

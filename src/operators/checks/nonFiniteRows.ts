@@ -6,30 +6,30 @@ import type { BoundBatch, BoundData } from "../engine/riskData.ts";
 import type { ViewSettings } from "../engine/riskEngine.ts";
 import type { RiskFamily } from "../engine/riskFamily.ts";
 
-/** An objective some product of which is not finite. */
+/** An objective with a product that is not finite. */
 export interface NonFiniteSource extends ViewSettings {
   readonly family: RiskFamily;
 }
 
-/** A product to look into. */
+/** The product to examine. */
 export interface NonFiniteCall {
-  /** What it is called in the message. */
+  /** Its name in the message. */
   readonly what: string;
   readonly product: BatchProduct;
-  /** Whether it gives a flat vector, and not outputs by name. */
+  /** Whether it returns a flat vector instead of outputs by name. */
   readonly flat: boolean;
   /** Its vectors, the same for all batches. */
   readonly vectors?: Tensors;
 }
 
-/** Consecutive rows for which a product is not finite: as few as can be computed by themselves. */
+/** Consecutive rows for which a product is not finite, as few as can be computed separately. */
 export interface BadRows {
   readonly first: number;
   readonly count: number;
   readonly bound: BoundData;
 }
 
-/** The first such rows; undefined if the product is finite for each batch. */
+/** Finds the first rows for which a product is not finite. Undefined if it is finite for each batch. */
 export async function badRows(source: NonFiniteSource, call: NonFiniteCall): Promise<BadRows | undefined> {
   const { bound, family } = source;
   for await (const { start, rows, ...batch } of bound.data.batches()) {
@@ -85,7 +85,7 @@ function picked({ shape, inputs, targets, weights }: BoundBatch, indices: readon
   };
 }
 
-/** Whether a product of some rows is finite; true where these rows cannot be computed by themselves. */
+/** Whether a product of some rows is finite; true if these rows cannot be computed separately. */
 async function isFinite(source: NonFiniteSource, bound: BoundData, { product, flat, vectors }: NonFiniteCall) {
   const view = source.family.engine.view({ ...source, bound });
   const pass = vectors === undefined ? {} : { feed: () => vectors };

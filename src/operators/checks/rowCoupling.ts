@@ -11,20 +11,20 @@ import type { RiskFamily } from "../engine/riskFamily.ts";
 import { couplingNode } from "./couplingNode.ts";
 import { firstDifference, type RowDifference } from "./rowDifference.ts";
 
-/** Rows that a batch of other rows is made of, where the file allows any number. */
+/** Rows of the second batch, if the file allows any number of rows. */
 const FEW_ROWS = 4;
 
 /**
- * Refuses a model whose rows influence one another (statistics or means over the batch, time on the axis of rows, a graph whose nodes are
+ * Rejects a model whose rows influence one another (statistics or means over the batch, time on the axis of rows, a graph whose nodes are
  * the rows): its loss would not be a sum over rows, and results would depend on the batch size. Some rows of the first batch are computed a
- * second time among fewer other rows and in another order: in a batch of the same size or, where the model may compute with the number of
- * rows, of the size of the last batch or of a few rows. An output differs if it is further off than `tolerances` allow in the
- * precision of the risk and, since float32 noise can be large in deep networks, in float64 as well.
+ * second time, with fewer other rows and in another order. The second batch has the same size. If the model may compute with the number of
+ * rows, it has the size of the data's last batch or a few rows instead. An output counts as different if it
+ * differs by more than `tolerances` in the precision of the risk and also in float64, since float32 noise can be large in deep networks.
  *
- * A coupling is not seen where it does not move the outputs of these rows by more than rounding. Costs two forward passes over one
- * batch, and a graph for a few rows where one is needed.
+ * A coupling that changes the outputs of these rows by no more than rounding is not detected. Costs two forward passes over one batch, and
+ * a graph for a few rows if one is needed.
  *
- * Done once for all risks of a family, with the first data set that has two different rows.
+ * The check runs once for all risks of a family, on the first data set that has two different rows.
  *
  * @throws CurvatureError "model", naming row, outputs and the first node that couples rows
  */
@@ -55,7 +55,7 @@ interface Sample {
   readonly start: number;
 }
 
-/** The first batch in which two rows differ; of batches of one row, the first two that differ. */
+/** The first batch in which two rows differ. For batches of one row, the first two batches that differ. */
 async function sampleOf({ data, bind }: BoundData): Promise<Sample | undefined> {
   let single: { readonly inputs: Tensors; readonly shape: BatchShape; readonly start: number } | undefined;
   for await (const batch of data.batches()) {
@@ -92,7 +92,7 @@ async function differenceIn(
       const other = size === rows ? graph : await family.engine.graph(resized(sample.shape, size));
       return await compare(family, { sample, graph, other, order });
     } catch (error) {
-      // A file may say that any number of rows will do and still take only one: then that one is compared with itself.
+      // A file may declare any number of rows and still accept only one; that number is then compared with itself.
       if (!(error instanceof CurvatureError) || size === rows || error.code === "aborted") throw error;
     }
   }
@@ -100,9 +100,9 @@ async function differenceIn(
 }
 
 /**
- * Numbers of rows of the other batch; the next one where a graph for the first cannot be had. The same number needs no other program. A model that
- * may compute with the number of rows gets another one: that of the last batch, whose graph is needed anyway. A batch of one row needs another
- * row beside it.
+ * Candidates for the number of rows of the second batch, tried in order until a graph can be built. The same number needs no second program.
+ * A model that may compute with the number of rows gets another one: that of the last batch, whose graph is needed anyway, or a few rows. A
+ * batch of one row needs a second row.
  */
 function sizesToCompare(
   { model }: RiskFamily,
@@ -114,7 +114,7 @@ function sizesToCompare(
   return [rest || otherSize(rows), rows];
 }
 
-/** A few rows, in another number than the batch has. */
+/** A small number of rows that differs from the batch's. */
 function otherSize(rows: number): number {
   if (rows > FEW_ROWS) return FEW_ROWS;
   return rows === 1 ? 2 : rows === 2 ? 3 : rows - 1;
@@ -127,8 +127,8 @@ function resized(shape: BatchShape, rows: number): BatchShape {
 }
 
 /**
- * Indices in the pool of the rows of the other batch: the last first and most often, up to half of the others once, so that numbers before,
- * behind and in all change.
+ * Indices in the pool of the rows of the second batch. The last row comes first and most often, and up to half of the others appear once.
+ * This changes the number of rows before a row, behind it and in total.
  */
 function orderOf(rows: number, size: number): readonly number[] {
   if (rows === 1) return Array.from({ length: size }, (_, i) => (i + 1) % 2);
@@ -140,9 +140,9 @@ function orderOf(rows: number, size: number): readonly number[] {
 
 interface Comparison {
   readonly sample: Sample;
-  /** The batch as the data set has it. */
+  /** The original batch. */
   readonly graph: FedBatchGraph;
-  /** A batch of the rows `order`. */
+  /** The second batch, with the rows `order`. */
   readonly other: FedBatchGraph;
   readonly order: readonly number[];
 }

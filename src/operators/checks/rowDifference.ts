@@ -1,21 +1,24 @@
 import type { Precision, Vector } from "../../tensors/index.ts";
 
 /**
- * How far two results for the same row may be apart, as a share of the largest magnitude that this entry has in any row: engines add in
- * another order where batches have another size.
+ * Largest difference between two results for the same row, relative to the largest magnitude of this entry in any row. The order of sums in
+ * ONNX Runtime depends on the batch size.
  */
 export const tolerances: { readonly [precision in Precision]: number } = { float32: 1e-4, float64: 1e-8 };
 
-/** The least magnitude of an entry, as a share of the largest of all entries: below, it is what is left of larger numbers. */
+/**
+ * The least magnitude of an entry that is compared, relative to the largest of all entries. Smaller entries are rounding errors of larger
+ * numbers.
+ */
 const LEAST_SHARE = 1e-3;
 
-/** A number that depends on the batch that its row is in. */
+/** A number of a row that depends on the other rows of the batch. */
 export interface RowDifference {
   /** Row of the whole batch. */
   readonly row: number;
   /** Index of the number within its row. */
   readonly entry: number;
-  /** The number in the whole batch, and in the other. */
+  /** The number in the whole batch, and in the other batch. */
   readonly whole: number;
   readonly part: number;
   readonly partRows: number;
@@ -28,14 +31,14 @@ export interface RowResults {
   readonly rows: number;
   /** [order.length, ...] */
   readonly part: Vector;
-  /** For each row of `part`, the row of `whole` that it is; rows that are not in `whole` have larger numbers. */
+  /** For each row of `part`, its index in `whole`; rows that are not in `whole` have larger indices. */
   readonly order: readonly number[];
   readonly precision: Precision;
 }
 
 /**
- * The first number that differs by more than rounding, if there is one. Two that are both not a number, or both infinite with the same sign,
- * are equal; one alone that is not finite differs.
+ * The first number that differs by more than rounding, if there is one. Two NaN are equal, and so are two infinities of the same sign. A
+ * number that is not finite differs from a finite one.
  */
 export function firstDifference({ whole, rows, part, order, precision }: RowResults): RowDifference | undefined {
   const size = whole.length / rows;
@@ -51,7 +54,7 @@ export function firstDifference({ whole, rows, part, order, precision }: RowResu
   return undefined;
 }
 
-/** Largest finite magnitude of each entry in all rows, but no less than a share of the largest of all. */
+/** Largest finite magnitude of each entry over all rows, at least `LEAST_SHARE` of the largest of all. */
 function scalesOf(values: Vector, size: number): Float64Array {
   const scales = new Float64Array(size);
   values.forEach((value, i) => {

@@ -8,7 +8,7 @@ import { formatDims, type Precision } from "../../tensors/index.ts";
 import { findLayers } from "../layers/findLayers.ts";
 import type { BatchGraph, LayeredBatchGraph } from "./risk.ts";
 
-/** Shapes of one batch, the axis of rows included. */
+/** Shapes of one batch, including the axis of rows. */
 export interface BatchShape {
   readonly rows: number;
   readonly inputs: { readonly [name: string]: readonly number[] };
@@ -17,9 +17,9 @@ export interface BatchShape {
   readonly weighted: boolean;
 }
 
-/** A batch graph together with the values that are fed for it. */
+/** A batch graph together with its input values. */
 export interface FedBatchGraph extends BatchGraph {
-  /** Whether floats in it may be computed from the number of rows. */
+  /** Whether floats of the graph may be computed from the number of rows. */
   readonly countsSizes: boolean;
   /** All parameters of the model, chosen or not, in its order. */
   readonly allParameters: readonly Value[];
@@ -28,7 +28,7 @@ export interface FedBatchGraph extends BatchGraph {
   readonly rowWeights: Value | undefined;
 }
 
-/** What a batch graph is built for. */
+/** Everything that a batch graph depends on. */
 export interface BatchGraphRequest {
   readonly model: Model;
   readonly loss: Loss;
@@ -37,7 +37,7 @@ export interface BatchGraphRequest {
   readonly chosen: readonly number[];
   /** Precision in which the graph will be computed. */
   readonly precision: Precision;
-  /** Targets may be left to what the loss usually takes for the model's outputs. */
+  /** Targets may be omitted; default: the form that the loss usually takes for the model's outputs. */
   readonly shape: Omit<BatchShape, "targets"> & Partial<Pick<BatchShape, "targets">>;
 }
 
@@ -83,7 +83,7 @@ export async function batchGraph(request: BatchGraphRequest): Promise<FedBatchGr
   return whole;
 }
 
-/** The batch with outputs that are computed through the results of its layers. */
+/** The batch with its outputs recomputed from the results of its layers. */
 function withLayers(
   batch: FedBatchGraph,
   { graph, request }: { readonly graph: ModelGraph; readonly request: BatchGraphRequest },
@@ -97,7 +97,7 @@ function withLayers(
   return { ...batch, output, f, ...findLayers({ outputs: [output], inputs, rows: shape.rows, parameters, chosen }) };
 }
 
-/** Class indices where the loss takes labels, else a label of its likelihood for the outputs of each term. */
+/** Class indices if the loss takes labels, else a label of its likelihood for the outputs of each term. */
 function usualTargets(
   { labelDims, likelihood }: Loss,
   { first, joined: all }: { readonly first: readonly number[]; readonly joined: readonly number[] },
@@ -108,7 +108,7 @@ function usualTargets(
   return { dims: [...first.slice(0, -1), likelihood?.labelSize(size) ?? first[first.length - 1]], integer: false };
 }
 
-/** The outputs side by side along their last axis; outputs of one number a row get an axis for it. */
+/** The outputs concatenated along their last axis; outputs with one number per row get an axis of size 1. */
 function joined(
   graph: ModelGraph,
   names: readonly string[],
@@ -133,7 +133,7 @@ function joined(
   return concat(vectors, vectors[0].shape.length - 1);
 }
 
-/** The product of what labels and rows weigh, a number a term. */
+/** The weight of each term: the product of its label's weight and its row's weight. */
 function termWeights(
   fromLabels: Value | undefined,
   facts: { readonly rowWeights: Value | undefined; readonly rows: number; readonly positions: number },

@@ -5,7 +5,7 @@ import { type BatchShape, batchGraph, type FedBatchGraph } from "./batchGraph.ts
 import { type ProductPrograms, type ProgramKind, productPrograms } from "./productPrograms.ts";
 import type { BatchProduct } from "./risk.ts";
 
-/** What the engines of all views of a risk have in common. */
+/** The settings that the engines of all views of a risk share. */
 export interface EngineSettings {
   readonly model: Model;
   readonly loss: Loss;
@@ -16,11 +16,11 @@ export interface EngineSettings {
   readonly chosen: readonly number[];
   /** Bytes of residuals to keep between products. */
   readonly cache: number;
-  /** Bytes that the values of a batch may take at once. */
+  /** Largest size in bytes of the values of a batch that are alive at the same time. */
   readonly memoryLimit: number;
 }
 
-/** How the batches of a data set are computed. */
+/** The programs needed for the batches of a data set. */
 export interface ProgramRequest extends ProgramKind {
   readonly shape: BatchShape;
 }
@@ -32,7 +32,7 @@ export interface CompiledProducts {
   release(): Promise<void>;
 }
 
-/** The graphs and programs that all views of a risk share; each is made once. Programs are found by the identity of their product. */
+/** The graphs and programs that all views of a risk share. Each is created once; programs are cached by the identity of their product. */
 export function compiledProducts(settings: EngineSettings): CompiledProducts {
   const { model, precision, threads, memoryLimit } = settings;
   const parameterNames = model.parameters.map(({ name }) => name);

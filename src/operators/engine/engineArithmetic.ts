@@ -2,12 +2,12 @@ import type { Arithmetic } from "../../linalg/vectors/arithmetic.ts";
 import { type BasisProducts, basisProducts } from "../../runtime/index.ts";
 import { type Matrix, type Precision, toPrecision, type Vector } from "../../tensors/index.ts";
 
-/** Entries from which on ONNX Runtime beats loops of JavaScript at products with a basis. */
+/** Least number of entries for which ONNX Runtime multiplies with a basis faster than JavaScript loops. */
 const LONG = 2 ** 14;
 
-/** Arithmetic on bases of long vectors by ONNX Runtime, with what it holds. */
+/** Arithmetic on bases of long vectors in ONNX Runtime, which owns compiled programs. */
 export interface EngineArithmetic {
-  /** Undefined for vectors so short that loops are as fast. */
+  /** Undefined for short vectors, where loops are as fast. */
   readonly arithmetic: Arithmetic | undefined;
   release(): Promise<void>;
 }

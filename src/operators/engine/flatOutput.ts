@@ -4,25 +4,25 @@ import { sizeOf, type Vector } from "../../tensors/index.ts";
 import { type FlatPart, type FlatRange, flatRanges } from "./flatVectors.ts";
 import type { Tensors } from "./risk.ts";
 
-// A flat vector of all parameters' entries is one output of a program, its parts side by side. Where it is one term of a sum over batches, putting
-// them side by side is a copy for nothing, of an array as large as the network: they can be added to the sum one by one. Then long parts
-// are outputs of their own. Small networks have more to lose by further outputs.
+// A flat vector of all parameters' entries is one output of a program, the concatenation of its parts. For one term of a sum over batches,
+// this concatenation would copy an array as large as the network for nothing, since the parts can be added to the sum one by one. Long
+// parts are then separate outputs. For small networks, further outputs cost more than the copy.
 
-/** Entries from which on a vector is put together from several outputs, and from which on a part is one. */
+/** Least number of entries of a vector that is split into several outputs, and of a part that becomes a separate output. */
 const LARGE = 2 ** 18;
 const LONG = 2 ** 14;
 
-/** A flat vector of values, one after the other and row-major each, as outputs of a program. */
+/** A flat vector as outputs of a program: the concatenation of values, each row-major. */
 export interface FlatOutput {
-  /** The program's outputs for the values, or for others of the same sizes. */
+  /** The program's outputs for the values, or for other values of the same sizes. */
   outputs(values: readonly Value[]): { readonly [name: string]: Value };
-  /** The vector that a run gave, in pieces; a single one is all of it. */
+  /** The vector that a run returned, in pieces; a single piece is the whole vector. */
   parts(outputs: Tensors): readonly FlatPart[];
 }
 
 /**
- * How values of these shapes are given. With several columns they have a leading axis of that size, and so has the vector; it is then
- * always in one piece, since a part has entries in each of its rows.
+ * Creates the flat output for values of these shapes. With several columns, the values and the vector have a leading axis of that size. The
+ * vector is then always in one piece, since each part has entries in each of its rows.
  */
 export function flatOutput(
   shapes: readonly (readonly number[])[],
@@ -72,7 +72,7 @@ function sideBySide(values: readonly Value[], columns: number): Value {
   return concat(rows, leading.length);
 }
 
-/** A value with the same entries in the same order that is no reshape. */
+/** A value with the same entries in the same order that is not itself a reshape. */
 function withoutReshape(value: Value): Value {
   const source = reshapedFrom(value);
   return source === undefined ? value : withoutReshape(source);

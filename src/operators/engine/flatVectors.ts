@@ -18,7 +18,7 @@ export interface FlatRange {
   readonly size: number;
 }
 
-/** The places of values of these shapes, one after the other. */
+/** The ranges of values of these shapes in their concatenation. */
 export function flatRanges(shapes: readonly (readonly number[])[]): FlatRange[] {
   let offset = 0;
   return shapes.map((shape) => {
@@ -36,14 +36,14 @@ export interface FlatPart {
 
 /** A sum of flat vectors. */
 export interface FlatSum {
-  /** Adds a vector that comes in parts, which together are all of it. */
+  /** Adds a vector given in parts, which together are the whole vector. */
   add(parts: readonly FlatPart[]): void;
   result(): Vector;
 }
 
 /**
- * A sum of vectors of this length, as accurate as one in twice their precision: the first one becomes the sum, and what rounding takes from
- * it is kept beside it, which needs no third array where the sum is rounded at the end.
+ * A compensated sum of vectors of this length, as accurate as a sum in twice their precision. The first vector's array becomes the sum, and
+ * a second array holds the rounding errors. Rounding the sum at the end needs no third array.
  */
 export function flatSum(length: number, dtype: Precision): FlatSum {
   let sum: Vector | undefined;
@@ -81,7 +81,7 @@ export function checkLength(vector: Vector, size: number): void {
 }
 
 /**
- * Checks a vector of a product; `expected` says which length it should have.
+ * Checks a vector of a product; `expected` describes its expected length in the message.
  *
  * @throws CurvatureError "shape"
  */
@@ -108,7 +108,7 @@ export function checkColumns(matrix: Matrix, size: number): void {
   );
 }
 
-/** The parts of a flat vector as feeds of the vectors that a matrix is multiplied with, views. */
+/** The parts of a flat vector as feeds of the product's vectors; views. */
 export function vectorFeeds(vector: Vector, parameters: readonly RiskParameter[]): { readonly [name: string]: Tensor } {
   return Object.fromEntries(
     parameters.map(({ dims, offset, size }, i) => [
@@ -118,7 +118,7 @@ export function vectorFeeds(vector: Vector, parameters: readonly RiskParameter[]
   );
 }
 
-/** Name of the part of the vector that belongs to a parameter, by the parameter's index in the risk. */
+/** Name of the feed with a parameter's part of the vector, by the parameter's index in the risk. */
 export function vectorName(parameter: number): string {
   return `v${parameter}`;
 }

@@ -5,18 +5,18 @@ import { byName, type Precision, type Tensor, type Vector } from "../../tensors/
 import { feedName } from "./productPrograms.ts";
 import type { Tensors } from "./risk.ts";
 
-/** A few values of a model for one batch: what checks look at before any product. */
+/** A few values of a model for one batch, for checks before any product. */
 export interface ForwardProgram {
   /**
-   * The values in the order in which they were asked for.
+   * The values in the requested order.
    *
-   * @param weights of each parameter, from those of the model; these by default
+   * @param weights of each parameter as a function of the model's; default: the model's
    */
   run(inputs: Tensors, weights?: (data: Vector) => Vector): Promise<readonly Tensor[]>;
   release(): Promise<void>;
 }
 
-/** The graph of a model, as a batch has it. */
+/** The graph of a model for a batch. */
 export interface ForwardGraph {
   readonly inputs: ModelGraph["inputs"];
   /** All of the model's parameters, in its order. */
@@ -24,9 +24,9 @@ export interface ForwardGraph {
 }
 
 /**
- * Compiles values of a graph without the optimizations that pay for many runs.
+ * Compiles values of a graph without the optimizations that pay only for many runs.
  *
- * @throws CurvatureError "runtime" where the engine refuses the graph
+ * @throws CurvatureError "runtime" where the engine rejects the graph
  */
 export async function forwardProgram(
   values: readonly Value[],

@@ -35,7 +35,7 @@ function joined(a: Tensor, b: Tensor): Tensor {
   return { ...a, dims, data };
 }
 
-/** An array of the same kind; one kind stands for all, which no function here tells apart. */
+/** An array of the same kind. The type names one kind for all, since no function here distinguishes them. */
 function emptyLike(data: ArrayBufferView, length: number): Float64Array {
   return new (data.constructor as Float64ArrayConstructor)(length);
 }

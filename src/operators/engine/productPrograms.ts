@@ -10,11 +10,11 @@ import { flatRanges } from "./flatVectors.ts";
 import type { ResidualNeed } from "./residualCache.ts";
 import type { BatchProduct, Tensors } from "./risk.ts";
 
-/** What programs of a product depend on besides the shape of the batch. */
+/** The settings that programs of a product depend on, besides the shape of the batch. */
 export interface ProgramKind {
-  /** Values of each vector at once. */
+  /** Number of columns at once. */
   readonly columns: number;
-  /** Whether there are further batches, whose flat vectors are added. */
+  /** Whether the flat vector is one term of a sum over several batches. */
   readonly isTerm: boolean;
   /** Whether this is the last batch, and smaller than the others. */
   readonly isRest: boolean;
@@ -22,26 +22,26 @@ export interface ProgramKind {
 
 /** Compiled forms of one product for one batch shape; each is compiled when first needed. */
 export interface ProductPrograms {
-  /** Memory that the residuals of one batch take; undefined where the product has no vectors or needs none. */
+  /** Memory for the residuals of one batch; undefined if the product has no vectors or needs no residuals. */
   readonly residualNeed: ResidualNeed | undefined;
-  /** How the programs give the product's flat vector, where it has one. */
+  /** How the programs return the product's flat vector, if it has one. */
   readonly flat: FlatOutput | undefined;
   /** Bytes of all values that depend on the vectors, and of the flat vector, for one column. */
   readonly movingBytes: number;
-  /** Vectors and constants as the programs read them: several columns are put side by side. */
+  /** Vectors and constants in the form that the programs read; several columns are concatenated. */
   feeds(vectors: Tensors, constants: Tensors): Tensors;
   /** The product's own outputs among those of a program, under their names. */
   outputs(results: Tensors): Tensors;
   /** Everything in one graph. */
   whole(): Promise<Program>;
-  /** What depends on the batch alone: outputs are residuals by the names under which `linear` reads them. */
+  /** The part that depends on the batch alone. Its outputs are residuals, by the names under which `linear` reads them. */
   residual(): Promise<Program>;
-  /** What each product computes, given residuals. */
+  /** The part that each product computes, given residuals. */
   linear(): Promise<Program>;
   release(): Promise<void>;
 }
 
-/** The names under which programs read what they are fed and give their outputs: no two kinds meet, whatever a product calls its values. */
+/** Names of the programs' inputs and outputs. Names of different kinds never collide, whatever a product calls its values. */
 export const feedName = {
   parameter: (name: string) => `parameter ${name}`,
   input: (name: string) => `input ${name}`,
@@ -78,7 +78,7 @@ export function productPrograms(
     );
   const variables = vectors.map(([, value]) => value);
   const roots = prepared([...Object.values(namedOutputs), ...parts], { variables, precision });
-  // Split before columns are put side by side: residuals are kept for any number of columns.
+  // Split before columns are concatenated: the same residuals serve any number of columns.
   const split = vectors.length === 0 ? undefined : splitResiduals(roots, variables);
   const residualNames = split?.residuals.map((_, i) => `residual ${i}`) ?? [];
   const engine = {
@@ -113,7 +113,7 @@ export function productPrograms(
     outputs: (results) => Object.fromEntries(names.map((name) => [name, results[feedName.output(name)]])),
     movingBytes: size(dependents(topologicalOrder(roots), variables)) + size(parts),
     whole: () => program("whole", () => graph(roots, {})),
-    // Once a batch.
+    // Once per batch.
     residual: () => program("residual", () => ({ inputs: shared, outputs: zip(split?.residuals) }), false),
     linear: () => program("linear", () => graph(split?.outputs ?? roots, zip(split?.inputs))),
     release: program.release,
@@ -125,13 +125,13 @@ function needOf(
   { bytes, precision }: { readonly bytes: number; readonly precision: Precision },
 ): ResidualNeed | undefined {
   if (residuals.length === 0) return undefined;
-  // Of one column: which residuals are kept may not depend on how many columns come first.
+  // For one column: which residuals are kept must not depend on the number of columns of the first call.
   return { bytes, working: Math.max(liveBytes(residuals, precision).bytes, liveBytes(outputs, precision).bytes) };
 }
 
 /**
- * The outputs in the form in which they are run, so that what a form computes from the batch or the parameters alone is a
- * residual too, with factors that do not depend on the vectors gathered.
+ * Rewrites operations to the form in which they run, so that their batch-only parts become residuals too. Also collects factors that do not
+ * depend on the vectors.
  */
 function prepared(
   outputs: readonly Value[],
@@ -151,7 +151,7 @@ function batchInputs(batch: FedBatchGraph, parameterNames: readonly string[]): {
   return inputs;
 }
 
-/** Name of the feed that holds several columns of all vectors: [columns, entries], the vectors one after the other in each row. */
+/** Name of the feed that holds several columns of all vectors: [columns, entries], the concatenated vectors in each row. */
 export const allColumns = "all columns";
 
 function withColumns(
@@ -170,7 +170,7 @@ function withColumns(
   return { outputs: vectorize(outputs, variables, { replacements, size: columns }), inputs: { [allColumns]: all } };
 }
 
-/** Vectors with a leading axis of `columns` as one tensor [columns, entries], unless they come as that. */
+/** Vectors with a leading axis of `columns` as one tensor [columns, entries], unless they are given in this form. */
 function columnFeeds(given: Tensors, vectors: readonly (readonly [string, Value])[], columns: number): Tensors {
   if (Object.hasOwn(given, allColumns)) return given;
   const sizes = vectors.map(([, { shape }]) => sizeOf(shape));
@@ -203,7 +203,7 @@ function elementBytes(type: string, floatBytes: number): number {
   return type === "bool" ? 1 : 8;
 }
 
-/** Compiles a graph once by name; a failed compilation is forgotten. */
+/** Compiles each named graph once; a failed compilation is not cached. */
 function lazily(make: (graph: NamedGraph, isRepeated: boolean) => Promise<Program>) {
   const made = new Map<string, Promise<Program>>();
   const get = (name: string, graph: () => NamedGraph, isRepeated = true): Promise<Program> => {

@@ -1,29 +1,29 @@
 import type { Tensors } from "./risk.ts";
 
-/** Memory that the residuals of a batch take. */
+/** Memory for the residuals of a batch. */
 export interface ResidualNeed {
   /** Bytes of the residuals. */
   readonly bytes: number;
-  /** Bytes of the values that are alive at once while they are computed or used. */
+  /** Bytes of the values that are alive at the same time while the residuals are computed or used. */
   readonly working: number;
 }
 
-/** Residuals of products by batch, within a budget of bytes. Keys are objects that stand for a product of a view. */
+/** Residuals of products by batch, within a budget of bytes. Keys are objects, one for each product of a view. */
 export interface ResidualCache {
   get(product: object, batch: number): Tensors | undefined;
   /**
-   * Whether residuals of this batch are to be kept, and makes room for them if so. Those of other products give way, those of the same product
-   * do not: a pass over more batches than fit would otherwise always find the wrong ones. The answer for a batch depends on the batches of the
-   * same product that were asked for before and on nothing else, and stays what it was, so that products have the same bits in every run.
+   * Decides whether to keep the residuals of this batch, and makes room for them if so. Residuals of other products are evicted. Those of
+   * the same product are not, because a pass over more batches than fit would then never find a kept one. The decision depends only on the
+   * earlier requests for batches of the same product, and it never changes, so that products have the same bits in every run.
    */
   reserve(product: object, batch: number, need: ResidualNeed): boolean;
   put(product: object, batch: number, residuals: Tensors): void;
-  /** Forgets the residuals of these products. */
+  /** Drops the residuals of these products. */
   drop(products: Iterable<object>): void;
   clear(): void;
 }
 
-/** A cache that keeps residuals while they and the values beside them take at most `budget` bytes. */
+/** A cache that keeps residuals as long as they, and the values alive at the same time, take at most `budget` bytes. */
 export function residualCache(budget: number): ResidualCache {
   const products = new Map<object, Map<number, Tensors>>();
   const sizes = new Map<object, number>();
@@ -44,7 +44,7 @@ export function residualCache(budget: number): ResidualCache {
         own.batches.set(batch, isKept);
         if (isKept) own.bytes += bytes;
       }
-      // Products are forgotten in the order in which they were last written.
+      // Products are evicted in the order in which they were last written.
       for (const other of isKept ? [...products.keys()] : []) {
         if (total() + bytes + working <= budget) break;
         if (other !== product) forget(other);
@@ -72,7 +72,7 @@ export function residualCache(budget: number): ResidualCache {
   };
 }
 
-/** Which batches of a product are kept, and the bytes of these. */
+/** The batches of a product that are kept, and their bytes. */
 interface Decisions {
   bytes: number;
   readonly batches: Map<number, boolean>;

@@ -15,43 +15,43 @@ export interface RiskParameter extends Omit<Parameter, "data"> {
 }
 
 /**
- * Settings that the bits of products depend on, besides model, data and vector: a run that is resumed or repeated to the same bits needs the same.
- * Plain data, for `stateStore` and records.
+ * Settings that the bits of products depend on, besides model, data and vector. To resume or repeat a run with bit-identical results, use
+ * the same settings. Plain data, for `stateStore` and records.
  */
 export interface RiskSettings {
   readonly [name: string]: number | string;
   readonly dtype: Precision;
   /** Rows of a batch. */
   readonly batchSize: number;
-  /** Bytes that kept residuals may take with the values beside them. */
+  /** Largest size in bytes of kept residuals and the values alive at the same time. */
   readonly cache: number;
-  /** Threads within one operation; "all" where the engine chooses. */
+  /** Threads within one operation; "all" if the engine chooses. */
   readonly threads: number | "all";
 }
 
 /**
- * Part of a data set that is spread over several risks, on one machine or many. Every additive quantity (loss, gradient, products with all
- * matrices, traces) summed over the shards is that of the whole data set.
+ * A part of a data set that is distributed over several risks, on one machine or several. Every additive quantity (loss, gradient, products
+ * with all matrices, traces) summed over the shards is that of the whole data set.
  */
 export interface Shard {
-  /** Denominator of the loss for the whole data set, positive: see the loss for what it counts. 1 for the reduction "sum". */
+  /** Denominator of the loss for the whole data set, positive. The doc comment of the loss defines it. 1 for the reduction "sum". */
   readonly denominator: number;
   /** Rows of the whole data set. */
   readonly rows: number;
-  /** Index in the whole data set of the first row here. Sampled labels are drawn by it. */
+  /** Index in the whole data set of the first row of this shard. The random numbers of sampled labels depend on it. */
   readonly firstRow: number;
 }
 
 /**
- * The objective L(theta) = c sum over loss terms of a model on a data set, as a function of the chosen parameters theta. It
- * owns compiled graphs and kept residuals: call `dispose` (or use `await using`) when done.
+ * The objective L(theta) = c sum over loss terms of a model on a data set, as a function of the chosen parameters theta. It owns compiled
+ * graphs and kept residuals. Call `dispose` when done, or use `await using`.
  */
 export interface Risk {
   readonly model: Model;
   readonly lossFunction: Loss;
   readonly data: Data;
   readonly dtype: Precision;
-  /** What the bits of products depend on, as it was given or chosen. */
+  /** Settings that the bits of products depend on, as given or chosen. */
   readonly settings: RiskSettings;
   /** Chosen parameters in the order of the model. */
   readonly parameters: readonly RiskParameter[];
@@ -61,57 +61,59 @@ export interface Risk {
   readonly rows: number;
   /** Factor c of the sum over terms: 1 / shard.denominator. */
   readonly scale: number;
-  /** Place of these rows in the whole data set; the whole itself where no shard was given. */
+  /** Place of these rows in the whole data set. Without a given shard, these rows are the whole data set. */
   readonly shard: Shard;
-  /** How outputs are cut into loss terms. */
+  /** How outputs are split into loss terms. */
   readonly layout: TermLayout;
-  /** Whether rows may influence one another, so that the loss is a function of the rows of a batch together. */
+  /** Whether rows may influence one another. If so, the loss is a function of all rows of a batch together. */
   readonly coupledRows: boolean;
-  /** What was done to model or data that a reader of results should know. */
+  /** Changes to the model or the data that a reader of the results should know. */
   readonly notices: readonly string[];
   /** Value of L. One forward pass. */
   loss(options?: RunOptions): Promise<number>;
-  /** Gradient of L in the chosen parameters, [size]. One forward and backward pass. */
+  /** Gradient of L with respect to the chosen parameters, [size]. One forward and backward pass. */
   gradient(options?: RunOptions): Promise<Vector>;
-  /** The chosen parameters themselves, [size]; a copy. */
+  /** The values of the chosen parameters, [size]; a copy. */
   theta(): Vector;
-  /** A flat vector [size] cut into the parameters' shapes, by name; views. */
+  /** The parts of a flat vector [size] in the parameters' shapes, by name; views. */
   split(vector: Vector): { readonly [name: string]: Tensor };
-  /** The flat vector of tensors by parameter name; parameters that are not given are zero. */
+  /** The flat vector [size] made of tensors by parameter name; entries of omitted parameters are zero. */
   join(tensors: { readonly [name: string]: Tensor }): Vector;
   /**
-   * The same objective at other parameters: shares the compiled graphs and the queue of this risk, keeps residuals of its own. Costs one copy
-   * of `theta` and no pass over the data. It ends with this risk, or alone by its own `dispose`. `model` keeps the weights of the file.
+   * The same objective at other parameters. It shares the compiled graphs and the queue of this risk, and keeps its own residuals. Costs
+   * one copy of `theta` and no pass over the data. It is disposed of with this risk, or alone by its own `dispose`. Its `model` keeps the
+   * weights of the file.
    *
    * @param theta [size], copied
    * @throws CurvatureError "shape" for another length, "argument" for entries that are not finite
    */
   at(theta: Vector): Risk;
   /**
-   * The same model, loss and parameters on other rows: a validation set, one row, another shard. Shares compiled graphs for batches of the
-   * same shape. Costs the checks of `empiricalRisk` on the new data. It ends with this risk, or alone by its own `dispose`.
+   * The same model, loss and parameters on other rows: a validation set, one row, another shard. It shares the compiled graphs for batches
+   * of the same shape. Costs the checks of `empiricalRisk` on the new data. It is disposed of with this risk, or alone by its own
+   * `dispose`.
    *
    * @throws CurvatureError "data" for rows that do not fit model or loss, "argument" for a shard that does not hold these rows
    */
   on(data: Data, options?: { readonly shard?: Shard }): Promise<Risk>;
   /**
-   * Frees residuals and, for the risk that `empiricalRisk` made, the compiled graphs. A pass over the data that still runs is finished first;
-   * later ones throw, also those of risks made from this one by `at` and `on`.
+   * Frees residuals and, for the risk that `empiricalRisk` made, the compiled graphs. A running pass over the data is finished first. Later
+   * passes throw, also those of risks made from this one by `at` and `on`.
    */
   dispose(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
-  /** For the curvature matrices: evaluates graphs batch by batch. */
+  /** Evaluates graphs batch by batch; used to implement curvature matrices. */
   readonly engine: RiskEngine;
 }
 
-/** One batch of the objective as values: what a curvature matrix is written with. */
+/** One batch of the objective as symbolic values, from which curvature matrices are written. */
 export interface BatchGraph {
   /** Rows of the batch. */
   readonly rows: number;
   readonly parameters: readonly Value[];
   /** Model inputs by name. */
   readonly inputs: { readonly [name: string]: Value };
-  /** The output as the model gives it. */
+  /** The output in the model's shape. */
   readonly output: Value;
   /** The output as loss terms, [T, C]. */
   readonly f: Value;
@@ -124,22 +126,22 @@ export interface BatchGraph {
   readonly loss: Loss;
   readonly layout: TermLayout;
   /**
-   * The same batch with its layers: `output` and `f` are computed once more, through the results of the layers, so that `pullback` can give
-   * cotangents at these. Parameters, inputs, targets and weights are the same values. Made at the first call.
+   * The same batch with its layers. `output` and `f` are recomputed from the results of the layers, so that `pullback` can return
+   * cotangents at these. Parameters, inputs, targets and weights are the same values. Created at the first call.
    *
    * @throws CurvatureError as the model's rules
    */
   layered(): LayeredBatchGraph;
-  /** What the nodes of the model's file give, to name them in messages; absent where there is no file, or where its rows are stacked. */
+  /** Results of the nodes of the model's file, to name nodes in messages. Absent without a file, or where its rows are stacked. */
   readonly steps?: readonly GraphStep[];
 }
 
-/** A batch whose layers can be seen. */
+/** A batch with its layers. */
 export interface LayeredBatchGraph extends BatchGraph, BatchLayers {}
 
 /**
- * A quantity that is computed batch by batch. The object itself is its identity: programs compiled for it serve every risk that shares them,
- * so make it once and keep it.
+ * A quantity that is computed batch by batch. Compiled programs are cached by the identity of this object and shared by all risks of a
+ * family, so create it once and keep it.
  */
 export interface BatchProduct {
   /** The quantity on a batch of one shape; called once for each shape and number of columns. */
@@ -148,17 +150,17 @@ export interface BatchProduct {
 
 /** A quantity on one batch, as values. */
 export interface BuiltProduct {
-  /** Further inputs, which change from call to call. What does not depend on them is computed once and kept. */
+  /** Further inputs, which change from call to call. Values that do not depend on them are computed once and kept. */
   readonly vectors?: { readonly [name: string]: Value };
   /** Further inputs that belong to the batch, given by `PassOptions.constants`. */
   readonly constants?: { readonly [name: string]: Value };
   /** Outputs by name, for `run`, `total` and `batches`. */
   readonly outputs?: { readonly [name: string]: Value };
-  /** One value a parameter, of its shape; `RiskEngine.sum` sums them over the batches as one flat vector. */
+  /** One value per parameter, of its shape. `RiskEngine.sum` sums them over the batches as one flat vector. */
   readonly flat?: readonly Value[];
 }
 
-/** A batch while it is evaluated. */
+/** The batch that is being evaluated. */
 export interface EvaluatedBatch {
   readonly index: number;
   /** Index of its first row in the data of the risk. */
@@ -166,7 +168,7 @@ export interface EvaluatedBatch {
   readonly rows: number;
 }
 
-/** Numbers of a product that belong to the batch. The object is their identity: residuals computed with others are kept apart. */
+/** Constants of a product that belong to the batch. Residuals are cached by the identity of this object. */
 export interface BatchConstants {
   /** The numbers for a batch, by name. */
   of(batch: EvaluatedBatch): Tensors;
@@ -181,7 +183,7 @@ export interface PassOptions {
   readonly feed?: (batch: EvaluatedBatch) => Tensors | Promise<Tensors>;
   /** The product's constants. */
   readonly constants?: BatchConstants;
-  /** Values of each vector that are computed at once, 1 by default. Vectors and outputs then have a leading axis of that size. */
+  /** Number of columns that are computed at once, 1 by default. Vectors and outputs of several columns have a leading axis of that size. */
   readonly columns?: number;
   readonly options?: RunOptions;
 }
@@ -195,7 +197,7 @@ export interface BatchOutputs {
 /** Evaluates products over the data set. */
 export interface RiskEngine {
   /**
-   * Runs a product on every batch in order; `collect` gets the outputs of each.
+   * Runs a product on every batch in order; `collect` receives the outputs of each.
    *
    * @throws CurvatureError "aborted" when the signal fires, "argument" once the risk is disposed of
    */
@@ -204,7 +206,7 @@ export interface RiskEngine {
     call: PassOptions & { readonly collect: (outputs: Tensors, batch: EvaluatedBatch) => void },
   ): Promise<void>;
   /**
-   * The outputs of a product batch by batch, each computed when it is asked for. Other products may run in between.
+   * The outputs of a product batch by batch, each computed on request. Other products may run in between.
    *
    * @throws as `run`
    */
@@ -217,13 +219,13 @@ export interface RiskEngine {
    */
   total(product: BatchProduct, call?: PassOptions): Promise<Tensors>;
   /**
-   * The sum over batches of a product's flat vector, [size], column after column; as accurate as in twice its precision.
+   * The sum over batches of a product's flat vector, [size], column after column, as accurate as a sum in twice its precision.
    *
    * @throws as `run`
    */
   sum(product: BatchProduct, call?: PassOptions): Promise<Vector>;
-  /** Arithmetic on bases of parameter vectors, where the engine has a faster one than loops. */
+  /** Arithmetic on bases of parameter vectors, if the engine's is faster than loops. */
   readonly arithmetic?: Arithmetic;
-  /** Largest number of columns at once whose intermediate values fit the memory set aside for them. */
+  /** Largest number of columns at once whose intermediate values fit into the memory reserved for them. */
   columnsAtOnce(product: BatchProduct): Promise<number>;
 }

@@ -10,11 +10,11 @@ export interface BoundData {
   readonly data: Data;
   /** Whether targets are class indices. */
   readonly integerTargets: boolean;
-  /** A batch as it is fed. */
+  /** The inputs and targets of a batch in the form that the programs take. */
   bind(batch: Batch): BoundBatch;
 }
 
-/** A batch as it is fed to the objective. */
+/** A batch in the form that the objective's programs take. */
 export interface BoundBatch {
   readonly shape: BatchShape;
   readonly inputs: { readonly [name: string]: Tensor };
@@ -25,7 +25,7 @@ export interface BoundBatch {
 /**
  * Fits a data set to a model and a loss.
  *
- * @throws CurvatureError "data" where inputs are missing, unknown or of other sizes than the model's
+ * @throws CurvatureError "data" where inputs are missing, unknown or of sizes that do not fit the model
  */
 export function bindData(data: Data, { model, loss }: { readonly model: Model; readonly loss: Loss }): BoundData {
   if (data.rows === 0) throw new CurvatureError("data", `${data.description}: no rows; a loss needs at least one`);
@@ -64,7 +64,7 @@ export function bindData(data: Data, { model, loss }: { readonly model: Model; r
   };
 }
 
-/** For each input of the model, the name it has in the data. */
+/** The name in the data of each input of the model. */
 function inputNames(data: Data, model: Model): Map<string, string> {
   const given = Object.keys(data.inputs);
   const needed = model.inputs.map(({ name }) => name);
@@ -102,7 +102,10 @@ function checkInputs(
   }
 }
 
-/** Whether the targets enter as integers: class indices (also as whole numbers in floats, one a row), or what a custom loss is given. */
+/**
+ * Whether the targets are fed as integers: class indices (also whole numbers stored as floats, one per row), or the integer targets of a
+ * custom loss.
+ */
 function entersAsIntegers({ targets }: Data, loss: Loss): boolean {
   const { dims, dtype } = targets!;
   if (loss.labels === undefined) return loss.keepsIntegers === true && !dtype.startsWith("float");

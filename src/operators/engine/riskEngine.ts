@@ -13,7 +13,10 @@ import type { BatchConstants, BatchProduct, EvaluatedBatch, PassOptions, RiskEng
 import type { BoundBatch, BoundData } from "./riskData.ts";
 import { tensorSum } from "./tensorSum.ts";
 
-/** What all views of a risk share: compiled programs, room for residuals, the queue, the parameters that stay as they are. */
+/**
+ * The engine that all views of a risk share: compiled programs, the residual cache, the queue, and the parameters that are not
+ * differentiated.
+ */
 export interface SharedEngine {
   /** The graph of a batch shape; built once. */
   graph(shape: BatchShape): Promise<FedBatchGraph>;
@@ -24,7 +27,7 @@ export interface SharedEngine {
   release(): Promise<void>;
 }
 
-/** What a view has of its own. */
+/** The settings of one view. */
 export interface ViewSettings {
   readonly bound: BoundData;
   /** Weights of the chosen parameters, [size]; not to be changed afterwards. */
@@ -34,24 +37,24 @@ export interface ViewSettings {
   readonly isReleased: () => boolean;
 }
 
-/** The engine of a view, with what its owner needs besides running products. */
+/** The engine of a view, with further methods for its owner. */
 export interface OwnedEngine extends RiskEngine {
   readonly isReleased: () => boolean;
-  /** Frees the view's residuals once the pass that runs has ended. */
+  /** Frees the view's residuals once the running pass has ended. */
   release(): Promise<void>;
 }
 
 /**
- * Bytes of intermediate values that several columns at once may take. Columns share the cost of starting operations, which is
- * what small networks spend their time on; values that leave the processor's caches cost more than that gains (measured:
- * half the time a column for 1,210 parameters, a quarter less for 53,000, a tenth more for 1.5 million).
+ * Largest size in bytes of the intermediate values of several columns at once. Columns share the cost of starting operations, which
+ * dominates in small networks. Values that exceed the processor's caches cost more than this saves (measured: half the time a column for
+ * 1,210 parameters, a quarter less for 53,000, a tenth more for 1.5 million).
  */
 const COLUMN_BYTES = 2 ** 25;
 const MOST_COLUMNS = 32;
-/** With fewer columns than this at once, one by one is as fast. */
+/** With fewer columns than this, computing them one by one is as fast. */
 const FEWEST_COLUMNS = 4;
 
-/** Makes what the views of a risk share. Weights are copied. */
+/** Creates the engine that the views of a risk share. Weights are copied. */
 export function sharedEngine(settings: EngineSettings): SharedEngine {
   const { model, chosen, precision } = settings;
   const compiled = compiledProducts(settings);
@@ -160,7 +163,7 @@ function viewEngine(shared: SharedParts, view: ViewSettings): OwnedEngine {
   };
 }
 
-/** The batches of a data set as they are fed, with progress and the caller's signal. */
+/** The batches of a data set in the form that programs take, with progress and the caller's signal. */
 async function* boundBatches({ data, bind }: BoundData, options: RunOptions = {}) {
   const { onProgress, signal } = options;
   let index = 0;
@@ -174,7 +177,7 @@ async function* boundBatches({ data, bind }: BoundData, options: RunOptions = {}
   }
 }
 
-/** What a batch gave: the outputs of the program, and in these the flat vector. */
+/** The results of a batch: the outputs of the program, and the flat vector among them. */
 interface Evaluation {
   readonly outputs: Tensors;
   readonly parts: readonly FlatPart[];
@@ -208,13 +211,13 @@ function evaluation(
   };
 }
 
-/** Which programs a batch of a data set takes. */
+/** The kind of programs for a batch of a data set. */
 function kindOf({ data }: BoundData, shape: BatchShape) {
   const isTerm = data.rows > data.batchSize;
   return { shape, isTerm, isRest: isTerm && shape.rows < data.batchSize };
 }
 
-/** Keys under which a view keeps residuals: one a product, and one a product and its constants. */
+/** Keys under which a view keeps residuals: one for each product, and one for each product with constants. */
 function keysOfResiduals() {
   const noConstants = {};
   const keys = new WeakMap<BatchProduct, WeakMap<object, object>>();
@@ -234,7 +237,7 @@ function keysOfResiduals() {
   };
 }
 
-/** Kept or newly computed residuals; undefined where there are none or they are not to be kept. */
+/** Kept or newly computed residuals; undefined if there are none or they are not to be kept. */
 async function residualsOf(
   { residualNeed, residual }: ProductPrograms,
   call: { readonly cache: ResidualCache; readonly key: object; readonly index: number; readonly feeds: Tensors },

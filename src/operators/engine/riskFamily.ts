@@ -4,7 +4,7 @@ import type { Precision } from "../../tensors/index.ts";
 import type { RiskParameter, RiskSettings } from "./risk.ts";
 import type { SharedEngine } from "./riskEngine.ts";
 
-/** What a risk has in common with all that are made from it. */
+/** The properties that a risk shares with all risks made from it. */
 export interface RiskFamily {
   readonly model: Model;
   readonly loss: Loss;
@@ -14,6 +14,6 @@ export interface RiskFamily {
   readonly engine: SharedEngine;
   readonly cache: number;
   readonly threads: RiskSettings["threads"];
-  /** Whether rows may influence one another: all of them are then one batch, or each group that the file computes at once. */
+  /** Whether rows may influence one another. If so, all rows are one batch, or each group that the file computes at once is. */
   readonly coupledRows: boolean;
 }

@@ -16,11 +16,11 @@ export interface TensorSum {
 interface Sum {
   readonly dims: readonly number[];
   readonly sum: Float64Array;
-  /** What rounding took from the sum; absent where float32 numbers are summed, which leave it nothing to take. */
+  /** Rounding errors of the sum. Absent for sums of float32 numbers, which need no compensation. */
   readonly rest: Float64Array | undefined;
 }
 
-/** Sums in float64: compensated for float64 tensors; float32 ones have 29 bits to spare. */
+/** Sums in float64, compensated for float64 tensors. float32 tensors need no compensation: float64 has 29 more bits. */
 export function tensorSum(): TensorSum {
   const sums = new Map<string, Sum>();
   return {

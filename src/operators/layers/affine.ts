@@ -4,27 +4,27 @@ import { sizeOf } from "../../tensors/index.ts";
 import type { FoundLayer, Place } from "./place.ts";
 import { axisOfRows } from "./rowStrides.ts";
 
-/** A product of elements with a parameter that all rows share. */
+/** Recognizes an elementwise product with a parameter that all rows share. */
 export function scaling({ value, operand, strides, rows }: Place): FoundLayer | undefined {
   const [weight, input] = [value.inputs[operand], value.inputs[1 - operand]];
   const split = splitRows(value, { strides, rows });
   const splitInput = splitRows(input, { strides, rows });
   if (split === undefined || splitInput === undefined) return undefined;
   const shared = split.shared(weight);
-  // Rows that the input has on another axis than the result, counted from the last, would not meet.
+  // The input must have its rows on the same axis as the result, counted from the last.
   const isAligned = splitInput.fromLast === split.fromLast && splitInput.within === split.within;
   if (shared === undefined || !isAligned) return undefined;
   return { weight: shared, layer: { kind: "affine", input: splitInput.arrange(input), arrange: split.arrange } };
 }
 
-/** A sum with a parameter that all rows share. */
+/** Recognizes a sum with a parameter that all rows share. */
 export function shifting({ value, operand, strides, rows }: Place): FoundLayer | undefined {
   const split = splitRows(value, { strides, rows });
   const bias = split?.shared(value.inputs[operand]);
   return split && bias && { bias, layer: { kind: "affine", arrange: split.arrange } };
 }
 
-/** A value with the axis along which rows change cut into what is around the rows, the rows, and what is within them. */
+/** A value whose axis of rows is split into three: outside of the rows, the rows, and within the rows. */
 interface SplitRows {
   /** The axis, counted from the last as 1. */
   readonly fromLast: number;
@@ -32,7 +32,7 @@ interface SplitRows {
   readonly within: number;
   /** The value with the rows as first axis: [rows, ...before, outer, within, ...after]. */
   readonly arrange: (value: Value) => Value;
-  /** An operand of the same layout with the rows left out, [..., 1, 1, ...after]; undefined where it differs along the rows. */
+  /** An operand of the same layout without the rows, [..., 1, 1, ...after]; undefined if it differs along the rows. */
   readonly shared: (operand: Value) => Value | undefined;
 }
 

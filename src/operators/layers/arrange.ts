@@ -2,7 +2,7 @@ import type { Value } from "../../graph/index.ts";
 import { permute, reshape } from "../../primitives/index.ts";
 import { sizeOf } from "../../tensors/index.ts";
 
-/** Values whose rows lie `stride` elements apart. */
+/** The layout of a value whose rows lie `stride` elements apart. */
 export interface RowArrangement {
   readonly rows: number;
   readonly stride: number;
@@ -10,12 +10,12 @@ export interface RowArrangement {
   readonly size: number;
 }
 
-/** Whether a value can be brought into the shape [rows, positions, size]: whole vectors along the last axis belong to one row. */
+/** Whether a value can be rearranged to [rows, positions, size]: each vector along the last axis must belong to one row. */
 export function isArrangeable({ rows, stride, size }: RowArrangement): boolean {
   return rows === 1 || stride % size === 0;
 }
 
-/** [outer, rows, inner, size], in whatever axes, as [rows, outer * inner, size]. */
+/** Rearranges [outer, rows, inner, size], split into any axes, to [rows, outer * inner, size]. */
 export function rowsFirst(value: Value, { rows, stride, size }: RowArrangement): Value {
   const all = sizeOf(value.shape);
   const positions = size === 0 ? 0 : all / (rows * size);

@@ -1,26 +1,26 @@
 import type { ConvolutionGeometry, Value } from "../../graph/index.ts";
 
-/** A parameter where it enters a layer. */
+/** A parameter at the place where it enters a layer. */
 export interface LayerParameter {
   /** Index into `Risk.parameters`. */
   readonly index: number;
-  /** Its entries as they enter, in the layout that the layer states: the parameter reshaped, transposed, or a part of it. */
+  /** Its entries in the layout of the layer: the parameter reshaped, transposed, or a part of it. */
   readonly value: Value;
 }
 
-/** What layers of all kinds have. */
+/** The properties that layers of all kinds have. */
 interface LayerPlace {
-  /** Name of the module that the parameters belong to, as far as the file tells: that of the weight without its last part. */
+  /** Name of the module of the parameters, as far as the file shows it: the name of the weight without its last part. */
   readonly name: string;
-  /** The weight, where it is among the chosen parameters. */
+  /** The weight, if it is among the chosen parameters. */
   readonly weight?: LayerParameter;
-  /** The bias that is added to the result, where there is one among the chosen parameters. */
+  /** The bias that is added to the result, if it is among the chosen parameters. */
   readonly bias?: LayerParameter;
-  /** Number of places a row to which the layer is applied. */
+  /** Number of positions per row to which the layer is applied. */
   readonly positions: number;
-  /** The result as the graph computes it: give it to `pullback`. */
+  /** The result in the shape that the graph computes; pass it to `pullback`. */
   readonly output: Value;
-  /** A value of the shape of `output`, the result or a cotangent of it, in the arrangement that the layer states. */
+  /** Rearranges a value of the shape of `output`, the result or its cotangent, to the layout of the layer. */
   arrange(value: Value): Value;
 }
 
@@ -35,7 +35,7 @@ export interface LinearLayer extends LayerPlace {
   arrange(value: Value): Value;
 }
 
-/** A convolution with W `[out, in / groups, ...kernel]`; or its transpose, then with W `[in, out / groups, ...kernel]`. */
+/** A convolution with W `[out, in / groups, ...kernel]`, or a transposed convolution with W `[in, out / groups, ...kernel]`. */
 export interface ConvolutionLayer extends LayerPlace {
   readonly kind: "convolution";
   readonly transposed: boolean;
@@ -46,7 +46,7 @@ export interface ConvolutionLayer extends LayerPlace {
   arrange(value: Value): Value;
 }
 
-/** Rows of a table `[entries, size]` by their index. */
+/** A lookup of rows of a table `[entries, size]` by index. */
 export interface EmbeddingLayer extends LayerPlace {
   readonly kind: "embedding";
   /** Integer indices, [rows, positions]; negative ones count from the end. */
@@ -61,9 +61,9 @@ export interface EmbeddingLayer extends LayerPlace {
  */
 export interface AffineLayer extends LayerPlace {
   readonly kind: "affine";
-  /** What is scaled, [rows, ...], of a shape that broadcasts to that of the arranged output; absent where there is no weight. */
+  /** The input that is scaled, [rows, ...], of a shape that broadcasts to that of the arranged output; absent without a weight. */
   readonly input?: Value;
-  /** Output as [rows, ...], where parameters broadcast to what follows the rows. */
+  /** Output as [rows, ...]; parameters broadcast to the axes after the rows. */
   arrange(value: Value): Value;
 }
 
@@ -73,6 +73,6 @@ export type BatchLayer = LinearLayer | ConvolutionLayer | EmbeddingLayer | Affin
 /** The layers of a batch. */
 export interface BatchLayers {
   readonly layers: readonly BatchLayer[];
-  /** Indices into `Risk.parameters` of those that also enter, or only, where no layer is: what `layers` says of them is not all. */
+  /** Indices into `Risk.parameters` of the parameters that enter outside of layers, also or only. For these, `layers` is incomplete. */
   readonly elsewhere: readonly number[];
 }

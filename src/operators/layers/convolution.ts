@@ -3,7 +3,7 @@ import { permute, reshape } from "../../primitives/index.ts";
 import { sizeOf } from "../../tensors/index.ts";
 import type { FoundLayer, Place } from "./place.ts";
 
-/** A convolution whose weights are a parameter; its rows are the first axis. */
+/** Recognizes a convolution whose weights are a parameter; its rows are the first axis. */
 export function convolution(
   { value, operand, strides, rows }: Place,
   { transposed, geometry }: AffineForm & { readonly kind: "convolution" },

@@ -3,7 +3,7 @@ import { sizeOf } from "../../tensors/index.ts";
 import { isArrangeable, rowsFirst } from "./arrange.ts";
 import type { FoundLayer, Place } from "./place.ts";
 
-/** Rows of a parameter by indices that differ from row to row of the batch. */
+/** Recognizes a lookup of a parameter's rows by indices that differ between the rows of the batch. */
 export function embedding({ value, operand, strides, rows }: Place): FoundLayer | undefined {
   const [table, indices] = value.inputs;
   if (operand !== 0) return undefined;

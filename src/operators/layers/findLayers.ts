@@ -10,10 +10,10 @@ import { entrances, movedParameters } from "./parameterPaths.ts";
 import type { FoundLayer, Place } from "./place.ts";
 import { rowStrides } from "./rowStrides.ts";
 
-/** A graph in which layers are looked for. */
+/** A graph to search for layers. */
 export interface LayerSearch {
   readonly outputs: readonly Value[];
-  /** Inputs of the model; those whose first axis is the rows are followed. */
+  /** Inputs of the model; rows are tracked from those whose first axis is the rows. */
   readonly inputs: readonly Value[];
   readonly rows: number;
   /** All parameters of the model, with their names. */
@@ -22,15 +22,15 @@ export interface LayerSearch {
   readonly chosen: readonly number[];
 }
 
-/** A layer on the way: its result, and the axis of the result, counted from the last as 1, along which a bias lies. */
+/** A layer before its bias is assigned: its result, and the axis of the result along which a bias lies, counted from the last as 1. */
 interface Draft extends FoundLayer {
   readonly place: Place;
   readonly biasPlace?: Place;
 }
 
 /**
- * Every place where chosen parameters enter an affine map. A parameter that is used at several places appears at each; what is only added to
- * a layer's result, one number a channel, is the bias of that layer.
+ * Finds every place where chosen parameters enter an affine map. A parameter that is used at several places appears at each. A parameter
+ * that is only added to a layer's result, with one number per channel, is the bias of that layer.
  */
 export function findLayers({ outputs, inputs, rows, parameters, chosen }: LayerSearch): BatchLayers {
   const order = topologicalOrder(outputs);
@@ -75,7 +75,7 @@ function layerAt(place: Place): FoundLayer | undefined {
   }
 }
 
-/** Shifts of a layer's result that nothing else reads become its bias. */
+/** Turns the shift of a layer's result into its bias if nothing else reads that result. */
 function withBiases(drafts: readonly Draft[], uses: ReadonlyMap<Value, number>): readonly Draft[] {
   const byResult = new Map(drafts.map((draft) => [draft.place.value, draft]));
   const biases = new Map<Draft, Draft>();
@@ -97,7 +97,7 @@ function withBiases(drafts: readonly Draft[], uses: ReadonlyMap<Value, number>):
   });
 }
 
-/** Whether a shift adds one number a channel of a layer's result, or what has the shape of a scale. */
+/** Whether a shift adds one number per channel of a layer's result, or has the shape of the layer's scale. */
 function isBiasOf(
   { layer, place }: Draft,
   { shift, shifted }: { readonly shift: Draft; readonly shifted: Value },
@@ -112,7 +112,7 @@ function isBiasOf(
   return isKept && isAlong(bias, { fromLast, size: result[result.length - fromLast] });
 }
 
-/** Whether a value differs along one axis only, counted from the last as 1. */
+/** Whether a value varies along only this axis, counted from the last as 1. */
 function isAlong({ shape }: Value, { fromLast, size }: { readonly fromLast: number; readonly size: number }): boolean {
   return shape.every((dim, axis) => dim === (shape.length - axis === fromLast ? size : 1)) && shape.length >= fromLast;
 }

@@ -4,7 +4,7 @@ import { isArrangeable, type RowArrangement, rowsFirst } from "./arrange.ts";
 import type { LinearLayer } from "./batchLayer.ts";
 import type { FoundLayer, Place } from "./place.ts";
 
-/** A product of matrices, one of which is a parameter. The parameter on the left makes the transpose of the whole: (W X)' = X' W'. */
+/** Recognizes a matrix product with a parameter. A parameter on the left is handled by transposition: (W X)' = X' W'. */
 export function linear(
   { value, operand, strides, rows }: Place,
   { transposed }: AffineForm & { readonly kind: "product" },
@@ -15,7 +15,7 @@ export function linear(
   const matrix = transposed[operand] === isLeft ? weight : swapped(weight);
   const [inputs, outputs] = matrix.shape;
   const input = transposed[1 - operand] === isLeft ? x : swapped(x);
-  // Strides are counted in the arrangement in which the vectors of a position lie along the last axis.
+  // Strides are counted in the layout where the vectors of a position lie along the last axis.
   const stride = positionStride(value, { isLeft, strides, rows });
   if (stride === undefined) return undefined;
   const of = (size: number): RowArrangement => ({ rows, stride: stride * size, size });
@@ -28,7 +28,7 @@ export function linear(
   return { layer, weight: matrix };
 }
 
-/** Without leading axes of size 1. */
+/** The weight without leading axes of size 1. */
 function asMatrix(weight: Value): Value {
   const { shape } = weight;
   return shape.slice(0, -2).every((dim) => dim === 1) ? reshape(weight, shape.slice(-2)) : weight;
@@ -39,7 +39,7 @@ function swapped(x: Value): Value {
   return permute(x, [...Array.from({ length: rank - 2 }, (_, axis) => axis), rank - 1, rank - 2]);
 }
 
-/** Positions that one row is apart from the next. */
+/** Number of positions from one row to the next. */
 function positionStride(
   value: Value,
   { isLeft, strides, rows }: Pick<Place, "strides" | "rows"> & { readonly isLeft: boolean },

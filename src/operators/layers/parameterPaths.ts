@@ -1,6 +1,6 @@
 import type { Value } from "../../graph/index.ts";
 
-/** The values that are parameters with their entries moved: reshaped, transposed, cut. By value, the parameter's index. */
+/** The values that are reshaped, transposed or sliced parameters, each with the parameter's index. */
 export function movedParameters(order: readonly Value[], parameters: readonly Value[]): ReadonlyMap<Value, number> {
   const moved = new Map(parameters.map((parameter, index) => [parameter, index]));
   for (const value of order) {
@@ -10,7 +10,7 @@ export function movedParameters(order: readonly Value[], parameters: readonly Va
   return moved;
 }
 
-/** An operand that is a moved parameter, of an operation that is not itself a movement. */
+/** A parameter, possibly reshaped, transposed or sliced, as the operand of another operation. */
 export interface Entrance {
   readonly value: Value;
   readonly operand: number;

@@ -3,11 +3,11 @@ import { reshapedFrom } from "../../primitives/index.ts";
 import { sizeOf } from "../../tensors/index.ts";
 
 /**
- * Where the rows of the batch lie in each value: element e belongs to row floor(e / stride) mod rows. Values without an entry do not depend
- * on the inputs, or have no row that can be told.
+ * Strides of the batch's rows in each value: element e belongs to row floor(e / stride) mod rows. Values without an entry do not depend on
+ * the inputs, or their rows cannot be determined.
  *
- * Followed from the inputs, whose first axis is the rows, through the operations: reshapes keep the order of elements, others declare
- * which axis becomes which.
+ * Strides are propagated from the inputs, whose first axis is the rows, through the operations. Reshapes keep the order of elements; other
+ * operations declare how their axes map.
  *
  * @param order topological
  */
@@ -33,7 +33,7 @@ interface Known {
   readonly rows: number;
 }
 
-/** The stride of a result by that of one operand. */
+/** The stride of a result, derived from that of one operand. */
 function throughOperand(value: Value, operand: number, { strides, rows }: Known): number | undefined {
   const x = value.inputs[operand];
   const stride = strides.get(x);
@@ -46,7 +46,7 @@ function throughOperand(value: Value, operand: number, { strides, rows }: Known)
   return (stride / inner(x.shape, axis)) * inner(value.shape, to);
 }
 
-/** The axis along which rows change; it may hold more than the rows. */
+/** The axis along which rows change; it may also hold other elements. */
 export function axisOfRows(
   shape: readonly number[],
   { stride, rows }: { readonly stride: number; readonly rows: number },

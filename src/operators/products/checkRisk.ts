@@ -2,9 +2,9 @@ import { checkObject } from "../../errors/index.ts";
 import type { Risk } from "../engine/risk.ts";
 
 /**
- * Checks that what was given as a risk is one.
+ * Checks that an argument is a risk.
  *
- * @param caller the function that it was given to
+ * @param caller name of the function that received it, for the message
  * @throws CurvatureError "argument"
  */
 export function checkRisk(risk: Risk, caller: string): void {

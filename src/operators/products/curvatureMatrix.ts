@@ -16,13 +16,13 @@ import type {
 } from "../engine/risk.ts";
 import { checkRisk } from "./checkRisk.ts";
 
-/** A symmetric matrix in the parameters that is a sum over batches: its mathematics, for any risk. */
+/** Mathematical definition, for any risk, of a symmetric matrix in the parameters that is a sum over batches. */
 export interface CurvatureDefinition {
-  /** What the matrix is called. */
+  /** Name of the matrix. */
   readonly name: string;
   /** Whether it is positive semidefinite. */
   readonly psd: boolean;
-  /** The batch's share of A v, with the factor `batch.scale`: for one value a parameter, of its shape, one value a parameter. */
+  /** The batch's share of A v, including the factor `batch.scale`. `v` and the result have one value per parameter, of its shape. */
   product(batch: BatchGraph, v: readonly Value[]): readonly Value[];
   /** The batch's share of v' A v, of shape []. Omit it unless it costs less than a product. */
   form?(batch: BatchGraph, v: readonly Value[]): Value;
@@ -38,7 +38,7 @@ export interface DefinitionWithConstants extends Omit<CurvatureDefinition, "prod
 
 /** Numbers of the further inputs. */
 export interface PreparedConstants extends BatchConstants {
-  /** Done before the first product. */
+  /** Computes them before the first product. */
   prepare(options: RunOptions): Promise<void>;
 }
 
@@ -47,9 +47,9 @@ type Values = { readonly [name: string]: Value };
 const operators = new WeakMap<Risk, WeakMap<object, LinearOperator>>();
 
 /**
- * The linear operator of a curvature matrix, [size, size], symmetric. A product is one pass over the data; K columns at once share what
- * depends on the batch alone and are computed in chunks that fit the memory set aside for them. Programs are found by the identity of
- * `definition.product`: make a definition once, outside of loops, and use it for every risk.
+ * The linear operator of a curvature matrix, [size, size], symmetric. A product is one pass over the data; K columns at once share the
+ * computations that depend on the batch alone; they run in chunks that fit into the memory reserved for them. Programs are cached by the
+ * identity of `definition.product`, so create a definition once, outside of loops, and use it for every risk.
  *
  * @throws CurvatureError "shape", from products, for vectors of another length than `risk.size`
  */
@@ -142,13 +142,13 @@ function passOf({ count, feeds }: Columns, constants: BatchConstants | undefined
   return { feed: () => feeds, ...(constants && { constants }), columns: count, options };
 }
 
-/** Some columns of a matrix as an engine reads them. */
+/** Some columns of a matrix in the form that an engine reads. */
 interface Columns {
   readonly count: number;
   readonly feeds: Tensors;
 }
 
-/** The columns of X, in the risk's precision, at most `most` at once, in chunks of like size. */
+/** The columns of X in the risk's precision, in chunks of similar size with at most `most` columns. */
 function* chunks({ parameters, size }: Risk, X: Matrix, most: number): Generator<Columns & { first: number }> {
   const atOnce = Math.ceil(X.columns / Math.max(Math.ceil(X.columns / most), 1));
   for (let first = 0; first < X.columns; first += atOnce) {
@@ -159,7 +159,7 @@ function* chunks({ parameters, size }: Risk, X: Matrix, most: number): Generator
   }
 }
 
-/** Products by the function that they are built with, so that definitions with the same function share programs. */
+/** Products by their building function, so that definitions with the same function share programs. */
 const built = new WeakMap<object, BatchProduct>();
 
 function batchProduct(

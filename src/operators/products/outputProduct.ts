@@ -7,9 +7,9 @@ import type { BatchGraph } from "../engine/risk.ts";
 export type OutputMatrix = (batch: BatchGraph, u: Value, constants: { readonly [name: string]: Value }) => Value;
 
 /**
- * The matrix c sum_t J_t' M_t J_t for the Jacobian J_t of the outputs of a term in the parameters, as a batch's product and quadratic form:
- * what the generalized Gauss-Newton matrix, the Fisher matrices and the empirical Fisher matrix share. They differ in M alone. The form
- * v' J' M J v = u' M u with u = J v needs no backward pass.
+ * The matrix c sum_t J_t' M_t J_t for the Jacobian J_t of the outputs of a term, as a batch's product and quadratic form. The generalized
+ * Gauss-Newton matrix, the Fisher matrices and the empirical Fisher matrix have this form and differ only in M. The quadratic form v' J' M
+ * J v = u' M u with u = J v needs no backward pass.
  */
 export function throughOutputs(matrix: OutputMatrix) {
   type Constants = { readonly [name: string]: Value };
@@ -29,7 +29,7 @@ export function throughOutputs(matrix: OutputMatrix) {
   };
 }
 
-/** x [T, C] times the weight of each term. */
+/** Multiplies x [T, C] by the weight of each term. */
 export function weighted({ weights }: BatchGraph, x: Value): Value {
   return weights === undefined ? x : mul(x, reshape(weights, [weights.shape[0], 1]));
 }

@@ -4,13 +4,13 @@ import { type Tensor, type Vector, zeros } from "../../tensors/index.ts";
 import { checkVectorLength } from "../engine/flatVectors.ts";
 import type { BatchProduct, Risk } from "../engine/risk.ts";
 
-/** A product whose vector and result both belong to rows of the data: batches do not meet. */
+/** A product whose vector and result both belong to rows of the data, so that nothing is summed over batches. */
 export interface RowProductOptions {
   /** With a vector named "u" and an output named "result". */
   readonly product: BatchProduct;
   /** Entries a row of the vector and of the result. */
   readonly sizes: readonly [input: number, output: number];
-  /** What the operator is called in messages. */
+  /** Name of the operator in messages. */
   readonly name: string;
 }
 

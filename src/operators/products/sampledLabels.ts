@@ -9,9 +9,9 @@ import type { PreparedConstants } from "./curvatureMatrix.ts";
 const outputsProduct: BatchProduct = { build: ({ f }) => ({ outputs: { f } }) };
 
 /**
- * S labels for every term, drawn from the model's predictive distribution with one forward pass before the first product: constants `labels` of a
- * batch, [S T] class indices or [S T, size] numbers, samples outermost. The numbers drawn for a row depend on the seed and the row's index in
- * the whole data set alone.
+ * S labels for every term, drawn from the model's predictive distribution with one forward pass before the first product: constants
+ * `labels` of a batch, [S T] class indices or [S T, size] numbers, samples outermost. The labels of a row depend only on the seed and on
+ * the row's index in the whole data set.
  */
 export function sampledLabels(
   risk: Risk,

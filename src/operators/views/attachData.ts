@@ -21,7 +21,7 @@ export interface AttachSettings {
   readonly model: Model;
   readonly loss: Loss;
   readonly engine: SharedEngine;
-  /** Whether rows may influence one another, so that all of them are one batch. */
+  /** Whether rows may influence one another; if so, all of them are one batch. */
   readonly coupledRows: boolean;
 }
 
@@ -44,14 +44,14 @@ export async function attachData(
   } catch (error) {
     if (model.fixedRows === undefined || !(error instanceof CurvatureError && error.code === "unsupported"))
       throw error;
-    // Copies side by side are not to be had for some operator of the model: its rows go one by one.
+    // Some operator of the model cannot compute stacked copies: its rows are computed one by one.
     bound = bindData(rebatch(data, model.fixedRows), { model, loss });
     layout = (await firstGraph(engine, bound)).layout;
   }
   return { bound, layout, denominator: await scanData(bound, { loss, layout }), indivisible };
 }
 
-/** Batches of a size that a model with a fixed number of rows can take. */
+/** Batches of a size that is a multiple of the model's fixed number of rows. */
 function fittedBatches(data: Data, { fixedRows, name }: Model): Data {
   if (fixedRows === undefined || fixedRows === 1) return data;
   if (data.rows % fixedRows !== 0) {

@@ -10,7 +10,7 @@ import type { RiskFamily } from "../engine/riskFamily.ts";
 import { gradientProduct, lossProduct } from "../products/lossAndGradient.ts";
 import { type AttachedData, attachData } from "./attachData.ts";
 
-/** What belongs to one risk of a family. */
+/** The properties of one risk of a family. */
 export interface ViewOptions extends AttachedData {
   readonly shard: Shard;
   /** [size]; not to be changed afterwards. */
@@ -19,7 +19,7 @@ export interface ViewOptions extends AttachedData {
   readonly isReleased: () => boolean;
 }
 
-/** A risk of a family: an objective on some rows at some parameters. */
+/** Creates a risk of a family: the objective on some rows at some parameters. */
 export function riskView(family: RiskFamily, view: ViewOptions): Risk {
   const { model, loss, dtype, parameters, cache, threads, coupledRows } = family;
   const { bound, layout, shard, theta } = view;

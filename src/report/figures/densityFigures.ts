@@ -18,7 +18,7 @@ interface Curve {
   readonly ticks: readonly number[];
 }
 
-/** Gaussian kernel density of eigenvalues on a grid, each counted 1/n: what the estimate would be if it were without error. */
+/** Gaussian kernel density of eigenvalues on a grid, each with weight 1/n: the estimated density without its error. */
 export function smoothedDensity(
   eigenvalues: readonly number[],
   { grid, width }: ReportedDensity,
@@ -42,7 +42,7 @@ function curve(density: ReportedDensity, series: string, exact: readonly number[
   return { series, points, smoothed: density.grid.map((x, i) => ({ x, y: smoothed[i] ?? 0 })), ticks: exact };
 }
 
-/** Positions that fall on the same half pixel are drawn once. */
+/** Removes positions that fall on the same half pixel. */
 function distinctPositions(positions: readonly number[], [low, high]: readonly [number, number]): readonly number[] {
   const pixel = (high - low) / (2 * FIGURE_WIDTH) || 1;
   const cells = new Map(positions.map((x) => [Math.round(x / pixel), x]));
@@ -53,11 +53,11 @@ interface DensityAxes {
   readonly x: PlotOptions["x"];
   /** Label of the density axis. */
   readonly label: string;
-  /** Where on the x axis the estimate begins to tell eigenvalues apart; shaded to the left of it. */
+  /** Point on the x axis from which the estimate resolves eigenvalues; the range to its left is shaded. */
   readonly from?: number | undefined;
 }
 
-/** Exponents of ten at the lower and upper end of the density axis; a tenth of one eigenvalue's peak is still shown. */
+/** Exponents of ten at the lower and upper end of the density axis, which still shows a tenth of the peak of one eigenvalue. */
 function densityRange(curves: readonly Curve[], smallestPeak: number): readonly [number, number] {
   const top = Math.max(...curves.flatMap(({ points, smoothed }) => [...points, ...smoothed].map(({ y }) => y)));
   const high = Math.log10(top);
@@ -115,7 +115,7 @@ function exactLegend(exact: readonly number[] | undefined): Markup | undefined {
   return html`<span class="key"><span class="swatch dashed"></span>exact, smoothed alike</span> <span class="key"><span class="swatch ticks"></span>exact eigenvalues</span>`;
 }
 
-/** Spectral density of one matrix over its eigenvalues; both the share per unit and single eigenvalues far out can be read. */
+/** Spectral density of one matrix over its eigenvalues. It shows both the share per unit and single outlying eigenvalues. */
 export function linearDensityFigure({ matrix, text }: NamedMatrix, parameters: number): Markup {
   const { density } = matrix;
   const exact = density.exactEigenvalues;
@@ -133,7 +133,7 @@ export function linearDensityFigure({ matrix, text }: NamedMatrix, parameters: n
   });
 }
 
-/** Spectral density of one matrix over log10 |eigenvalue|, positive and negative eigenvalues apart. */
+/** Spectral density of one matrix over log10 |eigenvalue|, with separate curves for positive and negative eigenvalues. */
 export function logarithmicDensityFigure({ matrix, text }: NamedMatrix, parameters: number): Markup | undefined {
   const { negative, positive, zeroMass, epsilon } = matrix.density.logarithmic;
   const { exactEigenvalues: exact, resolution } = matrix.density;

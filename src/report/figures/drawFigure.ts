@@ -3,22 +3,22 @@ import { parseHTML } from "linkedom";
 import { printableText } from "../../errors/index.ts";
 import { html, type Markup, trusted } from "../markup.ts";
 
-/** Width in pixels at which figures are drawn; two of them stand side by side on a wide page. */
+/** Width in pixels at which figures are drawn; two of them fit side by side on a wide page. */
 export const FIGURE_WIDTH = 500;
 
-/** What is said about a figure besides what it shows. */
+/** Texts of a figure. */
 export interface FigureText {
   /** Heading above the figure. */
   readonly title: string;
-  /** The whole content in words, for those who do not see it. */
+  /** The whole content in words, for readers who cannot see the figure. */
   readonly description: string;
   /** Line below the figure: legend and how to read it. */
   readonly caption?: Markup;
 }
 
 /**
- * A figure as inline SVG, drawn without a browser. Colours are the page's style variables, so that one drawing serves the light,
- * the dark and the printed page.
+ * A figure as inline SVG, drawn without a browser. Colours are the page's style variables, so one drawing fits the light, the dark and the
+ * printed page.
  */
 export function drawFigure(options: PlotOptions, { title, description, caption }: FigureText): Markup {
   const { document } = parseHTML("<!doctype html><html><body></body></html>");
@@ -33,9 +33,9 @@ export function drawFigure(options: PlotOptions, { title, description, caption }
     style: { fontSize: "12px", overflow: "visible" },
     ...options,
   });
-  // The description goes in as escaped text: linkedom leaves "<" in attributes as it is.
+  // Insert the description as escaped text: linkedom does not escape "<" in attributes.
   const labelled = html`<svg role="img" aria-label="${`${title}. ${description}`}"`.html;
-  // Labels of axes are names, which the drawing library escapes as HTML alone.
+  // Labels of axes are names, for which the drawing library escapes only HTML.
   const svg = printableText(drawing.outerHTML, { keepLines: true }).replace(/^<svg/, () => labelled);
   const below = caption ? html`<figcaption>${caption}</figcaption>` : undefined;
   return html`<figure><h4>${title}</h4>${trusted(svg)}${below}</figure>`;

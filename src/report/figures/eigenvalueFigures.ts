@@ -26,7 +26,7 @@ function ranked(values: readonly ReportedEigenvalue[], order: 1 | -1, shift: num
     }));
 }
 
-/** Matrices stand beside each other within a rank, so that equal eigenvalues do not hide each other. */
+/** Horizontal shift of a matrix within a rank, so that equal eigenvalues do not hide each other. */
 function shiftOf(index: number, count: number): number {
   return 0.13 * (index - (count - 1) / 2);
 }
@@ -99,7 +99,7 @@ function inWords(matrices: readonly NamedMatrix[], end: "largest" | "smallest"):
     .join(". ");
 }
 
-/** Largest eigenvalues of all matrices by rank, on a logarithmic axis where they are all positive. */
+/** Largest eigenvalues of all matrices by rank, on a logarithmic axis if all are positive. */
 export function largestEigenvaluesFigure(matrices: readonly NamedMatrix[]): Markup | undefined {
   const shown = matrices.filter(({ matrix }) => matrix.eigenvalues.largest.length > 0);
   if (shown.length === 0) return undefined;
@@ -131,7 +131,7 @@ export function largestEigenvaluesFigure(matrices: readonly NamedMatrix[]): Mark
   });
 }
 
-/** Smallest eigenvalues by rank about zero, with the band within which a value is not told from rounding. */
+/** Smallest eigenvalues by rank about zero, with the band of values that are not distinguished from rounding errors. */
 export function smallestEigenvaluesFigure(matrices: readonly NamedMatrix[], rounding: number): Markup | undefined {
   const shown = matrices.filter(({ matrix }) => matrix.eigenvalues.smallest.length > 0);
   if (shown.length === 0) return undefined;
@@ -168,6 +168,10 @@ export function smallestEigenvaluesFigure(matrices: readonly NamedMatrix[], roun
   return drawFigure(options, {
     title: "Smallest eigenvalues",
     description: inWords(shown, "smallest"),
-    caption: legend(shown, exact.flat().length > 0, "Bars: two residual norms. Grey band: not told from rounding."),
+    caption: legend(
+      shown,
+      exact.flat().length > 0,
+      "Bars: two residual norms. Grey band: not distinguished from rounding errors.",
+    ),
   });
 }

@@ -6,7 +6,7 @@ import type { NamedMatrix } from "../matrixText.ts";
 import { colour, drawFigure, legendEntry } from "./drawFigure.ts";
 import { linearLabel, logarithmicScale } from "./logarithmicTicks.ts";
 
-/** At most so many layers are drawn; the table has them all. */
+/** Largest number of layers in a figure; the table has all. */
 export const MOST_LAYERS = 30;
 
 interface LayerValue {
@@ -48,7 +48,7 @@ function layerValues(matrices: readonly NamedMatrix[], drawn: readonly number[],
   );
 }
 
-/** Names without the folders (up to a dot or slash) that all of them begin with: the rest is what tells them apart. */
+/** Removes the common leading folders (up to a dot or slash) of all names. */
 export function distinctPart(names: readonly string[]): readonly string[] {
   const first = names[0] ?? "";
   let shared = names.length > 1 ? first.length : 0;
@@ -108,7 +108,7 @@ function figure(matrices: readonly NamedMatrix[], measure: Measure, title: strin
   });
 }
 
-/** The values of one matrix with the colour and the vertical shift that tell it from the others. */
+/** The values of one matrix with its own colour and vertical shift. */
 function groups(values: readonly LayerValue[]): readonly (readonly [string, number, LayerValue[]])[] {
   return [...new Set(values.map(({ series }) => series))].map((series) => {
     const group = values.filter((value) => value.series === series);
@@ -116,12 +116,12 @@ function groups(values: readonly LayerValue[]): readonly (readonly [string, numb
   });
 }
 
-/** Trace of each layer's diagonal block, all matrices beside each other. */
+/** Trace of each layer's diagonal block for all matrices. */
 export function layerTraceFigure(matrices: readonly NamedMatrix[]): Markup | undefined {
   return figure(matrices, layerTrace, "Trace of each layer", "trace");
 }
 
-/** Mean curvature per weight of each layer, all matrices beside each other. */
+/** Mean curvature per weight of each layer for all matrices. */
 export function layerMeanFigure(matrices: readonly NamedMatrix[]): Markup | undefined {
   return figure(matrices, meanCurvature, "Mean curvature per weight", "trace / weights");
 }

@@ -1,6 +1,6 @@
 import { formatNumber, formatPower } from "../format.ts";
 
-/** Whole exponents of ten between two exponents, thinned to at most so many. */
+/** Whole exponents of ten between two exponents, reduced to at most so many. */
 export function wholeExponents(low: number, high: number, most = 7): readonly number[] {
   const first = Math.ceil(low - 1e-9);
   const count = Math.floor(high + 1e-9) - first + 1;
@@ -15,14 +15,14 @@ export function linearLabel(value: number): string {
   return formatNumber(short, digitsOf(short));
 }
 
-/** Number of significant digits that write a number exactly. */
+/** Number of significant digits that represent a number exactly. */
 function digitsOf(value: number): number {
   return value.toExponential().split("e")[0]?.replace(/[-.]/g, "").length ?? 1;
 }
 
 /**
- * A logarithmic axis for values that are all positive and spread over more than a factor of five: its domain with some air, ticks
- * at powers of ten (or at 1, 2, 5 where fewer than two fall into it) and their labels. Undefined for other values.
+ * A logarithmic axis for values that are all positive and span more than a factor of five: its domain with a margin, ticks at powers of ten
+ * (or at 1, 2, 5 if it contains fewer than two) and their labels. Undefined for other values.
  */
 export function logarithmicScale(values: readonly number[]) {
   const finite = values.filter(Number.isFinite);

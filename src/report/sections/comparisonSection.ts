@@ -11,7 +11,7 @@ const COLUMNS = 3;
 
 type End = "largest" | "smallest";
 
-/** A number with its error; below it the exact value and how far off the estimate is, where that is known. */
+/** A number with its error and, if the exact value is known, that value and the deviation of the estimate below it. */
 function quantityCell(quantity: Quantity, exact: number | undefined): Markup {
   const deviation = deviationInErrors(quantity, exact);
   const off = deviation === undefined ? undefined : html` (${offBy(deviation)})`;
@@ -61,7 +61,7 @@ function eigenvalueTable(matrices: readonly NamedMatrix[]): Markup {
   return html`<details><summary>${summary}</summary>${table}</details>`;
 }
 
-/** The matrices beside each other: trace, norm and outer eigenvalues as a table, the eigenvalues also as figures. */
+/** Comparison of the matrices: trace, norm and outer eigenvalues as a table, the eigenvalues also as figures. */
 export function comparisonSection(report: CurvatureReport): Markup {
   const matrices = presentMatrices(report);
   const rounding = Math.max(0, ...matrices.map(({ matrix }) => roundingLevel(matrix, report.dtype)));

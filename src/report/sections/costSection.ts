@@ -28,7 +28,7 @@ function row({ text, matrix }: NamedMatrix, secondsPerGradient: number): Markup 
 
 function introduction({ secondsPerGradient, seconds }: CurvatureReport): Markup {
   const whole = `the whole report took ${formatSeconds(seconds)}, the time of ${gradients(seconds, secondsPerGradient)} gradients`;
-  return html`<p>In ${linked("product", "products")} with the matrix; where one sample serves several numbers, it counts once
+  return html`<p>Costs in ${linked("product", "products")} with the matrix. A sample that serves several numbers counts once
 in “all”. One gradient over the data takes ${formatSeconds(secondsPerGradient)}; ${whole}.</p>`;
 }
 
@@ -38,7 +38,7 @@ function gap({ residualShare: share }: CurvatureReport): Markup | undefined {
   return html`<p>${linked("gap", "‖H − G‖ / ‖H‖")} = ${value}, from ${formatCount(share.matvecs)} products.</p>`;
 }
 
-/** What each number cost and how sure it is. */
+/** The cost and the accuracy of each number. */
 export function costSection(report: CurvatureReport): Markup {
   const matrices = presentMatrices(report);
   const table = dataTable("Cost", {
@@ -51,5 +51,5 @@ export function costSection(report: CurvatureReport): Markup {
   });
   const messages = matrices.map((named) => html`<li>${accuracySentence(named)}</li>`);
   return html`<section id="cost"><h2>What it cost</h2>
-${introduction(report)}${table}${gap(report)}<p>How well the eigenvalues are known, by their ${linked("eigenvalue", "residuals")}:</p><ul class="statuses">${messages}</ul></section>`;
+${introduction(report)}${table}${gap(report)}<p>Accuracy of the eigenvalues, from their ${linked("eigenvalue", "residuals")}:</p><ul class="statuses">${messages}</ul></section>`;
 }

@@ -1,6 +1,6 @@
 import { type Content, html, type Markup } from "../markup.ts";
 
-/** A table that scrolls within the page where it is too wide, and with `tall` where it is too long. `body` holds its rows. */
+/** A table that scrolls within the page if it is too wide, and with `tall` also if it is too long. `bodies` holds its rows. */
 export function dataTable(
   label: string,
   {
@@ -10,10 +10,10 @@ export function dataTable(
     words = false,
   }: {
     readonly heads: readonly Content[];
-    /** Groups of rows, set apart by a line. */
+    /** Groups of rows, separated by a line. */
     readonly bodies: readonly Content[];
     readonly tall?: boolean;
-    /** True where the columns hold words, which align left, rather than numbers. */
+    /** True if the columns hold words, which are aligned left, instead of numbers. */
     readonly words?: boolean;
   },
 ): Markup {
@@ -28,7 +28,7 @@ export function dataRow(heading: Content, cells: readonly Content[]): Markup {
   return html`<tr><th scope="row">${heading}</th>${cells.map((cell) => html`<td>${cell}</td>`)}</tr>`;
 }
 
-/** The coloured mark of a series before its name. */
+/** The name of a series after its coloured mark. */
 export function seriesName(series: string, name: Content): Markup {
   return html`<span class="swatch ${series}"></span>${name}`;
 }

@@ -26,11 +26,11 @@ function spectrum(named: NamedMatrix, parameters: number): Markup {
   return html`<h3>${title}${negative}</h3>${figures(named, parameters)}`;
 }
 
-/** Spectral density of each matrix on both eigenvalue scales, exact eigenvalues beside the estimate where they are known. */
+/** Spectral density of each matrix on both eigenvalue scales, with the exact eigenvalues if they are known. */
 export function densitySection(report: CurvatureReport): Markup {
   const matrices = presentMatrices(report);
   const exact = matrices.some(({ matrix }) => matrix.density.exactEigenvalues)
-    ? " The dashed line and the ticks are exact: the matrix is small enough to be formed."
+    ? " The dashed line and the ticks are exact, since the matrix is small enough to be formed."
     : "";
   const spectra = matrices.map((named) => spectrum(named, report.model.parameters));
   return html`<section id="density"><h2>Spectrum</h2>

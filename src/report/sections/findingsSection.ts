@@ -22,7 +22,7 @@ function row({ topic, tone, answer, details }: Finding): Markup {
   }</dd></div>`;
 }
 
-/** Answers in plain words, a question each. */
+/** The findings in plain words, one question each. */
 export function findingsSection(report: CurvatureReport): Markup {
   return html`<section id="findings"><h2>In short</h2><dl class="findings">${findings(report).map(row)}</dl></section>`;
 }

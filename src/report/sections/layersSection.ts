@@ -47,18 +47,21 @@ function layerTable({ matrix }: NamedMatrix, position: number): Markup {
 
 function introduction(first: NamedMatrix | undefined, count: number): Markup {
   const sensitivity = first?.text.lossCurvature
-    ? "says how much the loss minds a disturbance of one of its weights, which is what decides bit widths and pruning"
-    : "says the same for one of its weights";
+    ? "is the sensitivity of the loss to a disturbance of one of its weights, which decides bit widths and pruning"
+    : "is the trace of the block divided by the layer's number of weights";
   const drawn =
     count > MOST_LAYERS
-      ? ` Drawn are the ${MOST_LAYERS} of ${formatCount(count)} layers whose mean curvature is the largest in size; the table has all.`
+      ? ` The figures show the ${MOST_LAYERS} of ${formatCount(count)} layers with the largest mean curvature in size; the table has all.`
       : "";
   const mean = linked("mean-curvature", "mean curvature per weight");
-  return html`<p>The trace of a layer's diagonal block says how much of the whole trace lies in it;
+  return html`<p>The trace of a layer's diagonal block is the layer's part of the whole trace;
 the ${mean} ${sensitivity}.${drawn}</p>`;
 }
 
-/** Per-layer traces and mean curvature per weight: which layers need their precision and which can be rounded or pruned. */
+/**
+ * Traces and mean curvature per weight of the layers, which show the layers that need their precision and those that can be rounded or
+ * pruned.
+ */
 export function layersSection(report: CurvatureReport): Markup | undefined {
   const matrices = presentMatrices(report).filter(({ matrix }) => matrix.layers.length > 0);
   const count = matrices[0]?.matrix.layers.length ?? 0;

@@ -4,7 +4,7 @@ import { formatCount, formatEigenvalue, formatEstimate, formatNumber, formatShar
 import { html, type Markup } from "../markup.ts";
 import { presentMatrices } from "../matrixText.ts";
 
-/** Name of the file without the folders before it. */
+/** Name of a file without its folders. */
 export function fileName(path: string): string {
   return path.split(/[\\/]/).pop() || path;
 }
@@ -13,7 +13,7 @@ function figure(definition: DefinitionName, label: string, value: string, note =
   return html`<div class="fact"><dt>${linked(definition, label)}</dt><dd>${value}</dd><dd class="note">${note}</dd></div>`;
 }
 
-/** An estimate whose standard error stands below it: both on one line would be too wide. */
+/** An estimate with its standard error below it: both on one line would be too wide. */
 function estimated(
   definition: DefinitionName,
   label: string,
@@ -60,7 +60,7 @@ function facts(report: CurvatureReport): readonly Markup[] {
   ];
 }
 
-/** Head of the page: which model, data and loss, and the handful of numbers that one looks for first. */
+/** Head of the page: model, data and loss, and the most important numbers. */
 export function overviewSection(report: CurvatureReport): Markup {
   const { model, data, loss, dtype } = report;
   const line = [

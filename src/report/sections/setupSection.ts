@@ -17,7 +17,7 @@ function parameterTable({ model }: CurvatureReport): Markup {
   return html`<details><summary>${summary}</summary>${table}</details>`;
 }
 
-/** All that is needed to do it again, and what was done to the model on the way. */
+/** All settings needed to repeat the report, and the changes made to the model. */
 export function setupSection(report: CurvatureReport): Markup {
   const { model, data, loss } = report;
   const opset = model.opset === undefined ? "" : `, opset ${model.opset}`;
