@@ -9,7 +9,7 @@ import { neededNodes, reachedValues } from "./analysis/reach.ts";
 import { staticValues } from "./analysis/statics.ts";
 import { remedy, undecidedNodes } from "./analysis/undecided.ts";
 import { foldControlFlow } from "./controlFlow/foldControlFlow.ts";
-import { ruleOf } from "./ops/operators.ts";
+import { ruleOf, traitsOf } from "./ops/operators.ts";
 import type { ChosenParameter } from "./parameters/chooseParameters.ts";
 import type { Tie } from "./parameters/ties.ts";
 import type { PreparedModel } from "./prepared/preparedModel.ts";
@@ -79,8 +79,9 @@ export async function interpret(what: Interpretation, request: GraphRequest): Pr
 /** Static values that are computed from the sizes of values that are not. */
 function numbersFromSizes(nodes: readonly FileNode[], statics: ReadonlySet<string>): ReadonlySet<string> {
   const sized = new Set<string>();
-  for (const { op, inputs, outputs } of nodes) {
-    const measures = (op === "Shape" || op === "Size") && !statics.has(inputs[0]);
+  for (const node of nodes) {
+    const { inputs, outputs } = node;
+    const measures = traitsOf(node).fromShape === "sizes" && !statics.has(inputs[0]);
     if (!measures && !inputs.some((name) => sized.has(name))) continue;
     for (const name of outputs) if (statics.has(name)) sized.add(name);
   }
@@ -133,7 +134,9 @@ async function checkOperators(
   const { file } = model;
   const missing = missingOperators(nodes, reached);
   if (missing.size === 0) return;
-  const branch = undecidedNodes(model).find(({ node }) => missing.get("If")?.includes(node));
+  const branch = undecidedNodes(model).find(
+    ({ node, kind }) => kind === "branch" && missing.get(node.op)?.includes(node),
+  );
   if (branch !== undefined) {
     throw new CurvatureError(
       "unsupported",

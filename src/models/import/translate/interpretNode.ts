@@ -2,12 +2,12 @@ import { CurvatureError } from "../../../errors/index.ts";
 import { type Shape, sameShape, type Value } from "../../../graph/index.ts";
 import type { FileNode } from "../../../onnx/index.ts";
 import { formatDims, valueNamed } from "../../../tensors/index.ts";
-import { carry } from "../ops/carry.ts";
 import type { ImportedNode } from "../ops/importedNode.ts";
 import { ruleOf } from "../ops/operators.ts";
 import type { PreparedModel } from "../prepared/preparedModel.ts";
 import { describe } from "../prepared/sortNodes.ts";
 import type { Probe } from "../sizes/probe.ts";
+import { carry } from "./carry.ts";
 
 /** What nodes are interpreted with, one after the other. */
 export interface WalkContext {
