@@ -4,6 +4,8 @@ export {
   type CurvatureReportOptions,
   curvatureReport,
   type MatrixName,
+  type MatrixWords,
+  matrixNamed,
   matrixNames,
   type Quantity,
   type ReportedDensity,

@@ -1,3 +1,7 @@
+import type { MatrixName, MatrixWords } from "./reportedMatrices.ts";
+
+export type { MatrixName, MatrixWords } from "./reportedMatrices.ts";
+
 /** A number estimated or computed, with how sure it is and what it cost. `standardError` 0 means exact. */
 export interface Quantity {
   readonly value: number;
@@ -46,6 +50,10 @@ export interface ReportedLayer {
 export interface ReportedMatrix {
   /** Full name for headings, for example "Hessian". */
   readonly title: string;
+  /** What it is called in running text and formulas, and what it measures. */
+  readonly words: MatrixWords;
+  /** Its place among all matrices that a report can have, from 0: settles order, colour and mark. */
+  readonly place: number;
   readonly psd: boolean;
   readonly trace: Quantity;
   /** Frobenius norm (not squared). */
@@ -81,9 +89,6 @@ export interface ReportedMatrix {
   readonly matvecs: number;
   readonly seconds: number;
 }
-
-/** Name by which a matrix is asked for on the command line and found in the report. */
-export type MatrixName = "hessian" | "ggn" | "fisher1" | "fisher2" | "ef";
 
 /** Everything that `onnx-curvature report` finds out: plain data, written to report.json as it stands. */
 export interface CurvatureReport {

@@ -46,7 +46,7 @@ function layerTable({ matrix }: NamedMatrix, position: number): Markup {
 }
 
 function introduction(first: NamedMatrix | undefined, count: number): Markup {
-  const sensitivity = first?.text.lossCurvature
+  const sensitivity = first?.text.curvatureOf
     ? "says how much the loss minds a disturbance of one of its weights, which is what decides bit widths and pruning"
     : "says the same for one of its weights";
   const drawn =
