@@ -130,6 +130,7 @@ export function square(x: Value): Value {
 export const sigmoid: (x: Value) => Value = composite("sigmoid", {
   form: (x) => reciprocal(add(scalar(1), exp(neg(x)))),
   derivative: (_, y) => mul(y, sub(scalar(1), y)),
+  logarithm: logSigmoid,
 });
 
 /**
@@ -161,19 +162,22 @@ interface Composite {
   /** The function written with other primitives, which is how it is run. */
   readonly form: (x: Value) => Value;
   readonly derivative: (x: Value, y: Value) => Value;
+  /** Its logarithm, where that is finite although the function is rounded to 0. */
+  readonly logarithm?: (x: Value) => Value;
 }
 
 /**
  * An elementwise function that is run as a composition of others but has a derivative of its own: for functions whose
  * textbook form, differentiated piece by piece, would lose accuracy or leave the numbers.
  */
-export function composite(name: string, { form, derivative }: Composite): (x: Value) => Value {
+export function composite(name: string, { form, derivative, logarithm }: Composite): (x: Value) => Value {
   const rebuild = (x: Value) => apply(primitive, [x], NOTHING);
   const primitive: Primitive<Nothing> = {
     name,
     ...elementwise(name, ([x]) => rebuild(x)),
     jvp: (node, [dx]) => mul(dx!, derivative(node.inputs[0], node)),
     form: ({ inputs: [x] }) => form(x),
+    ...(logarithm && { logarithm: ({ inputs: [x] }) => logarithm(x) }),
   };
   return rebuild;
 }

@@ -125,9 +125,6 @@ function badElement(value: Value, numbers: Evaluated["numbers"]): Element | unde
   return index < 0 ? undefined : { value, index };
 }
 
-/** Operations whose operands are infinite by design, as masks are. */
-const MASKED: ReadonlySet<string> = new Set(["softmax", "maskedSoftmax", "logSoftmax"]);
-
 /** An element of an operand that explains one that is not finite: not a number itself, or infinite. Constants explain nothing. */
 function worseOperand({ value, index }: Element, numbers: Evaluated["numbers"]): Element | undefined {
   const candidates = value.inputs.flatMap((operand): Element[] => {
@@ -137,7 +134,7 @@ function worseOperand({ value, index }: Element, numbers: Evaluated["numbers"]):
   });
   const at = (element: Element) => numberAt(element, numbers) ?? 0;
   const notNumber = candidates.find((element) => Number.isNaN(at(element)));
-  if (notNumber !== undefined || MASKED.has(value.primitive.name)) return notNumber;
+  if (notNumber !== undefined || value.primitive.takesMasks) return notNumber;
   return candidates.find((element) => !Number.isFinite(at(element)));
 }
 

@@ -24,8 +24,6 @@ import {
   less,
   lessOrEqual,
   log,
-  logSigmoid,
-  logSoftmax,
   maximum,
   minimum,
   mul,
@@ -141,8 +139,7 @@ export function Exp(node: ImportedNode): Value {
  */
 export function Log(node: ImportedNode): Value {
   const x = operand(node, 0);
-  if (x.primitive.name === "softmax") return logSoftmax(x.inputs[0], (x.params as { readonly axis: number }).axis);
-  return x.primitive.name === "sigmoid" ? logSigmoid(x.inputs[0]) : log(x);
+  return x.primitive.logarithm?.(x) ?? log(x);
 }
 
 /** |x|, with derivative 0 at 0 as in PyTorch. */
