@@ -58,21 +58,18 @@ export {
   type Value,
 } from "./graph/index.ts";
 export type { LinearOperator, Progress, RunOptions } from "./linalg/index.ts";
+export * from "./losses/builtIn.ts";
 export {
   type BceWithLogitsOptions,
-  bceWithLogits,
   type CrossEntropyOptions,
   type CustomLossOptions,
-  crossEntropy,
   customLoss,
   type DenominatorFacts,
   type GaussianNllOptions,
-  gaussianNll,
   type LabelBounds,
   type Likelihood,
   type Loss,
-  meanSquaredError,
-  poissonNll,
+  losses,
   type Reduction,
   type TargetShape,
   type TermLayout,

@@ -60,3 +60,5 @@ export function bceWithLogits({ reduction = "mean", positiveWeights }: BceWithLo
     likelihood: bernoulli,
   };
 }
+/** Short names that the command line takes as well. */
+bceWithLogits.aliases = ["bce", "binaryCrossEntropy"];

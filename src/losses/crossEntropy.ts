@@ -73,6 +73,8 @@ export function crossEntropy(options: CrossEntropyOptions = {}): Loss {
     likelihood: categorical,
   };
 }
+/** Short names that the command line takes as well. */
+crossEntropy.aliases = ["ce"];
 
 function checkSettings(
   { labelSmoothing, classWeights, ignoreIndex }: Settings,

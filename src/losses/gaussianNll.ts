@@ -47,3 +47,5 @@ export function gaussianNll({ reduction = "mean", outputs }: GaussianNllOptions 
     likelihood: gaussian,
   };
 }
+/** Short names that the command line takes as well. */
+gaussianNll.aliases = ["gaussian"];

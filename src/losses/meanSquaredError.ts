@@ -30,3 +30,5 @@ export function meanSquaredError({ reduction = "mean" }: { readonly reduction?: 
     },
   };
 }
+/** Short names that the command line takes as well. */
+meanSquaredError.aliases = ["mse"];

@@ -32,3 +32,5 @@ export function poissonNll({ reduction = "mean" }: { readonly reduction?: Reduct
     },
   };
 }
+/** Short names that the command line takes as well. */
+poissonNll.aliases = ["poisson"];
