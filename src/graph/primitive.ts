@@ -94,8 +94,8 @@ export interface Primitive<P = unknown> {
    * The same value through other primitives, for a precision in which there is no kernel for this one or none that is
    * accurate; undefined where `lower` is to be used.
    */
-  form?(node: Value<P>, precision: Precision): Value | undefined;
-  /** Emits ONNX nodes that compute the value and returns the name of the result. Needed where `form` gives nothing. */
+  alternative?(node: Value<P>, precision: Precision): Value | undefined;
+  /** Emits ONNX nodes that compute the value and returns the name of the result. Needed where `alternative` gives nothing. */
   lower?(node: Value<P>, context: Lowering): string;
   /**
    * Emits this value plus another one, their sum times `factor` (default 1), in a single operation, where there is one for these

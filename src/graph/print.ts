@@ -1,5 +1,5 @@
 import { formatDims } from "../tensors/index.ts";
-import { constantTensor, isInput } from "./leaves.ts";
+import { constantTensor, isInput } from "./inputsAndConstants.ts";
 import { topologicalOrder } from "./order.ts";
 import type { Value } from "./primitive.ts";
 

@@ -16,7 +16,7 @@ export interface CustomLossOptions {
   /** The distribution of labels it is the negative log-likelihood of; needed for Fisher matrices. */
   readonly likelihood?: Likelihood;
   /** Final activations of the model that the loss contains itself. */
-  readonly cut?: readonly ("Softmax" | "LogSoftmax" | "Sigmoid")[];
+  readonly absorbs?: readonly ("Softmax" | "LogSoftmax" | "Sigmoid")[];
   /** Names of the outputs it reads, joined along their last axis. */
   readonly outputNames?: readonly string[];
 }
@@ -29,12 +29,20 @@ export interface CustomLossOptions {
  *   or `terms` that do not return one number a term
  */
 export function customLoss(options: CustomLossOptions): Loss {
-  const { name = "customLoss", reduction = "mean", terms, convex = false, likelihood, cut = [], outputNames } = options;
+  const {
+    name = "customLoss",
+    reduction = "mean",
+    terms,
+    convex = false,
+    likelihood,
+    absorbs = [],
+    outputNames,
+  } = options;
   return {
     name,
     reduction: checkedReduction(name, reduction),
     convex,
-    cut,
+    absorbs,
     keepsIntegers: true,
     ...(outputNames && { outputNames }),
     ...(likelihood && { likelihood }),

@@ -29,7 +29,7 @@ export function gaussianNll({ reduction = "mean", outputs }: GaussianNllOptions 
     name: "gaussianNll",
     reduction: checkedReduction("gaussianNll", reduction),
     convex: false,
-    cut: [],
+    absorbs: [],
     ...(outputs === undefined ? {} : { outputNames: outputs }),
     layout(output, targets) {
       const axis = output.length - 1;

@@ -14,7 +14,7 @@ export function poissonNll({ reduction = "mean" }: { readonly reduction?: Reduct
     name: "poissonNll",
     reduction: checkedReduction("poissonNll", reduction),
     convex: true,
-    cut: [],
+    absorbs: [],
     layout: (output, targets) => lastAxisLayout("poissonNll", { output, targets }),
     terms,
     denominator: ({ data }) => data.length,

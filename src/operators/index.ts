@@ -1,7 +1,6 @@
 export { empiricalFisher } from "./empiricalFisher.ts";
 export { type EmpiricalRiskOptions, empiricalRisk } from "./empiricalRisk.ts";
 export { engineArithmetic } from "./engine/engineArithmetic.ts";
-export { flatOutput } from "./engine/flatOutput.ts";
 export { flatSum } from "./engine/flatVectors.ts";
 export { type ResidualCache, residualCache } from "./engine/residualCache.ts";
 export type {
@@ -20,6 +19,7 @@ export type {
   Shard,
   Tensors,
 } from "./engine/risk.ts";
+export { vectorOutput } from "./engine/vectorOutput.ts";
 export { type ExportedModel, type ExportedProduct, type ExportOptions, exportProduct } from "./exportProduct.ts";
 export { type FisherOptions, fisher } from "./fisher.ts";
 export { ggn } from "./ggn.ts";

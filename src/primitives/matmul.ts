@@ -78,7 +78,7 @@ const matmulPrimitive: Primitive<MatmulParams> = {
     });
     return matmul(aligned[0], aligned[1], params);
   },
-  form({ inputs: [a, b], params: { transposeA, transposeB }, shape }, precision) {
+  alternative({ inputs: [a, b], params: { transposeA, transposeB }, shape }, precision) {
     const gains = shape.length === 2 && transposeA && !transposeB && shape[1] >= WORTH_A_TRANSPOSE;
     return gains && precision === "float32" ? matmul(writtenTranspose(a), b) : undefined;
   },

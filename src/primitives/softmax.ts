@@ -63,7 +63,7 @@ const tangentPrimitive: Primitive<SoftmaxParams> = {
   transpose: ({ inputs: [, p], params: { axis } }, c, [linear]) => [linear ? softmaxTangent(c, p, axis) : null, null],
   vectorize: ({ params: { axis }, inputs: [v0] }, [v, p], [batched], size) =>
     softmaxTangent(batched ? v : broadcast(v, [size, ...v0.shape]), p, axis + 1),
-  form: ({ inputs: [v, p], params: { axis } }) => mul(p, sub(v, rowSums(p, v, axis))),
+  alternative: ({ inputs: [v, p], params: { axis } }) => mul(p, sub(v, rowSums(p, v, axis))),
 };
 
 /** Tangent of a softmax p for a tangent v of its operand. */

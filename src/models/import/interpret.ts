@@ -4,10 +4,10 @@ import type { FileNode } from "../../onnx/index.ts";
 import { permute } from "../../primitives/index.ts";
 import { byName, type Dtype, dtypeOf, sizeOf, type Tensor } from "../../tensors/index.ts";
 import type { GraphRequest, GraphStep, ModelGraph } from "../model.ts";
-import { isShapedByData } from "./analysis/discrete.ts";
-import { neededNodes, reachedValues } from "./analysis/reach.ts";
-import { staticValues } from "./analysis/statics.ts";
-import { remedy, undecidedNodes } from "./analysis/undecided.ts";
+import { isShapedByData } from "./analysis/nonDifferentiable.ts";
+import { openControlFlow, remedy } from "./analysis/openControlFlow.ts";
+import { neededNodes, reachedValues } from "./analysis/reachability.ts";
+import { staticValues } from "./analysis/staticValues.ts";
 import { foldControlFlow } from "./controlFlow/foldControlFlow.ts";
 import { ruleOf, traitsOf } from "./ops/operators.ts";
 import type { ChosenParameter } from "./parameters/chooseParameters.ts";
@@ -29,7 +29,7 @@ export interface Interpretation {
 
 /**
  * The file's graph in primitives, for inputs of the requested shapes, with outputs before the final activations that are to be
- * cut. Values that depend on shapes and constants alone are folded, nodes that no parameter reaches are carried where they have no rule.
+ * cut. Values that depend on shapes and constants alone are folded, nodes that no parameter reaches and that have no rule are passed to ONNX Runtime.
  *
  * @throws CurvatureError "unsupported" for operators without a rule that a parameter reaches (all of them in one message),
  *   "model" for an output that is the mean of an activation to be cut, "runtime" where ONNX Runtime cannot run the file
@@ -134,7 +134,7 @@ async function checkOperators(
   const { file } = model;
   const missing = missingOperators(nodes, reached);
   if (missing.size === 0) return;
-  const branch = undecidedNodes(model).find(
+  const branch = openControlFlow(model).find(
     ({ node, kind }) => kind === "branch" && missing.get(node.op)?.includes(node),
   );
   if (branch !== undefined) {

@@ -1,9 +1,9 @@
 import { CurvatureError } from "../../../errors/index.ts";
 import { type FileNode, subgraphContents } from "../../../onnx/index.ts";
 import type { Tensor } from "../../../tensors/index.ts";
-import { neededNodes, reachedValues } from "../analysis/reach.ts";
-import { staticValues } from "../analysis/statics.ts";
-import { innerTensors } from "../analysis/undecided.ts";
+import { innerTensors } from "../analysis/openControlFlow.ts";
+import { neededNodes, reachedValues } from "../analysis/reachability.ts";
+import { staticValues } from "../analysis/staticValues.ts";
 import { traitsOf } from "../ops/operators.ts";
 import type { PreparedModel } from "../prepared/preparedModel.ts";
 import { describe } from "../prepared/sortNodes.ts";

@@ -1,5 +1,5 @@
 import type { FileNode } from "../../../onnx/index.ts";
-import { isDiscrete } from "../analysis/discrete.ts";
+import { isNonDifferentiable } from "../analysis/nonDifferentiable.ts";
 import { traitsOf } from "../ops/operators.ts";
 import type { PreparedModel } from "../prepared/preparedModel.ts";
 
@@ -12,7 +12,7 @@ export function differentiableValues({ nodes, outputs }: Pick<PreparedModel, "no
   const found = new Set((floats.length > 0 ? floats : outputs).map(({ name }) => name));
   for (let i = nodes.length - 1; i >= 0; i--) {
     const node = nodes[i];
-    if (isDiscrete(node) || !node.outputs.some((name) => found.has(name))) continue;
+    if (isNonDifferentiable(node) || !node.outputs.some((name) => found.has(name))) continue;
     for (const name of operandsWithDerivative(node)) found.add(name);
   }
   return found;

@@ -1,7 +1,7 @@
 import { type FileNode, subgraphContents } from "../../../onnx/index.ts";
 import type { ModelOutput } from "../../model.ts";
 import { isRearranged } from "../analysis/passedValues.ts";
-import { producersOf } from "../analysis/reach.ts";
+import { producersOf } from "../analysis/reachability.ts";
 import { traitsOf } from "../ops/operators.ts";
 import type { PreparedModel } from "../prepared/preparedModel.ts";
 import { freshName, takenNames } from "../prepared/valueNames.ts";

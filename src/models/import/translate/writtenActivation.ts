@@ -1,7 +1,7 @@
 import type { FileNode } from "../../../onnx/index.ts";
 import { sizeOf } from "../../../tensors/index.ts";
 import type { ModelOutput } from "../../model.ts";
-import { producersOf } from "../analysis/reach.ts";
+import { producersOf } from "../analysis/reachability.ts";
 import { traitsOf } from "../ops/operators.ts";
 import type { PreparedModel } from "../prepared/preparedModel.ts";
 

@@ -6,10 +6,10 @@ import { splitConstants } from "../prepared/prepare.ts";
 import type { PreparedModel } from "../prepared/preparedModel.ts";
 import { describe, readBy } from "../prepared/sortNodes.ts";
 import { isRearranged } from "./passedValues.ts";
-import { producersOf, reachedValues } from "./reach.ts";
+import { producersOf, reachedValues } from "./reachability.ts";
 
 /** A node of control flow of which it is not known what it computes until some inputs are. */
-export interface Undecided {
+export interface OpenControlFlow {
   readonly node: FileNode;
   /** Whether it takes one of two branches or repeats a body. */
   readonly kind: ControlFlow["kind"];
@@ -22,8 +22,8 @@ export interface Undecided {
 }
 
 /** The nodes of control flow in a model, with what decides them. */
-export function undecidedNodes(model: PreparedModel): readonly Undecided[] {
-  return model.nodes.flatMap((node): Undecided[] => {
+export function openControlFlow(model: PreparedModel): readonly OpenControlFlow[] {
+  return model.nodes.flatMap((node): OpenControlFlow[] => {
     const { controlFlow } = traitsOf(node);
     if (controlFlow === undefined) return [];
     const { kind } = controlFlow;
@@ -49,7 +49,7 @@ function decidedBy(
   model: PreparedModel,
   node: FileNode,
   { decidedBy: by }: ControlFlow,
-): Pick<Undecided, "inputs" | "sizes"> {
+): Pick<OpenControlFlow, "inputs" | "sizes"> {
   const producers = producersOf(model.nodes);
   const inputs = new Set<string>();
   const sizes = new Set<string>();
@@ -86,16 +86,19 @@ function openSizes({ inputs }: PreparedModel): string[] {
  * What the user can do about control flow that hides weights or that parameters reach: a sentence for each such node. Sizes
  * alone need no word where nothing is hidden: each batch has them.
  */
-export async function undecidedNotices(model: PreparedModel, parameters: Iterable<string>): Promise<readonly string[]> {
+export async function openControlFlowNotices(
+  model: PreparedModel,
+  parameters: Iterable<string>,
+): Promise<readonly string[]> {
   const reached = reachedValues(model.nodes, parameters);
-  const open = undecidedNodes(model).filter(({ node, tensors, inputs }) => {
+  const open = openControlFlow(model).filter(({ node, tensors, inputs }) => {
     const needed = inputs.length > 0 && node.outputs.some((name) => reached.has(name));
     return tensors > 0 || needed;
   });
   return Promise.all(open.map(async (each) => `${whatItIs(each)}${capitalized(await remedy(model, each))}.`));
 }
 
-function whatItIs({ node, kind, tensors, inputs, sizes }: Undecided): string {
+function whatItIs({ node, kind, tensors, inputs, sizes }: OpenControlFlow): string {
   const by = [...inputs.map((name) => `input "${name}"`), ...sizes.map((name) => `size "${name}"`)];
   const decided = by.length === 0 ? "by what it computes itself" : `by ${by.join(", ")}`;
   const what = kind === "branch" ? `takes one of two branches ${decided}` : `repeats its body, how often ${decided}`;
@@ -107,9 +110,9 @@ function whatItIs({ node, kind, tensors, inputs, sizes }: Undecided): string {
   return `${describe(node)} ${what}.${hidden} `;
 }
 
-/** What the user can do about an undecided node, as a clause. */
-export async function remedy(model: PreparedModel, undecided: Undecided): Promise<string> {
-  const { node, inputs, sizes } = undecided;
+/** What the user can do about such a node, as a clause. */
+export async function remedy(model: PreparedModel, open: OpenControlFlow): Promise<string> {
+  const { node, inputs, sizes } = open;
   const bound = await Promise.all(
     inputs
       .filter((name) => isSetting(model, name))

@@ -1,5 +1,5 @@
 import { CurvatureError } from "../../../errors/index.ts";
-import { carried, elementTypeOf, integers, type NodeSpec, type Value } from "../../../graph/index.ts";
+import { elementTypeOf, integers, type NodeSpec, opaque, type Value } from "../../../graph/index.ts";
 import { type FileNode, renameCaptures } from "../../../onnx/index.ts";
 import type { AttributeValue, Dtype } from "../../../tensors/index.ts";
 import type { ImportedNode } from "../ops/importedNode.ts";
@@ -10,7 +10,7 @@ import { describe } from "../prepared/sortNodes.ts";
 const OPSET = 17;
 
 /** The outputs of a node that is evaluated by ONNX Runtime as it stands. */
-export function carry(
+export function passThrough(
   node: FileNode,
   context: ImportedNode & { readonly values: ReadonlyMap<string, Value>; readonly types: ReadonlyMap<string, Dtype> },
 ): (Value | undefined)[] {
@@ -32,7 +32,7 @@ export function carry(
   return node.outputs.map((name, output) => {
     const shape = context.outputShapes[output];
     if (shape === undefined) return undefined;
-    return carried(operands, { node: spec, output, shape, type: elementTypeOf(context.types.get(name) ?? "float32") });
+    return opaque(operands, { node: spec, output, shape, type: elementTypeOf(context.types.get(name) ?? "float32") });
   });
 }
 
@@ -62,7 +62,7 @@ function inputForm(
   if (opset < formSince) {
     throw new CurvatureError(
       "unsupported",
-      `${describe(node)} has the form of opset ${opset}, which cannot be carried; convert the file with onnx.version_converter.convert_version to ${OPSET}`,
+      `${describe(node)} has the form of opset ${opset}, which ONNX Runtime does not take beside newer ones; convert the file with onnx.version_converter.convert_version to ${OPSET}`,
     );
   }
   return { inputs, attributes: node.attributes };

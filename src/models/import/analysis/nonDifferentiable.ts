@@ -1,8 +1,8 @@
 import type { FileNode } from "../../../onnx/index.ts";
 import { traitsOf } from "../ops/operators.ts";
 
-/** Whether no derivative passes through a node: it can be carried even where a parameter reaches it. */
-export function isDiscrete(node: FileNode): boolean {
+/** Whether no derivative passes through a node, so that it needs no rule even where a parameter reaches it. */
+export function isNonDifferentiable(node: FileNode): boolean {
   const { nonDifferentiable = false } = traitsOf(node);
   return typeof nonDifferentiable === "function" ? nonDifferentiable(node) : nonDifferentiable;
 }
