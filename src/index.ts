@@ -117,16 +117,10 @@ export {
   type ExportedModel,
   type ExportedProduct,
   type ExportOptions,
-  empiricalFisher,
   empiricalRisk,
   exportProduct,
   type FisherOptions,
-  fisher,
   type GradientCovarianceOptions,
-  ggn,
-  gradientCovariance,
-  gradientSecondMoment,
-  hessian,
   type InputOptions,
   inputGradient,
   inputHessian,
@@ -143,6 +137,7 @@ export {
   type Shard,
   type Tensors,
 } from "./operators/index.ts";
+export * from "./operators/matrices.ts";
 export * as primitives from "./primitives/index.ts";
 export type { Stream } from "./random/index.ts";
 export type { Dtype, Matrix, Precision, Tensor, TensorData, Vector } from "./tensors/index.ts";

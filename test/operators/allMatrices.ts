@@ -1,20 +1,13 @@
 import type { LinearOperator } from "../../src/linalg/index.ts";
 import type { Risk } from "../../src/operators/index.ts";
-import * as operators from "../../src/operators/index.ts";
+import * as matrices from "../../src/operators/matrices.ts";
 
 type Make = (risk: Risk) => LinearOperator;
 
-/** Exports that make an operator of a risk: the matrices, and what is not a symmetric matrix over the parameters. */
-type MadeOfRisk = {
-  [name in keyof typeof operators]: (typeof operators)[name] extends (risk: Risk, ...rest: never[]) => LinearOperator
-    ? name
-    : never;
-}[keyof typeof operators];
-
 /** Every curvature matrix of the library. */
-export type MatrixFunction = Exclude<MadeOfRisk, "curvatureMatrix" | "inputHessian" | "inputJacobian" | "jacobian">;
+export type MatrixFunction = keyof typeof matrices;
 
-const { hessian, ggn, fisher, empiricalFisher, gradientCovariance, gradientSecondMoment } = operators;
+const { hessian, ggn, fisher, empiricalFisher, gradientCovariance, gradientSecondMoment } = matrices;
 
 /** A row for each curvature matrix: under which names and options the property tests form it. */
 const rows: { readonly [name in MatrixFunction]: Readonly<Record<string, Make>> } = {
