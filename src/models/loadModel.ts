@@ -23,7 +23,7 @@ import { checkRequest } from "./import/requests/checkRequest.ts";
 import { asFloatModel } from "./import/requests/dequantize.ts";
 import { inInferenceMode } from "./import/requests/trainingMode.ts";
 import { withOutputs } from "./import/requests/withOutputs.ts";
-import { checkRunSizes } from "./import/sizes/probe.ts";
+import { checkRunSizes } from "./import/sizes/measureShapes.ts";
 import { finalActivation } from "./import/translate/activation.ts";
 import { shapesAt, stackRows } from "./import/translate/stackRows.ts";
 import type { GraphRequest, Model, ModelGraph, ModelInput, ModelOutput } from "./model.ts";

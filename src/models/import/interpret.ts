@@ -14,7 +14,7 @@ import type { ChosenParameter } from "./parameters/chooseParameters.ts";
 import type { Tie } from "./parameters/ties.ts";
 import type { PreparedModel } from "./prepared/preparedModel.ts";
 import { describe } from "./prepared/sortNodes.ts";
-import { probe } from "./sizes/probe.ts";
+import { measureShapes } from "./sizes/measureShapes.ts";
 import { type WithoutActivations, withoutActivations } from "./translate/activation.ts";
 import { consumersOf, interpretNode, type WalkContext } from "./translate/interpretNode.ts";
 import { preciseConstants } from "./translate/preciseConstants.ts";
@@ -45,7 +45,7 @@ export async function interpret(what: Interpretation, request: GraphRequest): Pr
   const statics = staticValues(nodes, { constants: model.constants.keys(), parameters: tensors });
   checkShapes(nodes, { statics, file: model.file });
   const precise = request.precision === "float64";
-  const known = await probe(model, { shapes: request.shapes, statics, nodes, reached, allStatics: precise });
+  const known = await measureShapes(model, { shapes: request.shapes, statics, nodes, reached, allStatics: precise });
   checkMeans(means, { shapes: known.shapes, file: model.file });
   const values = new Map<string, Value>();
   const inputs = modelInputs(model, request.shapes);

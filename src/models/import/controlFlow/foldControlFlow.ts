@@ -8,7 +8,7 @@ import { traitsOf } from "../ops/operators.ts";
 import type { PreparedModel } from "../prepared/preparedModel.ts";
 import { describe } from "../prepared/sortNodes.ts";
 import { takenNames } from "../prepared/valueNames.ts";
-import { staticTensors, valueShapes } from "../sizes/probe.ts";
+import { staticTensors, valueShapes } from "../sizes/measureShapes.ts";
 import { inlineSubgraph, inOrder } from "./inlineSubgraph.ts";
 import { unrollLoop, unrollScan } from "./unroll.ts";
 

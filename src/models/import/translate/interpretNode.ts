@@ -6,14 +6,14 @@ import type { ImportedNode } from "../ops/importedNode.ts";
 import { ruleOf } from "../ops/operators.ts";
 import type { PreparedModel } from "../prepared/preparedModel.ts";
 import { describe } from "../prepared/sortNodes.ts";
-import type { Probe } from "../sizes/probe.ts";
+import type { MeasuredShapes } from "../sizes/measureShapes.ts";
 import { passThrough } from "./passThrough.ts";
 
 /** What nodes are interpreted with, one after the other. */
 export interface WalkContext {
   readonly model: PreparedModel;
   readonly values: Map<string, Value>;
-  readonly known: Probe;
+  readonly known: MeasuredShapes;
   readonly reached: ReadonlySet<string>;
   readonly consumers: ReadonlyMap<string, readonly string[]>;
 }
