@@ -4,6 +4,8 @@ export {
   type CurvatureReportOptions,
   curvatureReport,
   type MatrixName,
+  type MatrixWords,
+  matrixNamed,
   matrixNames,
   type Quantity,
   type ReportedDensity,
@@ -56,21 +58,18 @@ export {
   type Value,
 } from "./graph/index.ts";
 export type { LinearOperator, Progress, RunOptions } from "./linalg/index.ts";
+export * from "./losses/builtIn.ts";
 export {
   type BceWithLogitsOptions,
-  bceWithLogits,
   type CrossEntropyOptions,
   type CustomLossOptions,
-  crossEntropy,
   customLoss,
   type DenominatorFacts,
   type GaussianNllOptions,
-  gaussianNll,
   type LabelBounds,
   type Likelihood,
   type Loss,
-  meanSquaredError,
-  poissonNll,
+  losses,
   type Reduction,
   type TargetShape,
   type TermLayout,
@@ -92,8 +91,8 @@ export {
   type ModelInput,
   type ModelInspection,
   type ModelOutput,
-  type OperatorFate,
   type OperatorInspection,
+  type OperatorSupport,
   type Parameter,
   type ParameterOverride,
   type ParameterRole,
@@ -118,16 +117,10 @@ export {
   type ExportedModel,
   type ExportedProduct,
   type ExportOptions,
-  empiricalFisher,
   empiricalRisk,
   exportProduct,
   type FisherOptions,
-  fisher,
   type GradientCovarianceOptions,
-  ggn,
-  gradientCovariance,
-  gradientSecondMoment,
-  hessian,
   type InputOptions,
   inputGradient,
   inputHessian,
@@ -144,6 +137,7 @@ export {
   type Shard,
   type Tensors,
 } from "./operators/index.ts";
+export * from "./operators/matrices.ts";
 export * as primitives from "./primitives/index.ts";
 export type { Stream } from "./random/index.ts";
 export type { Dtype, Matrix, Precision, Tensor, TensorData, Vector } from "./tensors/index.ts";

@@ -1,11 +1,13 @@
 import { CurvatureError, checkObject } from "../errors/index.ts";
 import { hutchinsonMoments, type LinearOperator, type RunOptions, subtract } from "../linalg/index.ts";
-import { empiricalFisher, fisher, ggn, hessian, type Risk } from "../operators/index.ts";
+import type { Risk } from "../operators/index.ts";
 import { accuracy } from "./accuracy.ts";
 import { normOf } from "./exactSpectrum.ts";
 import { layerBlocks } from "./layerBlocks.ts";
-import { type MatrixPlan, matrixReport, plannedProducts, seedFor } from "./matrixReport.ts";
+import { type MatrixPlan, matrixReport, plannedProducts } from "./matrixReport.ts";
 import type { CurvatureReport, MatrixName, Quantity, ReportedMatrix } from "./report.ts";
+import { matrixEntry, matrixNamed, matrixNames } from "./reportedMatrices.ts";
+import { seedFor } from "./seedFor.ts";
 import { completed, type Stages, stages } from "./stages.ts";
 import { version } from "./version.ts";
 
@@ -28,12 +30,6 @@ export interface CurvatureReportOptions extends RunOptions {
    */
   readonly dense?: "auto" | boolean;
 }
-
-/** Names of the matrices, in the order in which reports show them. */
-export const matrixNames: readonly MatrixName[] = ["hessian", "ggn", "fisher2", "fisher1", "ef"];
-
-/** Number of sampled labels for the Fisher matrix of type I, if the likelihood has no exact sum over labels. */
-const SAMPLED_LABELS = 16;
 
 /** Number of weights above which a report spends fewer products by default, since each takes tenths of a second. */
 const LARGE = 5000;
@@ -86,7 +82,7 @@ async function matricesOf(
     readonly options: RunOptions;
   },
 ): Promise<Pick<CurvatureReport, "matrices" | "residualShare">> {
-  const operators = Object.fromEntries(names.map((name) => [name, matrixOf(risk, name, plan.seed)]));
+  const operators = Object.fromEntries(names.map((name) => [name, matrixEntry(name).make(risk, plan.seed)]));
   const { hessian: H, ggn: G } = operators;
   const gap = H && G ? subtract(H.operator, G.operator) : undefined;
   const gapProducts = gap ? 2 * Math.min(plan.probes, risk.size) : 0;
@@ -95,7 +91,8 @@ async function matricesOf(
   const matrices: { [name in MatrixName]?: ReportedMatrix } = {};
   for (const name of names) {
     const { title, operator } = operators[name]!;
-    matrices[name] = await matrixReport(operator, { title, layers, plan, stages: work });
+    const words = { title, words: matrixEntry(name).words, place: matrixNames.indexOf(name) };
+    matrices[name] = { ...words, ...(await matrixReport(operator, { title, layers, plan, stages: work })) };
   }
   const residualShare = gap && (await gapShare(gap, { plan, stages: work, hessian: matrices.hessian!.frobenius }));
   return { matrices, ...(residualShare ? { residualShare } : {}) };
@@ -103,17 +100,18 @@ async function matricesOf(
 
 function chosenMatrices(risk: Risk, asked: readonly MatrixName[] | undefined): readonly MatrixName[] {
   const { likelihood, name: loss } = risk.lossFunction;
-  const needsLikelihood = (name: MatrixName) => name === "fisher1" || name === "fisher2";
-  const names = asked ?? matrixNames.filter((name) => likelihood !== undefined || !needsLikelihood(name));
-  for (const name of names) {
-    if (!matrixNames.includes(name)) {
-      throw new CurvatureError("argument", `expected matrices among ${matrixNames.join(", ")}, got "${name}"`);
+  const defined = matrixNames.filter((name) => likelihood !== undefined || !matrixEntry(name).needsLikelihood);
+  const names = (asked ?? defined).map((text) => {
+    const name = matrixNamed(text);
+    if (name === undefined) {
+      throw new CurvatureError("argument", `expected matrices among ${matrixNames.join(", ")}, got "${text}"`);
     }
-    if (likelihood === undefined && needsLikelihood(name)) {
-      const message = `${name} needs a loss with a likelihood, and ${loss} has none; ask for hessian, ggn or ef, or declare its likelihood`;
+    if (!defined.includes(name)) {
+      const message = `${name} needs a loss with a likelihood, and ${loss} has none; ask for ${defined.join(", ")}, or declare its likelihood`;
       throw new CurvatureError("argument", message);
     }
-  }
+    return name;
+  });
   return matrixNames.filter((name) => names.includes(name));
 }
 
@@ -167,33 +165,6 @@ async function firstOrder(risk: Risk, { signal, onProgress }: RunOptions) {
     accuracy: await accuracy(risk, options),
     secondsPerGradient: Math.min(...times),
   };
-}
-
-function matrixOf(
-  risk: Risk,
-  name: MatrixName,
-  seed: number,
-): { readonly title: string; readonly operator: LinearOperator } {
-  switch (name) {
-    case "hessian":
-      return { title: "Hessian", operator: hessian(risk) };
-    case "ggn":
-      return { title: "Gauss-Newton", operator: ggn(risk) };
-    case "fisher2":
-      return { title: "Fisher, type II", operator: fisher(risk, { type: 2 }) };
-    case "fisher1": {
-      if (risk.lossFunction.likelihood?.scoreMoment) {
-        return { title: "Fisher, type I", operator: fisher(risk, { type: 1, labels: "all" }) };
-      }
-      const labels = { labels: SAMPLED_LABELS, seed: seedFor(seed, "labels") };
-      return {
-        title: `Fisher, type I (${SAMPLED_LABELS} labels sampled)`,
-        operator: fisher(risk, { type: 1, ...labels }),
-      };
-    }
-    case "ef":
-      return { title: "Empirical Fisher", operator: empiricalFisher(risk) };
-  }
 }
 
 /** ||H - G||_F / ||H||_F. Numerator and denominator use independent probes, so that the squares of their relative errors add. */

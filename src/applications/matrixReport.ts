@@ -10,10 +10,10 @@ import {
   lanczosQuadrature,
   submatrix,
 } from "../linalg/index.ts";
-import { stream } from "../random/index.ts";
 import { type ExactSpectrum, exactSpectrum, sumOf } from "./exactSpectrum.ts";
 import type { LayerBlocks } from "./layerBlocks.ts";
 import type { Quantity, ReportedDensity, ReportedLayer, ReportedMatrix } from "./report.ts";
+import { seedFor } from "./seedFor.ts";
 import { completed, type Stages } from "./stages.ts";
 
 /** The number of products that a report spends on each matrix. */
@@ -40,6 +40,9 @@ export interface MatrixRequest {
   readonly stages: Stages;
 }
 
+/** What is computed of a matrix, without the words for it. */
+export type MeasuredMatrix = Omit<ReportedMatrix, "words" | "place">;
+
 /** Largest size in bytes of a Lanczos basis. */
 const BASIS_BYTES = 2 ** 28;
 
@@ -56,7 +59,7 @@ export function plannedProducts(plan: MatrixPlan, n: number): number {
  *
  * @throws CurvatureError "aborted" or "numeric", or any error of a product
  */
-export async function matrixReport(A: LinearOperator, request: MatrixRequest): Promise<ReportedMatrix> {
+export async function matrixReport(A: LinearOperator, request: MatrixRequest): Promise<MeasuredMatrix> {
   const { title, plan } = request;
   const began = performance.now();
   const moments = await momentsOf(A, request);
@@ -88,13 +91,6 @@ function quantity(
     ...(moments.exact ? { exact: true } : {}),
     ...(exactValue === undefined ? {} : { exactValue }),
   };
-}
-
-/**
- * A separate seed for each purpose. All matrices use the same probes, so that differences between matrices are not caused by the probes.
- */
-export function seedFor(seed: number, ...path: readonly string[]): number {
-  return stream(seed, "curvatureReport", ...path).integer(2 ** 31);
 }
 
 function momentsOf(A: LinearOperator, { title, layers, plan, stages }: MatrixRequest): Promise<HutchinsonMoments> {

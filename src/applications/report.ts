@@ -1,3 +1,7 @@
+import type { MatrixName, MatrixWords } from "./reportedMatrices.ts";
+
+export type { MatrixName, MatrixWords } from "./reportedMatrices.ts";
+
 /** An estimated or computed number with its standard error and its cost. `standardError` 0 means exact. */
 export interface Quantity {
   readonly value: number;
@@ -46,6 +50,10 @@ export interface ReportedLayer {
 export interface ReportedMatrix {
   /** Full name for headings, for example "Hessian". */
   readonly title: string;
+  /** What it is called in running text and formulas, and what it measures. */
+  readonly words: MatrixWords;
+  /** Its place among all matrices that a report can have, from 0: settles order, colour and mark. */
+  readonly place: number;
   readonly psd: boolean;
   readonly trace: Quantity;
   /** Frobenius norm (not squared). */
@@ -83,9 +91,6 @@ export interface ReportedMatrix {
   readonly matvecs: number;
   readonly seconds: number;
 }
-
-/** Name of a matrix on the command line and in the report. */
-export type MatrixName = "hessian" | "ggn" | "fisher1" | "fisher2" | "ef";
 
 /** All results of `onnx-curvature report` as plain data, written to report.json unchanged. */
 export interface CurvatureReport {

@@ -1,10 +1,10 @@
-import { type ModelInspection, type OperatorFate, printableText } from "../index.ts";
+import { type ModelInspection, type OperatorSupport, printableText } from "../index.ts";
 
 type Dims = readonly (number | string | null)[] | null;
 
-const FATES: { readonly [fate in OperatorFate]: string } = {
+const SUPPORT: { readonly [kind in OperatorSupport]: string } = {
   supported: "supported",
-  carried: "evaluated as it stands",
+  opaque: "evaluated as it stands",
   folded: "constant",
   missing: "NOT SUPPORTED",
 };
@@ -54,11 +54,13 @@ export function inspectionText(found: ModelInspection): string {
 function operatorRow({
   operator,
   count: nodes,
-  fates,
+  support,
   missing,
 }: ModelInspection["operators"][number]): readonly string[] {
-  const present = (Object.keys(FATES) as OperatorFate[]).filter((fate) => fates[fate] > 0);
-  const text = present.map((fate) => (present.length === 1 ? FATES[fate] : `${fates[fate]} ${FATES[fate]}`)).join(", ");
+  const present = (Object.keys(SUPPORT) as OperatorSupport[]).filter((kind) => support[kind] > 0);
+  const text = present
+    .map((kind) => (present.length === 1 ? SUPPORT[kind] : `${support[kind]} ${SUPPORT[kind]}`))
+    .join(", ");
   return [operator, `x ${nodes}`, missing.length > 0 ? `${text} (${listed(missing)})` : text];
 }
 

@@ -1,14 +1,5 @@
 import { InvalidArgumentError, Option } from "commander";
-import {
-  bceWithLogits,
-  type CrossEntropyOptions,
-  CurvatureError,
-  crossEntropy,
-  gaussianNll,
-  type Loss,
-  meanSquaredError,
-  poissonNll,
-} from "../index.ts";
+import { type CrossEntropyOptions, CurvatureError, type Loss, losses } from "../index.ts";
 
 type ClassAxis = NonNullable<CrossEntropyOptions["classAxis"]>;
 
@@ -19,20 +10,16 @@ export interface LossChoice {
   readonly targetType: "class" | "number";
 }
 
-const LOSSES: { readonly [name: string]: LossChoice & { readonly aliases: readonly string[] } } = {
-  crossEntropy: { make: crossEntropy, targetType: "class", aliases: ["ce"] },
-  meanSquaredError: { make: meanSquaredError, targetType: "number", aliases: ["mse"] },
-  bceWithLogits: { make: bceWithLogits, targetType: "number", aliases: ["bce", "binaryCrossEntropy"] },
-  poissonNll: { make: poissonNll, targetType: "number", aliases: ["poisson"] },
-  gaussianNll: { make: gaussianNll, targetType: "number", aliases: ["gaussian"] },
-};
+/** Every loss of the library, under its name and its short names. */
+const LOSSES: { readonly [name: string]: LossChoice["make"] & { readonly aliases: readonly string[] } } = losses;
 
 /** Names of losses in help and messages. */
 export const lossNames = Object.keys(LOSSES);
 
-/** `--loss NAME`. Case, hyphens and underscores are ignored; ce, mse, bce, poisson and gaussian are aliases. */
+/** `--loss NAME`. Case, hyphens and underscores are ignored; a loss may have short names. */
 export function lossOption(): Option {
-  return new Option("--loss <name>", `loss: ${lossNames.join(", ")} (or ce, mse, bce, poisson, gaussian)`)
+  const short = Object.values(LOSSES).flatMap(({ aliases }) => aliases.slice(0, 1));
+  return new Option("--loss <name>", `loss: ${lossNames.join(", ")} (or ${short.join(", ")})`)
     .argParser(lossChoice)
     .makeOptionMandatory();
 }
@@ -43,7 +30,12 @@ export function lossChoice(text: string): LossChoice {
   const asked = plain(text);
   const found = Object.entries(LOSSES).find(([name, { aliases }]) => [name, ...aliases].map(plain).includes(asked));
   if (found === undefined) throw new InvalidArgumentError(`Expected one of ${lossNames.join(", ")}.`);
-  return found[1];
+  const [, make] = found;
+  return { make, targetType: takesClasses(make({ reduction: "mean" })) ? "class" : "number" };
+}
+
+function takesClasses({ labelDims }: Loss): boolean {
+  return labelDims !== undefined;
 }
 
 /** `--reduction mean|sum` */
@@ -75,7 +67,7 @@ export function withOutputs(options: {
 }): Loss {
   const { reduction, classAxis } = options;
   const loss = options.loss.make({ reduction, ...(classAxis && { classAxis }) });
-  if (classAxis !== undefined && loss.name !== "crossEntropy") {
+  if (classAxis !== undefined && !takesClasses(loss)) {
     throw new CurvatureError("argument", `--class-axis is for crossEntropy; the loss ${loss.name} has no classes`);
   }
   return options.output === undefined ? loss : { ...loss, outputNames: options.output };

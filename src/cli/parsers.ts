@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from "commander";
-import { type MatrixName, matrixNames } from "../index.ts";
+import { type MatrixName, matrixNamed, matrixNames } from "../index.ts";
 
 /** Reads a whole number of at least `least`. */
 export function wholeNumber(least: number): (text: string) => number {
@@ -41,7 +41,7 @@ export function rowRange(text: string): readonly [from: number, to?: number] {
 export function matrixList(text: string): readonly MatrixName[] {
   const names = text.split(",").map((name) => name.trim());
   return names.map((name) => {
-    const known = matrixNames.find((candidate) => candidate === name.toLowerCase());
+    const known = matrixNamed(name);
     if (known !== undefined) return known;
     throw new InvalidArgumentError(
       `Expected names among ${matrixNames.join(", ")}, separated by commas; got "${name}".`,

@@ -1,5 +1,5 @@
 import { apply } from "./apply.ts";
-import { isInput } from "./leaves.ts";
+import { isInput } from "./inputsAndConstants.ts";
 import { topologicalOrder } from "./order.ts";
 import type { Primitive, Value } from "./primitive.ts";
 

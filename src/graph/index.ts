@@ -1,7 +1,16 @@
 export { apply, withInputs, withOrigin } from "./apply.ts";
-export { carried, isCarried, type NodeSpec } from "./carried.ts";
 export { shareCommonSubexpressions } from "./commonSubexpressions.ts";
-export { constant, constantTensor, elementTypeOf, identityKey, input, integers, isInput, scalar } from "./leaves.ts";
+export {
+  constant,
+  constantTensor,
+  elementTypeOf,
+  identityKey,
+  input,
+  integers,
+  isInput,
+  scalar,
+} from "./inputsAndConstants.ts";
+export { isOpaque, type NodeSpec, opaque } from "./opaque.ts";
 export { countUses, dependents, topologicalOrder } from "./order.ts";
 export type {
   Addend,

@@ -50,6 +50,12 @@ export interface Primitive<P = unknown> {
   readonly sums?: boolean;
   /** True where operand 0 chooses, element by element, which of operands 1 and 2 is the result. */
   readonly selects?: boolean;
+  /** True where the result is operand 0 repeated along axes, as NumPy broadcasts it. */
+  readonly broadcasts?: true;
+  /** True where the result is another view of the memory of operand 0, which takes none of its own. */
+  readonly view?: true;
+  /** True where operands may be infinite by design, as masks are: what is infinite in them explains nothing. */
+  readonly takesMasks?: true;
   /**
    * For an elementwise function that leaves the finite numbers, or whose derivatives do: the operand that decides, and a number at which
    * function and derivatives are finite.
@@ -88,8 +94,8 @@ export interface Primitive<P = unknown> {
    * The same value through other primitives, for a precision in which there is no kernel for this one or none that is
    * accurate; undefined where `lower` is to be used.
    */
-  form?(node: Value<P>, precision: Precision): Value | undefined;
-  /** Emits ONNX nodes that compute the value and returns the name of the result. Needed where `form` gives nothing. */
+  alternative?(node: Value<P>, precision: Precision): Value | undefined;
+  /** Emits ONNX nodes that compute the value and returns the name of the result. Needed where `alternative` gives nothing. */
   lower?(node: Value<P>, context: Lowering): string;
   /**
    * Emits this value plus another one, their sum times `factor` (default 1), in a single operation, where there is one for these
@@ -101,6 +107,8 @@ export interface Primitive<P = unknown> {
    * where there is not.
    */
   lowerScaled?(node: Value<P>, factor: number, context: Lowering): string | undefined;
+  /** The logarithm of the result from the operands, which is finite where the result is rounded to 0. */
+  logarithm?(node: Value<P>): Value;
   /** Parameters as they are printed; default: as JSON. */
   format?(params: P): string;
   /** String that is equal for parameters that mean the same; default: as JSON. */

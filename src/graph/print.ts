@@ -1,4 +1,5 @@
 import { formatDims } from "../tensors/index.ts";
+import { constantTensor, isInput } from "./inputsAndConstants.ts";
 import { topologicalOrder } from "./order.ts";
 import type { Value } from "./primitive.ts";
 
@@ -15,15 +16,14 @@ export function printGraph(outputs: { readonly [name: string]: Value } | readonl
   for (const value of topologicalOrder(named.map(([, value]) => value))) {
     const { primitive, params, shape, type } = value;
     const shown = primitive.format?.(params) ?? formatParams(params);
-    if (primitive.name === "constant" && shape.length === 0) {
+    if (constantTensor(value) !== undefined && shape.length === 0) {
       names.set(value, shown);
       continue;
     }
-    const name = primitive.name === "input" ? shown : `v${lines.length}`;
+    const name = isInput(value) ? shown : `v${lines.length}`;
     names.set(value, name);
     const operands = value.inputs.map((input) => names.get(input)).join(", ");
-    const text =
-      primitive.name === "input" ? "input" : `${primitive.name}(${operands})${shown === "" ? "" : ` {${shown}}`}`;
+    const text = isInput(value) ? "input" : `${primitive.name}(${operands})${shown === "" ? "" : ` {${shown}}`}`;
     lines.push(`${name} = ${text} : ${type} ${formatDims(shape)}`);
   }
   for (const [name, value] of named) lines.push(`${name}: ${names.get(value)}`);

@@ -43,7 +43,7 @@ export function bceWithLogits({ reduction = "mean", positiveWeights }: BceWithLo
     name: "bceWithLogits",
     reduction: checkedReduction("bceWithLogits", reduction),
     convex: true,
-    cut: ["Sigmoid"],
+    absorbs: ["Sigmoid"],
     layout(output, targets) {
       const layout = lastAxisLayout("bceWithLogits", { output, targets });
       if (weights !== undefined && weights.length !== 1 && weights.length !== layout.outputs) {
@@ -60,3 +60,5 @@ export function bceWithLogits({ reduction = "mean", positiveWeights }: BceWithLo
     likelihood: bernoulli,
   };
 }
+/** Short names that the command line takes as well. */
+bceWithLogits.aliases = ["bce", "binaryCrossEntropy"];

@@ -62,7 +62,7 @@ export function crossEntropy(options: CrossEntropyOptions = {}): Loss {
     name: "crossEntropy",
     reduction: checkedReduction("crossEntropy", reduction),
     convex: true,
-    cut: ["Softmax", "LogSoftmax"],
+    absorbs: ["Softmax", "LogSoftmax"],
     layout: (output, targets) => classLayout(output, { targets, classAxis, classWeights }),
     terms: (f, y) => (y.type === "float" ? probabilityTerms(f, y, settings) : labelTerms(f, y, settings)),
     termWeights: (y) => labelWeights(y, settings),
@@ -73,6 +73,8 @@ export function crossEntropy(options: CrossEntropyOptions = {}): Loss {
     likelihood: categorical,
   };
 }
+/** Short names that the command line takes as well. */
+crossEntropy.aliases = ["ce"];
 
 function checkSettings(
   { labelSmoothing, classWeights, ignoreIndex }: Settings,

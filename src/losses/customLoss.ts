@@ -16,7 +16,7 @@ export interface CustomLossOptions {
   /** The distribution of labels whose negative log-likelihood the loss is; needed for Fisher matrices. */
   readonly likelihood?: Likelihood;
   /** Final activations that the loss contains itself; the model is cut before them. */
-  readonly cut?: readonly ("Softmax" | "LogSoftmax" | "Sigmoid")[];
+  readonly absorbs?: readonly ("Softmax" | "LogSoftmax" | "Sigmoid")[];
   /** Names of the outputs that the loss reads, joined along their last axis. */
   readonly outputNames?: readonly string[];
 }
@@ -29,12 +29,20 @@ export interface CustomLossOptions {
  *   that do not return one number per term
  */
 export function customLoss(options: CustomLossOptions): Loss {
-  const { name = "customLoss", reduction = "mean", terms, convex = false, likelihood, cut = [], outputNames } = options;
+  const {
+    name = "customLoss",
+    reduction = "mean",
+    terms,
+    convex = false,
+    likelihood,
+    absorbs = [],
+    outputNames,
+  } = options;
   return {
     name,
     reduction: checkedReduction(name, reduction),
     convex,
-    cut,
+    absorbs,
     keepsIntegers: true,
     ...(outputNames && { outputNames }),
     ...(likelihood && { likelihood }),

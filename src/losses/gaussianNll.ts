@@ -32,7 +32,7 @@ export function gaussianNll({ reduction = "mean", outputs }: GaussianNllOptions 
     name: "gaussianNll",
     reduction: checkedReduction("gaussianNll", reduction),
     convex: false,
-    cut: [],
+    absorbs: [],
     ...(outputs === undefined ? {} : { outputNames: outputs }),
     layout(output, targets) {
       const axis = output.length - 1;
@@ -50,3 +50,5 @@ export function gaussianNll({ reduction = "mean", outputs }: GaussianNllOptions 
     likelihood: gaussian,
   };
 }
+/** Short names that the command line takes as well. */
+gaussianNll.aliases = ["gaussian"];

@@ -1,9 +1,9 @@
-export { type BceWithLogitsOptions, bceWithLogits } from "./bceWithLogits.ts";
-export { type CrossEntropyOptions, crossEntropy } from "./crossEntropy.ts";
+export type { BceWithLogitsOptions } from "./bceWithLogits.ts";
+export * from "./builtIn.ts";
+export * as losses from "./builtIn.ts";
+export type { CrossEntropyOptions } from "./crossEntropy.ts";
 export { type CustomLossOptions, customLoss } from "./customLoss.ts";
-export { type GaussianNllOptions, gaussianNll } from "./gaussianNll.ts";
+export type { GaussianNllOptions } from "./gaussianNll.ts";
 export { arrangeOutputs, arrangeTargets } from "./layout.ts";
 export type { DenominatorFacts, LabelBounds, Likelihood, Loss, Reduction, TargetShape, TermLayout } from "./loss.ts";
-export { meanSquaredError } from "./meanSquaredError.ts";
-export { poissonNll } from "./poissonNll.ts";
 export { samplePoisson } from "./samplePoisson.ts";

@@ -25,7 +25,7 @@ export interface Loss {
   /** Whether l is convex in f, so that the generalized Gauss-Newton matrix is positive semidefinite. */
   readonly convex: boolean;
   /** Final activations (ONNX operators) that the loss contains itself; models are cut before them. */
-  readonly cut: readonly string[];
+  readonly absorbs: readonly string[];
   /** Names of the outputs that the loss reads, joined along their last axis; default: the model's first output. */
   readonly outputNames?: readonly string[];
   /**

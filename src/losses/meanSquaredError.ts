@@ -13,7 +13,7 @@ export function meanSquaredError({ reduction = "mean" }: { readonly reduction?: 
     name: "meanSquaredError",
     reduction: checkedReduction("meanSquaredError", reduction),
     convex: true,
-    cut: [],
+    absorbs: [],
     layout: (output, targets) => lastAxisLayout("meanSquaredError", { output, targets }),
     terms: squares,
     denominator: ({ data }) => data.length,
@@ -30,3 +30,5 @@ export function meanSquaredError({ reduction = "mean" }: { readonly reduction?: 
     },
   };
 }
+/** Short names that the command line takes as well. */
+meanSquaredError.aliases = ["mse"];

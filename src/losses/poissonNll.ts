@@ -14,7 +14,7 @@ export function poissonNll({ reduction = "mean" }: { readonly reduction?: Reduct
     name: "poissonNll",
     reduction: checkedReduction("poissonNll", reduction),
     convex: true,
-    cut: [],
+    absorbs: [],
     layout: (output, targets) => lastAxisLayout("poissonNll", { output, targets }),
     terms,
     denominator: ({ data }) => data.length,
@@ -32,3 +32,5 @@ export function poissonNll({ reduction = "mean" }: { readonly reduction?: Reduct
     },
   };
 }
+/** Short names that the command line takes as well. */
+poissonNll.aliases = ["poisson"];

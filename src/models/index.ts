@@ -4,8 +4,8 @@ export type { Bindings } from "./import/requests/bind.ts";
 export {
   inspectModel,
   type ModelInspection,
-  type OperatorFate,
   type OperatorInspection,
+  type OperatorSupport,
   type SuggestedLoss,
 } from "./inspect.ts";
 export { type FileModel, type LoadOptions, loadModel } from "./loadModel.ts";

@@ -1,8 +1,8 @@
 import { checkObject } from "../errors/index.ts";
 import type { FileNode } from "../onnx/index.ts";
-import { isDiscrete } from "./import/analysis/discrete.ts";
-import { neededNodes, reachedValues } from "./import/analysis/reach.ts";
-import { staticValues } from "./import/analysis/statics.ts";
+import { isNonDifferentiable } from "./import/analysis/nonDifferentiable.ts";
+import { neededNodes, reachedValues } from "./import/analysis/reachability.ts";
+import { staticValues } from "./import/analysis/staticValues.ts";
 import { isDecided } from "./import/controlFlow/foldControlFlow.ts";
 import { ruleOf } from "./import/ops/operators.ts";
 import type { ConstantDecision } from "./import/parameters/chooseParameters.ts";
@@ -10,10 +10,10 @@ import type { FileModel } from "./loadModel.ts";
 import type { EvidenceKind, ModelInput, ModelOutput, ParameterRole } from "./model.ts";
 
 /**
- * What becomes of the nodes of an operator: "supported" have a derivative rule, "carried" ones need none and are evaluated as
+ * What becomes of the nodes of an operator: "supported" have a derivative rule, "opaque" ones need none and are evaluated as
  * they stand for each batch, "folded" ones depend on shapes and constants alone (or are control flow that does), "missing" ones would need a rule.
  */
-export type OperatorFate = "supported" | "carried" | "folded" | "missing";
+export type OperatorSupport = "supported" | "opaque" | "folded" | "missing";
 
 /** The nodes of one operator in a model. */
 export interface OperatorInspection {
@@ -23,7 +23,7 @@ export interface OperatorInspection {
   /** Nodes with a derivative in a parameter. */
   readonly reached: number;
   /** Numbers of nodes by what becomes of them. */
-  readonly fates: Readonly<Record<OperatorFate, number>>;
+  readonly support: Readonly<Record<OperatorSupport, number>>;
   /** Names of the nodes that lack a rule (of their first outputs, where they have no name). */
   readonly missing: readonly string[];
 }
@@ -98,10 +98,10 @@ function inspectOperators({ prepared, tensors }: FileModel): OperatorInspection[
   const reached = reachedValues(nodes, parameters);
   const statics = staticValues(nodes, { constants: prepared.constants.keys(), parameters });
   const isReached = (node: FileNode) => node.outputs.some((name) => reached.has(name));
-  const fateOf = (node: FileNode): OperatorFate => {
+  const supportOf = (node: FileNode): OperatorSupport => {
     if (isDecided(node, statics) || node.outputs.every((name) => name === "" || statics.has(name))) return "folded";
     if (isReached(node)) return ruleOf(node) === undefined ? "missing" : "supported";
-    return ruleOf(node) === undefined || isDiscrete(node) ? "carried" : "supported";
+    return ruleOf(node) === undefined || isNonDifferentiable(node) ? "opaque" : "supported";
   };
   const groups = new Map<string, FileNode[]>();
   for (const node of nodes) {
@@ -109,14 +109,14 @@ function inspectOperators({ prepared, tensors }: FileModel): OperatorInspection[
     groups.set(operator, [...(groups.get(operator) ?? []), node]);
   }
   return [...groups].map(([operator, members]): OperatorInspection => {
-    const fates = { supported: 0, carried: 0, folded: 0, missing: 0 };
-    for (const node of members) fates[fateOf(node)]++;
-    const missing = members.filter((node) => fateOf(node) === "missing");
+    const support = { supported: 0, opaque: 0, folded: 0, missing: 0 };
+    for (const node of members) support[supportOf(node)]++;
+    const missing = members.filter((node) => supportOf(node) === "missing");
     return {
       operator,
       count: members.length,
       reached: members.filter(isReached).length,
-      fates,
+      support,
       missing: missing.map((node) => node.name || node.outputs[0]),
     };
   });

@@ -5,7 +5,7 @@ import { type ReadOptions, readLimits } from "../files/index.ts";
 import { type ExternalFiles, modelContents, readModel } from "../onnx/index.ts";
 import { engineError, type Session } from "../runtime/index.ts";
 import { byName, type Dtype, dtypeOf, formatDims, type Tensor, valueNamed } from "../tensors/index.ts";
-import { undecidedNotices } from "./import/analysis/undecided.ts";
+import { openControlFlowNotices } from "./import/analysis/openControlFlow.ts";
 import { foldFixedGraphs } from "./import/controlFlow/foldControlFlow.ts";
 import { type Interpretation, interpret } from "./import/interpret.ts";
 import {
@@ -24,7 +24,7 @@ import { checkRequest } from "./import/requests/checkRequest.ts";
 import { asFloatModel } from "./import/requests/dequantize.ts";
 import { inInferenceMode } from "./import/requests/trainingMode.ts";
 import { withOutputs } from "./import/requests/withOutputs.ts";
-import { checkRunSizes } from "./import/sizes/probe.ts";
+import { checkRunSizes } from "./import/sizes/measureShapes.ts";
 import { finalActivation } from "./import/translate/activation.ts";
 import { shapesAt, stackRows } from "./import/translate/stackRows.ts";
 import type { GraphRequest, Model, ModelGraph, ModelInput, ModelOutput } from "./model.ts";
@@ -82,7 +82,7 @@ export async function loadModel(source: string | URL | Uint8Array, options: Load
   );
   const fixedRows = fixedRowsOf(inputs);
   const tensors = found.map(({ tensor }) => tensor);
-  const undecided = await undecidedNotices(prepared, tensors);
+  const controlFlow = await openControlFlowNotices(prepared, tensors);
   const outputs = await Promise.all(prepared.outputs.map(({ name }) => outputOf(prepared, name)));
   const session = memoized(() => openOriginal(prepared));
   return {
@@ -96,7 +96,7 @@ export async function loadModel(source: string | URL | Uint8Array, options: Load
     inputs,
     outputs,
     ...(fixedRows === undefined ? {} : { fixedRows }),
-    notices: [...prepared.notices, ...choices, ...undecided, ...ties.map((tie) => tieNotice(tie, tying))],
+    notices: [...prepared.notices, ...choices, ...controlFlow, ...ties.map((tie) => tieNotice(tie, tying))],
     async graph(request) {
       checkRequest(request, { file: prepared.file, inputs, outputs: prepared.outputs });
       return buildGraph(interpretation, request, fixedRows);

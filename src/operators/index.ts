@@ -1,7 +1,5 @@
-export { empiricalFisher } from "./empiricalFisher.ts";
 export { type EmpiricalRiskOptions, empiricalRisk } from "./empiricalRisk.ts";
 export { engineArithmetic } from "./engine/engineArithmetic.ts";
-export { flatOutput } from "./engine/flatOutput.ts";
 export { flatSum } from "./engine/flatVectors.ts";
 export { type ResidualCache, residualCache } from "./engine/residualCache.ts";
 export type {
@@ -20,12 +18,10 @@ export type {
   Shard,
   Tensors,
 } from "./engine/risk.ts";
+export { vectorOutput } from "./engine/vectorOutput.ts";
 export { type ExportedModel, type ExportedProduct, type ExportOptions, exportProduct } from "./exportProduct.ts";
-export { type FisherOptions, fisher } from "./fisher.ts";
-export { ggn } from "./ggn.ts";
-export { type GradientCovarianceOptions, gradientCovariance } from "./gradientCovariance.ts";
-export { gradientSecondMoment } from "./gradientSecondMoment.ts";
-export { hessian } from "./hessian.ts";
+export type { FisherOptions } from "./fisher.ts";
+export type { GradientCovarianceOptions } from "./gradientCovariance.ts";
 export { type InputOptions, inputGradient, inputHessian, inputJacobian } from "./inputDerivatives.ts";
 export { jacobian } from "./jacobian.ts";
 export type {
@@ -37,5 +33,6 @@ export type {
   LayerParameter,
   LinearLayer,
 } from "./layers/batchLayer.ts";
+export * from "./matrices.ts";
 export { type CurvatureDefinition, curvatureMatrix } from "./products/curvatureMatrix.ts";
 export { scaledLoss, summedLoss } from "./products/lossAndGradient.ts";

@@ -18,6 +18,7 @@ interface BroadcastParams {
 
 const broadcastRules: Primitive<BroadcastParams> = {
   name: "broadcast",
+  broadcasts: true,
   sums: true,
   recompute: true,
   output([x], { shape }) {

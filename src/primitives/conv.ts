@@ -134,7 +134,7 @@ const convPrimitive: Primitive<ConvParams> = {
     const joined = conv(joinLeading(x, 1), joinLeading(w, 0), { ...params, groups: groups * size });
     return splitLeading(joined, 1, { size });
   },
-  form({ inputs: [x, w], params, shape }, precision) {
+  alternative({ inputs: [x, w], params, shape }, precision) {
     const windows = windowsOf(params, w.shape.slice(2));
     const request = { windows, shape };
     const [, channels, ...spatial] = x.shape;
@@ -198,7 +198,7 @@ const convInputTransposePrimitive: Primitive<InputTransposeParams> = {
     const joined = { ...params, groups: groups * size };
     return splitLeading(convInputTranspose(joinLeading(c, 1), joinLeading(w, 0), joined), 1, { size });
   },
-  form(node, precision) {
+  alternative(node, precision) {
     const { inputs, params, shape } = node;
     const [c, w] = inputs;
     const request = { windows: windowsOf(params, w.shape.slice(2)), shape };
@@ -294,7 +294,7 @@ const convWeightTransposePrimitive: Primitive<WeightTransposeParams> = {
     const joined = { ...params, groups: groups * size };
     return splitLeading(convWeightTranspose(joinLeading(x, 1), joinLeading(c, 1), joined), 0, { size });
   },
-  form({ inputs: [x, c], params, shape }, precision) {
+  alternative({ inputs: [x, c], params, shape }, precision) {
     const { groups, kernel } = params;
     const [, C, ...spatial] = x.shape;
     const [, O, ...counts] = c.shape;

@@ -53,7 +53,7 @@ export function withoutBroadcasts(inputs: readonly Value[], shape: Shape): Value
   const result = [...inputs];
   let changed = false;
   inputs.forEach((input, i) => {
-    if (input.primitive.name !== "broadcast") return;
+    if (!input.primitive.broadcasts) return;
     const candidate = result.map((other, j) => (j === i ? input.inputs[0] : other));
     if (
       sameShape(

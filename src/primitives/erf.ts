@@ -52,19 +52,19 @@ const halved = (x: Value): Value => scale(x, Math.SQRT1_2);
 
 /** 2 / sqrt(pi) e^(-x^2 / 2), erf' at x / sqrt 2; the constant is no factor. */
 const bell = composite("bell", {
-  form: (x) => exp(sub(scalar(Math.log(2 / Math.sqrt(Math.PI))), square(halved(x)))),
+  alternative: (x) => exp(sub(scalar(Math.log(2 / Math.sqrt(Math.PI))), square(halved(x)))),
   derivative: (x, y) => neg(mul(x, y)),
 });
 
 /** 1 + erf(x / sqrt 2): twice the normal distribution function. */
 const doubledDistribution = composite("doubledDistribution", {
-  form: (x) => add(erf(halved(x)), scalar(1)),
+  alternative: (x) => add(erf(halved(x)), scalar(1)),
   derivative: (x) => scale(bell(x), Math.SQRT1_2),
 });
 
 /** 2 (x Phi(x))' = 2 Phi(x) + 2 x Phi'(x), which is 1 + erf(u) + u erf'(u) at u = x / sqrt 2; derivative sqrt 2 erf'(u) (1 - u^2). */
 const geluSlope = composite("geluSlope", {
-  form: (x) => add(doubledDistribution(x), mul(halved(x), bell(x))),
+  alternative: (x) => add(doubledDistribution(x), mul(halved(x), bell(x))),
   derivative: (x) => scale(mul(bell(x), sub(scalar(1), square(halved(x)))), Math.SQRT2),
 });
 
@@ -77,7 +77,7 @@ const exactGelu: Primitive<Record<string, never>> = {
   name: "gelu",
   ...elementwise("gelu", ([x]) => gelu(x)),
   jvp: ({ inputs: [x] }, [dx]) => scale(mul(dx!, geluSlope(x)), 0.5),
-  form: ({ inputs: [x] }) => scale(mul(halved(x), doubledDistribution(x)), Math.SQRT1_2),
+  alternative: ({ inputs: [x] }) => scale(mul(halved(x), doubledDistribution(x)), Math.SQRT1_2),
 };
 
 /**

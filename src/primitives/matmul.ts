@@ -11,7 +11,7 @@ import {
 import { formatDims, sizeOf } from "../tensors/index.ts";
 import { add, arithmeticPrimitives, mul, scale } from "./arithmetic.ts";
 import { broadcast, sumTo, zeros } from "./broadcast.ts";
-import { reshape, reshapedFrom } from "./movement.ts";
+import { permutedFrom, reshape, reshapedFrom } from "./movement.ts";
 import { writtenTranspose } from "./writtenTranspose.ts";
 
 /** Which operands are transposed (their last two axes) before the product. */
@@ -78,7 +78,7 @@ const matmulPrimitive: Primitive<MatmulParams> = {
     });
     return matmul(aligned[0], aligned[1], params);
   },
-  form({ inputs: [a, b], params: { transposeA, transposeB }, shape }, precision) {
+  alternative({ inputs: [a, b], params: { transposeA, transposeB }, shape }, precision) {
     const gains = shape.length === 2 && transposeA && !transposeB && shape[1] >= WORTH_A_TRANSPOSE;
     return gains && precision === "float32" ? matmul(writtenTranspose(a), b) : undefined;
   },
@@ -253,10 +253,9 @@ function productOfScaled(scaled: ScaledColumns, b: Value, transposeB: boolean): 
 
 /** An operand that is itself the transpose of a matrix enters as that matrix with the flag turned. */
 function withoutTranspose(x: Value, transposed: boolean): { readonly value: Value; readonly transposed: boolean } {
-  const axes = (x.params as { readonly axes?: readonly number[] }).axes;
-  const isTranspose =
-    x.primitive.name === "permute" && axes !== undefined && axes.join() === swapped(axes.length).join();
-  return isTranspose ? { value: x.inputs[0], transposed: !transposed } : { value: x, transposed };
+  const permuted = permutedFrom(x);
+  const isTranspose = permuted?.axes.join() === swapped(x.shape.length).join();
+  return permuted && isTranspose ? { value: permuted.value, transposed: !transposed } : { value: x, transposed };
 }
 
 /** A and B of a product `A B'`, if the value is one. */

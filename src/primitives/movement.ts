@@ -8,6 +8,7 @@ interface ReshapeParams {
 
 const reshapePrimitive: Primitive<ReshapeParams> = {
   name: "reshape",
+  view: true,
   moves: () => true,
   sums: true,
   recompute: true,
@@ -45,6 +46,12 @@ const reshapePrimitive: Primitive<ReshapeParams> = {
 /** The same elements, row-major, in another shape. */
 export function reshape(x: Value, shape: Shape): Value {
   return apply(reshapePrimitive, [x], { shape });
+}
+
+/** What a value is a permutation of the axes of, with their order; undefined if it is none. */
+export function permutedFrom(x: Value): { readonly value: Value; readonly axes: readonly number[] } | undefined {
+  if (x.primitive !== (permutePrimitive as Primitive)) return undefined;
+  return { value: x.inputs[0], axes: (x.params as PermuteParams).axes };
 }
 
 /** What a value is a reshape of; undefined if it is none. */

@@ -134,7 +134,7 @@ const windowMeanPrimitive: Primitive<Windows> = {
     return [fold(shares, { ...params, spatial: x.shape.slice(2) })];
   },
   vectorize: ({ params }, [x], _, size) => splitLeading(windowMean(joinLeading(x, 0), params), 0, { size }),
-  form({ inputs: [x], params }, precision) {
+  alternative({ inputs: [x], params }, precision) {
     const { kernel, dilations, padsBefore, padsAfter } = params;
     const pads = [...padsBefore, ...padsAfter];
     // Dilations came with a later operator set, and the kernel refuses padding as wide as a window.

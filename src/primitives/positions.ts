@@ -58,7 +58,7 @@ const selectPrimitive: Primitive<Positions> = {
   transpose: ({ params }, c) => [unselect(c, params)],
   vectorize: ({ params, shape }, [w], _, size) => reshape(select(joined(w), params), [size, ...shape]),
   // A slice of short rows is slower than a product with 0 and 1, but for single elements.
-  form({ inputs: [w], params, shape }) {
+  alternative({ inputs: [w], params, shape }) {
     const { kernel, starts, whole } = params;
     const step = sizeOf(whole);
     if (sizeOf(kernel) > 1) {
@@ -76,7 +76,7 @@ const unselectPrimitive: Primitive<Positions> = {
   jvp: ({ params }, [dw]) => unselect(dw!, params),
   transpose: ({ params }, c) => [select(c, params)],
   vectorize: ({ params, shape }, [w], _, size) => reshape(unselect(joined(w), params), [size, ...shape]),
-  form({ inputs: [w], params, shape }) {
+  alternative({ inputs: [w], params, shape }) {
     const K = sizeOf(params.kernel);
     return reshape(matmul(reshape(w, [sizeOf(w.shape) / K, K]), selector(params)), shape);
   },

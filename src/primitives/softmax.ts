@@ -8,13 +8,19 @@ interface SoftmaxParams {
   readonly axis: number;
 }
 
-const softmaxPrimitive: Primitive<SoftmaxParams> = {
-  name: "softmax",
+const softmaxRules: Pick<Primitive<SoftmaxParams>, "takesMasks" | "output" | "lower"> = {
+  takesMasks: true,
   output: ([x]) => ({ shape: x.shape, type: x.type }),
-  jvp: (p, [dx]) => softmaxTangent(dx!, p, p.params.axis),
-  vectorize: ({ params: { axis } }, [x]) => softmax(x, axis + 1),
   lower: ({ inputs: [x], params: { axis } }, context) =>
     context.node("Softmax", [context.name(x)], { axis: { int: axis } }),
+};
+
+const softmaxPrimitive: Primitive<SoftmaxParams> = {
+  ...softmaxRules,
+  name: "softmax",
+  jvp: (p, [dx]) => softmaxTangent(dx!, p, p.params.axis),
+  vectorize: ({ params: { axis } }, [x]) => softmax(x, axis + 1),
+  logarithm: ({ inputs: [x], params: { axis } }) => logSoftmax(x, axis),
 };
 
 /** e^x / sum(e^x) along an axis, stable for any x. */
@@ -23,7 +29,7 @@ export function softmax(x: Value, axis: number): Value {
 }
 
 const maskedSoftmaxPrimitive: Primitive<SoftmaxParams> = {
-  ...softmaxPrimitive,
+  ...softmaxRules,
   name: "maskedSoftmax",
   jvp(p, [dx]) {
     const { axis } = p.params;
@@ -57,7 +63,7 @@ const tangentPrimitive: Primitive<SoftmaxParams> = {
   transpose: ({ inputs: [, p], params: { axis } }, c, [linear]) => [linear ? softmaxTangent(c, p, axis) : null, null],
   vectorize: ({ params: { axis }, inputs: [v0] }, [v, p], [batched], size) =>
     softmaxTangent(batched ? v : broadcast(v, [size, ...v0.shape]), p, axis + 1),
-  form: ({ inputs: [v, p], params: { axis } }) => mul(p, sub(v, rowSums(p, v, axis))),
+  alternative: ({ inputs: [v, p], params: { axis } }) => mul(p, sub(v, rowSums(p, v, axis))),
 };
 
 /** Tangent of a softmax p for a tangent v of its operand. */
@@ -78,6 +84,7 @@ function rowSums(p: Value, v: Value, axis: number): Value {
 
 const logSoftmaxPrimitive: Primitive<SoftmaxParams> = {
   name: "logSoftmax",
+  takesMasks: true,
   output: ([x]) => ({ shape: x.shape, type: x.type }),
   // d log p = dx - sum(p dx)
   jvp({ inputs: [x], params: { axis } }, [dx]) {

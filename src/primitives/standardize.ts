@@ -27,7 +27,7 @@ const standardizePrimitive: Primitive<StandardizeParams> = {
     standardizeTangent(dx!, { standardized: y, inverse: inverseDeviation(y.inputs[0], y.params) }, y.params.trailing),
   vectorize: ({ params }, [x]) => standardize(x, params),
   // In float64 the kernel takes as long as the pieces, and its deviation is float32.
-  form: ({ inputs: [x], params }, precision) =>
+  alternative: ({ inputs: [x], params }, precision) =>
     precision === "float64" ? mul(centered(x, params.trailing), inverseDeviation(x, params)) : undefined,
   lower: (node, context) => layerNormalization(node, context)[0],
 };
@@ -54,7 +54,7 @@ const inverseDeviationPrimitive: Primitive<StandardizeParams> = {
     return neg(mul(square(s), meanKeeping(mul(y, dx!), s.params.trailing)));
   },
   vectorize: ({ params }, [x]) => inverseDeviation(x, params),
-  form({ inputs: [x], params: { trailing, epsilon } }, precision) {
+  alternative({ inputs: [x], params: { trailing, epsilon } }, precision) {
     if (precision !== "float64") return undefined;
     const variance = meanKeeping(square(centered(x, trailing)), trailing);
     return div(scalar(1), sqrt(add(variance, scalar(epsilon))));
@@ -115,7 +115,7 @@ const tangentPrimitive: Primitive<TangentParams> = {
   vectorize: ({ params: { trailing }, inputs: [v0] }, [v, standardized, inverse], [batched], size) =>
     standardizeTangent(batched ? v : broadcast(v, [size, ...v0.shape]), { standardized, inverse }, trailing),
   // mean(y v) is mean(y (v - mean(v))), as y has mean 0.
-  form({ inputs: [v, y, s], params: { trailing } }) {
+  alternative({ inputs: [v, y, s], params: { trailing } }) {
     const w = center(v, trailing);
     return mul(s, sub(w, mul(y, meanKeeping(mul(y, w), trailing))));
   },
@@ -147,7 +147,8 @@ const centerPrimitive: Primitive<TangentParams> = {
   jvp: ({ params: { trailing } }, [dx]) => center(dx!, trailing),
   transpose: ({ params: { trailing } }, c) => [center(c, trailing)],
   vectorize: ({ params: { trailing } }, [x]) => center(x, trailing),
-  form: ({ inputs: [x], params: { trailing } }) => (trailing === 1 && centeredInside(x)) || centered(x, trailing),
+  alternative: ({ inputs: [x], params: { trailing } }) =>
+    (trailing === 1 && centeredInside(x)) || centered(x, trailing),
 };
 
 /** x - mean(x) over the last axes, for values that nothing else reads. */

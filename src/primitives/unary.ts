@@ -40,7 +40,7 @@ export function unary(
     ...(keepsFlat && { flatAtZero: ({ inputs: [x] }, isFlat) => isFlat(x) }),
     jvp: (node, [dx]) => (derivative === undefined ? null : mul(dx!, derivative(node.inputs[0], node))),
     ...(float64 && {
-      form: ({ inputs: [x] }: Value, precision: Precision) => (precision === "float64" ? float64(x) : undefined),
+      alternative: ({ inputs: [x] }: Value, precision: Precision) => (precision === "float64" ? float64(x) : undefined),
     }),
     lower: ({ inputs: [x] }, context) => context.node(op, [context.name(x)]),
   };
@@ -128,8 +128,9 @@ export function square(x: Value): Value {
  * digit below -10, where this has all of them.
  */
 export const sigmoid: (x: Value) => Value = composite("sigmoid", {
-  form: (x) => reciprocal(add(scalar(1), exp(neg(x)))),
+  alternative: (x) => reciprocal(add(scalar(1), exp(neg(x)))),
   derivative: (_, y) => mul(y, sub(scalar(1), y)),
+  logarithm: logSigmoid,
 });
 
 /**
@@ -137,7 +138,7 @@ export const sigmoid: (x: Value) => Value = composite("sigmoid", {
  * logistic function, so that no rule for the pieces is needed.
  */
 export const softplus: (x: Value) => Value = composite("softplus", {
-  form: (x) => add(relu(x), log1p(exp(neg(abs(x))))),
+  alternative: (x) => add(relu(x), log1p(exp(neg(abs(x))))),
   derivative: sigmoid,
 });
 
@@ -159,21 +160,24 @@ export function log1p(z: Value): Value {
 
 interface Composite {
   /** The function written with other primitives, which is how it is run. */
-  readonly form: (x: Value) => Value;
+  readonly alternative: (x: Value) => Value;
   readonly derivative: (x: Value, y: Value) => Value;
+  /** Its logarithm, where that is finite although the function is rounded to 0. */
+  readonly logarithm?: (x: Value) => Value;
 }
 
 /**
  * An elementwise function that is run as a composition of others but has a derivative of its own: for functions whose
  * textbook form, differentiated piece by piece, would lose accuracy or leave the numbers.
  */
-export function composite(name: string, { form, derivative }: Composite): (x: Value) => Value {
+export function composite(name: string, { alternative, derivative, logarithm }: Composite): (x: Value) => Value {
   const rebuild = (x: Value) => apply(primitive, [x], NOTHING);
   const primitive: Primitive<Nothing> = {
     name,
     ...elementwise(name, ([x]) => rebuild(x)),
     jvp: (node, [dx]) => mul(dx!, derivative(node.inputs[0], node)),
-    form: ({ inputs: [x] }) => form(x),
+    alternative: ({ inputs: [x] }) => alternative(x),
+    ...(logarithm && { logarithm: ({ inputs: [x] }) => logarithm(x) }),
   };
   return rebuild;
 }

@@ -174,7 +174,7 @@ const unfoldPrimitive: Primitive<Windows> = {
   jvp: ({ params }, [dx]) => unfold(dx!, params),
   transpose: ({ inputs: [x], params }, c) => [fold(c, { ...params, spatial: x.shape.slice(2) })],
   vectorize: ({ params }, [x], _, size) => splitLeading(unfold(joinLeading(x, 0), params), 0, { size }),
-  form({ inputs: [x], params, shape }) {
+  alternative({ inputs: [x], params, shape }) {
     if (isLong(params.kernel)) return unfoldBySkew(x, params, shape);
     const counts = shape.slice(3);
     const parts = windowSlices(padSpatial(x, params), params, counts);
@@ -213,7 +213,7 @@ const foldPrimitive: Primitive<FoldParams> = {
   jvp: ({ params }, [dc]) => fold(dc!, params),
   transpose: ({ params: { spatial: _, ...windows } }, c) => [unfold(c, windows)],
   vectorize: ({ params }, [c], _, size) => splitLeading(fold(joinLeading(c, 0), params), 0, { size }),
-  form({ inputs: [c], params }) {
+  alternative({ inputs: [c], params }) {
     if (isLong(params.kernel)) return foldBySkew(c, params);
     const outer = c.shape.slice(0, 2);
     const counts = c.shape.slice(3);

@@ -103,9 +103,15 @@ export const DEFINITIONS = {
 /** Anchor of a definition. */
 export type DefinitionName = keyof typeof DEFINITIONS;
 
-/** Text with a link to its definition. */
-export function linked(name: DefinitionName, text: string | Markup): Markup {
+/** Text with a link to its definition, if the page has one. */
+export function linked(name: DefinitionName | undefined, text: string | Markup): Markup {
+  if (name === undefined) return html`${text}`;
   return html`<a class="term" href="#def-${name}">${text}</a>`;
+}
+
+/** The definition of this name; undefined where the page has none. */
+export function definitionNamed(name: string | undefined): DefinitionName | undefined {
+  return name !== undefined && Object.hasOwn(DEFINITIONS, name) ? (name as DefinitionName) : undefined;
 }
 
 /** Deviation of an estimate from its exact value in standard errors. */

@@ -13,7 +13,14 @@ import {
   STANDARD_ERRORS,
 } from "./finding.ts";
 import { formatCount, formatEstimate, formatNumber, formatSeconds, formatShare } from "./format.ts";
-import { exactFrobenius, exactTrace, type NamedMatrix, presentMatrices, roundingLevel } from "./matrixText.ts";
+import {
+  exactFrobenius,
+  exactTrace,
+  type NamedMatrix,
+  presentMatrices,
+  roundingLevel,
+  withPresentNames,
+} from "./matrixText.ts";
 import { minimum } from "./minimum.ts";
 
 /** Finding on sharpness: the largest eigenvalue, its consequences for a step and for a learning rate, and the trace. */
@@ -24,7 +31,7 @@ export function sharpness(report: CurvatureReport): Finding | undefined {
   if (!top) return finding("sharpness", traceSentence(report, named));
   const { matrix, text } = named;
   const details = [
-    text.lossCurvature && top.value > RESIDUALS * top.residualNorm ? stepSentence(report, top.value) : undefined,
+    text.curvatureOf && top.value > RESIDUALS * top.residualNorm ? stepSentence(report, top.value) : undefined,
     traceSentence(report, named),
     report.loss.reduction === "sum"
       ? "The loss is a sum over its terms, so every curvature grows with their number; divide by it to compare with data of another size."
@@ -37,13 +44,13 @@ export function sharpness(report: CurvatureReport): Finding | undefined {
   if (top.value <= roundingLevel(matrix, report.dtype)) {
     return finding("sharpness", `No direction of positive curvature was found in ${text.noun}.`, details);
   }
-  if (!text.lossCurvature) {
+  if (!text.curvatureOf) {
     return finding("sharpness", `The largest eigenvalue of ${text.noun} is ${eigenvalue(top)}.`, [
       text.measures,
       ...details,
     ]);
   }
-  const within = text.symbol === "H" ? "" : ", in the linearized network";
+  const within = text.curvatureOf === "the loss" ? "" : ", in the linearized network";
   return finding("sharpness", `The sharpest direction has curvature ${eigenvalue(top)}${within}.`, details);
 }
 
@@ -131,7 +138,7 @@ function traceComparison([a, x]: readonly [string, Quantity], [b, y]: readonly [
 
 /** Finding that compares the empirical Fisher with the matrix that it replaces, and the Fisher matrix with the Gauss-Newton matrix. */
 export function fisherComparison(report: CurvatureReport): Finding | undefined {
-  const { ggn, fisher2, fisher1, ef } = report.matrices;
+  const { ggn, fisher2, fisher1, empiricalFisher } = report.matrices;
   const expected = fisher2 ?? fisher1;
   const noun = fisher2 ? "the Fisher matrix (type II)" : "the Fisher matrix (type I)";
   const agreement = [
@@ -142,12 +149,13 @@ export function fisherComparison(report: CurvatureReport): Finding | undefined {
   ];
   const target = expected ?? ggn;
   const targetNoun = expected ? "the Fisher matrix" : "the Gauss-Newton matrix";
-  if (!ef || !target || !(target.trace.value > STANDARD_ERRORS * target.trace.standardError)) {
+  if (!empiricalFisher || !target || !(target.trace.value > STANDARD_ERRORS * target.trace.standardError)) {
     const [first, ...rest] = agreement.filter((sentence) => sentence !== undefined);
     return first === undefined ? undefined : finding("fisher", first, rest);
   }
-  const ratio = ef.trace.value / target.trace.value;
-  const error = Math.hypot(ef.trace.standardError, ratio * target.trace.standardError) / target.trace.value;
+  const ratio = empiricalFisher.trace.value / target.trace.value;
+  const error =
+    Math.hypot(empiricalFisher.trace.standardError, ratio * target.trace.standardError) / target.trace.value;
   const details = [`Its trace is ${formatEstimate(ratio, error)} times that of ${targetNoun}.`, ...agreement];
   const low = ratio - STANDARD_ERRORS * error;
   const high = ratio + STANDARD_ERRORS * error;
@@ -196,8 +204,8 @@ function apart(a: LayerCurvature, b: LayerCurvature): boolean {
 }
 
 function sensitivityMeaning({ text }: NamedMatrix): string {
-  if (!text.lossCurvature) return text.measures;
-  const where = text.symbol === "H" ? "" : " in the linearized network";
+  if (!text.curvatureOf) return text.measures;
+  const where = text.curvatureOf === "the loss" ? "" : " in the linearized network";
   return (
     `Rounding the weights of a layer to steps of size Δ raises the loss by trace · Δ² / 24 on average, to second order${where}: ` +
     "layers of high mean curvature need the finer steps, layers of low mean curvature can be rounded or pruned first."
@@ -284,7 +292,8 @@ function largestDeviation(matrices: readonly NamedMatrix[]): number | undefined 
 }
 
 /** All findings of the report, most important first. Each sentence claims no more than the errors allow. */
-export function findings(report: CurvatureReport): readonly Finding[] {
+export function findings(given: CurvatureReport): readonly Finding[] {
+  const report = withPresentNames(given);
   return [
     sharpness(report),
     minimum(report),

@@ -1,79 +1,50 @@
-import type { CurvatureReport, MatrixName, ReportedMatrix } from "../applications/report.ts";
+import type { CurvatureReport, MatrixName, MatrixWords, ReportedMatrix } from "../applications/report.ts";
 
-/** Names of a matrix in text and formulas, with the anchor of its definition. */
-export interface MatrixText {
-  /** In a sentence: "the Hessian". */
-  readonly noun: string;
-  /** In a formula: "H". */
-  readonly symbol: string;
-  /** Anchor of its definition. */
-  readonly definition: "hessian" | "ggn" | "fisher" | "empirical-fisher";
+/** What a matrix is called, and how it is drawn. */
+export interface MatrixText extends MatrixWords {
   /** Style class that gives it its colour in figures and tables. */
   readonly series: string;
-  /** The meaning of its eigenvalues, as a sentence. */
-  readonly measures: string;
-  /** True if its eigenvalues are curvatures of the loss, of the original or of the linearized network. */
-  readonly lossCurvature: boolean;
 }
-
-/** Words and symbols of each matrix, in the order in which reports show them. */
-export const MATRIX_TEXTS: Readonly<Record<MatrixName, MatrixText>> = {
-  hessian: {
-    noun: "the Hessian",
-    symbol: "H",
-    definition: "hessian",
-    series: "series-1",
-    measures: "It measures the curvature of the loss.",
-    lossCurvature: true,
-  },
-  ggn: {
-    noun: "the Gauss-Newton matrix",
-    symbol: "G",
-    definition: "ggn",
-    series: "series-2",
-    measures: "It measures the curvature of the loss with the network linearized at its weights.",
-    lossCurvature: true,
-  },
-  fisher2: {
-    noun: "the Fisher matrix (type II)",
-    symbol: "F₂",
-    definition: "fisher",
-    series: "series-3",
-    measures: "It measures how much the predictions move with the weights, not the curvature of the loss.",
-    lossCurvature: false,
-  },
-  fisher1: {
-    noun: "the Fisher matrix (type I)",
-    symbol: "F₁",
-    definition: "fisher",
-    series: "series-4",
-    measures: "It measures how much the predictions move with the weights, not the curvature of the loss.",
-    lossCurvature: false,
-  },
-  ef: {
-    noun: "the empirical Fisher matrix",
-    symbol: "E",
-    definition: "empirical-fisher",
-    series: "series-5",
-    measures: "It measures the size of the gradients of single terms, not the curvature of the loss.",
-    lossCurvature: false,
-  },
-};
 
 /** A matrix of the report together with its words. */
 export interface NamedMatrix {
-  readonly name: MatrixName;
+  readonly name: string;
   readonly text: MatrixText;
   readonly matrix: ReportedMatrix;
 }
 
+/** Colours that the page has for matrices. */
+const COLOURS = 5;
+
+/** Names that files of earlier versions have. */
+const FORMER_NAMES: Readonly<Record<string, MatrixName>> = { ef: "empiricalFisher" };
+
+/** The report with its matrices under the names that they have today. */
+export function withPresentNames(report: CurvatureReport): CurvatureReport {
+  const entries = Object.entries(report.matrices).map(([name, matrix]) => [
+    Object.hasOwn(FORMER_NAMES, name) ? FORMER_NAMES[name] : name,
+    matrix,
+  ]);
+  return { ...report, matrices: Object.fromEntries(entries) as CurvatureReport["matrices"] };
+}
+
 /** The matrices of the report, the Hessian first. The report uses the first one for its explanations. */
 export function presentMatrices(report: CurvatureReport): readonly NamedMatrix[] {
-  const names = Object.keys(MATRIX_TEXTS) as MatrixName[];
-  return names.flatMap((name) => {
-    const matrix = report.matrices[name];
-    return matrix ? [{ name, text: MATRIX_TEXTS[name], matrix }] : [];
-  });
+  return Object.entries(report.matrices)
+    .map(([name, matrix]) => ({ name, text: textOf(matrix), matrix }))
+    .sort((a, b) => placeOf(a.matrix) - placeOf(b.matrix));
+}
+
+/** Files of earlier versions have a title alone. */
+function textOf(matrix: ReportedMatrix): MatrixText {
+  const { words, title }: Partial<ReportedMatrix> = matrix;
+  const known = words ?? { noun: `the matrix "${title}"`, symbol: "A", measures: "" };
+  return { ...known, series: `series-${(placeOf(matrix) % COLOURS) + 1}` };
+}
+
+/** Place of a matrix among all that a report can have, from 0. */
+export function placeOf({ place }: Partial<ReportedMatrix>): number {
+  return place ?? 0;
 }
 
 /** Largest known |eigenvalue| in the report, 0 if there is none. */

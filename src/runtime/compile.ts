@@ -3,10 +3,10 @@ import { CurvatureError } from "../errors/index.ts";
 import { formatBytes } from "../files/index.ts";
 import { isInput, topologicalOrder, type Value } from "../graph/index.ts";
 import { byName, dtypeOf, formatDims, type Precision, sizeOf, type Tensor, valueNamed } from "../tensors/index.ts";
-import { withForms } from "./forms.ts";
 import { liveBytes } from "./liveBytes.ts";
 import { lower, type NamedGraph } from "./lower.ts";
 import { packed } from "./packing.ts";
+import { withPreferredKernels } from "./preferredKernels.ts";
 import { segmentsOf } from "./segments.ts";
 import type { Session, SessionOptions } from "./session.ts";
 import { inPrecision } from "./writer.ts";
@@ -60,7 +60,7 @@ export async function compile(graph: NamedGraph, options: CompileOptions): Promi
   if (topologicalOrder(Object.values(graph.outputs)).length <= LARGE_GRAPH) {
     return compileWhole(graph, { ...options, optimized });
   }
-  const forms = withForms(Object.values(graph.outputs), precision);
+  const forms = withPreferredKernels(Object.values(graph.outputs), precision);
   const outputs = Object.fromEntries(names.map((name, i) => [name, forms[i]]));
   if (memoryLimit !== undefined) checkLiveBytes(forms, { precision, memoryLimit });
   const programs: CompiledSegment[] = [];

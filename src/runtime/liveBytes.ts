@@ -8,9 +8,6 @@ export interface LiveBytes {
   readonly at?: Value;
 }
 
-/** Primitives whose result is another view of their operand's memory. */
-const VIEWS: ReadonlySet<string> = new Set(["reshape"]);
-
 /**
  * Bytes of the values that are alive at once while the outputs are computed one value after the other: each from when it is computed
  * until its last reader has run, outputs until the end. Inputs belong to the caller and do not count, nor does what is one number
@@ -38,7 +35,7 @@ export function liveBytes(outputs: readonly Value[], precision: Precision): Live
 
 /** Bytes of a value's own memory. */
 function valueBytes(value: Value, precision: Precision): number {
-  if (isInput(value) || value.uniform !== undefined || VIEWS.has(value.primitive.name)) return 0;
+  if (isInput(value) || value.uniform !== undefined || value.primitive.view) return 0;
   const type: Dtype = value.type === "float" ? precision : value.type;
   return sizeOf(value.shape) * bytesOf(type);
 }

@@ -1,11 +1,11 @@
 import { CurvatureError } from "../errors/index.ts";
-import { countUses, isCarried, isInput, topologicalOrder, type Value } from "../graph/index.ts";
+import { countUses, isInput, isOpaque, topologicalOrder, type Value } from "../graph/index.ts";
 import { type ValueInfo, writeModel } from "../onnx/index.ts";
 import { byName, type Dtype, type Precision, type Tensor } from "../tensors/index.ts";
-import { withForms } from "./forms.ts";
+import { withPreferredKernels } from "./preferredKernels.ts";
 import { graphWriter, inPrecision } from "./writer.ts";
 
-/** Operator set of the graphs we write, unless a carried node needs a newer one. */
+/** Operator set of the graphs we write, unless an opaque node needs a newer one. */
 const OPSET = 17;
 
 /** A graph with named inputs and outputs. Inputs that no output needs are allowed. */
@@ -40,7 +40,7 @@ export interface LoweredGraph {
  */
 export function lower({ inputs, outputs }: NamedGraph, options: LowerOptions): LoweredGraph {
   const { precision, portable = false, initializers = {}, metadata = {} } = options;
-  const results = withForms(Object.values(outputs), precision);
+  const results = withPreferredKernels(Object.values(outputs), precision);
   const order = topologicalOrder(results);
   const opsets = operatorSets(order, portable);
   const opset = opsets[""];
@@ -96,7 +96,7 @@ function operatorSets(order: readonly Value[], portable: boolean): { [domain: st
   const sets = byName([["", OPSET], ...(portable ? [] : ([["com.microsoft", 1]] as const))]) as {
     [domain: string]: number;
   } & { "": number };
-  for (const { params } of order.filter(isCarried)) {
+  for (const { params } of order.filter(isOpaque)) {
     const { domain, opset } = params.node;
     sets[domain] = Math.max(sets[domain] ?? 1, opset);
   }

@@ -87,8 +87,14 @@ describe("curvatureReport of a small network", () => {
     const risk = await smallRisk();
     try {
       const values = async (seed: number) => {
-        const { matrices } = await curvatureReport(risk, { seed, probes: 6, steps: 4, matrices: ["ef"], dense: false });
-        return [matrices.ef?.trace.value, matrices.ef?.density.density];
+        const { matrices } = await curvatureReport(risk, {
+          seed,
+          probes: 6,
+          steps: 4,
+          matrices: ["empiricalFisher"],
+          dense: false,
+        });
+        return [matrices.empiricalFisher?.trace.value, matrices.empiricalFisher?.density.density];
       };
       expect(await values(5)).toEqual(await values(5));
       expect(await values(5)).not.toEqual(await values(6));
@@ -121,10 +127,14 @@ describe("curvatureReport of a small network", () => {
     const risk = await smallRisk({ loss: plainLoss() });
     try {
       const made = await curvatureReport(risk, { seed: 0, probes: 4, steps: 3 });
-      expect(Object.keys(made.matrices)).toEqual(["hessian", "ggn", "ef"]);
+      expect(Object.keys(made.matrices)).toEqual(["hessian", "ggn", "empiricalFisher"]);
       expect(made.accuracy).toBeUndefined();
       const refused = (options: object) => expect(curvatureReport(risk, { seed: 0, ...options })).rejects;
-      await refused({ matrices: ["fisher2"] }).toThrow(/fisher2 needs a loss with a likelihood, and plain has none/);
+      const former = await curvatureReport(risk, { seed: 0, probes: 4, steps: 3, matrices: ["ef" as MatrixName] });
+      expect(Object.keys(former.matrices)).toEqual(["empiricalFisher"]);
+      await refused({ matrices: ["fisher2"] }).toThrow(
+        /fisher2 needs a loss with a likelihood, and plain has none; ask for hessian, ggn, empiricalFisher,/,
+      );
       await refused({ matrices: ["fim" as MatrixName] }).toThrow(/expected matrices among hessian, ggn.*got "fim"/);
       await refused({ probes: 1 }).toThrow(/probes to be a whole number of at least 2, got 1/);
       await refused({ steps: 0 }).toThrow(/steps to be a whole number of at least 1, got 0/);

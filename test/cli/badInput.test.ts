@@ -124,7 +124,7 @@ describe("refuses with 2 and one line", () => {
       ["--batch-size", "0"],
       /--batch-size <n>' argument '0' is invalid\. Expected a whole number of at least 1/,
     ],
-    ["an unknown loss", ["--loss", "hinge"], /'hinge' is invalid\. Expected one of crossEntropy, meanSquaredError/],
+    ["an unknown loss", ["--loss", "hinge"], /'hinge' is invalid\. Expected one of bceWithLogits, crossEntropy/],
     ["an unknown option", ["--lss", "ce"], /unknown option '--lss' \(Did you mean --loss\?\)/],
     ["an unknown matrix", ["--matrices", "hessian,fim"], /Expected names among hessian, ggn.*got "fim"/],
     ["rows that are no range", ["--rows", "9:3"], /Expected A:B with A < B/],

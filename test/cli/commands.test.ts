@@ -147,7 +147,7 @@ describe("report", () => {
       seed: 7,
       seconds: expect.any(Number),
     });
-    expect(Object.keys(report.matrices)).toEqual(["hessian", "ggn", "fisher2", "fisher1", "ef"]);
+    expect(Object.keys(report.matrices)).toEqual(["hessian", "ggn", "fisher2", "fisher1", "empiricalFisher"]);
     const [number, value] = [expect.any(Number), { value: expect.any(Number), residualNorm: expect.any(Number) }];
     const layer = { name: "0", parameters: 1040, trace: number, standardError: number };
     for (const matrix of Object.values(report.matrices)) {
@@ -191,7 +191,7 @@ describe("report", () => {
     expect(code).toBe(0);
     expect(stdout).toBe(readFileSync(join(out, "report.json"), "utf8"));
     const report = JSON.parse(stdout);
-    expect(Object.keys(report.matrices)).toEqual(["ggn", "ef"]);
+    expect(Object.keys(report.matrices)).toEqual(["ggn", "empiricalFisher"]);
     expect(report).toMatchObject({
       model: { parameters: 170 },
       data: { batchSize: 64 },

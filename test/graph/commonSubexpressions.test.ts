@@ -48,7 +48,7 @@ describe("shareCommonSubexpressions", () => {
     const named = (factor: number): Primitive<null> => ({
       name: "same",
       output: ([operand]) => operand,
-      form: ({ inputs: [operand] }) => mul(operand, scalar(factor)),
+      alternative: ({ inputs: [operand] }) => mul(operand, scalar(factor)),
     });
     const [a, b] = shareCommonSubexpressions([apply(named(2), [x], null), apply(named(3), [x], null)]);
     expect(a).not.toBe(b);

@@ -1,3 +1,4 @@
+import type * as eigenvalues from "../../src/linalg/eigenvalues/index.ts";
 import {
   arnoldiSteps,
   blockEigshSteps,
@@ -14,6 +15,7 @@ import {
   type RunOptions,
   svdsSteps,
 } from "../../src/linalg/index.ts";
+import type * as krylov from "../../src/linalg/krylov/index.ts";
 import { operatorOf, range } from "./knownOperators.ts";
 
 // One row for each method that finds eigenvalues or a Krylov basis. The table of spectra, the contract and the file store take all of them.
@@ -62,8 +64,13 @@ const multiple = (A: LinearOperator, factor: number): LinearOperator => ({
 });
 const halves = (all: readonly number[]) => all.map((value) => value / 2);
 
+/** Every method of the library that finds eigenvalues or a Krylov basis, by its steps. */
+type Eigensolver = {
+  [name in keyof typeof eigenvalues | keyof typeof krylov]: name extends `${infer method}Steps` ? method : never;
+}[keyof typeof eigenvalues | keyof typeof krylov];
+
 /** All methods; another name after a comma is the same one with other options. */
-export const eigensolverRows: Readonly<Record<string, EigensolverRow>> = {
+export const eigensolverRows: Readonly<Record<string, EigensolverRow> & Record<Eigensolver, EigensolverRow>> = {
   powerIteration: {
     cost: () => ({ step: 1, end: 0 }),
     steps: (A, { k: _, basisSize: __, ...o }) => powerIterationSteps(A, o),

@@ -16,6 +16,7 @@ import {
   type Status,
   steihaugSteps,
 } from "../../src/linalg/index.ts";
+import type * as systems from "../../src/linalg/systems/index.ts";
 import type { Matrix, Vector } from "../../src/tensors/index.ts";
 import { range } from "./knownOperators.ts";
 
@@ -110,8 +111,13 @@ const every = (period: number) => (steps: number) => Math.floor(steps / period);
 /** Half of the identity: a preconditioner that changes nothing but the arithmetic. */
 const halving = (n: number) => diagonal(range(n, () => 0.5));
 
+/** Every solver of the library, by its steps. */
+type Solver = {
+  [name in keyof typeof systems]: name extends `${infer solver}Steps` ? solver : never;
+}[keyof typeof systems];
+
 /** All solvers; another name after a comma is the same one with other options. */
-export const solverRows: Readonly<Record<string, SolverRow>> = {
+export const solverRows: Readonly<Record<string, SolverRow> & Record<Solver, SolverRow>> = {
   cg: {
     cost: { ...oneAndOne, onTheWay: every(20) },
     steps: (A, b, o) => cgSteps(A, b, { recompute: 20, ...o }),

@@ -143,7 +143,7 @@ describe("names that objects inherit", () => {
       },
     });
     const loaded = await loadModel(operator, { parameters: { include: ["W"] } });
-    expect(inspectModel(loaded).operators).toMatchObject([{ operator: name, fates: { missing: 1 } }]);
+    expect(inspectModel(loaded).operators).toMatchObject([{ operator: name, support: { missing: 1 } }]);
     const called = tinyModel({
       nodes: [{ op: name, domain: "local", inputs: ["x", "W"], outputs: ["y"] }],
       weights: {

@@ -30,9 +30,9 @@ describe("inspectModel", () => {
 
   test.each(Object.keys(exportedModels))("%s has a rule for all that parameters reach", async (name) => {
     const { operators } = await inspect(name);
-    expect(operators.filter(({ fates, missing }) => fates.missing + missing.length > 0)).toEqual([]);
-    for (const { count, fates, reached } of operators) {
-      expect(fates.supported + fates.carried + fates.folded).toBe(count);
+    expect(operators.filter(({ support, missing }) => support.missing + missing.length > 0)).toEqual([]);
+    for (const { count, support, reached } of operators) {
+      expect(support.supported + support.opaque + support.folded).toBe(count);
       expect(reached).toBeLessThanOrEqual(count);
     }
   });
@@ -58,14 +58,14 @@ describe("inspectModel", () => {
         operator: "Det",
         count: 3,
         reached: 2,
-        fates: { supported: 0, carried: 1, folded: 0, missing: 2 },
+        support: { supported: 0, opaque: 1, folded: 0, missing: 2 },
         missing: ["first", "y"],
       },
       {
         operator: "MatMul",
         count: 1,
         reached: 1,
-        fates: { supported: 1, carried: 0, folded: 0, missing: 0 },
+        support: { supported: 1, opaque: 0, folded: 0, missing: 0 },
         missing: [],
       },
     ]);
@@ -75,13 +75,13 @@ describe("inspectModel", () => {
     const { operators } = await inspect("bert_dynamo");
     const of = (name: string) => operators.find(({ operator }) => operator === name)!;
     // Counts of the exporter's graph: eight products, all downstream of weights.
-    expect(of("MatMul")).toMatchObject({ count: 8, reached: 8, fates: { supported: 8 } });
+    expect(of("MatMul")).toMatchObject({ count: 8, reached: 8, support: { supported: 8 } });
     // The mask depends on the attention_mask, not on weights.
-    expect(of("GatherND")).toMatchObject({ count: 1, reached: 0, fates: { missing: 0 } });
-    expect(of("Shape").fates).toMatchObject({ folded: 4 });
+    expect(of("GatherND")).toMatchObject({ count: 1, reached: 0, support: { missing: 0 } });
+    expect(of("Shape").support).toMatchObject({ folded: 4 });
     expect(of("Where")).toMatchObject({ count: 2, reached: 1 });
     const sklearn = (await inspect("sklearn_mlp_classifier")).operators;
-    expect(sklearn.find(({ operator }) => operator === "ai.onnx.ml.ArrayFeatureExtractor")?.fates.carried).toBe(1);
+    expect(sklearn.find(({ operator }) => operator === "ai.onnx.ml.ArrayFeatureExtractor")?.support.opaque).toBe(1);
   });
 
   test("says how many rows are computed at once", async () => {

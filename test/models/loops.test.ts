@@ -71,7 +71,7 @@ describe("Loop", () => {
 
   test("of a known count", async () => {
     const { operators } = inspectModel(await loadModel(tinyModel(loop(body(onward), ["three", "", "x"]))));
-    expect(operators.find(({ operator }) => operator === "Loop")?.fates).toMatchObject({ folded: 1, missing: 0 });
+    expect(operators.find(({ operator }) => operator === "Loop")?.support).toMatchObject({ folded: 1, missing: 0 });
     await agrees(loop(body(onward), ["three", "yes", "x"]));
     await agrees(loop(body(onward), ["three", "", "x"]));
   });

@@ -184,7 +184,7 @@ describe("models that cannot be differentiated", () => {
     );
   });
 
-  test("nodes in a form that cannot be carried", async () => {
+  test("nodes in a form that cannot be passed to ONNX Runtime", async () => {
     const nodes = [
       { op: "Cast", inputs: ["x"], outputs: ["whole"], attributes: { to: { int: 7 } } },
       {
@@ -198,7 +198,7 @@ describe("models that cannot be differentiated", () => {
       { op: "MatMul", inputs: ["back", "w"], outputs: ["y"] },
     ];
     expect(await failure({ nodes, weights, opsets: { "": 9 } })).toBe(
-      'unsupported: Slice "part" has the form of opset 9, which cannot be carried; convert the file with onnx.version_converter.convert_version to 17',
+      'unsupported: Slice "part" has the form of opset 9, which ONNX Runtime does not take beside newer ones; convert the file with onnx.version_converter.convert_version to 17',
     );
   });
 

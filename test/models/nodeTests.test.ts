@@ -4,7 +4,7 @@ import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { afterAll, describe, expect, test } from "vitest";
 import { CurvatureError } from "../../src/errors/index.ts";
-import { isCarried, topologicalOrder } from "../../src/graph/index.ts";
+import { isOpaque, topologicalOrder } from "../../src/graph/index.ts";
 import { ruleOf } from "../../src/models/import/index.ts";
 import { loadModel } from "../../src/models/index.ts";
 import {
@@ -116,7 +116,7 @@ async function check(one: NodeTest): Promise<string | undefined> {
   if (typeof model === "string") return model;
   const names = model.outputs.map(({ name }) => name);
   const graph = await model.graph({ shapes: {}, outputs: names });
-  const carried = topologicalOrder(Object.values(graph.outputs)).filter(isCarried);
+  const carried = topologicalOrder(Object.values(graph.outputs)).filter(isOpaque);
   expect(carried.map(({ params }) => params.node.op)).toEqual([]);
   const ours = await withProgram(inputsOf(model, graph), graph.outputs, {
     precision: "float32",

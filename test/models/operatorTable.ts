@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from "node:fs";
-import { isDiscrete, ruleOf, supportedOperators } from "../../src/models/import/index.ts";
+import { isNonDifferentiable, ruleOf, supportedOperators } from "../../src/models/import/index.ts";
 import type * as operators from "../../src/models/import/ops/index.ts";
 import type { FileNode } from "../../src/onnx/index.ts";
 import { operatorCases } from "./ops.cases.ts";
@@ -81,7 +81,7 @@ function unsupportedForms(source: string, op: string): string {
 }
 
 function derivativeOf(op: string): string {
-  return isDiscrete({ op, domain: "", attributes: {} } as unknown as FileNode) ? "none" : "yes";
+  return isNonDifferentiable({ op, domain: "", attributes: {} } as unknown as FileNode) ? "none" : "yes";
 }
 
 function formsOf(op: string): string {

@@ -12,6 +12,7 @@ export interface DenseRisk {
   readonly fisher: Matrix;
   readonly empiricalFisher: Matrix;
   readonly gradientCovariance: Matrix;
+  readonly gradientSecondMoment: Matrix;
 }
 
 interface WeightedTerm extends Term {
@@ -47,7 +48,8 @@ export async function denseRisk(riskCase: RiskCase, risk: Risk, outputs: Float64
     ggn: outer(({ hessian }) => hessian),
     fisher: outer(({ fisher }) => fisher),
     empiricalFisher: outer(({ gradient: g }) => g.map((x) => g.map((y) => x * y))),
-    gradientCovariance: covariance(J, { terms, gradient, c, rows: output[0] }),
+    gradientCovariance: covariance(J, { terms, mean: gradient, c, rows: output[0] }),
+    gradientSecondMoment: covariance(J, { terms, mean: new Float64Array(risk.size), c, rows: output[0] }),
   };
 }
 
@@ -84,16 +86,17 @@ function addRow(
   }
 }
 
+/** 1 / rows sum over rows of (g - mean) (g - mean)', g being the gradient of a row. */
 function covariance(
   J: Matrix,
   facts: {
     readonly terms: readonly WeightedTerm[];
-    readonly gradient: Float64Array;
+    readonly mean: Float64Array;
     readonly c: number;
     readonly rows: number;
   },
 ): Matrix {
-  const { terms, gradient, c, rows } = facts;
+  const { terms, mean, c, rows } = facts;
   const size = J.columns;
   const data = new Float64Array(size * size);
   for (let row = 0; row < rows; row++) {
@@ -101,7 +104,7 @@ function covariance(
     for (const { weight, gradient: slope, positions } of terms.filter((term) => term.row === row))
       addRow(g, { J, positions, u: slope.map((x) => rows * c * weight * x) });
     for (let i = 0; i < size; i++)
-      for (let j = 0; j < size; j++) data[i * size + j] += ((g[i] - gradient[i]) * (g[j] - gradient[j])) / rows;
+      for (let j = 0; j < size; j++) data[i * size + j] += ((g[i] - mean[i]) * (g[j] - mean[j])) / rows;
   }
   return { rows: size, columns: size, data };
 }

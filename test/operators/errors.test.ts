@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { arrays, asyncData, type Data } from "../../src/data/index.ts";
-import { carried } from "../../src/graph/index.ts";
+import { opaque } from "../../src/graph/index.ts";
 import { adjoint } from "../../src/linalg/index.ts";
 import { bceWithLogits, crossEntropy, customLoss, meanSquaredError, poissonNll } from "../../src/losses/index.ts";
 import { functionModel } from "../../src/models/index.ts";
@@ -231,7 +231,7 @@ describe("what changes between passes", () => {
       inputs: { x: { dims: [4] } },
       apply(p, inputs) {
         const { shape } = inputs.x;
-        const noise = carried([inputs.x], {
+        const noise = opaque([inputs.x], {
           node: { ...node, absent: [], captures: [] },
           output: 0,
           shape,

@@ -6,10 +6,12 @@ import {
   fisher,
   ggn,
   gradientCovariance,
+  gradientSecondMoment,
   hessian,
   jacobian,
   type Risk,
 } from "../../src/operators/index.ts";
+import type { MatrixFunction } from "./allMatrices.ts";
 import { expectClose } from "./closeness.ts";
 import { type DenseRisk, denseRisk } from "./denseRisk.ts";
 import { centralDifference, type ModelAt, modelAt } from "./modelAt.ts";
@@ -64,27 +66,34 @@ describe.each(Object.entries(cases))("%s", (_, riskCase) => {
   });
 
   const hasLikelihood = riskCase.loss.likelihood !== undefined;
-  const matrices: [string, (risk: Risk) => LinearOperator, keyof DenseRisk][] = [
-    ["ggn", ggn, "ggn"],
-    ["empirical Fisher", empiricalFisher, "empiricalFisher"],
-    ["gradient covariance", gradientCovariance, "gradientCovariance"],
-    ...(hasLikelihood
-      ? ([
+  type Row = readonly [name: string, make: (risk: Risk) => LinearOperator, reference: keyof DenseRisk];
+  const rows: { readonly [name in MatrixFunction]: readonly Row[] } = {
+    // By central differences above.
+    hessian: [],
+    ggn: [["ggn", ggn, "ggn"]],
+    empiricalFisher: [["empirical Fisher", empiricalFisher, "empiricalFisher"]],
+    gradientCovariance: [["gradient covariance", gradientCovariance, "gradientCovariance"]],
+    gradientSecondMoment: [["second moment of gradients", gradientSecondMoment, "gradientSecondMoment"]],
+    fisher: hasLikelihood
+      ? [
           ["Fisher of type 2", (own) => fisher(own, { type: 2 }), "fisher"],
           ["Fisher of type 1 with all labels", (own) => fisher(own, { type: 1, labels: "all" }), "fisher"],
-        ] as [string, (risk: Risk) => LinearOperator, keyof DenseRisk][])
-      : []),
-  ];
+        ]
+      : [],
+  };
 
-  test.each(matrices)("%s is the sum over terms of J' M J, and psd where it says so", async (_name, make, key) => {
-    const A = make(risk);
-    const dense = await toDense(A);
-    expectClose(dense.data, (expected[key] as { data: Float64Array }).data, 1e-12);
-    expect(A.symmetric).toBe(true);
-    const { values } = await eigh(dense);
-    const [lowest, highest] = [values[0], values[values.length - 1]];
-    expect(A.psd).toBe(key !== "ggn" || riskCase.loss.convex);
-    if (A.psd) expect(lowest).toBeGreaterThan(-1e-13 * highest);
-    else expect(lowest).toBeLessThan(-1e-6 * highest);
-  });
+  test.each(Object.values(rows).flat())(
+    "%s is the sum over terms of J' M J, and psd where it says so",
+    async (_name, make, key) => {
+      const A = make(risk);
+      const dense = await toDense(A);
+      expectClose(dense.data, (expected[key] as { data: Float64Array }).data, 1e-12);
+      expect(A.symmetric).toBe(true);
+      const { values } = await eigh(dense);
+      const [lowest, highest] = [values[0], values[values.length - 1]];
+      expect(A.psd).toBe(key !== "ggn" || riskCase.loss.convex);
+      if (A.psd) expect(lowest).toBeGreaterThan(-1e-13 * highest);
+      else expect(lowest).toBeLessThan(-1e-6 * highest);
+    },
+  );
 });

@@ -21,7 +21,7 @@ export async function modelAt(riskCase: RiskCase): Promise<ModelAt> {
   const { model, loss, inputs, output, axis, reference, denominator, weights } = riskCase;
   const names = loss.outputNames ?? [model.outputs[0].name];
   const shapes = Object.fromEntries(Object.entries(inputs).map(([name, { dims }]) => [name, dims]));
-  const graph = await model.graph({ shapes, outputs: names, cut: loss.cut });
+  const graph = await model.graph({ shapes, outputs: names, cut: loss.absorbs });
   const values = names.map((name) => graph.outputs[name]);
   const joined = values.length === 1 ? values[0] : concat(values, values[0].shape.length - 1);
   const u = input("u", joined.shape);

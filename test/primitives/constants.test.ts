@@ -38,7 +38,7 @@ test("integers that are known stay integers", async () => {
 test("functions of one's own: by an operator, and by a composition with a derivative of its own", async () => {
   const ceil = unary("ceil", { op: "Ceil", evaluate: Math.ceil });
   const bump = composite("bump", {
-    form: (x) => exp(mul(square(x), filled([], -1))),
+    alternative: (x) => exp(mul(square(x), filled([], -1))),
     derivative: (x, y) => mul(mul(x, filled([], -2)), y),
   });
   const fed = feed({ x: floats([0.5, -1.25]) });

@@ -3,7 +3,7 @@ import { vectorize } from "../../src/autodiff/index.ts";
 import { input, topologicalOrder } from "../../src/graph/index.ts";
 import { matmul } from "../../src/primitives/index.ts";
 import { stream } from "../../src/random/index.ts";
-import { compile, withForms } from "../../src/runtime/index.ts";
+import { compile, withPreferredKernels } from "../../src/runtime/index.ts";
 
 const [k, m] = [5, 3];
 const drawn = (size: number, name: string) => {
@@ -21,7 +21,7 @@ function product(a: Float32Array, b: Float32Array, n: number): Float64Array {
 describe("a product with a transposed left operand", () => {
   test.each([511, 512, 700])("of %i columns is right, as one product and with several columns", async (n) => {
     const [a, b] = [input("a", [k, m]), input("b", [k, n])];
-    const [ab] = withForms([matmul(a, b, { transposeA: true })], "float32");
+    const [ab] = withPreferredKernels([matmul(a, b, { transposeA: true })], "float32");
     const primitives = topologicalOrder([ab!]).map(({ primitive }) => primitive.name);
     expect(primitives.includes("writtenTranspose")).toBe(n >= 512);
     const A = input("A", [2, k, m]);

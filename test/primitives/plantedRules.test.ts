@@ -11,7 +11,7 @@ const frozenPrimitive: Primitive<null> = {
   output: ([x]) => ({ shape: x.shape, type: x.type }),
   jvp: () => null,
   vectorize: (_, [x]) => frozen(x),
-  form: ({ inputs: [x] }) => x,
+  alternative: ({ inputs: [x] }) => x,
 };
 
 function frozen(x: Value): Value {
@@ -29,7 +29,7 @@ function lopsidedProduct(): Case {
       return left && right ? add(left, right) : (left ?? right);
     },
     vectorize: (_, [x, y]) => rebuild(x, y),
-    form: ({ inputs: [x, y] }) => mul(x, y),
+    alternative: ({ inputs: [x, y] }) => mul(x, y),
   };
   const product: Case["reference"] = (x, y) => fill(x.shape, (i) => at(x, i) * at(y, i));
   return { operands: [real(3), real(3)], build: rebuild, reference: product };
@@ -43,7 +43,7 @@ function logistic(planted: Partial<Primitive<null>>): Case {
     output: ([x]) => ({ shape: x.shape, type: x.type }),
     jvp: (y, [dx]) => mul(dx!, sub(y, square(y))),
     vectorize: (_, [x]) => rebuild(x),
-    form: ({ inputs: [x] }) => sigmoid(x),
+    alternative: ({ inputs: [x] }) => sigmoid(x),
     ...planted,
   };
   return {
@@ -62,7 +62,7 @@ function doubled(planted: Partial<Primitive<null>>): Case {
     jvp: (_, [dx]) => rebuild(dx!),
     transpose: (_, c) => [rebuild(c)],
     vectorize: (_, [x]) => rebuild(x),
-    form: ({ inputs: [x] }) => scale(x, 2),
+    alternative: ({ inputs: [x] }) => scale(x, 2),
     ...planted,
   };
   return { operands: [real(3)], build: rebuild, reference: (x) => fill(x.shape, (i) => 2 * at(x, i)) };
@@ -86,10 +86,10 @@ describe("a wrong rule is found", () => {
       logistic({ vectorize: (_, [x]) => sigmoid(reverse(x, [0])) }),
       /vectorize value over operands 0/,
     ],
-    ["value", logistic({ form: ({ inputs: [x] }) => exp(x) }), /value against plain loops/],
+    ["value", logistic({ alternative: ({ inputs: [x] }) => exp(x) }), /value against plain loops/],
     [
       "one precision",
-      logistic({ form: ({ inputs: [x] }, precision) => (precision === "float64" ? sigmoid(x) : exp(x)) }),
+      logistic({ alternative: ({ inputs: [x] }, precision) => (precision === "float64" ? sigmoid(x) : exp(x)) }),
       /value in float32/,
     ],
     [

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { vjp } from "../../src/autodiff/index.ts";
 import { input, shareCommonSubexpressions, topologicalOrder } from "../../src/graph/index.ts";
 import { matmul, reduceSum, softmax, square } from "../../src/primitives/index.ts";
-import { withForms } from "../../src/runtime/index.ts";
+import { withPreferredKernels } from "../../src/runtime/index.ts";
 import { at, fill, sum } from "./ndarray.ts";
 import { real } from "./sample.ts";
 import { violations } from "./violations.ts";
@@ -11,7 +11,7 @@ test("the derivative of attention sums over heads of the result instead of over 
   const [scores, values] = [input("scores", [2, 4, 5]), input("values", [2, 5, 3])];
   const output = matmul(softmax(scores, -1), values);
   const gradient = vjp([output], [scores], [input("cotangent", [2, 4, 3])]);
-  const order = topologicalOrder(shareCommonSubexpressions(withForms([output, ...gradient], "float64")));
+  const order = topologicalOrder(shareCommonSubexpressions(withPreferredKernels([output, ...gradient], "float64")));
   const sums = order.filter(({ primitive }) => primitive.name === "reduceSum");
   expect(sums.map(({ inputs }) => inputs[0]!.shape)).toEqual([[2, 4, 3]]);
   expect(order.filter(({ primitive }) => primitive.name === "matmul")).toHaveLength(2);

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { vjp } from "../../src/autodiff/index.ts";
 import { input, shareCommonSubexpressions, topologicalOrder, type Value } from "../../src/graph/index.ts";
 import { add, matmul, mean, reduceSum, reshape, square, standardize } from "../../src/primitives/index.ts";
-import { withForms } from "../../src/runtime/index.ts";
+import { withPreferredKernels } from "../../src/runtime/index.ts";
 import { at, fill, type NdArray, sum } from "./ndarray.ts";
 import { real } from "./sample.ts";
 import { violations } from "./violations.ts";
@@ -23,7 +23,7 @@ const standardized = (x: NdArray): NdArray => {
 function largeDifferences(x: Value, f: (y: Value) => Value): number {
   const output = f(standardize(x));
   const gradient = vjp([output], [x], [input("cotangent", output.shape)]);
-  const order = topologicalOrder(shareCommonSubexpressions(withForms(gradient, "float32")));
+  const order = topologicalOrder(shareCommonSubexpressions(withPreferredKernels(gradient, "float32")));
   const size = x.shape.reduce((product, dim) => product * dim, 1);
   return order.filter(
     ({ primitive, shape }) => primitive.name === "sub" && shape.reduce((product, dim) => product * dim, 1) >= size,

@@ -96,7 +96,7 @@ describe("sharpness", () => {
   test("says what kind of curvature it is", () => {
     expect(words(sharpness(changed("ggn", {})))).toContain("in the linearized network");
     expect(words(sharpness(changed("fisher2", {})))).toContain("how much the predictions move");
-    const empirical = words(sharpness(changed("ef", {})));
+    const empirical = words(sharpness(changed("empiricalFisher", {})));
     expect(empirical).toContain("gradients of single terms, not the curvature of the loss");
     expect(empirical).not.toContain("learning rate");
   });
@@ -222,7 +222,7 @@ describe("distance of Hessian and Gauss-Newton matrix", () => {
 
 describe("Fisher matrices", () => {
   const against = (value: number, standardError: number) =>
-    fisherComparison(changed("ef", { trace: quantity(value, standardError) }, ["fisher2"]));
+    fisherComparison(changed("empiricalFisher", { trace: quantity(value, standardError) }, ["fisher2"]));
   const trace = base.matrices.fisher2?.trace.value as number;
 
   test.each([
@@ -237,11 +237,24 @@ describe("Fisher matrices", () => {
   });
 
   test("without an empirical Fisher only agreement is stated, with one matrix nothing", () => {
-    const { ef: _, ...matrices } = base.matrices;
+    const { empiricalFisher: _, ...matrices } = base.matrices;
     expect(words(fisherComparison({ ...base, matrices }))).toMatch(/^The traces of .* agree within their errors\./);
     expect(fisherComparison(changed("fisher1", {}))).toBeUndefined();
-    expect(words(fisherComparison(changed("ef", {}, ["ggn"])))).toContain("stand-in for the Gauss-Newton matrix");
+    expect(words(fisherComparison(changed("empiricalFisher", {}, ["ggn"])))).toContain(
+      "stand-in for the Gauss-Newton matrix",
+    );
   });
+});
+
+test("files of earlier versions, with the name ef and without words, are read", () => {
+  const { words: _, place: __, ...old } = base.matrices.empiricalFisher!;
+  const { words: ___, place: ____, ...ggn } = base.matrices.ggn!;
+  const report = { ...base, matrices: { ggn, ef: old } } as unknown as CurvatureReport;
+  const texts = findings(report)
+    .flatMap(({ answer, details }) => [answer, ...details])
+    .join("\n");
+  expect(texts).toContain("The empirical Fisher is a poor stand-in for the Gauss-Newton matrix here.");
+  expect(texts).toContain('the matrix "Gauss-Newton"');
 });
 
 describe("effective number of directions", () => {
@@ -290,7 +303,7 @@ describe("layers", () => {
   test("rounding is explained for curvatures of the loss only", () => {
     expect(of(layer("a", 10, 0.1), layer("b", 1, 0.1))).toContain("Δ² / 24");
     expect(words(layerSensitivity(changed("ggn", {})))).toContain("in the linearized network");
-    expect(words(layerSensitivity(changed("ef", {})))).not.toContain("Δ");
+    expect(words(layerSensitivity(changed("empiricalFisher", {})))).not.toContain("Δ");
   });
 });
 

@@ -5,7 +5,7 @@ import { renderHtml } from "../../src/report/index.ts";
 import { escapeHtml, html, trusted } from "../../src/report/markup.ts";
 import { manyLayersReport, sampleMatrix, sampleReport } from "./sampleReport.ts";
 
-const NAMES: readonly MatrixName[] = ["hessian", "ggn", "fisher2", "fisher1", "ef"];
+const NAMES: readonly MatrixName[] = ["hessian", "ggn", "fisher2", "fisher1", "empiricalFisher"];
 
 function page(report: CurvatureReport) {
   const text = renderHtml(report);

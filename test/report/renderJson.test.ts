@@ -23,7 +23,7 @@ test("keeps every digit of every number", () => {
 test("has the members that readers rely on", () => {
   const read = JSON.parse(renderJson(sampleReport()));
   expect(read).toMatchObject({ model: { file: expect.any(String), parameters: 1210 }, data: { rows: 1437 } });
-  for (const name of ["hessian", "ggn", "fisher1", "fisher2", "ef"]) {
+  for (const name of ["hessian", "ggn", "fisher1", "fisher2", "empiricalFisher"]) {
     const matrix = read.matrices[name];
     expect(Object.keys(matrix.trace)).toEqual(expect.arrayContaining(["value", "standardError", "matvecs"]));
     expect(Object.keys(matrix.frobenius)).toEqual(expect.arrayContaining(["value", "standardError"]));

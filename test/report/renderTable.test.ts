@@ -29,7 +29,7 @@ test("says what was measured, and leaves out what is not there", () => {
   expect(full).toContain("1,210 weights, 1,437 rows, cross-entropy (mean)");
   expect(full).toContain("loss 0.0172476   accuracy 99.93 %   |gradient| 0.0222792");
   expect(full).toContain("||H - G|| / ||H|| = 0.262 +- 0.018");
-  const { accuracy: _, ...rest } = sampleReport({ matrices: ["ef"] });
+  const { accuracy: _, ...rest } = sampleReport({ matrices: ["empiricalFisher"] });
   const little = renderTable(rest);
   expect(little).not.toContain("accuracy");
   expect(little).not.toContain("||H");

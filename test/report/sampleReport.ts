@@ -1,10 +1,12 @@
-import type {
-  CurvatureReport,
-  MatrixName,
-  ReportedDensity,
-  ReportedLayer,
-  ReportedMatrix,
+import {
+  type CurvatureReport,
+  type MatrixName,
+  matrixNames,
+  type ReportedDensity,
+  type ReportedLayer,
+  type ReportedMatrix,
 } from "../../src/applications/index.ts";
+import { matrixEntry } from "../../src/applications/reportedMatrices.ts";
 import { stream } from "../../src/random/index.ts";
 
 /** Numbers of a small digits classifier, from float64 dense matrices computed outside this library. */
@@ -23,7 +25,7 @@ const DIGITS = {
     trace: 4.11475009116622,
     shares: [0.6, 0.06, 0.31, 0.03],
   },
-  ef: {
+  empiricalFisher: {
     title: "Empirical Fisher",
     top: [
       0.09943305, 0.08859781, 0.03716771, 0.03244231, 0.02357117, 0.02046262, 0.01632003, 0.009515936, 0.008803673,
@@ -98,6 +100,10 @@ export function sampleLayers(trace: number, shares: readonly number[], relativeE
   });
 }
 
+function named(name: MatrixName): Pick<ReportedMatrix, "words" | "place"> {
+  return { words: matrixEntry(name).words, place: matrixNames.indexOf(name) };
+}
+
 /** A matrix of the digits model with estimates that lie about one standard error off. */
 export function sampleMatrix(
   kind: keyof typeof DIGITS,
@@ -114,6 +120,7 @@ export function sampleMatrix(
   const count = (test: (value: number) => boolean) => values.filter(test).length / PARAMETERS;
   return {
     title,
+    ...named(kind),
     psd: kind !== "hessian",
     trace: { value: trace * 1.021, standardError: 0.024 * trace, matvecs: 64 },
     frobenius: { value: frobenius * 0.985, standardError: 0.021 * frobenius, matvecs: 64 },
@@ -146,7 +153,7 @@ export function sampleMatrix(
 
 /** The report of the digits model with so many of the matrices. */
 export function sampleReport({
-  matrices = ["hessian", "ggn", "fisher2", "fisher1", "ef"],
+  matrices = matrixNames,
   exact = true,
 }: {
   readonly matrices?: readonly MatrixName[];
@@ -155,9 +162,9 @@ export function sampleReport({
   const made: { readonly [name in MatrixName]: () => ReportedMatrix } = {
     hessian: () => sampleMatrix("hessian", { exact }),
     ggn: () => sampleMatrix("ggn", { exact }),
-    fisher2: () => ({ ...sampleMatrix("ggn", { exact }), title: "Fisher, type II" }),
-    fisher1: () => ({ ...sampleMatrix("ggn", { exact }), title: "Fisher, type I" }),
-    ef: () => sampleMatrix("ef", { exact }),
+    fisher2: () => ({ ...sampleMatrix("ggn", { exact }), ...named("fisher2"), title: "Fisher, type II" }),
+    fisher1: () => ({ ...sampleMatrix("ggn", { exact }), ...named("fisher1"), title: "Fisher, type I" }),
+    empiricalFisher: () => sampleMatrix("empiricalFisher", { exact }),
   };
   const both = matrices.includes("hessian") && matrices.includes("ggn");
   return {

@@ -176,13 +176,14 @@ describe("forms", () => {
   const tripled: Primitive<null> = {
     name: "tripled",
     output: ([operand]) => operand,
-    form: ({ inputs: [operand] }, precision) => (precision === "float64" ? add(doubled(operand), operand) : undefined),
+    alternative: ({ inputs: [operand] }, precision) =>
+      precision === "float64" ? add(doubled(operand), operand) : undefined,
     lower: ({ inputs: [operand] }, context) => context.node("Mul", [context.name(operand), context.float(3)]),
   };
   const doubledPrimitive: Primitive<null> = {
     name: "doubled",
     output: ([operand]) => operand,
-    form: ({ inputs: [operand] }) => mul(operand, scalar(2)),
+    alternative: ({ inputs: [operand] }) => mul(operand, scalar(2)),
   };
   const doubled = (operand: Value) => apply(doubledPrimitive, [operand], null);
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { vjp } from "../../src/autodiff/index.ts";
 import { input, scalar, topologicalOrder, type Value } from "../../src/graph/index.ts";
 import { add, broadcast, matmul, mul, reduceSum, reshape, tanh } from "../../src/primitives/index.ts";
-import { compile, type NamedGraph, segmentsOf, withForms } from "../../src/runtime/index.ts";
+import { compile, type NamedGraph, segmentsOf, withPreferredKernels } from "../../src/runtime/index.ts";
 import type { Tensor } from "../../src/tensors/index.ts";
 
 /** A recurrence of n steps with one matrix, with the gradient in it and in the first state. */
@@ -61,7 +61,7 @@ describe("segments", () => {
 
 test("a large program is that of its parts", { timeout: 60_000 }, async () => {
   const graph = recurrence(1500);
-  expect(topologicalOrder(withForms(Object.values(graph.outputs), "float64")).length).toBeGreaterThan(6000);
+  expect(topologicalOrder(withPreferredKernels(Object.values(graph.outputs), "float64")).length).toBeGreaterThan(6000);
   const { loss, dx, dw, two } = await evaluate(graph, feeds);
   expect(two.data[0]).toBe(2);
   const lossAt = async (shift: number) => {

@@ -8,6 +8,7 @@ import {
   type FileModel,
   loadData,
   type MatrixName,
+  matrixNames,
   type RunOptions,
 } from "../../index.ts";
 import { renderHtml, renderJson, renderTable } from "../../report/index.ts";
@@ -92,7 +93,7 @@ function addDataOptions(command: Command): void {
 
 function addMatrixOptions(command: Command): void {
   command
-    .option("--matrices <list>", "hessian, ggn, fisher1, fisher2, ef; all that the loss has by default", matrixList)
+    .option("--matrices <list>", `${matrixNames.join(", ")}; all that the loss has by default`, matrixList)
     .option(
       "--parameters <pattern>",
       "weights to differentiate: name, name with * or /regexp/; repeatable",

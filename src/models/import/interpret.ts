@@ -4,19 +4,19 @@ import type { FileNode } from "../../onnx/index.ts";
 import { permute } from "../../primitives/index.ts";
 import { byName, type Dtype, dtypeOf, sizeOf, type Tensor } from "../../tensors/index.ts";
 import type { GraphRequest, GraphStep, ModelGraph } from "../model.ts";
-import { isShapedByData } from "./analysis/discrete.ts";
-import { neededNodes, reachedValues } from "./analysis/reach.ts";
-import { staticValues } from "./analysis/statics.ts";
-import { remedy, undecidedNodes } from "./analysis/undecided.ts";
+import { isShapedByData } from "./analysis/nonDifferentiable.ts";
+import { openControlFlow, remedy } from "./analysis/openControlFlow.ts";
+import { neededNodes, reachedValues } from "./analysis/reachability.ts";
+import { staticValues } from "./analysis/staticValues.ts";
 import { foldControlFlow } from "./controlFlow/foldControlFlow.ts";
-import { ruleOf } from "./ops/operators.ts";
+import { ruleOf, traitsOf } from "./ops/operators.ts";
 import type { ChosenParameter } from "./parameters/chooseParameters.ts";
 import type { Tie } from "./parameters/ties.ts";
 import { guardGraphs } from "./prepared/guardLoops.ts";
 import type { PreparedModel } from "./prepared/preparedModel.ts";
 import { describe } from "./prepared/sortNodes.ts";
 import { numbersOf } from "./prepared/writePrepared.ts";
-import { probe } from "./sizes/probe.ts";
+import { measureShapes } from "./sizes/measureShapes.ts";
 import { type WithoutActivations, withoutActivations } from "./translate/activation.ts";
 import { consumersOf, interpretNode, type WalkContext } from "./translate/interpretNode.ts";
 import { preciseConstants } from "./translate/preciseConstants.ts";
@@ -31,7 +31,7 @@ export interface Interpretation {
 
 /**
  * The file's graph in primitives, for inputs of the requested shapes, with outputs before the final activations that are to be
- * cut. Values that depend on shapes and constants alone are folded, nodes that no parameter reaches are carried where they have no rule.
+ * cut. Values that depend on shapes and constants alone are folded, nodes that no parameter reaches and that have no rule are passed to ONNX Runtime.
  *
  * @throws CurvatureError "unsupported" for operators without a rule that a parameter reaches (all of them in one message),
  *   "model" for an output that is the mean of an activation to be cut, "runtime" where ONNX Runtime cannot run the file
@@ -47,7 +47,7 @@ export async function interpret(what: Interpretation, request: GraphRequest): Pr
   const statics = staticValues(nodes, { constants: model.constants.keys(), parameters: tensors });
   checkShapes(nodes, { statics, file: model.file });
   const precise = request.precision === "float64";
-  const known = await probe(model, { shapes: request.shapes, statics, nodes, reached, allStatics: precise });
+  const known = await measureShapes(model, { shapes: request.shapes, statics, nodes, reached, allStatics: precise });
   checkMeans(means, { shapes: known.shapes, file: model.file });
   const values = new Map<string, Value>();
   const inputs = modelInputs(model, request.shapes);
@@ -83,8 +83,9 @@ export async function interpret(what: Interpretation, request: GraphRequest): Pr
 /** Static values that are computed from the sizes of values that are not. */
 function numbersFromSizes(nodes: readonly FileNode[], statics: ReadonlySet<string>): ReadonlySet<string> {
   const sized = new Set<string>();
-  for (const { op, inputs, outputs } of nodes) {
-    const measures = (op === "Shape" || op === "Size") && !statics.has(inputs[0]);
+  for (const node of nodes) {
+    const { inputs, outputs } = node;
+    const measures = traitsOf(node).fromShape === "sizes" && !statics.has(inputs[0]);
     if (!measures && !inputs.some((name) => sized.has(name))) continue;
     for (const name of outputs) if (statics.has(name)) sized.add(name);
   }
@@ -137,7 +138,9 @@ async function checkOperators(
   const { file } = model;
   const missing = missingOperators(nodes, reached);
   if (missing.size === 0) return;
-  const branch = undecidedNodes(model).find(({ node }) => missing.get("If")?.includes(node));
+  const branch = openControlFlow(model).find(
+    ({ node, kind }) => kind === "branch" && missing.get(node.op)?.includes(node),
+  );
   if (branch !== undefined) {
     throw new CurvatureError(
       "unsupported",

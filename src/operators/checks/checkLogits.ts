@@ -34,10 +34,10 @@ interface FirstBatch extends RiskFamily {
  */
 export async function checkLogits(family: RiskFamily, { data, bind }: BoundData): Promise<void> {
   const { model, loss, outputs } = family;
-  const kind = loss.cut.find((name) => name === "Softmax" || name === "Sigmoid");
+  const kind = loss.absorbs.find((name) => name === "Softmax" || name === "Sigmoid");
   const isCut = outputs.every((name) => {
     const { activation } = model.outputs.find((output) => output.name === name) ?? {};
-    return activation !== undefined && loss.cut.includes(activation);
+    return activation !== undefined && loss.absorbs.includes(activation);
   });
   if (kind === undefined || isCut) return;
   for await (const rows of data.batches()) {

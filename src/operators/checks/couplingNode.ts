@@ -54,7 +54,7 @@ interface EvaluatedStep {
 async function stepsOf({ model, loss, outputs }: RiskFamily, inputs: Tensors): Promise<readonly EvaluatedStep[]> {
   const precision = "float64";
   const shapes = Object.fromEntries(Object.entries(inputs).map(([name, { dims }]) => [name, dims]));
-  const graph = await model.graph({ shapes, outputs, cut: loss.cut, precision });
+  const graph = await model.graph({ shapes, outputs, cut: loss.absorbs, precision });
   const steps = movingSteps(graph);
   const forward = { inputs: graph.inputs, allParameters: graph.parameters };
   const program = await forwardProgram(

@@ -125,9 +125,6 @@ function badElement(value: Value, numbers: Evaluated["numbers"]): Element | unde
   return index < 0 ? undefined : { value, index };
 }
 
-/** Operations whose operands may be infinite by design, such as masks. */
-const MASKED: ReadonlySet<string> = new Set(["softmax", "maskedSoftmax", "logSoftmax"]);
-
 /** An element of an operand that explains an element that is not finite, because it is NaN or infinite itself. Constants are ignored. */
 function worseOperand({ value, index }: Element, numbers: Evaluated["numbers"]): Element | undefined {
   const candidates = value.inputs.flatMap((operand): Element[] => {
@@ -137,7 +134,7 @@ function worseOperand({ value, index }: Element, numbers: Evaluated["numbers"]):
   });
   const at = (element: Element) => numberAt(element, numbers) ?? 0;
   const notNumber = candidates.find((element) => Number.isNaN(at(element)));
-  if (notNumber !== undefined || MASKED.has(value.primitive.name)) return notNumber;
+  if (notNumber !== undefined || value.primitive.takesMasks) return notNumber;
   return candidates.find((element) => !Number.isFinite(at(element)));
 }
 

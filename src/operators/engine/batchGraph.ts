@@ -48,7 +48,7 @@ export interface BatchGraphRequest {
  */
 export async function batchGraph(request: BatchGraphRequest): Promise<FedBatchGraph> {
   const { model, loss, outputs, chosen, precision, shape } = request;
-  const graph = await model.graph({ shapes: shape.inputs, outputs, cut: loss.cut, precision });
+  const graph = await model.graph({ shapes: shape.inputs, outputs, cut: loss.absorbs, precision });
   const [output] = guardBranches([joined(graph, outputs, { model, rows: shape.rows })]);
   const form = shape.targets ?? usualTargets(loss, { first: graph.outputs[outputs[0]].shape, joined: output.shape });
   const layout = loss.layout(output.shape, form);

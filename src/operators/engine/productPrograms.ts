@@ -2,22 +2,22 @@ import { foldResiduals, type ResidualSplit, splitResiduals, vectorize } from "..
 import { CurvatureError } from "../../errors/index.ts";
 import { dependents, input, shareCommonSubexpressions, topologicalOrder, type Value } from "../../graph/index.ts";
 import { reshape, slice } from "../../primitives/index.ts";
-import { compile, liveBytes, type NamedGraph, type Program, withForms } from "../../runtime/index.ts";
+import { compile, liveBytes, type NamedGraph, type Program, withPreferredKernels } from "../../runtime/index.ts";
 import { formatDims, type Precision, sizeOf, type Vector } from "../../tensors/index.ts";
 import type { FedBatchGraph } from "./batchGraph.ts";
-import { type FlatOutput, flatOutput } from "./flatOutput.ts";
 import { flatRanges } from "./flatVectors.ts";
 import type { ResidualNeed } from "./residualCache.ts";
 import type { BatchProduct, Tensors } from "./risk.ts";
+import { type VectorOutput, vectorOutput } from "./vectorOutput.ts";
 
 /** The settings that programs of a product depend on, besides the shape of the batch. */
 export interface ProgramKind {
   /** Number of columns at once. */
   readonly columns: number;
-  /** Whether the flat vector is one term of a sum over several batches. */
-  readonly isTerm: boolean;
+  /** Whether there are further batches, whose flat vectors are added. */
+  readonly hasMoreBatches: boolean;
   /** Whether this is the last batch, and smaller than the others. */
-  readonly isRest: boolean;
+  readonly isLastPartial: boolean;
 }
 
 /** Compiled forms of one product for one batch shape; each is compiled when first needed. */
@@ -25,9 +25,9 @@ export interface ProductPrograms {
   /** Memory for the residuals of one batch; undefined if the product has no vectors or needs no residuals. */
   readonly residualNeed: ResidualNeed | undefined;
   /** How the programs return the product's flat vector, if it has one. */
-  readonly flat: FlatOutput | undefined;
+  readonly flat: VectorOutput | undefined;
   /** Bytes of all values that depend on the vectors, and of the flat vector, for one column. */
-  readonly movingBytes: number;
+  readonly dependentBytes: number;
   /** Vectors and constants in the form that the programs read; several columns are concatenated. */
   feeds(vectors: Tensors, constants: Tensors): Tensors;
   /** The product's own outputs among those of a program, under their names. */
@@ -64,7 +64,7 @@ export function productPrograms(
     readonly memoryLimit?: number;
   },
 ): ProductPrograms {
-  const { batch, parameterNames, precision, columns, threads, memoryLimit, isTerm, isRest } = request;
+  const { batch, parameterNames, precision, columns, threads, memoryLimit, hasMoreBatches, isLastPartial } = request;
   const built = product.build(batch);
   const vectors = Object.entries(built.vectors ?? {});
   const shared = { ...batchInputs(batch, parameterNames), ...named(built.constants ?? {}, feedName.constant) };
@@ -72,9 +72,9 @@ export function productPrograms(
   const names = Object.keys(namedOutputs);
   const flat =
     built.flat &&
-    flatOutput(
+    vectorOutput(
       parts.map(({ shape }) => shape),
-      { columns, isTerm },
+      { columns, hasMoreBatches },
     );
   const variables = vectors.map(([, value]) => value);
   const roots = prepared([...Object.values(namedOutputs), ...parts], { variables, precision });
@@ -87,7 +87,7 @@ export function productPrograms(
     ...(memoryLimit !== undefined && { memoryLimit }),
   };
   const program = lazily((graph: NamedGraph, isRepeated: boolean) =>
-    compile(graph, { ...engine, optimized: isRepeated && !isRest }),
+    compile(graph, { ...engine, optimized: isRepeated && !isLastPartial }),
   );
   const zip = (values: readonly Value[] = []) => Object.fromEntries(residualNames.map((name, i) => [name, values[i]]));
   const bytes = precision === "float64" ? 8 : 4;
@@ -111,7 +111,7 @@ export function productPrograms(
       ...(columns === 1 ? named(given, feedName.vector) : columnFeeds(given, vectors, columns)),
     }),
     outputs: (results) => Object.fromEntries(names.map((name) => [name, results[feedName.output(name)]])),
-    movingBytes: size(dependents(topologicalOrder(roots), variables)) + size(parts),
+    dependentBytes: size(dependents(topologicalOrder(roots), variables)) + size(parts),
     whole: () => program("whole", () => graph(roots, {})),
     // Once per batch.
     residual: () => program("residual", () => ({ inputs: shared, outputs: zip(split?.residuals) }), false),
@@ -137,7 +137,7 @@ function prepared(
   outputs: readonly Value[],
   { variables, precision }: { readonly variables: readonly Value[]; readonly precision: Precision },
 ): Value[] {
-  const shared = withForms(outputs, precision);
+  const shared = withPreferredKernels(outputs, precision);
   return variables.length === 0 ? shared : shareCommonSubexpressions(foldResiduals(shared, variables));
 }
 

@@ -149,8 +149,8 @@ function viewEngine(shared: SharedParts, view: ViewSettings): OwnedEngine {
     async columnsAtOnce(product) {
       for await (const batch of data.batches()) {
         const { shape } = view.bound.bind(batch);
-        const { movingBytes } = await compiled.programs(product, { ...kindOf(view.bound, shape), columns: 1 });
-        const fitting = Math.floor(COLUMN_BYTES / Math.max(movingBytes, 1));
+        const { dependentBytes } = await compiled.programs(product, { ...kindOf(view.bound, shape), columns: 1 });
+        const fitting = Math.floor(COLUMN_BYTES / Math.max(dependentBytes, 1));
         return fitting < FEWEST_COLUMNS ? 1 : Math.min(fitting, MOST_COLUMNS);
       }
       return 1;
@@ -213,8 +213,8 @@ function evaluation(
 
 /** The kind of programs for a batch of a data set. */
 function kindOf({ data }: BoundData, shape: BatchShape) {
-  const isTerm = data.rows > data.batchSize;
-  return { shape, isTerm, isRest: isTerm && shape.rows < data.batchSize };
+  const hasMoreBatches = data.rows > data.batchSize;
+  return { shape, hasMoreBatches, isLastPartial: hasMoreBatches && shape.rows < data.batchSize };
 }
 
 /** Keys under which a view keeps residuals: one for each product, and one for each product with constants. */

@@ -2,7 +2,7 @@ import { type Data, rebatch } from "../../data/index.ts";
 import { CurvatureError } from "../../errors/index.ts";
 import type { Loss, TermLayout } from "../../losses/index.ts";
 import type { Model } from "../../models/index.ts";
-import { scanData } from "../checks/scanData.ts";
+import { checkData } from "../checks/checkData.ts";
 import { type BoundData, bindData } from "../engine/riskData.ts";
 import type { SharedEngine } from "../engine/riskEngine.ts";
 
@@ -48,7 +48,7 @@ export async function attachData(
     bound = bindData(rebatch(data, model.fixedRows), { model, loss });
     layout = (await firstGraph(engine, bound)).layout;
   }
-  return { bound, layout, denominator: await scanData(bound, { loss, layout }), indivisible };
+  return { bound, layout, denominator: await checkData(bound, { loss, layout }), indivisible };
 }
 
 /** Batches of a size that is a multiple of the model's fixed number of rows. */

@@ -131,8 +131,8 @@ function checkedCopy(weights: Vector, { parameters, size, dtype }: Places): Vect
 
 function noticesOf({ model, loss, outputs, coupledRows }: RiskFamily): string[] {
   const cuts = model.outputs.flatMap(({ name, activation, written }) => {
-    if (!outputs.includes(name) || activation === undefined || loss.cut.length === 0) return [];
-    if (loss.cut.includes(activation))
+    if (!outputs.includes(name) || activation === undefined || loss.absorbs.length === 0) return [];
+    if (loss.absorbs.includes(activation))
       return [
         `Output "${name}" is taken before its final ${activation}, ${written === true ? "which the file has written out in several operators and" : "which"} the loss ${loss.name} contains itself.`,
       ];

@@ -2,7 +2,7 @@ import { dot, lineY, rectY, ruleX, ruleY } from "@observablehq/plot";
 import type { ReportedEigenvalue } from "../../applications/report.ts";
 import { formatEigenvalue } from "../format.ts";
 import { html, type Markup } from "../markup.ts";
-import { MATRIX_TEXTS, type NamedMatrix } from "../matrixText.ts";
+import { type NamedMatrix, placeOf } from "../matrixText.ts";
 import { colour, drawFigure, legendEntry } from "./drawFigure.ts";
 import { linearLabel, logarithmicScale } from "./logarithmicTicks.ts";
 
@@ -41,8 +41,8 @@ function exactPoints(values: readonly number[] | undefined, order: 1 | -1, { mos
   return ordered.slice(0, most).map((value, i) => ({ rank: i + 1 + shift, value }));
 }
 
-function symbolOf({ name }: NamedMatrix): (typeof SYMBOLS)[number] {
-  return SYMBOLS[Object.keys(MATRIX_TEXTS).indexOf(name)] ?? "circle";
+function symbolOf({ matrix }: NamedMatrix): (typeof SYMBOLS)[number] {
+  return SYMBOLS[placeOf(matrix) % SYMBOLS.length] ?? "circle";
 }
 
 function valueMarks(matrix: NamedMatrix, points: readonly Ranked[], clamp: (y: number) => number) {

@@ -1,5 +1,5 @@
 import type { CurvatureReport, Quantity, ReportedEigenvalue } from "../../applications/report.ts";
-import { linked, offBy } from "../definitions.ts";
+import { definitionNamed, linked, offBy } from "../definitions.ts";
 import { largestEigenvaluesFigure, smallestEigenvaluesFigure } from "../figures/index.ts";
 import { deviationInErrors } from "../finding.ts";
 import { formatEigenvalue, formatEstimate, formatNumber } from "../format.ts";
@@ -28,7 +28,7 @@ function row({ text, matrix }: NamedMatrix): Markup {
   const { largest, smallest } = matrix.eigenvalues;
   const bottom = smallest[0];
   const residual = bottom ? html`<div class="exact">residual ${formatNumber(bottom.residualNorm, 2)}</div>` : undefined;
-  const name = html`${linked(text.definition, matrix.title)} <span class="symbol">${text.symbol}</span>`;
+  const name = html`${linked(definitionNamed(text.definition), matrix.title)} <span class="symbol">${text.symbol}</span>`;
   return dataRow(seriesName(text.series, name), [
     quantityCell(matrix.trace, exactTrace(matrix)),
     quantityCell(matrix.frobenius, exactFrobenius(matrix)),

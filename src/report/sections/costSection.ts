@@ -1,5 +1,5 @@
 import type { CurvatureReport } from "../../applications/report.ts";
-import { linked } from "../definitions.ts";
+import { definitionNamed, linked } from "../definitions.ts";
 import { accuracySentence } from "../eigenvalueAccuracy.ts";
 import { formatCount, formatEstimate, formatNumber, formatSeconds } from "../format.ts";
 import { html, type Markup } from "../markup.ts";
@@ -18,7 +18,7 @@ function relativeError({ value, standardError }: { readonly value: number; reado
 function row({ text, matrix }: NamedMatrix, secondsPerGradient: number): Markup {
   const { trace, frobenius, eigenvalues, density } = matrix;
   const products = [trace, frobenius, eigenvalues, density, matrix].map(({ matvecs }) => formatCount(matvecs));
-  return dataRow(seriesName(text.series, linked(text.definition, matrix.title)), [
+  return dataRow(seriesName(text.series, linked(definitionNamed(text.definition), matrix.title)), [
     ...products,
     formatSeconds(matrix.seconds),
     gradients(matrix.seconds, secondsPerGradient),

@@ -1,5 +1,5 @@
 import type { CurvatureReport } from "../../applications/report.ts";
-import { linked } from "../definitions.ts";
+import { definitionNamed, linked } from "../definitions.ts";
 import { linearDensityFigure, logarithmicDensityFigure } from "../figures/index.ts";
 import { formatNumber, formatShare } from "../format.ts";
 import { html, type Markup } from "../markup.ts";
@@ -22,7 +22,7 @@ function spectrum(named: NamedMatrix, parameters: number): Markup {
     negativeMass > 0 && !matrix.psd
       ? html`<span class="aside">, about ${formatShare(negativeMass)} of it below ${formatNumber(-resolution, 2)}</span>`
       : undefined;
-  const title = seriesName(text.series, linked(text.definition, matrix.title));
+  const title = seriesName(text.series, linked(definitionNamed(text.definition), matrix.title));
   return html`<h3>${title}${negative}</h3>${figures(named, parameters)}`;
 }
 

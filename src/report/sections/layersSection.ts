@@ -46,7 +46,7 @@ function layerTable({ matrix }: NamedMatrix, position: number): Markup {
 }
 
 function introduction(first: NamedMatrix | undefined, count: number): Markup {
-  const sensitivity = first?.text.lossCurvature
+  const sensitivity = first?.text.curvatureOf
     ? "is the sensitivity of the loss to a disturbance of one of its weights, which decides bit widths and pruning"
     : "is the trace of the block divided by the layer's number of weights";
   const drawn =

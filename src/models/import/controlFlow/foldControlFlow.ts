@@ -1,13 +1,14 @@
 import { CurvatureError } from "../../../errors/index.ts";
 import { type FileNode, subgraphContents } from "../../../onnx/index.ts";
 import type { Tensor } from "../../../tensors/index.ts";
-import { neededNodes, reachedValues } from "../analysis/reach.ts";
-import { staticValues } from "../analysis/statics.ts";
-import { innerTensors } from "../analysis/undecided.ts";
+import { innerTensors } from "../analysis/openControlFlow.ts";
+import { neededNodes, reachedValues } from "../analysis/reachability.ts";
+import { staticValues } from "../analysis/staticValues.ts";
+import { traitsOf } from "../ops/operators.ts";
 import type { PreparedModel } from "../prepared/preparedModel.ts";
 import { describe } from "../prepared/sortNodes.ts";
 import { takenNames } from "../prepared/valueNames.ts";
-import { staticTensors, valueShapes } from "../sizes/probe.ts";
+import { staticTensors, valueShapes } from "../sizes/measureShapes.ts";
 import { inlineSubgraph, inOrder } from "./inlineSubgraph.ts";
 import { unrollLoop, unrollScan } from "./unroll.ts";
 
@@ -57,8 +58,8 @@ export async function foldFixedGraphs(
   const constants = model.constants.keys();
   const known = staticValues(model.nodes, { constants, parameters, shapes: shapes !== undefined });
   const hides = (node: FileNode) => {
-    if (node.op === "If") return true;
-    return (node.op === "Loop" || shapes !== undefined) && innerTensors(node) > 0;
+    const { kind, decidedBy } = traitsOf(node).controlFlow!;
+    return kind === "branch" || ((decidedBy !== "sizes" || shapes !== undefined) && innerTensors(node) > 0);
   };
   const node = model.nodes.find((each) => isDecided(each, known) && !left.has(each) && hides(each));
   if (node === undefined) return model;
@@ -75,17 +76,16 @@ function fixedShapes({ inputs }: PreparedModel): Shapes | undefined {
   return isFixed ? Object.fromEntries(inputs.map(({ name, dims }) => [name, dims as number[]])) : undefined;
 }
 
-const CONTROL_FLOW: ReadonlySet<string> = new Set(["If", "Loop", "Scan"]);
-
-function isControlFlow({ op, domain }: FileNode): boolean {
-  return domain === "" && CONTROL_FLOW.has(op);
+function isControlFlow(node: FileNode): boolean {
+  return traitsOf(node).controlFlow !== undefined;
 }
 
 /** Whether a node is one of control flow whose condition or count is known once shapes are; the count of a Scan is a size. */
-export function isDecided({ op, domain, inputs }: FileNode, statics: ReadonlySet<string>): boolean {
-  if (domain !== "" || !CONTROL_FLOW.has(op)) return false;
-  if (op === "Scan") return true;
-  return (op === "If" ? inputs.slice(0, 1) : inputs.slice(0, 2)).every((name) => name === "" || statics.has(name));
+export function isDecided(node: FileNode, statics: ReadonlySet<string>): boolean {
+  const { controlFlow } = traitsOf(node);
+  if (controlFlow === undefined) return false;
+  const { decidedBy } = controlFlow;
+  return decidedBy === "sizes" || node.inputs.slice(0, decidedBy).every((name) => name === "" || statics.has(name));
 }
 
 interface Decided {

@@ -1,7 +1,7 @@
 import { CurvatureError } from "../../../errors/index.ts";
 import { type FileGraph, type FileNode, subgraphContents } from "../../../onnx/index.ts";
 import { dtypeOf, type Tensor } from "../../../tensors/index.ts";
-import { producersOf } from "../analysis/reach.ts";
+import { producersOf } from "../analysis/reachability.ts";
 import { checkRoundsWithin, checkWrittenNodes } from "../prepared/nodeCounts.ts";
 import { splitConstants } from "../prepared/prepare.ts";
 import type { PreparedModel, StoredConstant } from "../prepared/preparedModel.ts";

@@ -22,6 +22,7 @@ import {
   where,
 } from "../../../primitives/index.ts";
 import { float, type ImportedNode, int, operand, string, unsupported } from "./importedNode.ts";
+import type { OperatorTraits } from "./traits.ts";
 
 /** max(x, 0), with derivative 0 at 0 as in PyTorch. */
 export function Relu(node: ImportedNode): Value {
@@ -32,6 +33,7 @@ export function Relu(node: ImportedNode): Value {
 export function Sigmoid(node: ImportedNode): Value {
   return sigmoid(operand(node, 0));
 }
+Sigmoid.traits = { activation: { name: "Sigmoid", gives: "probabilities" } } satisfies OperatorTraits;
 
 /** Hyperbolic tangent. */
 export function Tanh(node: ImportedNode): Value {
@@ -60,6 +62,7 @@ export function PRelu(node: ImportedNode): Value {
   const x = operand(node, 0);
   return where(positive(x), x, mul(operand(node, 1), x));
 }
+PRelu.traits = { roles: [undefined, "slope"] } satisfies OperatorTraits;
 
 /** x where x > alpha, else 0; derivative 0 at alpha, as in PyTorch's `threshold`. */
 export function ThresholdedRelu(node: ImportedNode): Value {
@@ -125,11 +128,13 @@ export function Gelu(node: ImportedNode): Value {
   if (approximate !== "none" && approximate !== "tanh") throw unsupported(node, `approximates by "${approximate}"`);
   return gelu(operand(node, 0), { approximate });
 }
+Gelu.traits = { microsoft: true } satisfies OperatorTraits;
 
 /** Gelu of x plus a bias. */
 export function BiasGelu(node: ImportedNode): Value {
   return gelu(add(operand(node, 0), operand(node, 1)));
 }
+BiasGelu.traits = { microsoft: true, roles: [undefined, "bias"] } satisfies OperatorTraits;
 
 /** The approximation of Gelu by tanh, of x plus a bias if there is one. */
 export function FastGelu(node: ImportedNode): Value {
@@ -137,12 +142,14 @@ export function FastGelu(node: ImportedNode): Value {
   const x = operand(node, 0);
   return gelu(bias === undefined ? x : add(x, bias), { approximate: "tanh" });
 }
+FastGelu.traits = { microsoft: true, roles: [undefined, "bias"] } satisfies OperatorTraits;
 
 /** x / (1 + e^(-alpha x)), alpha = 1.702 by default. */
 export function QuickGelu(node: ImportedNode): Value {
   const x = operand(node, 0);
   return mul(x, sigmoid(scale(x, float(node, "alpha", 1.702))));
 }
+QuickGelu.traits = { microsoft: true } satisfies OperatorTraits;
 
 /** Softmax along an axis; before opset 13 over all axes from `axis` on together, as one row. */
 export function Softmax(node: ImportedNode): Value {
@@ -150,11 +157,13 @@ export function Softmax(node: ImportedNode): Value {
   const masked = node.consumers.includes("IsNaN");
   return rowwise(node, masked ? maskedSoftmax : softmax);
 }
+Softmax.traits = { activation: { name: "Softmax", gives: "probabilities" }, formSince: 13 } satisfies OperatorTraits;
 
 /** Logarithm of Softmax. */
 export function LogSoftmax(node: ImportedNode): Value {
   return rowwise(node, logSoftmax);
 }
+LogSoftmax.traits = { activation: { name: "LogSoftmax", gives: "logarithms" }, formSince: 13 } satisfies OperatorTraits;
 
 function rowwise(node: ImportedNode, along: (x: Value, axis: number) => Value): Value {
   const x = operand(node, 0);

@@ -24,8 +24,6 @@ import {
   less,
   lessOrEqual,
   log,
-  logSigmoid,
-  logSoftmax,
   maximum,
   minimum,
   mul,
@@ -43,26 +41,31 @@ import {
   sub,
 } from "../../../primitives/index.ts";
 import { bound, type ImportedNode, operand, outputShape } from "./importedNode.ts";
+import type { OperatorTraits } from "./traits.ts";
 
 /** a + b with broadcasting. */
 export function Add(node: ImportedNode): Value {
   return add(operand(node, 0), operand(node, 1));
 }
+Add.traits = { adds: true, constantRole: "offset" } satisfies OperatorTraits;
 
 /** a - b with broadcasting. */
 export function Sub(node: ImportedNode): Value {
   return sub(operand(node, 0), operand(node, 1));
 }
+Sub.traits = { constantRole: "offset" } satisfies OperatorTraits;
 
 /** a b with broadcasting. */
 export function Mul(node: ImportedNode): Value {
   return mul(operand(node, 0), operand(node, 1));
 }
+Mul.traits = { constantRole: "factor" } satisfies OperatorTraits;
 
 /** a / b with broadcasting. */
 export function Div(node: ImportedNode): Value {
   return div(operand(node, 0), operand(node, 1));
 }
+Div.traits = { constantRole: "factor" } satisfies OperatorTraits;
 
 /** -x. */
 export function Neg(node: ImportedNode): Value {
@@ -102,6 +105,7 @@ export function Clip(node: ImportedNode): Value {
   }
   return clip(x, { low: bound(node, "min", 1) ?? -Infinity, high: bound(node, "max", 2) ?? Infinity });
 }
+Clip.traits = { formSince: 11 } satisfies OperatorTraits;
 
 /**
  * x to the power of y with broadcasting. A constant exponent has no derivative, so that x = 0 is no trouble. Powers of integers are
@@ -135,8 +139,7 @@ export function Exp(node: ImportedNode): Value {
  */
 export function Log(node: ImportedNode): Value {
   const x = operand(node, 0);
-  if (x.primitive.name === "softmax") return logSoftmax(x.inputs[0], (x.params as { readonly axis: number }).axis);
-  return x.primitive.name === "sigmoid" ? logSigmoid(x.inputs[0]) : log(x);
+  return x.primitive.logarithm?.(x) ?? log(x);
 }
 
 /** |x|, with derivative 0 at 0 as in PyTorch. */
@@ -237,28 +240,34 @@ export function Ceil(node: ImportedNode): Value {
 export function Greater(node: ImportedNode): Value {
   return greater(operand(node, 0), operand(node, 1));
 }
+Greater.traits = { nonDifferentiable: true } satisfies OperatorTraits;
 
 /** a >= b. */
 export function GreaterOrEqual(node: ImportedNode): Value {
   return greaterOrEqual(operand(node, 0), operand(node, 1));
 }
+GreaterOrEqual.traits = { nonDifferentiable: true } satisfies OperatorTraits;
 
 /** a < b. */
 export function Less(node: ImportedNode): Value {
   return less(operand(node, 0), operand(node, 1));
 }
+Less.traits = { nonDifferentiable: true } satisfies OperatorTraits;
 
 /** a <= b. */
 export function LessOrEqual(node: ImportedNode): Value {
   return lessOrEqual(operand(node, 0), operand(node, 1));
 }
+LessOrEqual.traits = { nonDifferentiable: true } satisfies OperatorTraits;
 
 /** a = b. */
 export function Equal(node: ImportedNode): Value {
   return equal(operand(node, 0), operand(node, 1));
 }
+Equal.traits = { nonDifferentiable: true } satisfies OperatorTraits;
 
 /** Whether an element is not a number. */
 export function IsNaN(node: ImportedNode): Value {
   return isNaN(operand(node, 0));
 }
+IsNaN.traits = { nonDifferentiable: true } satisfies OperatorTraits;

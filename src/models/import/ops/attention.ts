@@ -23,6 +23,7 @@ import {
   where,
 } from "../../../primitives/index.ts";
 import { float, type ImportedNode, int, operand, outputShape, unsupported } from "./importedNode.ts";
+import type { OperatorTraits } from "./traits.ts";
 
 /**
  * Scaled dot-product attention, `softmax(scale Q K' + mask) V`, of operands `[rows, heads, length, size]` or
@@ -139,6 +140,10 @@ export function MultiHeadAttention(node: ImportedNode): readonly (Value | undefi
   const result = matmul(weights, presentValue);
   return [reshape(permute(result, [0, 2, 1, 3]), outputShape(node)), presentKey, presentValue];
 }
+MultiHeadAttention.traits = {
+  microsoft: true,
+  roles: [undefined, undefined, undefined, "bias"],
+} satisfies OperatorTraits;
 
 function headsOf(x: Value, count: number): Value {
   if (x.shape.length === 4) return x;
@@ -215,6 +220,7 @@ export function RotaryEmbedding(node: ImportedNode): Value {
   const all = turned === size ? rotated : concat([rotated, cut(turned, size)], 3);
   return flat ? reshape(permute(all, [0, 2, 1, 3]), x.shape) : all;
 }
+RotaryEmbedding.traits = { microsoft: true } satisfies OperatorTraits;
 
 /** Positions `[rows, length]`, or 0, 1, ... after a first one. */
 function positionsOf(positions: Value, length: number): Value {

@@ -2,6 +2,7 @@ import type { Value } from "../../../graph/index.ts";
 import { add, conv, convInputTranspose, reshape } from "../../../primitives/index.ts";
 import { floats, type ImportedNode, int, ints, operand, outputShape, string, unsupported } from "./importedNode.ts";
 import { activated } from "./namedActivation.ts";
+import type { OperatorTraits } from "./traits.ts";
 import { windowsOf } from "./windows.ts";
 
 /** Convolution over 1 to 3 spatial axes, and a bias for each output channel. */
@@ -11,6 +12,7 @@ export function Conv(node: ImportedNode): Value {
   const { kernel: _, ...windows } = windowsOf(node, { spatial: x.shape.slice(2), kernel: w.shape.slice(2) });
   return withBias(node, conv(x, w, { ...windows, groups: int(node, "group", 1) }));
 }
+Conv.traits = { linear: true, roles: [undefined, "weight", "bias"] } satisfies OperatorTraits;
 
 /** Convolution, perhaps plus another tensor, and an activation function (ONNX Runtime's own). */
 export function FusedConv(node: ImportedNode): Value {
@@ -19,6 +21,7 @@ export function FusedConv(node: ImportedNode): Value {
   const activation = { name: string(node, "activation", ""), parameters: floats(node, "activation_params") };
   return activated(node, addend === undefined ? y : add(y, addend), activation);
 }
+FusedConv.traits = { microsoft: true, roles: [undefined, "weight", "bias"] } satisfies OperatorTraits;
 
 /** Transposed convolution over 1 to 3 spatial axes, and a bias for each output channel. */
 export function ConvTranspose(node: ImportedNode): Value {
@@ -29,6 +32,7 @@ export function ConvTranspose(node: ImportedNode): Value {
   const groups = int(node, "group", 1);
   return withBias(node, convInputTranspose(x, w, { spatial, strides, dilations, padsBefore, padsAfter, groups }));
 }
+ConvTranspose.traits = { linear: true, roles: [undefined, "weight", "bias"] } satisfies OperatorTraits;
 
 function checkAxes(node: ImportedNode, { shape }: Value): void {
   if (shape.length < 3 || shape.length > 5) {

@@ -2,6 +2,7 @@ import type { Value } from "../../../graph/index.ts";
 import { add, matmul, reshape, scale } from "../../../primitives/index.ts";
 import { float, type ImportedNode, int, operand, string, unsupported } from "./importedNode.ts";
 import { activated } from "./namedActivation.ts";
+import type { OperatorTraits } from "./traits.ts";
 
 /** alpha A' B' + beta C, with A and B transposed as the attributes say. */
 export function Gemm(node: ImportedNode): Value {
@@ -10,6 +11,7 @@ export function Gemm(node: ImportedNode): Value {
   const bias = node.inputs[2];
   return bias === undefined ? product : add(product, scale(bias, float(node, "beta", 1)));
 }
+Gemm.traits = { linear: true, roles: ["weight", "weight", "bias"] } satisfies OperatorTraits;
 
 /** Gemm and an activation function (ONNX Runtime's own). */
 export function FusedGemm(node: ImportedNode): Value {
@@ -17,6 +19,7 @@ export function FusedGemm(node: ImportedNode): Value {
   const given = parameters.filter((parameter) => !Number.isNaN(parameter));
   return activated(node, Gemm(node), { name: string(node, "activation", ""), parameters: given });
 }
+FusedGemm.traits = { microsoft: true, roles: ["weight", "weight", "bias"] } satisfies OperatorTraits;
 
 /** NumPy's matmul: products of the last two axes; an operand with one axis is a row on the left, a column on the right. */
 export function MatMul(node: ImportedNode): Value {
@@ -32,6 +35,7 @@ export function MatMul(node: ImportedNode): Value {
   });
   return reshape(product, shape);
 }
+MatMul.traits = { linear: true, roles: ["weight", "weight"] } satisfies OperatorTraits;
 
 /** alpha times the product of the last two axes, transposed as the attributes say (ONNX Runtime's own). */
 export function FusedMatMul(node: ImportedNode): Value {
@@ -41,3 +45,4 @@ export function FusedMatMul(node: ImportedNode): Value {
   const options = { transposeA: int(node, "transA", 0) !== 0, transposeB: int(node, "transB", 0) !== 0 };
   return scale(matmul(operand(node, 0), operand(node, 1), options), float(node, "alpha", 1));
 }
+FusedMatMul.traits = { microsoft: true, linear: true, roles: ["weight", "weight"] } satisfies OperatorTraits;

@@ -27,6 +27,7 @@ import {
 import { sizeOf } from "../../../tensors/index.ts";
 import { float, type ImportedNode, int, ints, operand, unsupported } from "./importedNode.ts";
 import { safeRoot } from "./reduce.ts";
+import type { OperatorTraits } from "./traits.ts";
 
 /**
  * Normalization of each channel by stored mean and variance, `(x - mean) / sqrt(variance + epsilon) scale + bias`: the
@@ -44,6 +45,10 @@ export function BatchNormalization(node: ImportedNode): Value {
   const scaled = areOperationsApart() ? mul(div(centered, deviation), gain) : mul(centered, div(gain, deviation));
   return add(scaled, bias);
 }
+BatchNormalization.traits = {
+  normalizes: true,
+  roles: [undefined, "scale", "bias", "statistics", "statistics"],
+} satisfies OperatorTraits;
 
 /** Mean 0 and variance 1 over the axes from `axis` on, then scale and bias; also the mean and 1 / deviation that were used. */
 export function LayerNormalization(node: ImportedNode): readonly Value[] {
@@ -56,16 +61,23 @@ export function LayerNormalization(node: ImportedNode): readonly Value[] {
   const scaled = mul(normal, operand(node, 1));
   return [bias === undefined ? scaled : add(scaled, bias), average, inverse];
 }
+LayerNormalization.traits = { normalizes: true, roles: [undefined, "scale", "bias"] } satisfies OperatorTraits;
 
 /** x over the root of its mean square over the axes from `axis` on, times scale. */
 export function RMSNormalization(node: ImportedNode): Value {
   return rootMeanSquare(node)[0];
 }
+RMSNormalization.traits = { normalizes: true, roles: [undefined, "scale"] } satisfies OperatorTraits;
 
 /** RMSNormalization under the name that ONNX Runtime gives it, with 1 / root mean square as second output. */
 export function SimplifiedLayerNormalization(node: ImportedNode): readonly Value[] {
   return rootMeanSquare(node);
 }
+SimplifiedLayerNormalization.traits = {
+  microsoft: true,
+  normalizes: true,
+  roles: [undefined, "scale"],
+} satisfies OperatorTraits;
 
 /**
  * Mean 0 and variance 1 over some axes, `(x - mean) / (deviation + 1e-9)`; where the deviation is 0 it has derivative 0.
@@ -77,6 +89,7 @@ export function MeanVarianceNormalization(node: ImportedNode): Value {
   const deviation = safeRoot(meanKeeping(square(centered), axes));
   return div(centered, add(deviation, scalar(1e-9)));
 }
+MeanVarianceNormalization.traits = { normalizes: true } satisfies OperatorTraits;
 
 /**
  * x over its norm along an axis, the sum of magnitudes or the root of the sum of squares; 0 with derivative 0 where the norm
@@ -90,6 +103,7 @@ export function LpNormalization(node: ImportedNode): Value {
   const positive = greater(norm, scalar(0));
   return where(positive, div(x, where(positive, norm, scalar(1))), scalar(0));
 }
+LpNormalization.traits = { normalizes: true } satisfies OperatorTraits;
 
 /**
  * x over `(bias + alpha / size s)^beta`, with the sum s of squares over `size` neighbouring channels: a product with a
@@ -121,6 +135,11 @@ export function SkipLayerNormalization(node: ImportedNode): readonly Value[] {
   const scaled = mul(normal, gain);
   return [shift === undefined ? scaled : add(scaled, shift), average, inverse, sum];
 }
+SkipLayerNormalization.traits = {
+  microsoft: true,
+  normalizes: true,
+  roles: [undefined, undefined, "scale", "bias", "bias"],
+} satisfies OperatorTraits;
 
 /** SimplifiedLayerNormalization of the sum of two tensors and perhaps a bias; the fourth output is the sum. */
 export function SkipSimplifiedLayerNormalization(node: ImportedNode): readonly (Value | undefined)[] {
@@ -129,6 +148,11 @@ export function SkipSimplifiedLayerNormalization(node: ImportedNode): readonly (
   const inverse = div(scalar(1), sqrt(add(meanSquare, scalar(float(node, "epsilon", 1e-12)))));
   return [mul(mul(sum, inverse), operand(node, 2)), undefined, inverse, sum];
 }
+SkipSimplifiedLayerNormalization.traits = {
+  microsoft: true,
+  normalizes: true,
+  roles: [undefined, undefined, "scale", "bias"],
+} satisfies OperatorTraits;
 
 function skipSum(node: ImportedNode, bias: Value | undefined): Value {
   const sum = add(operand(node, 0), operand(node, 1));
@@ -152,6 +176,11 @@ export function EmbedLayerNormalization(node: ImportedNode): readonly (Value | u
   const lengths = mask === undefined ? zeros([rows]) : reduceSum(cast(mask, "float"), [1]);
   return [add(mul(normal, operand(node, 5)), operand(node, 6)), cast(lengths, "int32"), sum];
 }
+EmbedLayerNormalization.traits = {
+  microsoft: true,
+  normalizes: true,
+  roles: [undefined, undefined, "table", "table", "table", "scale", "bias"],
+} satisfies OperatorTraits;
 
 function rootMeanSquare(node: ImportedNode): readonly [Value, Value] {
   const x = operand(node, 0);
@@ -168,6 +197,11 @@ export function InstanceNormalization(node: ImportedNode): Value {
   const channelwise = (value: Value) => reshape(value, [...value.shape, ...axes.map(() => 1)]);
   return add(mul(normal, channelwise(operand(node, 1))), channelwise(operand(node, 2)));
 }
+InstanceNormalization.traits = {
+  normalizes: true,
+  requiresAffine: true,
+  roles: [undefined, "scale", "bias"],
+} satisfies OperatorTraits;
 
 /**
  * Mean 0 and variance 1 over each group of channels of each row, then scale and bias: of the channel from opset 21 on, of
@@ -186,6 +220,7 @@ export function GroupNormalization(node: ImportedNode): Value {
   const spread = (value: Value) => reshape(value, node.opset >= 21 ? [groups, members, 1] : [groups, 1, 1]);
   return reshape(add(mul(normal, spread(operand(node, 1))), spread(operand(node, 2))), x.shape);
 }
+GroupNormalization.traits = { normalizes: true, roles: [undefined, "scale", "bias"] } satisfies OperatorTraits;
 
 function axesFrom(node: ImportedNode, x: Value): number[] {
   const first = normalizeAxis(node.op, int(node, "axis", -1), x.shape.length);

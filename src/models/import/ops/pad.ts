@@ -2,6 +2,7 @@ import { normalizeAxis, scalar, type Value } from "../../../graph/index.ts";
 import { broadcast, concat, pad, reshape, reverse, slice } from "../../../primitives/index.ts";
 import { valueNamed } from "../../../tensors/index.ts";
 import { bound, type ImportedNode, knownNumbers, listed, operand, string, unsupported } from "./importedNode.ts";
+import type { OperatorTraits } from "./traits.ts";
 
 /** What stands before and after x along an axis. */
 type Margin = (x: Value, amount: { readonly axis: number; readonly before: number; readonly after: number }) => Value;
@@ -30,6 +31,7 @@ export function Pad(node: ImportedNode): Value {
     return around(result, amount);
   }, cut);
 }
+Pad.traits = { sizedBy: [{ position: 1, kind: "margins", type: "int64" }], formSince: 11 } satisfies OperatorTraits;
 
 function cutOff(
   x: Value,

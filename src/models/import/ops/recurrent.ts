@@ -20,6 +20,7 @@ import {
 } from "../../../primitives/index.ts";
 import { float, floats, type ImportedNode, int, operand, string } from "./importedNode.ts";
 import { activationNamed } from "./namedActivation.ts";
+import type { OperatorTraits } from "./traits.ts";
 
 /** State of a cell for all rows: hidden `[rows, h]`, and what else it remembers. */
 type State = readonly Value[];
@@ -66,6 +67,10 @@ export function LSTM(node: ImportedNode): readonly Value[] {
     },
   });
 }
+LSTM.traits = {
+  recurrent: true,
+  roles: [undefined, "weight", "weight", "bias", undefined, undefined, undefined, "weight"],
+} satisfies OperatorTraits;
 
 /** Gated recurrent unit (Cho et al., 2014), step by step; gates in the order update, reset, hidden. */
 export function GRU(node: ImportedNode): readonly Value[] {
@@ -92,6 +97,7 @@ export function GRU(node: ImportedNode): readonly Value[] {
     },
   });
 }
+GRU.traits = { recurrent: true, roles: [undefined, "weight", "weight", "bias"] } satisfies OperatorTraits;
 
 /** Elman network (1990), step by step: h = f(W x + R h + b). */
 export function RNN(node: ImportedNode): readonly Value[] {
@@ -104,6 +110,7 @@ export function RNN(node: ImportedNode): readonly Value[] {
     ],
   });
 }
+RNN.traits = { recurrent: true, roles: [undefined, "weight", "weight", "bias"] } satisfies OperatorTraits;
 
 /** Outputs `[length, directions, rows, h]` and last states `[directions, rows, h]`; rows first where the layout says so. */
 function recurrent(node: ImportedNode, cell: Cell): readonly Value[] {

@@ -23,16 +23,19 @@ import {
 } from "../../../primitives/index.ts";
 import { sizeOf } from "../../../tensors/index.ts";
 import { type ImportedNode, int, listed, operand, outputShape } from "./importedNode.ts";
+import type { OperatorTraits } from "./traits.ts";
 
 /** Sum over axes. */
 export function ReduceSum(node: ImportedNode): Value {
   return reduced(node, reduceSum);
 }
+ReduceSum.traits = { axesOperandSince: 13 } satisfies OperatorTraits;
 
 /** Mean over axes. */
 export function ReduceMean(node: ImportedNode): Value {
   return reduced(node, mean);
 }
+ReduceMean.traits = { averages: true } satisfies OperatorTraits;
 
 /** Sum of squares over axes. */
 export function ReduceSumSquare(node: ImportedNode): Value {

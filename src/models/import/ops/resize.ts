@@ -14,6 +14,7 @@ import {
   unsupported,
 } from "./importedNode.ts";
 import { type InterpolationOptions, interpolation } from "./interpolation.ts";
+import type { OperatorTraits } from "./traits.ts";
 
 /**
  * Interpolation along each axis whose size changes, nearest, linear or cubic: a product with a constant matrix, in whose rows the
@@ -22,11 +23,24 @@ import { type InterpolationOptions, interpolation } from "./interpolation.ts";
 export function Resize(node: ImportedNode): Value {
   return resized(node, { scales: knownNumbers(node, node.opset < 11 ? 1 : 2) ?? [] });
 }
+Resize.traits = {
+  withoutDerivative: [1, 2],
+  formSince: 11,
+  sizedBy: [
+    { position: 2, kind: "factors", type: "float32" },
+    { position: 3, kind: "sizes", type: "int64" },
+  ],
+} satisfies OperatorTraits;
 
 /** Resize under the name it had before opset 10. */
 export function Upsample(node: ImportedNode): Value {
   return resized(node, { scales: knownNumbers(node, 1) ?? floats(node, "scales") });
 }
+Upsample.traits = {
+  withoutDerivative: [1],
+  formSince: 10,
+  sizedBy: [{ position: 1, kind: "factors", type: "float32" }],
+} satisfies OperatorTraits;
 
 function resized(node: ImportedNode, { scales }: { readonly scales: readonly number[] }): Value {
   const x = operand(node, 0);

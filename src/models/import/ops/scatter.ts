@@ -23,6 +23,7 @@ import {
 import { sizeOf, valueNamed } from "../../../tensors/index.ts";
 import { type ImportedNode, int, operand, string, unsupported } from "./importedNode.ts";
 import { productAlong } from "./reduce.ts";
+import type { OperatorTraits } from "./traits.ts";
 
 /** A table `[places, width]`, and for each of m rows of updates `[m, width]` the place (int64 `[m]`) it is for. */
 interface Rows {
@@ -68,6 +69,7 @@ export function ScatterElements(node: ImportedNode): Value {
 export function Scatter(node: ImportedNode): Value {
   return ScatterElements(node);
 }
+Scatter.traits = { formSince: 11 } satisfies OperatorTraits;
 
 /** One element along an axis for each index, `y[i][j] = x[index[i][j]][j]` for axis 0; negative indices count from the end. */
 export function GatherElements(node: ImportedNode): Value {

@@ -19,6 +19,7 @@ import {
 import { sizeOf } from "../../../tensors/index.ts";
 import { type ImportedNode, int, knownNumbers, listed, operand, outputShape, unsupported } from "./importedNode.ts";
 import { elementsAt } from "./scatter.ts";
+import type { OperatorTraits } from "./traits.ts";
 
 /** Tensors one after the other along an axis. */
 export function Concat(node: ImportedNode): Value {
@@ -27,6 +28,7 @@ export function Concat(node: ImportedNode): Value {
     int(node, "axis", 1),
   );
 }
+Concat.traits = { joins: true, constantRole: "token" } satisfies OperatorTraits;
 
 /** Pieces along an axis; their sizes are those that ONNX Runtime has found. */
 export function Split(node: ImportedNode): readonly Value[] {
@@ -40,6 +42,7 @@ export function Split(node: ImportedNode): readonly Value[] {
     return piece;
   });
 }
+Split.traits = { formSince: 13 } satisfies OperatorTraits;
 
 /** Slices along an axis by integer indices, negative ones counted from the end. */
 export function Gather(node: ImportedNode): Value {
@@ -52,6 +55,7 @@ export function Gather(node: ImportedNode): Value {
   const start = given < 0 ? given + x.shape[axis] : given;
   return reshape(slice(x, { axis, start, limit: start + 1 }), outputShape(node));
 }
+Gather.traits = { roles: ["table"] } satisfies OperatorTraits;
 
 /** Elements where a condition holds that is known when the graph is built: along an axis, or of all elements in a row. */
 export function Compress(node: ImportedNode): Value {
@@ -63,6 +67,7 @@ export function Compress(node: ImportedNode): Value {
     ? gather(reshape(x, [sizeOf(x.shape)]), integers(kept), 0)
     : gather(x, integers(kept), normalizeAxis(node.op, axis.int, x.shape.length));
 }
+Compress.traits = { shapedBy: [1] } satisfies OperatorTraits;
 
 /** The largest or smallest elements along an axis in their order, and their positions. */
 export function TopK(node: ImportedNode): readonly Value[] {
@@ -72,6 +77,7 @@ export function TopK(node: ImportedNode): readonly Value[] {
   const indices = topIndices(x, { axis, count, largest: int(node, "largest", 1) !== 0 });
   return [elementsAt(x, indices, axis), indices];
 }
+TopK.traits = { formSince: 10 } satisfies OperatorTraits;
 
 /** `on` where the index is that of the position along a new axis, `off` elsewhere; negative indices count from the end. */
 export function OneHot(node: ImportedNode): Value {
@@ -92,6 +98,7 @@ export function OneHot(node: ImportedNode): Value {
   const [off, on] = [0, 1].map((i) => reshape(slice(values, { axis: 0, start: i, limit: i + 1 }), []));
   return where(equal(column, positions), on, off);
 }
+OneHot.traits = { sizedBy: [{ position: 1, kind: "factors" }] } satisfies OperatorTraits;
 
 /** start, start + delta, ... before the limit, of which ONNX Runtime has told the number. */
 export function Range(node: ImportedNode): Value {
@@ -99,6 +106,7 @@ export function Range(node: ImportedNode): Value {
   const steps = cast(range(length), "float");
   return add(operand(node, 0), mul(steps, operand(node, 2)));
 }
+Range.traits = { withoutDerivative: [0, 1, 2], sizedBy: "range" } satisfies OperatorTraits;
 
 /** Elements start, start + step, ... before end along some axes; negative numbers count from the end, steps may be negative. */
 export function Slice(node: ImportedNode): Value {
@@ -119,6 +127,7 @@ export function Slice(node: ImportedNode): Value {
     x,
   );
 }
+Slice.traits = { passes: "selected", formSince: 10 } satisfies OperatorTraits;
 
 function sliceAxis(
   x: Value,

@@ -1,15 +1,7 @@
 import type { FileNode } from "../../../onnx/index.ts";
-import { valueNamed } from "../../../tensors/index.ts";
-import { isDiscrete } from "../analysis/discrete.ts";
+import { isNonDifferentiable } from "../analysis/nonDifferentiable.ts";
+import { traitsOf } from "../ops/operators.ts";
 import type { PreparedModel } from "../prepared/preparedModel.ts";
-
-/** Positions of float operands that no derivative passes through: sizes, scales, ratios, conditions. */
-const WITHOUT_DERIVATIVE: Readonly<Record<string, readonly number[]>> = {
-  Dropout: [1, 2],
-  Range: [0, 1, 2],
-  Resize: [1, 2],
-  Upsample: [1],
-};
 
 /**
  * Names of all values from which a differentiable path leads to an output, whatever operators lie between: constants among
@@ -20,13 +12,14 @@ export function differentiableValues({ nodes, outputs }: Pick<PreparedModel, "no
   const found = new Set((floats.length > 0 ? floats : outputs).map(({ name }) => name));
   for (let i = nodes.length - 1; i >= 0; i--) {
     const node = nodes[i];
-    if (isDiscrete(node) || !node.outputs.some((name) => found.has(name))) continue;
+    if (isNonDifferentiable(node) || !node.outputs.some((name) => found.has(name))) continue;
     for (const name of operandsWithDerivative(node)) found.add(name);
   }
   return found;
 }
 
-function operandsWithDerivative({ op, domain, inputs, captures }: FileNode): string[] {
-  const without = domain === "" ? (valueNamed(WITHOUT_DERIVATIVE, op) ?? []) : [];
+function operandsWithDerivative(node: FileNode): string[] {
+  const { withoutDerivative: without = [] } = traitsOf(node);
+  const { inputs, captures } = node;
   return [...inputs.filter((name, position) => name !== "" && !without.includes(position)), ...captures];
 }

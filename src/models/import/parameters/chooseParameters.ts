@@ -2,7 +2,7 @@ import { CurvatureError } from "../../../errors/index.ts";
 import { sizeOf, type Tensor } from "../../../tensors/index.ts";
 import { matches, type Pattern } from "../../matches.ts";
 import type { EvidenceKind, Parameter } from "../../model.ts";
-import { undecidedNotices } from "../analysis/undecided.ts";
+import { openControlFlowNotices } from "../analysis/openControlFlow.ts";
 import { exportedNames, rememberedName } from "../prepared/exporterMetadata.ts";
 import type { PreparedModel, StoredConstant } from "../prepared/preparedModel.ts";
 import { differentiableValues } from "./candidates.ts";
@@ -156,7 +156,7 @@ function floatConstants({ constants }: PreparedModel): Map<string, StoredConstan
 
 async function nothingToDifferentiate(model: PreparedModel, names: readonly string[]): Promise<CurvatureError> {
   const found = names.slice(0, 8).join(", ") || "no float tensor at all";
-  const hidden = await undecidedNotices(model, []);
+  const hidden = await openControlFlowNotices(model, []);
   const why =
     hidden.length > 0
       ? hidden.join(" ").replace(/\.$/, "")

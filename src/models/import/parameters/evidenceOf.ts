@@ -1,4 +1,4 @@
-import { reachedValues } from "../analysis/reach.ts";
+import { reachedValues } from "../analysis/reachability.ts";
 import { ruleOf } from "../ops/operators.ts";
 import type { ExportedNames } from "../prepared/exporterMetadata.ts";
 import type { PreparedModel } from "../prepared/preparedModel.ts";

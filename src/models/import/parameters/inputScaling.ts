@@ -1,16 +1,6 @@
+import { isRearranged } from "../analysis/passedValues.ts";
 import type { PreparedModel } from "../prepared/preparedModel.ts";
 import type { Candidate } from "./evidence.ts";
-
-/** Operators through which an input is still the input. */
-const PASSED: ReadonlySet<string> = new Set([
-  "Identity",
-  "Cast",
-  "Reshape",
-  "Flatten",
-  "Transpose",
-  "Unsqueeze",
-  "Squeeze",
-]);
 
 /**
  * Constants that standardize an input, (x - mean) / deviation with positive deviations: statistics of the data, which
@@ -23,9 +13,10 @@ export function standardizingConstants(
   const raw = new Set(inputs.map(({ name }) => name));
   const centered = new Map<string, Candidate>();
   const found = new Set<string>();
-  for (const { op, inputs: operands, outputs } of nodes) {
-    const [first, second] = operands;
-    if (PASSED.has(op) && raw.has(first)) raw.add(outputs[0]);
+  for (const node of nodes) {
+    const { op, outputs } = node;
+    const [first, second] = node.inputs;
+    if (isRearranged(node) && raw.has(first)) raw.add(outputs[0]);
     const constant = candidates.get(second);
     if (constant === undefined) continue;
     if (op === "Sub" && raw.has(first)) centered.set(outputs[0], constant);

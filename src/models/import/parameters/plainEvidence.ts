@@ -1,3 +1,4 @@
+import { traitsOf } from "../ops/operators.ts";
 import { describe } from "../prepared/sortNodes.ts";
 import { type Candidate, type Evidence, isConstant, isWeight } from "./evidence.ts";
 import { isBufferName, isParameterName, isPowerIteration } from "./names.ts";
@@ -42,7 +43,7 @@ function layerEvidence(candidate: Candidate): Evidence {
   const { dims, data, content, usage } = candidate;
   const { node, role } = usage!;
   const plain = content.repeated || content.written;
-  if (node.op === "InstanceNormalization" && plain)
+  if (traitsOf(node).requiresAffine && plain)
     return isConstant("content", "one repeated number, in place of an absent scale or shift");
   if (dims.length === 0) return ruleForNumber(candidate);
   if (content.pattern !== undefined && role === "weight" && data.length >= FIXED_MAP)
@@ -54,9 +55,9 @@ function layerEvidence(candidate: Candidate): Evidence {
 function isDoubtful({ name, data, content, usage }: Candidate): boolean {
   if (isParameterName(name) || WEIGHT_NAME.test(name)) return false;
   const { node, role } = usage!;
-  const absent = node.op.endsWith("Normalization") && content.repeated && data[0] === (role === "scale" ? 1 : 0);
+  const absent = traitsOf(node).normalizes && content.repeated && data[0] === (role === "scale" ? 1 : 0);
   const fixed = content.sparse || content.probabilities || (content.coarse && data.length >= FIXED_MAP);
-  return absent || (role === "weight" && data.length >= FIXED_MAP && fixed);
+  return absent === true || (role === "weight" && data.length >= FIXED_MAP && fixed);
 }
 
 function ruleForNumber({ usage, content }: Candidate): Evidence {

@@ -1,3 +1,4 @@
+import { traitsOf } from "../ops/operators.ts";
 import { type ExportedNames, operationOf, parametersOfCall } from "../prepared/exporterMetadata.ts";
 import { type Candidate, type Evidence, isConstant, isWeight } from "./evidence.ts";
 
@@ -86,7 +87,7 @@ function callEvidence(candidate: Candidate, exported: ExportedNames): Evidence |
   if (parents === undefined) return undefined;
   const stem = stemOf(name);
   if (stem === "val") {
-    const absent = usage.node.op === "InstanceNormalization" && (content.repeated || content.written);
+    const absent = traitsOf(usage.node).requiresAffine && (content.repeated || content.written);
     return parents.length > 0 && !absent && (usage.kind === "layer" || !content.repeated)
       ? isWeight("exporter", `${usage.role} of a call on ${parents.join(", ")}`)
       : isConstant("exporter", "no parameter of the call that it is an operand of");

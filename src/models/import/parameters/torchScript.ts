@@ -1,3 +1,4 @@
+import { traitsOf } from "../ops/operators.ts";
 import type { PreparedModel } from "../prepared/preparedModel.ts";
 import { describe } from "../prepared/sortNodes.ts";
 import { type Candidate, type Evidence, isConstant, isWeight } from "./evidence.ts";
@@ -6,9 +7,6 @@ import { relatedTensor } from "./relatedTensor.ts";
 
 /** Names that the exporter gives to what its constant folding made, instead of a path in the module. */
 const FOLDED = /^(onnx::\w+|\d+)$/;
-
-/** Recurrent operators, for which the exporter reorders and concatenates weights. */
-const RECURRENT: ReadonlySet<string> = new Set(["LSTM", "GRU", "RNN"]);
 
 /** What is needed to read the habits of PyTorch's TorchScript exporter. */
 export interface StoredFacts {
@@ -85,7 +83,7 @@ function foldedOperand(candidate: Candidate, candidates: ReadonlyMap<string, Can
   const { usage, content } = candidate;
   const { node, role } = usage!;
   const [, weight, bias] = node.inputs;
-  if (RECURRENT.has(node.op) || role !== "weight") return isWeight("role", `${role} of ${node.op}`);
+  if (traitsOf(node).recurrent || role !== "weight") return isWeight("role", `${role} of ${node.op}`);
   const fused = node.op === "Conv" && FOLDED.test(weight) && candidates.has(bias ?? "") && FOLDED.test(bias);
   if (fused) return isWeight("role", "weight of Conv with a batch normalization folded into it");
   if (content.sparse || content.probabilities) {

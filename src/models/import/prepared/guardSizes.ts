@@ -1,8 +1,9 @@
 import { CurvatureError } from "../../../errors/index.ts";
 import { formatBytes } from "../../../files/index.ts";
 import type { OnnxNode } from "../../../onnx/index.ts";
-import { type Tensor, valueNamed } from "../../../tensors/index.ts";
-
+import type { Tensor } from "../../../tensors/index.ts";
+import { traitsOf } from "../ops/operators.ts";
+import type { SizeOperand } from "../ops/traits.ts";
 import type { PreparedModel } from "./preparedModel.ts";
 
 /** Elements of a tensor that a file asks for out of a few numbers: as many in float32 as the memory limit allows. */
@@ -15,29 +16,6 @@ export interface GuardedNodes {
   readonly nodes: readonly OnnxNode[];
   readonly constants: readonly { readonly name: string; readonly tensor: Tensor }[];
 }
-
-/** Where an operator reads how large its result is to be. */
-interface Sizes {
-  readonly position: number;
-  /** "sizes": their product is the number of elements; "factors": times that of the first operand; "margins": 1 + |x| each. */
-  readonly kind: "sizes" | "factors" | "margins";
-  /** Element type of these numbers; undefined where it is whatever the file has. */
-  readonly type?: "int64" | "float32";
-}
-
-/** Operators whose result can be far larger than their operands. */
-const SIZES: Readonly<Record<string, readonly Sizes[]>> = {
-  ConstantOfShape: [{ position: 0, kind: "sizes", type: "int64" }],
-  Expand: [{ position: 1, kind: "sizes", type: "int64" }],
-  OneHot: [{ position: 1, kind: "factors" }],
-  Pad: [{ position: 1, kind: "margins", type: "int64" }],
-  Resize: [
-    { position: 2, kind: "factors", type: "float32" },
-    { position: 3, kind: "sizes", type: "int64" },
-  ],
-  Tile: [{ position: 1, kind: "factors", type: "int64" }],
-  Upsample: [{ position: 1, kind: "factors", type: "float32" }],
-};
 
 /** What names of guards begin with. */
 export const PREFIX = "curvature guard";
@@ -88,13 +66,13 @@ export function sizeError(
 }
 
 function checksOf(node: OnnxNode) {
-  const present = ({ position }: Sizes) => (node.inputs[position] ?? "") !== "";
-  const products = (valueNamed(SIZES, node.op) ?? []).filter(present).map((sizes) => ({
+  const { sizedBy = [] } = traitsOf(node);
+  if (sizedBy === "range") return [{ position: 1, checks: (guard: Guard) => rangeCheck(node, guard) }];
+  const present = ({ position }: SizeOperand) => (node.inputs[position] ?? "") !== "";
+  return sizedBy.filter(present).map((sizes) => ({
     position: sizes.position,
     checks: (guard: Guard) => productCheck(node, guard, sizes),
   }));
-  const range = { position: 1, checks: (guard: Guard) => rangeCheck(node, guard) };
-  return node.op === "Range" ? [range] : products;
 }
 
 const constantsFor = (scope: string, most: number): GuardedNodes["constants"] => [
@@ -121,7 +99,7 @@ function double(name: string, output: string): OnnxNode {
 }
 
 /** The sizes plus an element, 0, of a list, which is not there where the logarithms of the sizes add up to too much. */
-function productCheck(node: OnnxNode, guard: Guard, { position, kind, type }: Sizes): OnnxNode[] {
+function productCheck(node: OnnxNode, guard: Guard, { position, kind, type }: SizeOperand): OnnxNode[] {
   const { scope, prefix } = guard;
   const sizes = node.inputs[position];
   const margins = [

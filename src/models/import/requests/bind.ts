@@ -2,7 +2,7 @@ import { CurvatureError } from "../../../errors/index.ts";
 import type { ValueInfo } from "../../../onnx/index.ts";
 import { type Dtype, dtypeOf, formatDims, type Tensor } from "../../../tensors/index.ts";
 import type { PreparedModel, StoredConstant } from "../prepared/preparedModel.ts";
-import { zeroTensor } from "../sizes/probe.ts";
+import { zeroTensor } from "../sizes/measureShapes.ts";
 
 /**
  * Fixed values by name: of an input (a tensor, or a number that all its elements get), of a symbolic size (`batch`), or of

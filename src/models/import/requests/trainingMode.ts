@@ -1,6 +1,6 @@
 import { CurvatureError } from "../../../errors/index.ts";
 import type { FileNode } from "../../../onnx/index.ts";
-import { RANDOM } from "../analysis/statics.ts";
+import { traitsOf } from "../ops/operators.ts";
 import type { PreparedModel } from "../prepared/preparedModel.ts";
 import { describe } from "../prepared/sortNodes.ts";
 
@@ -16,7 +16,7 @@ export async function inInferenceMode(
 ): Promise<PreparedModel> {
   const training: FileNode[] = [];
   for (const node of model.nodes) if (await isTraining(node, model)) training.push(node);
-  const random = model.nodes.find(({ op, domain }) => domain === "" && RANDOM.has(op));
+  const random = model.nodes.find((node) => traitsOf(node).random);
   if (random !== undefined) {
     throw new CurvatureError(
       "model",

@@ -1,6 +1,6 @@
 import { CurvatureError } from "../../../errors/index.ts";
 import type { ValueInfo } from "../../../onnx/index.ts";
-import { neededNodes } from "../analysis/reach.ts";
+import { neededNodes } from "../analysis/reachability.ts";
 import type { PreparedModel } from "../prepared/preparedModel.ts";
 import { readBy } from "../prepared/sortNodes.ts";
 

@@ -1,22 +1,11 @@
 import { type FileNode, subgraphContents } from "../../../onnx/index.ts";
 import type { ModelOutput } from "../../model.ts";
-import { producersOf } from "../analysis/reach.ts";
+import { isRearranged } from "../analysis/passedValues.ts";
+import { producersOf } from "../analysis/reachability.ts";
+import { traitsOf } from "../ops/operators.ts";
 import type { PreparedModel } from "../prepared/preparedModel.ts";
 import { freshName, takenNames } from "../prepared/valueNames.ts";
 import { writtenActivation } from "./writtenActivation.ts";
-
-const ACTIVATIONS: ReadonlySet<string> = new Set(["Softmax", "LogSoftmax", "Sigmoid"]);
-
-/** Operators that pass on each number of their first operand, perhaps at another place. */
-const PASSED: ReadonlySet<string> = new Set([
-  "Identity",
-  "Cast",
-  "Flatten",
-  "Reshape",
-  "Squeeze",
-  "Transpose",
-  "Unsqueeze",
-]);
 
 /** The activation that ends an output, and the value before it. */
 export interface FinalActivation {
@@ -37,12 +26,13 @@ export async function finalActivation(
   output: string,
 ): Promise<FinalActivation | undefined> {
   const { node, path } = trace(model.nodes, output);
-  if (node === undefined || node.domain !== "") return undefined;
-  if (ACTIVATIONS.has(node.op)) {
+  if (node === undefined) return undefined;
+  const { activation } = traitsOf(node);
+  if (activation !== undefined) {
     const { axis } = node.attributes;
     // Over rows, it is not one of classes.
     if (axis !== undefined && "int" in axis && axis.int === 0) return undefined;
-    return { operator: node.op as FinalActivation["operator"], before: node.inputs[0], path };
+    return { operator: activation.name, before: node.inputs[0], path };
   }
   const written = await writtenActivation(model, node);
   return written && { ...written, path, written: true };
@@ -68,9 +58,9 @@ function trace(
 
 /** The value whose numbers a node passes on, whichever branch it takes. */
 function sourceOf(node: FileNode, output: string): string | undefined {
-  if (node.domain !== "") return undefined;
-  if (PASSED.has(node.op) || node.op === "ReduceMean") return node.inputs[0];
-  if (node.op !== "If") return undefined;
+  const { averages, controlFlow } = traitsOf(node);
+  if (isRearranged(node) || averages) return node.inputs[0];
+  if (controlFlow?.kind !== "branch") return undefined;
   const sources = Object.values(node.attributes).map((attribute) => {
     if (!("graph" in attribute)) return undefined;
     const branch = subgraphContents(attribute.graph);
@@ -102,14 +92,14 @@ export async function withoutActivations(
   const ends = outputs.map((output, i) => {
     const activation = activations[i];
     if (activation === undefined || !cut.includes(activation.operator)) return output;
-    if (activation.path.some(({ op }) => op === "If")) return output;
+    if (activation.path.some((node) => traitsOf(node).controlFlow !== undefined)) return output;
     return activation.path
-      .filter(({ op }) => op !== "Identity" && op !== "Cast")
+      .filter((node) => traitsOf(node).passes !== "unchanged")
       .reduce((value, node) => {
         const moved = freshName(`${node.outputs[0]} before ${activation.operator}`, taken);
         const copy = { ...node, inputs: [value, ...node.inputs.slice(1)], outputs: [moved] };
         nodes.push(copy);
-        if (node.op === "ReduceMean") means.push({ node: copy, output, activation });
+        if (traitsOf(node).averages) means.push({ node: copy, output, activation });
         return moved;
       }, activation.before);
   });

@@ -2,18 +2,18 @@ import { CurvatureError } from "../../../errors/index.ts";
 import { type Shape, sameShape, type Value } from "../../../graph/index.ts";
 import type { FileNode } from "../../../onnx/index.ts";
 import { formatDims, valueNamed } from "../../../tensors/index.ts";
-import { carry } from "../ops/carry.ts";
 import type { ImportedNode } from "../ops/importedNode.ts";
 import { ruleOf } from "../ops/operators.ts";
 import type { PreparedModel } from "../prepared/preparedModel.ts";
 import { describe } from "../prepared/sortNodes.ts";
-import type { Probe } from "../sizes/probe.ts";
+import type { MeasuredShapes } from "../sizes/measureShapes.ts";
+import { passThrough } from "./passThrough.ts";
 
 /** What nodes are interpreted with, one after the other. */
 export interface WalkContext {
   readonly model: PreparedModel;
   readonly values: Map<string, Value>;
-  readonly known: Probe;
+  readonly known: MeasuredShapes;
   readonly reached: ReadonlySet<string>;
   readonly consumers: ReadonlyMap<string, readonly string[]>;
 }
@@ -34,7 +34,8 @@ export function interpretNode(node: FileNode, context: WalkContext): void {
     attributes: node.attributes,
     consumers: context.consumers.get(node.outputs[0]) ?? [],
   };
-  const results = applyRule(node, imported, differentiable) ?? carry(node, { ...imported, values, types: known.types });
+  const results =
+    applyRule(node, imported, differentiable) ?? passThrough(node, { ...imported, values, types: known.types });
   node.outputs.forEach((name, i) => {
     const value = results[i];
     if (name === "" || value === undefined) return;
@@ -49,7 +50,7 @@ export function interpretNode(node: FileNode, context: WalkContext): void {
   });
 }
 
-/** Outputs by the operator's rule; undefined where the node is to be carried. */
+/** Outputs by the operator's rule; undefined where the node is passed to ONNX Runtime. */
 function applyRule(
   node: FileNode,
   imported: ImportedNode,
@@ -62,8 +63,8 @@ function applyRule(
     const result = rule(imported);
     return Array.isArray(result) ? (result as readonly (Value | undefined)[]) : [result as Value];
   } catch (error) {
-    const carriable = !differentiable && error instanceof CurvatureError && error.code === "unsupported";
-    if (carriable) return undefined;
+    const passable = !differentiable && error instanceof CurvatureError && error.code === "unsupported";
+    if (passable) return undefined;
     throw error;
   }
 }

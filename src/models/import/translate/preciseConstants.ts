@@ -4,7 +4,7 @@ import { compile } from "../../../runtime/index.ts";
 import type { Tensor } from "../../../tensors/index.ts";
 import type { PreparedModel } from "../prepared/preparedModel.ts";
 import { readBy } from "../prepared/sortNodes.ts";
-import type { Probe } from "../sizes/probe.ts";
+import type { MeasuredShapes } from "../sizes/measureShapes.ts";
 import { consumersOf, interpretNode } from "./interpretNode.ts";
 
 /**
@@ -18,7 +18,7 @@ export async function preciseConstants(
     nodes,
     statics,
     known,
-  }: { readonly nodes: readonly FileNode[]; readonly statics: ReadonlySet<string>; readonly known: Probe },
+  }: { readonly nodes: readonly FileNode[]; readonly statics: ReadonlySet<string>; readonly known: MeasuredShapes },
 ): Promise<ReadonlyMap<string, Tensor>> {
   const isStatic = (node: FileNode) => node.outputs.every((name) => name === "" || statics.has(name));
   const values = new Map<string, Value>();

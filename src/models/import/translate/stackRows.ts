@@ -2,7 +2,7 @@ import { vectorize } from "../../../autodiff/index.ts";
 import { CurvatureError } from "../../../errors/index.ts";
 import {
   input,
-  isCarried,
+  isOpaque,
   substitute,
   topologicalOrder,
   type Value,
@@ -60,7 +60,7 @@ interface Copied {
   readonly size: number;
 }
 
-/** Vectorized, or one copy after the other where a node that is carried into the graph cannot be vectorized. */
+/** Vectorized, or one copy after the other where an opaque node cannot be vectorized. */
 function copies(outputs: readonly Value[], { originals, stacked, size }: Copied): Value[] {
   try {
     const pieces = stacked.map((value, i) => reshape(value, [size, ...originals[i].shape]));
@@ -86,7 +86,7 @@ function copies(outputs: readonly Value[], { originals, stacked, size }: Copied)
   );
 }
 
-/** Whether a carried node has a subgraph, which reads outer values by names and so can stand in a graph only once. */
+/** Whether an opaque node has a subgraph, which reads outer values by names and so can stand in a graph only once. */
 function hasSubgraph(outputs: readonly Value[]): boolean {
-  return topologicalOrder(outputs).some((value) => isCarried(value) && value.params.node.captures.length > 0);
+  return topologicalOrder(outputs).some((value) => isOpaque(value) && value.params.node.captures.length > 0);
 }

@@ -1,7 +1,8 @@
 import type { FileNode } from "../../../onnx/index.ts";
 import { sizeOf } from "../../../tensors/index.ts";
 import type { ModelOutput } from "../../model.ts";
-import { producersOf } from "../analysis/reach.ts";
+import { producersOf } from "../analysis/reachability.ts";
+import { traitsOf } from "../ops/operators.ts";
 import type { PreparedModel } from "../prepared/preparedModel.ts";
 
 /** An activation that a few nodes compute together, and the value it is one of. */
@@ -15,9 +16,6 @@ interface Place {
   readonly producers: ReadonlyMap<string, FileNode>;
   readonly constants: PreparedModel["constants"];
 }
-
-/** Nodes that hand on their only operand as it is. */
-const SAME: ReadonlySet<string> = new Set(["Identity", "Cast"]);
 
 /**
  * The activation that a node ends, where it is written out in elementary operators, as converters do for operators that they
@@ -201,7 +199,7 @@ function sourceOf({ producers }: Place, name: string): string {
   let source = name;
   for (let steps = producers.size; steps > 0; steps--) {
     const node = producers.get(source);
-    if (node === undefined || node.domain !== "" || !SAME.has(node.op)) break;
+    if (node === undefined || traitsOf(node).passes !== "unchanged") break;
     [source] = node.inputs;
   }
   return source;

@@ -1,19 +1,18 @@
 import { type FileNode, subgraphContents } from "../../../onnx/index.ts";
 import { sizeOf } from "../../../tensors/index.ts";
+import { traitsOf } from "../ops/operators.ts";
+import type { ControlFlow } from "../ops/traits.ts";
 import { splitConstants } from "../prepared/prepare.ts";
 import type { PreparedModel } from "../prepared/preparedModel.ts";
 import { describe, readBy } from "../prepared/sortNodes.ts";
-import { producersOf, reachedValues } from "./reach.ts";
-
-/** Operators that know the sizes of their operand only. */
-const SIZES: ReadonlySet<string> = new Set(["Shape", "Size"]);
-
-/** Operators that hand a truth value on. */
-const HANDED_ON: ReadonlySet<string> = new Set(["Cast", "Identity", "Squeeze", "Unsqueeze", "Not"]);
+import { isRearranged } from "./passedValues.ts";
+import { producersOf, reachedValues } from "./reachability.ts";
 
 /** A node of control flow of which it is not known what it computes until some inputs are. */
-export interface Undecided {
+export interface OpenControlFlow {
   readonly node: FileNode;
+  /** Whether it takes one of two branches or repeats a body. */
+  readonly kind: ControlFlow["kind"];
   /** Float tensors with more than one element within its graphs: weights that no derivative is taken in. */
   readonly tensors: number;
   /** Inputs of the model whose numbers decide. */
@@ -23,9 +22,13 @@ export interface Undecided {
 }
 
 /** The nodes of control flow in a model, with what decides them. */
-export function undecidedNodes(model: PreparedModel): readonly Undecided[] {
-  const nodes = model.nodes.filter(({ op, domain }) => domain === "" && ["If", "Loop", "Scan"].includes(op));
-  return nodes.map((node) => ({ node, tensors: innerTensors(node), ...decidedBy(model, node) }));
+export function openControlFlow(model: PreparedModel): readonly OpenControlFlow[] {
+  return model.nodes.flatMap((node): OpenControlFlow[] => {
+    const { controlFlow } = traitsOf(node);
+    if (controlFlow === undefined) return [];
+    const { kind } = controlFlow;
+    return [{ node, kind, tensors: innerTensors(node), ...decidedBy(model, node, controlFlow) }];
+  });
 }
 
 /** Float tensors with more than one element in a node's graphs, and in theirs. */
@@ -42,14 +45,18 @@ export function innerTensors(node: FileNode): number {
   return count;
 }
 
-function decidedBy(model: PreparedModel, node: FileNode): Pick<Undecided, "inputs" | "sizes"> {
+function decidedBy(
+  model: PreparedModel,
+  node: FileNode,
+  { decidedBy: by }: ControlFlow,
+): Pick<OpenControlFlow, "inputs" | "sizes"> {
   const producers = producersOf(model.nodes);
   const inputs = new Set<string>();
   const sizes = new Set<string>();
   const seen = new Set<string>();
-  const deciding = node.op === "Scan" ? node.inputs : node.inputs.slice(0, node.op === "If" ? 1 : 2);
+  const deciding = by === "sizes" ? node.inputs : node.inputs.slice(0, by);
   // A list of what is left to look at, since networks are deeper than the stack of JavaScript.
-  const left = deciding.map((name) => ({ name, sizeOnly: node.op === "Scan" })).reverse();
+  const left = deciding.map((name) => ({ name, sizeOnly: by === "sizes" })).reverse();
   for (let next = left.pop(); next !== undefined; next = left.pop()) {
     const { name, sizeOnly } = next;
     const key = `${name} ${sizeOnly}`;
@@ -60,7 +67,8 @@ function decidedBy(model: PreparedModel, node: FileNode): Pick<Undecided, "input
     else if (input?.dims?.some((dim) => typeof dim !== "number")) sizes.add(name);
     const producer = producers.get(name);
     const reads = producer === undefined ? [] : readBy(producer).reverse();
-    left.push(...reads.map((read) => ({ name: read, sizeOnly: sizeOnly || SIZES.has(producer!.op) })));
+    const measures = producer !== undefined && traitsOf(producer).fromShape === "sizes";
+    left.push(...reads.map((read) => ({ name: read, sizeOnly: sizeOnly || measures })));
   }
   // Sizes are worth something only once all are known, since the engine computes with all of them.
   return { inputs: [...inputs], sizes: sizes.size === 0 ? [] : openSizes(model) };
@@ -78,20 +86,23 @@ function openSizes({ inputs }: PreparedModel): string[] {
  * What the user can do about control flow that hides weights or that parameters reach: a sentence for each such node. Sizes
  * alone need no word where nothing is hidden: each batch has them.
  */
-export async function undecidedNotices(model: PreparedModel, parameters: Iterable<string>): Promise<readonly string[]> {
+export async function openControlFlowNotices(
+  model: PreparedModel,
+  parameters: Iterable<string>,
+): Promise<readonly string[]> {
   const reached = reachedValues(model.nodes, parameters);
-  const open = undecidedNodes(model).filter(({ node, tensors, inputs }) => {
+  const open = openControlFlow(model).filter(({ node, tensors, inputs }) => {
     const needed = inputs.length > 0 && node.outputs.some((name) => reached.has(name));
     return tensors > 0 || needed;
   });
   return Promise.all(open.map(async (each) => `${whatItIs(each)}${capitalized(await remedy(model, each))}.`));
 }
 
-function whatItIs({ node, tensors, inputs, sizes }: Undecided): string {
+function whatItIs({ node, kind, tensors, inputs, sizes }: OpenControlFlow): string {
   const by = [...inputs.map((name) => `input "${name}"`), ...sizes.map((name) => `size "${name}"`)];
   const decided = by.length === 0 ? "by what it computes itself" : `by ${by.join(", ")}`;
-  const what = node.op === "If" ? `takes one of two branches ${decided}` : `repeats its body, how often ${decided}`;
-  const place = node.op === "If" ? "its branches" : "its body";
+  const what = kind === "branch" ? `takes one of two branches ${decided}` : `repeats its body, how often ${decided}`;
+  const place = kind === "branch" ? "its branches" : "its body";
   const hidden =
     tensors === 0
       ? ""
@@ -99,9 +110,9 @@ function whatItIs({ node, tensors, inputs, sizes }: Undecided): string {
   return `${describe(node)} ${what}.${hidden} `;
 }
 
-/** What the user can do about an undecided node, as a clause. */
-export async function remedy(model: PreparedModel, undecided: Undecided): Promise<string> {
-  const { node, inputs, sizes } = undecided;
+/** What the user can do about such a node, as a clause. */
+export async function remedy(model: PreparedModel, open: OpenControlFlow): Promise<string> {
+  const { node, inputs, sizes } = open;
   const bound = await Promise.all(
     inputs
       .filter((name) => isSetting(model, name))
@@ -127,18 +138,23 @@ function isSetting(model: PreparedModel, name: string): boolean {
 async function comparedWith(model: PreparedModel, { inputs }: FileNode, input: string): Promise<number | undefined> {
   const producers = producersOf(model.nodes);
   let node = producers.get(inputs[0]);
-  while (node !== undefined && HANDED_ON.has(node.op)) node = producers.get(node.inputs[0]);
+  while (node !== undefined && passesTruth(node)) node = producers.get(node.inputs[0]);
   if (node?.op !== "Equal" || !node.inputs.includes(input)) return undefined;
   const other = model.constants.get(node.inputs.find((name) => name !== input) ?? "");
   if (other === undefined || sizeOf(other.dims) !== 1) return undefined;
   return Number((await other.load()).data[0]);
 }
 
+/** Whether a truth value that comes out is the one that went in, or its negation. */
+function passesTruth(node: FileNode): boolean {
+  return isRearranged(node) || traitsOf(node).negates === true;
+}
+
 /** Advice to take an output before the node: a value that the network computes and its branches use. */
 function otherOutput(model: PreparedModel, node: FileNode): string {
   const producers = producersOf(model.nodes);
   const computed = [...node.captures, ...node.inputs].filter((name) => producers.has(name));
-  const isProbability = (name: string) => ["Sigmoid", "Softmax"].includes(producers.get(name)!.op);
+  const isProbability = (name: string) => traitsOf(producers.get(name)!).activation?.gives === "probabilities";
   const found = computed.find(isProbability) ?? computed.find((name) => node.captures.includes(name));
   const exported = "export the model without data-dependent control flow";
   if (found === undefined) return exported;

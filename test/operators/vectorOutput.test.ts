@@ -4,7 +4,7 @@ import { input } from "../../src/graph/index.ts";
 import { adjoint } from "../../src/linalg/index.ts";
 import { meanSquaredError } from "../../src/losses/index.ts";
 import { functionModel } from "../../src/models/index.ts";
-import { empiricalRisk, flatOutput, flatSum, hessian, jacobian } from "../../src/operators/index.ts";
+import { empiricalRisk, flatSum, hessian, jacobian, vectorOutput } from "../../src/operators/index.ts";
 import { add, matmul, mul, reduceSum, reshape, scale, tanh } from "../../src/primitives/index.ts";
 import type { Vector } from "../../src/tensors/index.ts";
 import { expectClose } from "./closeness.ts";
@@ -57,7 +57,7 @@ const values = shapes.map((shape, i) => input(`value ${i}`, shape));
 const length = 3 + 300_000 + 10 + 20_000;
 
 test("a term of a sum has its long parts as outputs of their own", () => {
-  const flat = flatOutput(shapes, { columns: 1, isTerm: true });
+  const flat = vectorOutput(shapes, { columns: 1, hasMoreBatches: true });
   const outputs = flat.outputs(values);
   expect(Object.values(outputs).map(({ shape }) => shape)).toEqual([[500, 600], [20_000], [13]]);
   const all = Float64Array.from({ length }, (_, i) => i);
@@ -77,11 +77,11 @@ test("a term of a sum has its long parts as outputs of their own", () => {
 });
 
 test.each([
-  { columns: 1, isTerm: false, shape: [length] },
-  { columns: 4, isTerm: true, shape: [4, length] },
+  { columns: 1, hasMoreBatches: false, shape: [length] },
+  { columns: 4, hasMoreBatches: true, shape: [4, length] },
 ])("a vector that is alone, or of several columns, is one output: %o", ({ shape, ...settings }) => {
   const { columns } = settings;
   const own = shapes.map((each, i) => input(`value ${i}`, columns > 1 ? [columns, ...each] : each));
-  const flat = flatOutput(shapes, settings);
+  const flat = vectorOutput(shapes, settings);
   expect(Object.values(flat.outputs(own)).map((value) => value.shape)).toEqual([shape]);
 });

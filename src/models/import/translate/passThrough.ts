@@ -1,33 +1,16 @@
 import { CurvatureError } from "../../../errors/index.ts";
-import { carried, elementTypeOf, integers, type NodeSpec, type Value } from "../../../graph/index.ts";
+import { elementTypeOf, integers, type NodeSpec, opaque, type Value } from "../../../graph/index.ts";
 import { type FileNode, renameCaptures } from "../../../onnx/index.ts";
-import { type AttributeValue, type Dtype, valueNamed } from "../../../tensors/index.ts";
+import type { AttributeValue, Dtype } from "../../../tensors/index.ts";
+import type { ImportedNode } from "../ops/importedNode.ts";
+import { traitsOf } from "../ops/operators.ts";
 import { describe } from "../prepared/sortNodes.ts";
-import type { ImportedNode } from "./importedNode.ts";
 
 /** Operator set of the graphs that carry nodes of older files. */
 const OPSET = 17;
 
-/** Operators whose axes moved from an attribute to an input, with the version in which they did. */
-const AXES_AS_INPUT: Readonly<Record<string, number>> = { Squeeze: 13, Unsqueeze: 13, ReduceSum: 13 };
-
-/** Operators whose form changed otherwise between opset 7 and 17, with the version from which on they can be carried as they are. */
-const CHANGED: Readonly<Record<string, number>> = {
-  Clip: 11,
-  Dropout: 12,
-  Pad: 11,
-  Resize: 11,
-  Scatter: 11,
-  Slice: 10,
-  Split: 13,
-  Softmax: 13,
-  LogSoftmax: 13,
-  TopK: 10,
-  Upsample: 10,
-};
-
 /** The outputs of a node that is evaluated by ONNX Runtime as it stands. */
-export function carry(
+export function passThrough(
   node: FileNode,
   context: ImportedNode & { readonly values: ReadonlyMap<string, Value>; readonly types: ReadonlyMap<string, Dtype> },
 ): (Value | undefined)[] {
@@ -49,7 +32,7 @@ export function carry(
   return node.outputs.map((name, output) => {
     const shape = context.outputShapes[output];
     if (shape === undefined) return undefined;
-    return carried(operands, { node: spec, output, shape, type: elementTypeOf(context.types.get(name) ?? "float32") });
+    return opaque(operands, { node: spec, output, shape, type: elementTypeOf(context.types.get(name) ?? "float32") });
   });
 }
 
@@ -72,13 +55,14 @@ function inputForm(
   { inputs, opset }: ImportedNode,
 ): { readonly inputs: readonly (Value | undefined)[]; readonly attributes: Readonly<Record<string, AttributeValue>> } {
   const { axes, ...others } = node.attributes;
-  if (node.domain === "" && opset < (valueNamed(AXES_AS_INPUT, node.op) ?? 0) && axes !== undefined && "ints" in axes) {
+  const { axesOperandSince = 0, formSince = 0 } = node.domain === "" ? traitsOf(node) : {};
+  if (opset < axesOperandSince && axes !== undefined && "ints" in axes) {
     return { inputs: [...inputs, integers(axes.ints)], attributes: others };
   }
-  if (node.domain === "" && opset < (valueNamed(CHANGED, node.op) ?? 0)) {
+  if (opset < formSince) {
     throw new CurvatureError(
       "unsupported",
-      `${describe(node)} has the form of opset ${opset}, which cannot be carried; convert the file with onnx.version_converter.convert_version to ${OPSET}`,
+      `${describe(node)} has the form of opset ${opset}, which ONNX Runtime does not take beside newer ones; convert the file with onnx.version_converter.convert_version to ${OPSET}`,
     );
   }
   return { inputs, attributes: node.attributes };

@@ -2,7 +2,7 @@ import { toBinary } from "@bufbuild/protobuf";
 import { describe, expect, test } from "vitest";
 import { jvp, vectorize } from "../../src/autodiff/index.ts";
 import { CurvatureError } from "../../src/errors/index.ts";
-import { carried, input, isCarried, type NodeSpec, printGraph } from "../../src/graph/index.ts";
+import { input, isOpaque, type NodeSpec, opaque, printGraph } from "../../src/graph/index.ts";
 import { GraphProtoSchema } from "../../src/onnx/generated/onnx_pb.ts";
 import { readModel, writeModel } from "../../src/onnx/index.ts";
 import { add, cast, exp, mul, reduceMax } from "../../src/primitives/index.ts";
@@ -20,14 +20,14 @@ const spec = (node: Partial<NodeSpec> & Pick<NodeSpec, "op">): NodeSpec => ({
   ...node,
 });
 
-describe("a carried node", () => {
+describe("an opaque node", () => {
   test("gives all its outputs, written once", async () => {
     const fed = feed({ x: floats([1, 5, 3, 2]), k: { data: BigInt64Array.of(2n), dims: [1] } });
     const { x, k } = fed.inputs;
     const node = spec({ op: "TopK", attributes: { axis: { int: -1 } }, outputs: 2 });
-    const values = carried([x, k], { node, output: 0, shape: [2], type: "float" });
-    const indices = carried([x, k], { node, output: 1, shape: [2], type: "int64" });
-    expect(isCarried(values) && !isCarried(x)).toBe(true);
+    const values = opaque([x, k], { node, output: 0, shape: [2], type: "float" });
+    const indices = opaque([x, k], { node, output: 1, shape: [2], type: "int64" });
+    expect(isOpaque(values) && !isOpaque(x)).toBe(true);
     for (const precision of ["float32", "float64"] as const) {
       expect(await evaluate({ twice: add(values, values), indices }, fed, precision)).toEqual({
         twice: [10, 6],
@@ -42,14 +42,14 @@ describe("a carried node", () => {
   test("keeps absent inputs absent", async () => {
     const fed = feed({ x: floats([1, 5]), high: floats([3], []) });
     const node = spec({ op: "Clip", absent: [1] });
-    const clipped = carried([fed.inputs.x, fed.inputs.high], { node, output: 0, shape: [2], type: "float" });
+    const clipped = opaque([fed.inputs.x, fed.inputs.high], { node, output: 0, shape: [2], type: "float" });
     expect(await evaluate({ clipped }, fed)).toEqual({ clipped: [1, 3] });
   });
 
   test("computes in float32 also within a graph of float64, as its file says", async () => {
     const fed = feed({ x: floats([1 / 3]) });
     const node = spec({ op: "Softplus" });
-    const value = carried([exp(fed.inputs.x)], { node, output: 0, shape: [1], type: "float" });
+    const value = opaque([exp(fed.inputs.x)], { node, output: 0, shape: [1], type: "float" });
     const { y } = await evaluate({ y: mul(value, value) }, fed);
     expect(y[0]).toBeCloseTo(Math.log1p(Math.exp(Math.exp(1 / 3))) ** 2, 5);
   });
@@ -75,7 +75,7 @@ describe("a carried node", () => {
     const node = spec({ op: "If", attributes, captures: ["outer"] });
     const fed = feed({ x: floats([1, -2]), which: { data: BigInt64Array.of(1n), dims: [] } });
     const condition = cast(fed.inputs.which, "bool");
-    const value = carried([condition, fed.inputs.x], { node, output: 0, shape: [2], type: "float" });
+    const value = opaque([condition, fed.inputs.x], { node, output: 0, shape: [2], type: "float" });
     expect(await evaluate({ value }, fed)).toEqual({ value: [-1, 2] });
     const other = { ...fed, feeds: { ...fed.feeds, which: { data: BigInt64Array.of(0n), dims: [] } } };
     expect(await evaluate({ value }, other)).toEqual({ value: [1, 2] });
@@ -83,13 +83,13 @@ describe("a carried node", () => {
 
   test("raises the operator set of the graph to its own", async () => {
     const x = input("x", [2]);
-    const value = carried([x], { node: spec({ op: "Gelu", opset: 20 }), output: 0, shape: [2], type: "float" });
+    const value = opaque([x], { node: spec({ op: "Gelu", opset: 20 }), output: 0, shape: [2], type: "float" });
     const { bytes } = lower({ inputs: { x }, outputs: { value } }, { precision: "float32" });
     const versions = (await readModel(bytes)).model.opsetImport.map(({ domain, version }) => [domain, Number(version)]);
     expect(versions).toContainEqual(["", 20]);
     // Reductions changed their form with version 18.
     const fed = feed({ x: floats([1, 2]) });
-    const gelu = carried([fed.inputs.x], {
+    const gelu = opaque([fed.inputs.x], {
       node: spec({ op: "Gelu", opset: 20 }),
       output: 0,
       shape: [2],
@@ -103,8 +103,8 @@ describe("a carried node", () => {
   test("has no derivative and serves one value at a time", () => {
     const x = input("x", [2]);
     const result = { output: 0, shape: [2], type: "float" } as const;
-    const named = carried([x], { node: spec({ op: "Det", name: "/head/Det" }), ...result });
-    const nameless = carried([x], { node: spec({ op: "Det", domain: "custom" }), ...result });
+    const named = opaque([x], { node: spec({ op: "Det", name: "/head/Det" }), ...result });
+    const nameless = opaque([x], { node: spec({ op: "Det", domain: "custom" }), ...result });
     expect(() => jvp([named], [x], [x])).toThrow(
       new CurvatureError("unsupported", 'operator Det (node "/head/Det") has no derivative rule but is asked for one'),
     );

@@ -12,7 +12,7 @@ import { writePrepared } from "../prepared/writePrepared.ts";
 import { checkSizes } from "./checkSizes.ts";
 
 /** What one run of the model tells about its values for given input shapes. */
-export interface Probe {
+export interface MeasuredShapes {
   /** Tensors of static values that are read by nodes that are not static. */
   readonly constants: ReadonlyMap<string, Tensor>;
   /** Shapes of the values that are not static, and of those in `constants`. */
@@ -27,7 +27,7 @@ export interface Probe {
  *
  * @throws CurvatureError "runtime" where ONNX Runtime cannot run the model on such inputs
  */
-export async function probe(
+export async function measureShapes(
   model: PreparedModel,
   request: {
     readonly shapes: { readonly [name: string]: readonly number[] };
@@ -37,7 +37,7 @@ export async function probe(
     /** Whether all static values that a node reads are wanted, not only those that other than static nodes read. */
     readonly allStatics?: boolean;
   },
-): Promise<Probe> {
+): Promise<MeasuredShapes> {
   const { shapes, statics, nodes, reached, allStatics = false } = request;
   const isDynamic = (node: FileNode) => node.outputs.some((name) => name !== "" && !statics.has(name));
   const dynamic = nodes.filter(isDynamic);

@@ -1,6 +1,6 @@
 import type { FileNode } from "../../../onnx/index.ts";
 import { readBy } from "../prepared/sortNodes.ts";
-import { isDiscrete } from "./discrete.ts";
+import { isNonDifferentiable } from "./nonDifferentiable.ts";
 
 /** The node that computes each value, by the value's name. */
 export function producersOf(nodes: readonly FileNode[]): ReadonlyMap<string, FileNode> {
@@ -23,7 +23,7 @@ export function neededNodes(nodes: readonly FileNode[], outputs: readonly string
 export function reachedValues(nodes: readonly FileNode[], parameters: Iterable<string>): Set<string> {
   const reached = new Set(parameters);
   for (const node of nodes) {
-    if (isDiscrete(node) || !readBy(node).some((name) => reached.has(name))) continue;
+    if (isNonDifferentiable(node) || !readBy(node).some((name) => reached.has(name))) continue;
     for (const name of node.outputs) if (name !== "") reached.add(name);
   }
   return reached;

@@ -10,7 +10,7 @@ import type { BoundBatch, BoundData } from "../engine/riskData.ts";
  * @throws CurvatureError "data" naming the first number that is not finite, label or target out of range, or weight below 0;
  *   "nondeterministic" where a second pass gives other data
  */
-export async function scanData(
+export async function checkData(
   bound: BoundData,
   { loss, layout }: { readonly loss: Loss; readonly layout: TermLayout },
 ): Promise<number> {

@@ -12,9 +12,9 @@ import type { Tensors } from "./risk.ts";
 const LARGE = 2 ** 18;
 const LONG = 2 ** 14;
 
-/** A flat vector as outputs of a program: the concatenation of values, each row-major. */
-export interface FlatOutput {
-  /** The program's outputs for the values, or for other values of the same sizes. */
+/** A flat vector of values, one after the other and row-major each, as outputs of a program. */
+export interface VectorOutput {
+  /** The program's outputs for the values, or for others of the same sizes. */
   outputs(values: readonly Value[]): { readonly [name: string]: Value };
   /** The vector that a run returned, in pieces; a single piece is the whole vector. */
   parts(outputs: Tensors): readonly FlatPart[];
@@ -24,27 +24,27 @@ export interface FlatOutput {
  * Creates the flat output for values of these shapes. With several columns, the values and the vector have a leading axis of that size. The
  * vector is then always in one piece, since each part has entries in each of its rows.
  */
-export function flatOutput(
+export function vectorOutput(
   shapes: readonly (readonly number[])[],
-  { columns, isTerm }: { readonly columns: number; readonly isTerm: boolean },
-): FlatOutput {
+  { columns, hasMoreBatches }: { readonly columns: number; readonly hasMoreBatches: boolean },
+): VectorOutput {
   const ranges = flatRanges(shapes).map((range, index) => ({ ...range, index }));
   const size = ranges.reduce((sum, range) => sum + range.size, 0);
-  return columns === 1 && isTerm && size >= LARGE ? separateOutputs(ranges) : joinedOutput(columns);
+  return columns === 1 && hasMoreBatches && size >= LARGE ? separateOutputs(ranges) : joinedOutput(columns);
 }
 
 const ALL = "all parts";
 const SHORT = "short parts";
 const partName = (index: number) => `part ${index}`;
 
-function joinedOutput(columns: number): FlatOutput {
+function joinedOutput(columns: number): VectorOutput {
   return {
     outputs: (values) => ({ [ALL]: sideBySide(values, columns) }),
     parts: (outputs) => [{ offset: 0, entries: outputs[ALL].data as Vector }],
   };
 }
 
-function separateOutputs(ranges: readonly (FlatRange & { readonly index: number })[]): FlatOutput {
+function separateOutputs(ranges: readonly (FlatRange & { readonly index: number })[]): VectorOutput {
   const long = ranges.filter(({ size }) => size >= LONG);
   const short = ranges.filter(({ size }) => size < LONG);
   return {

@@ -1,18 +1,6 @@
 import type { FileNode } from "../../../onnx/index.ts";
+import { traitsOf } from "../ops/operators.ts";
 import { readBy } from "../prepared/sortNodes.ts";
-
-/** Operators whose result depends on the shape of their input only. */
-const SHAPE_ONLY: ReadonlySet<string> = new Set(["EyeLike", "Shape", "Size"]);
-
-/** Operators that give other numbers at every run. */
-export const RANDOM: ReadonlySet<string> = new Set([
-  "RandomNormal",
-  "RandomNormalLike",
-  "RandomUniform",
-  "RandomUniformLike",
-  "Bernoulli",
-  "Multinomial",
-]);
 
 /**
  * Names of values that are known once the shapes of the inputs are: computed from constants that are no parameters, and
@@ -33,9 +21,9 @@ export function staticValues(
   const known = new Set<string>();
   for (const name of constants) if (!parameters.has(name)) known.add(name);
   for (const node of nodes) {
-    if (RANDOM.has(node.op)) continue;
-    const fixed =
-      (shapes && node.domain === "" && SHAPE_ONLY.has(node.op)) || readBy(node).every((name) => known.has(name));
+    const { random, fromShape } = traitsOf(node);
+    if (random) continue;
+    const fixed = (shapes && fromShape !== undefined) || readBy(node).every((name) => known.has(name));
     if (fixed) for (const name of node.outputs) if (name !== "") known.add(name);
   }
   return known;

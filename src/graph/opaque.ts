@@ -1,6 +1,6 @@
 import { CurvatureError } from "../errors/index.ts";
 import { apply } from "./apply.ts";
-import { identityKey } from "./leaves.ts";
+import { identityKey } from "./inputsAndConstants.ts";
 import type { Attributes, ElementType, Primitive, Shape, Value } from "./primitive.ts";
 
 /** An ONNX node as its file has it: operator, domain, attributes as plain values, subgraphs as opaque bytes. */
@@ -19,7 +19,7 @@ export interface NodeSpec {
   readonly captures: readonly string[];
 }
 
-interface CarriedParams {
+interface OpaqueParams {
   readonly node: NodeSpec;
   readonly output: number;
   readonly shape: Shape;
@@ -30,8 +30,8 @@ interface CarriedParams {
  * One output of an ONNX node that needs no derivative: evaluated by ONNX Runtime as it stands. Float operands are float32
  * as in the file, also where the graph is computed in float64.
  */
-export const carriedPrimitive: Primitive<CarriedParams> = {
-  name: "carried",
+export const opaquePrimitive: Primitive<OpaqueParams> = {
+  name: "opaque",
   output: (_, { shape, type }) => ({ shape, type }),
   jvp({ params: { node } }) {
     const where = node.name === "" ? "" : ` (node "${node.name}")`;
@@ -62,14 +62,14 @@ export const carriedPrimitive: Primitive<CarriedParams> = {
 };
 
 /** Output number `output` of an ONNX node applied to values, with the shape and type it is known to have. */
-export function carried(
+export function opaque(
   inputs: readonly Value[],
   result: { readonly node: NodeSpec; readonly output: number; readonly shape: Shape; readonly type: ElementType },
 ): Value {
-  return apply(carriedPrimitive, inputs, result);
+  return apply(opaquePrimitive, inputs, result);
 }
 
-/** Whether the value is an output of a carried node. */
-export function isCarried(value: Value): value is Value<CarriedParams> {
-  return value.primitive === (carriedPrimitive as Primitive);
+/** Whether the value is an output of an opaque node. */
+export function isOpaque(value: Value): value is Value<OpaqueParams> {
+  return value.primitive === (opaquePrimitive as Primitive);
 }
