@@ -1,6 +1,6 @@
 #!/bin/sh
-# Rebuilds the WebAssembly modules of src/linalg from their C++: dense/eigenWasm.ts and loops/loopsWasm.ts. Needed only after a change of
-# dense/eigen.cc or loops/loops.cc; the results are committed.
+# Rebuilds the WebAssembly modules of src/linalg from their C++: dense/eigenWasm.ts and vectors/loops/loopsWasm.ts. Needed only after a change of
+# dense/eigen.cc or vectors/loops/loops.cc; the results are committed.
 # Takes a C++ compiler for WebAssembly (pip install ziglang==0.17.1) and Eigen 3.4 (apt-get install libeigen3-dev).
 #   PYTHON  the Python that has ziglang (python3)
 #   EIGEN   folder that contains Eigen/Core (/usr/include/eigen3)
@@ -32,6 +32,6 @@ publish() {
 if [ "${1:-}" = --check ]; then check=yes; fi
 compile -target wasm32-wasi -mexec-model=reactor -DEIGEN_NO_DEBUG -DEIGEN_DONT_PARALLELIZE \
   -I"${EIGEN:-/usr/include/eigen3}" dense/eigen.cc -o "$folder/eigen.wasm"
-compile -target wasm32-freestanding -nostdlib -Wl,--no-entry -ffp-contract=off loops/loops.cc -o "$folder/loops.wasm"
+compile -target wasm32-freestanding -nostdlib -Wl,--no-entry -ffp-contract=off vectors/loops/loops.cc -o "$folder/loops.wasm"
 publish dense/eigenWasm "$folder/eigen.wasm" eigenWasm eigen.cc " Contains Eigen (MPL-2.0, THIRD_PARTY_NOTICES.md)."
-publish loops/loopsWasm "$folder/loops.wasm" loopsWasm loops.cc ""
+publish vectors/loops/loopsWasm "$folder/loops.wasm" loopsWasm loops.cc ""
