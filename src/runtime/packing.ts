@@ -58,12 +58,14 @@ export function packed({ inputs, outputs }: NamedGraph, precision: Precision): P
       ]),
     },
     pack(feeds) {
+      if (fed.groups.length === 0) return feeds;
       const whole = byName<Tensor>();
       for (const [name] of fed.others) whole[name] = feeds[name];
       for (const group of fed.groups) whole[group.name] = joined(group, feeds, precision);
       return whole;
     },
     unpack(results) {
+      if (given.groups.length === 0) return results;
       const parts = byName<Tensor>();
       for (const [name] of given.others) parts[name] = results[name];
       for (const { name, entries } of given.groups) cut(entries, results[name], parts);
