@@ -14,7 +14,16 @@ export {
   type ReportedMatrix,
   version,
 } from "./applications/index.ts";
-export { jvp, linearize, pullback, transpose, vectorize, vjp } from "./autodiff/index.ts";
+export {
+  type JvpOptions,
+  jvp,
+  type Linearization,
+  linearize,
+  pullback,
+  transpose,
+  vectorize,
+  vjp,
+} from "./autodiff/index.ts";
 export {
   type ArraysOptions,
   type AsyncDataOptions,

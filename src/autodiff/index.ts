@@ -1,6 +1,6 @@
 export { foldResiduals } from "./foldResiduals.ts";
 export { guardBranches } from "./guardBranches.ts";
-export { jvp } from "./jvp.ts";
+export { type JvpOptions, jvp } from "./jvp.ts";
 export { type Linearization, linearize } from "./linearize.ts";
 export { pullback } from "./pullback.ts";
 export { type ResidualSplit, splitResiduals } from "./residuals.ts";

@@ -1,6 +1,5 @@
-import { input, type Value } from "../graph/index.ts";
-import { jvp } from "./jvp.ts";
-import { transpose } from "./transpose.ts";
+import type { Value } from "../graph/index.ts";
+import { linearize, transposeLinearization } from "./linearize.ts";
 
 /**
  * Total cotangents of the outputs at any intermediate values, in one reverse pass: for a value v, `J' c` with the Jacobian J of the outputs
@@ -16,12 +15,5 @@ export function pullback(
   values: readonly Value[],
   cotangents: readonly Value[],
 ): readonly (Value | null)[] {
-  const changes = values.map((value, i) => input(`change ${i}`, value.shape));
-  const tangents = jvp(outputs, values, changes, { additive: true });
-  const live = tangents.flatMap((tangent, i) => (tangent === null ? [] : [{ tangent, cotangent: cotangents[i] }]));
-  return transpose(
-    live.map(({ tangent }) => tangent),
-    changes,
-    live.map(({ cotangent }) => cotangent),
-  );
+  return transposeLinearization(linearize(outputs, values, { additive: true }), cotangents);
 }

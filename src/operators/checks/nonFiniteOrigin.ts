@@ -1,5 +1,5 @@
-import { constantTensor, isInput, topologicalOrder, type Value } from "../../graph/index.ts";
-import { formatDims, type Tensor, type Vector } from "../../tensors/index.ts";
+import { constantTensor, isInput, sameShape, topologicalOrder, type Value } from "../../graph/index.ts";
+import type { Tensor, Vector } from "../../tensors/index.ts";
 import type { BatchGraph, BatchProduct, Tensors } from "../engine/risk.ts";
 import type { BoundData } from "../engine/riskData.ts";
 import { summedLoss } from "../products/lossAndGradient.ts";
@@ -184,8 +184,9 @@ function extremeOf(value: Value, numbers: Evaluated["numbers"]): readonly number
 
 /** The operands of a function at the element of its derivative, where both have the same shape. */
 function derivedOperands(root: Value, { value, index }: Element, numbers: Evaluated["numbers"]): readonly number[] {
-  const same = formatDims(root.shape) === formatDims(value.shape);
-  return root.primitive.elementwise && same ? operandsOf({ value: root, index }, numbers) : [];
+  return root.primitive.elementwise && sameShape(root.shape, value.shape)
+    ? operandsOf({ value: root, index }, numbers)
+    : [];
 }
 
 /** The node of the file whose rule created a value: the first node whose result depends on it. */

@@ -1,4 +1,4 @@
-import { countUses, topologicalOrder, type Value } from "../../graph/index.ts";
+import { countUses, sameShape, topologicalOrder, type Value } from "../../graph/index.ts";
 import { reshapedFrom } from "../../primitives/index.ts";
 import { sizeOf } from "../../tensors/index.ts";
 import { scaling, shifting } from "./affine.ts";
@@ -104,7 +104,7 @@ function isBiasOf(
 ): boolean {
   const bias = shift.bias!;
   const result = place.value.shape;
-  if (shift.place.value.shape.join() !== shifted.shape.join()) return false;
+  if (!sameShape(shift.place.value.shape, shifted.shape)) return false;
   if (layer.kind === "affine") return shifted === place.value;
   if (layer.kind === "embedding") return false;
   const fromLast = layer.kind === "convolution" ? result.length - 1 : place.operand === 0 ? 2 : 1;

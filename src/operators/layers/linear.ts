@@ -1,5 +1,5 @@
 import type { AffineForm, Value } from "../../graph/index.ts";
-import { permute, reshape } from "../../primitives/index.ts";
+import { reshape, swapLastAxes } from "../../primitives/index.ts";
 import { isArrangeable, type RowArrangement, rowsFirst } from "./arrange.ts";
 import type { LinearLayer } from "./batchLayer.ts";
 import type { FoundLayer, Place } from "./place.ts";
@@ -12,9 +12,9 @@ export function linear(
   const [weight, x] = [asMatrix(value.inputs[operand]), value.inputs[1 - operand]];
   const isLeft = operand === 0;
   if (weight.shape.length !== 2 || (isLeft && value.shape.length !== x.shape.length)) return undefined;
-  const matrix = transposed[operand] === isLeft ? weight : swapped(weight);
+  const matrix = transposed[operand] === isLeft ? weight : swapLastAxes(weight);
   const [inputs, outputs] = matrix.shape;
-  const input = transposed[1 - operand] === isLeft ? x : swapped(x);
+  const input = transposed[1 - operand] === isLeft ? x : swapLastAxes(x);
   // Strides are counted in the layout where the vectors of a position lie along the last axis.
   const stride = positionStride(value, { isLeft, strides, rows });
   if (stride === undefined) return undefined;
@@ -23,7 +23,7 @@ export function linear(
   const layer: Pick<LinearLayer, "kind" | "input" | "arrange"> = {
     kind: "linear",
     input: rowsFirst(input, of(inputs)),
-    arrange: (result) => rowsFirst(isLeft ? swapped(result) : result, of(outputs)),
+    arrange: (result) => rowsFirst(isLeft ? swapLastAxes(result) : result, of(outputs)),
   };
   return { layer, weight: matrix };
 }
@@ -32,11 +32,6 @@ export function linear(
 function asMatrix(weight: Value): Value {
   const { shape } = weight;
   return shape.slice(0, -2).every((dim) => dim === 1) ? reshape(weight, shape.slice(-2)) : weight;
-}
-
-function swapped(x: Value): Value {
-  const rank = x.shape.length;
-  return permute(x, [...Array.from({ length: rank - 2 }, (_, axis) => axis), rank - 1, rank - 2]);
 }
 
 /** Number of positions from one row to the next. */
