@@ -1,8 +1,10 @@
-import { defineConfig, mergeConfig } from "vitest/config";
+import { defineConfig } from "vitest/config";
 import settings from "./vitest.config.ts";
 
-// What takes minutes: `npm run test:long`.
-export default mergeConfig(
-  { ...settings, test: { ...settings.test, include: ["test/**/*.long.ts"] } },
-  defineConfig({ test: { testTimeout: 1_800_000, hookTimeout: 1_800_000 } }),
-);
+const { projects: _, ...test } = settings.test ?? {};
+
+// What takes minutes: `npm run test:long`. Each file in a process of its own.
+export default defineConfig({
+  ...settings,
+  test: { ...test, include: ["test/**/*.long.ts"], testTimeout: 1_800_000, hookTimeout: 1_800_000 },
+});

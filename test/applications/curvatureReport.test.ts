@@ -8,6 +8,7 @@ import {
   hessian,
   type MatrixName,
   meanSquaredError,
+  type Risk,
   version,
 } from "../../src/index.ts";
 import { eigh, toDense } from "../../src/linalg/index.ts";
@@ -16,18 +17,13 @@ import { plainLoss, SIZE, smallRisk, smallTheta } from "./smallRisk.ts";
 const norm = (x: ArrayLike<number>) => Math.hypot(...Array.from(x));
 
 /** The Hessian by central differences of the gradient. */
-async function differences(): Promise<Float64Array> {
+async function differences(risk: Risk): Promise<Float64Array> {
   const step = 1e-5;
   const columns = new Float64Array(SIZE * SIZE);
-  const gradientAt = async (i: number, shift: number) => {
+  const gradientAt = (i: number, shift: number) => {
     const theta = smallTheta();
     theta[i] = theta[i]! + shift;
-    const risk = await smallRisk({ theta });
-    try {
-      return await risk.gradient();
-    } finally {
-      await risk.dispose();
-    }
+    return risk.at(theta).gradient();
   };
   for (let i = 0; i < SIZE; i++) {
     const [up, down] = [await gradientAt(i, step), await gradientAt(i, -step)];
@@ -41,7 +37,7 @@ describe("curvatureReport of a small network", () => {
     const risk = await smallRisk();
     try {
       const report = await curvatureReport(risk, { seed: 1, probes: 12, steps: 8, eigenvalues: 2 });
-      const reference = await eigh({ rows: SIZE, columns: SIZE, data: await differences() });
+      const reference = await eigh({ rows: SIZE, columns: SIZE, data: await differences(risk) });
       expect(report.matrices.hessian?.density.exactEigenvalues).toEqual(
         Array.from(reference.values, (value) => expect.closeTo(value, 7)),
       );

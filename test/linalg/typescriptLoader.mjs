@@ -1,7 +1,8 @@
-// A loader of Node for TypeScript sources, by their own names and by the package's conditions.
+// A loader of Node for TypeScript sources, by their own names and by the package's conditions. The compiler of vitest's own bundler takes
+// milliseconds where TypeScript's takes seconds for all sources.
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import ts from "typescript";
+import { transformSync } from "rolldown/utils";
 
 const source = (path) => new URL(`../../src/${path}`, import.meta.url).href;
 const sources = {
@@ -17,7 +18,8 @@ export function resolve(specifier, context, next) {
 
 export async function load(url, context, next) {
   if (!url.endsWith(".ts")) return next(url, context);
-  const text = await readFile(fileURLToPath(url), "utf8");
-  const compilerOptions = { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext };
-  return { format: "module", source: ts.transpileModule(text, { compilerOptions }).outputText, shortCircuit: true };
+  const path = fileURLToPath(url);
+  const { code, errors } = transformSync(path, await readFile(path, "utf8"), { target: "es2022" });
+  if (errors.length > 0) throw errors[0];
+  return { format: "module", source: code, shortCircuit: true };
 }

@@ -1,6 +1,9 @@
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { runCases } from "./fuzzProcess.ts";
+import { describeMutants } from "./mutantsSuite.ts";
+
+describeMutants(3000);
 
 /*
  * 5,000 mutants of three models in processes of their own: none may crash its process, take longer than 10 seconds or more than

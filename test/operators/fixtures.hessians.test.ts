@@ -1,19 +1,10 @@
-import { describe, expect, test } from "vitest";
-import { eigsh, toDense } from "../../src/linalg/index.ts";
-import { crossEntropy } from "../../src/losses/index.ts";
-import { empiricalRisk, hessian, type Risk } from "../../src/operators/index.ts";
+import { describe, test } from "vitest";
+import { toDense } from "../../src/linalg/index.ts";
+import { hessian, type Risk } from "../../src/operators/index.ts";
 import { column, type Vector } from "../../src/tensors/index.ts";
 import { expectClose } from "./closeness.ts";
-import {
-  expectEigenvalues,
-  expectNear,
-  type Fixture,
-  LIMIT,
-  type LossName,
-  largest,
-  norm,
-  readFixture,
-} from "./fixture.ts";
+import { describeExtremes } from "./extremesSuite.ts";
+import { expectNear, type Fixture, LIMIT, type LossName, largest, norm, readFixture } from "./fixture.ts";
 
 // Hessians too large to form: the stored entries of their diagonals from products with unit vectors.
 
@@ -51,18 +42,8 @@ test.each(cases)("%s, %s: the ends of the Hessian's diagonal are PyTorch's", asy
   });
 });
 
-test.each(cases.slice(0, 3))("%s, %s: extreme eigenvalues of the Hessian are PyTorch's", async (name, loss) => {
-  await withRisk([name, loss], async (risk, fixture) => {
-    const { eigenvalues_top10, eigenvalues_bottom3 } = fixture.stored("test64", loss).hessian;
-    const options = { seed: 0, tolerance: 1e-8, matvecs: 2000, copies: false };
-    const top = await eigsh(hessian(risk), { k: 10, which: "largest", ...options });
-    const bottom = await eigsh(hessian(risk), { k: 3, which: "smallest", ...options });
-    expect([top.status, bottom.status]).toEqual(["converged", "converged"]);
-    const scale = Math.max(top.values[0], -bottom.values[0]);
-    expectEigenvalues(top.values, { stored: eigenvalues_top10!, scale });
-    expectEigenvalues(bottom.values, { stored: eigenvalues_bottom3!, scale });
-  });
-});
+// Those of the other losses are in fixtures.hessians.long.ts, those of the other models in fixtures.long.ts.
+describeExtremes(["cross_entropy"]);
 
 describe.each(["mnist_cnn_bn_op13", "mnist_vit_op17"])("%s", (name) => {
   test("H v is the central difference of the gradient", async () => {
@@ -79,23 +60,11 @@ describe.each(["mnist_cnn_bn_op13", "mnist_vit_op17"])("%s", (name) => {
 });
 
 /** The gradient with the parameters moved along v. */
-async function gradientAt(
-  { model, data, parameters }: Risk,
-  { v, step }: { readonly v: Vector; readonly step: number },
-): Promise<Vector> {
-  const moved = model.parameters.map((parameter, k) => ({
-    ...parameter,
-    data: Float64Array.from(parameter.data, (x, i) => x + step * v[parameters[k].offset + i]),
-  }));
-  const risk = await empiricalRisk({
-    model: { ...model, parameters: moved },
-    loss: crossEntropy(),
-    data,
-    dtype: "float64",
-  });
+async function gradientAt(risk: Risk, { v, step }: { readonly v: Vector; readonly step: number }): Promise<Vector> {
+  const view = risk.at(risk.theta().map((x, i) => x + step * v[i]));
   try {
-    return await risk.gradient();
+    return await view.gradient();
   } finally {
-    await risk.dispose();
+    await view.dispose();
   }
 }

@@ -34,10 +34,20 @@ describe.each(Object.entries(cases))("%s", (_, riskCase) => {
     ([name]) => loss.likelihood !== undefined || !name.toLowerCase().includes("fisher") || name === "empiricalFisher",
   );
   let risk: Risk;
+  let others: readonly Risk[];
   beforeAll(async () => {
     risk = await open({ batchSize: 4 });
+    others = await Promise.all(
+      [
+        { batchSize: 1, cache: 0 },
+        { batchSize: 3, cache: 0 },
+        { batchSize: 100, cache: 1e9 },
+      ].map(open),
+    );
   });
-  afterAll(() => risk.dispose());
+  afterAll(async () => {
+    for (const each of [risk, ...others]) await each.dispose();
+  });
   const vectors = () => {
     const { data } = randomTensor([COLUMNS * risk.size], 8);
     return { rows: risk.size, columns: COLUMNS, data };
@@ -56,18 +66,9 @@ describe.each(Object.entries(cases))("%s", (_, riskCase) => {
   test.each(matrices)("%s: neither batches nor kept residuals change them", async (_name, make) => {
     const X = vectors();
     const expected = await quadraticForms(make(risk), X);
-    for (const settings of [
-      { batchSize: 1, cache: 0 },
-      { batchSize: 3, cache: 0 },
-      { batchSize: 100, cache: 1e9 },
-    ]) {
-      const other = await open(settings);
-      try {
-        const A = make(other);
-        for (let repeat = 0; repeat < 2; repeat++) expectClose(await quadraticForms(A, X), expected, 1e-12);
-      } finally {
-        await other.dispose();
-      }
+    for (const other of others) {
+      const A = make(other);
+      for (let repeat = 0; repeat < 2; repeat++) expectClose(await quadraticForms(A, X), expected, 1e-12);
     }
   });
 });

@@ -109,6 +109,16 @@ export function sampleMatrix(
   kind: keyof typeof DIGITS,
   { exact = true }: { readonly exact?: boolean } = {},
 ): ReportedMatrix {
+  const key = `${kind} ${exact}`;
+  const made = sampleMatrices.get(key) ?? makeMatrix(kind, exact);
+  sampleMatrices.set(key, made);
+  return made;
+}
+
+/** Densities take a quarter of a second to smooth, and no test changes them. */
+const sampleMatrices = new Map<string, ReportedMatrix>();
+
+function makeMatrix(kind: keyof typeof DIGITS, exact: boolean): ReportedMatrix {
   const { title, top, bottom, trace, shares } = DIGITS[kind];
   const values = spectrum(top, bottom, trace);
   const frobenius = Math.sqrt(values.reduce((sum, value) => sum + value * value, 0));
