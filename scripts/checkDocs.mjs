@@ -18,7 +18,8 @@ const entryPoints = ["src/index.ts", "src/linalg/index.ts", "src/report/index.ts
 export function checkDocs(directory) {
   const absent = entryPoints.filter((path) => !existsSync(join(directory, path)));
   const present = entryPoints.filter((path) => !absent.includes(path)).map((path) => join(directory, path));
-  const program = ts.createProgram(present, compilerOptions(directory));
+  const options = compilerOptions(directory);
+  const program = ts.createProgram(present, options, hostOf(options));
   const checker = program.getTypeChecker();
   const symbols = new Set(present.flatMap((path) => exportsOf(path, { program, checker })));
   const owned = [...symbols].flatMap((symbol) => methodsOf(symbol, checker));
@@ -41,6 +42,25 @@ export function checkDocs(directory) {
 function compilerOptions(directory) {
   const { config } = ts.readConfigFile(join(directory, "tsconfig.json"), ts.sys.readFile);
   return ts.parseJsonConfigFileContent({ ...config, include: [], files: [] }, ts.sys, directory).options;
+}
+
+/** @type {Map<string, ts.SourceFile | undefined>} */
+const libraries = new Map();
+
+/**
+ * A compiler host that reads the declarations of TypeScript's own library once for all calls: they are most of what a small checkout has.
+ *
+ * @param {ts.CompilerOptions} options
+ */
+function hostOf(options) {
+  const host = ts.createCompilerHost(options);
+  const read = host.getSourceFile.bind(host);
+  host.getSourceFile = (name, ...rest) => {
+    if (!/[\\/]typescript[\\/]lib[\\/]/.test(name)) return read(name, ...rest);
+    if (!libraries.has(name)) libraries.set(name, read(name, ...rest));
+    return libraries.get(name);
+  };
+  return host;
 }
 
 /**

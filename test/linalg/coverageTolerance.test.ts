@@ -20,7 +20,7 @@ import { haarMatrix } from "./haar.ts";
 import { counted, geometric, length, operatorOf, range, rotated } from "./knownOperators.ts";
 
 // 120 runs are in coverageTolerance.long.ts.
-describeSequentialCoverage({ runs: 30, least: 0.86 });
+describeSequentialCoverage({ runs: 20, least: 0.8, together: 0.91 });
 
 describe.each(Object.entries(methods))("%s with a tolerance", (name, method) => {
   test("of 0 takes the whole budget and says so", async () => {

@@ -124,13 +124,17 @@ export const matrices = Object.fromEntries(
   }),
 ) as Record<"flat" | "geometric" | "outlier", { values: Float64Array; dense: Float64Array; A: LinearOperator }>;
 
-/** Shares of runs whose interval held, and that ended before their budget. */
+/** Whether the interval would hold the truth if it were 0.6 times as wide, about the estimate. */
+const isInNarrow = ({ value, interval: { lower, upper } }: Stated, truth: number) =>
+  truth >= value - 0.6 * (value - lower) && truth <= value + 0.6 * (upper - value);
+
+/** Shares of runs whose interval held, whose interval would have held 0.6 times as wide, and that ended before their budget. */
 export async function sequentialCoverage(
   { run, truth, budget }: Method,
   { matrix, tolerance, runs }: { matrix: { values: Float64Array; A: LinearOperator }; tolerance: number; runs: number },
 ) {
   const value = truth(matrix.values);
-  const shares = { inside: 0, early: 0, converged: 0 };
+  const shares = { inside: 0, insideNarrow: 0, early: 0, converged: 0 };
   const looks = new Set<number>();
   let worst = 0;
   for (let seed = 0; seed < runs; seed++) {
@@ -139,6 +143,7 @@ export async function sequentialCoverage(
     const { lower, upper, probes } = result.interval;
     if (A.count() !== result.matvecs || result.matvecs > budget) throw new Error(`${A.count()} products of ${budget}`);
     shares.inside += Number(lower <= value && value <= upper) / runs;
+    shares.insideNarrow += Number(isInNarrow(result, value)) / runs;
     shares.early += Number(result.matvecs < 0.9 * budget) / runs;
     shares.converged += Number(result.status === "converged") / runs;
     looks.add(probes);
