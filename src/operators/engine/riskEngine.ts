@@ -155,6 +155,10 @@ function viewEngine(shared: SharedParts, view: ViewSettings): OwnedEngine {
       }
       return 1;
     },
+    async graph() {
+      for await (const batch of data.batches()) return compiled.graph(view.bound.bind(batch).shape);
+      throw new CurvatureError("data", "the risk has no rows, so there is no batch to look at");
+    },
     release: () =>
       queue(async () => {
         released = true;

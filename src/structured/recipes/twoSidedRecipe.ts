@@ -1,0 +1,55 @@
+import type { Tensors } from "../../operators/engine/risk.ts";
+import { zeros } from "../../primitives/index.ts";
+import { diagonalKronecker, kronecker, type PlacedBlock } from "../blocks/index.ts";
+import { groupMatrix, scaledNumbers } from "../sums/numbers.ts";
+import { outerPieces } from "../sums/pieceSums.ts";
+import type { BlockRecipe } from "./blockRecipe.ts";
+import { joinedPieces } from "./kroneckerRecipe.ts";
+import { type MatrixSource, matrixPlace } from "./matrixSource.ts";
+
+/**
+ * Two-sided factors: `L = c sum_k P_k P_k'`, `R = c sum_k P_k' P_k`, the block `L (x) R / tr L`, whose trace is that of the exact block
+ * (trace-normalised Shampoo; Ren and Goldfarb, 2021).
+ */
+export function twoSidedRecipe(source: MatrixSource): BlockRecipe {
+  const { id, parameter, matrix, joint } = source;
+  const [left, right] = [`left ${id}`, `right ${id}`];
+  return {
+    id,
+    sums(pieces) {
+      const own = pieces.matrix(parameter, matrix.entries);
+      if (own !== undefined) {
+        const sums = outerPieces(joinedPieces(source, own));
+        return { [left]: sums.left, [right]: sums.right };
+      }
+      const inputs = matrix.sizes[0] + (joint ? 1 : 0);
+      return {
+        [left]: matrix.isTable ? zeros([inputs]) : zeros([matrix.groups, inputs, inputs]),
+        [right]: zeros([matrix.groups, matrix.sizes[1], matrix.sizes[1]]),
+      };
+    },
+    blocks: (totals, scale) =>
+      Array.from({ length: matrix.groups }, (_, group) => ({
+        ...matrixPlace(source, group),
+        ...twoSided(totals, { left, right, group, scale }),
+      })),
+  };
+}
+
+/** The block of one group, from sums [groups, in, in] (or its diagonal [in]) and [groups, out, out]. */
+export function twoSided(
+  totals: Tensors,
+  request: { readonly left: string; readonly right: string; readonly group: number; readonly scale: number },
+): Pick<PlacedBlock, "block" | "reason"> {
+  const { left, right, group, scale } = request;
+  const reason = "two-sided Kronecker factors";
+  if (totals[left].dims.length === 1) {
+    const A = scaledNumbers(totals[left], 1);
+    const trace = A.reduce((sum, x) => sum + x, 0);
+    return { reason, block: diagonalKronecker({ A, B: groupMatrix(totals[right], group, trace > 0 ? scale / trace : 0) }) };
+  }
+  const A = groupMatrix(totals[left], group, 1);
+  let trace = 0;
+  for (let i = 0; i < A.rows; i++) trace += A.data[i * A.rows + i];
+  return { reason, block: kronecker({ A, B: groupMatrix(totals[right], group, trace > 0 ? scale / trace : 0) }) };
+}
