@@ -1,29 +1,35 @@
-import type { Risk } from "../operators/engine/risk.ts";
+import type { Risk, Tensors } from "../operators/engine/risk.ts";
 import type { PlacedBlock } from "./blocks/index.ts";
 import type { TermPasses } from "./passes/termPasses.ts";
-import { layerPlan } from "./plan/layerPlan.ts";
-import { type LayerRecipes, layerRecipes, type RecipeSettings } from "./recipes/layerRecipes.ts";
+import { type LayerPlan, layerPlan } from "./plan/layerPlan.ts";
+import type { BlockRecipe } from "./recipes/blockRecipe.ts";
+import { layerRecipes, type RecipeSettings } from "./recipes/layerRecipes.ts";
 import { type MatrixChoice, recipeTotals, rowTotals } from "./recipes/recipeTotals.ts";
 
-export interface StructuredMatrix {
+/** The blocks of a recipe. */
+export interface BlocksOfRecipe {
+  readonly recipe: BlockRecipe;
   readonly blocks: readonly PlacedBlock[];
+}
+
+/** The blocks of all parameters, with what further passes over the data need. */
+export interface BuiltBlocks {
+  readonly plan: LayerPlan;
+  readonly built: readonly BlocksOfRecipe[];
   readonly passes: TermPasses;
 }
 
-export async function structuredMatrix(
+/** Sums the pieces of all rows and makes the blocks of them. One pass over the data, and one by single rows where a parameter enters outside of layers. */
+export async function builtBlocks(
   risk: Risk,
   settings: RecipeSettings,
   choice: MatrixChoice & { readonly key: string },
-): Promise<StructuredMatrix> {
+): Promise<BuiltBlocks> {
   const plan = await layerPlan(risk);
-  const { throughLayers, byRow }: LayerRecipes = layerRecipes(risk, plan, settings);
+  const { throughLayers, byRow } = layerRecipes(risk, plan, settings);
   const { totals, passes } = await recipeTotals(risk, throughLayers, { ...choice, plan });
   const ofRows = await rowTotals(risk, byRow, { ...choice, plan, key: `${choice.key} by row` });
-  return {
-    blocks: [
-      ...throughLayers.flatMap((recipe) => recipe.blocks(totals, risk.scale)),
-      ...byRow.flatMap((recipe) => recipe.blocks(ofRows, risk.scale)),
-    ],
-    passes,
-  };
+  const made = (recipes: readonly BlockRecipe[], sums: Tensors) =>
+    recipes.map((recipe) => ({ recipe, blocks: recipe.blocks(sums, risk.scale) }));
+  return { plan, built: [...made(throughLayers, totals), ...made(byRow, ofRows)], passes };
 }

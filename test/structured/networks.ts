@@ -103,6 +103,12 @@ export async function networkRisk(
     data: Int32Array.from(labels, (label) => (label < 0 ? -100 : label)),
     dims: Array.isArray(network.labels[0]) ? [shape[0], labels.length / shape[0]] : [shape[0]],
   };
-  const data = arrays({ inputs: x, targets: y, batchSize: batchSize ?? shape[0] });
+  // Recurrent networks get their zero initial state as an input: as a constant, it would not count among the positions.
+  const states = model.inputs.slice(1).map(({ name: state, dims }): [string, Tensor] => {
+    const size = Number(dims[2]);
+    return [state, { data: new Float32Array(shape[0] * size), dims: [shape[0], 1, size] }];
+  });
+  const inputs = { [input.name]: x, ...Object.fromEntries(states) };
+  const data = arrays({ inputs, targets: y, batchSize: batchSize ?? shape[0] });
   return empiricalRisk({ model, loss: crossEntropy({ classAxis: "last" }), data, dtype });
 }

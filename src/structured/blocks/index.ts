@@ -6,7 +6,7 @@ export type Place =
   | { readonly indices: Int32Array };
 export type Block =
   | { readonly kind: "kronecker"; readonly A: DenseMatrix; readonly B: DenseMatrix }
-  | { readonly kind: "eigenKronecker"; readonly QA: DenseMatrix; readonly QB: DenseMatrix; readonly E: Float64Array }
+  | { readonly kind: "eigenKronecker"; readonly QA: DenseMatrix | undefined; readonly QB: DenseMatrix; readonly E: Float64Array }
   | { readonly kind: "diagonalKronecker"; readonly A: Float64Array; readonly B: DenseMatrix }
   | { readonly kind: "dense"; readonly matrix: DenseMatrix }
   | { readonly kind: "diagonal"; readonly values: Float64Array };
@@ -21,3 +21,4 @@ export const kronecker = (f: { A: DenseMatrix; B: DenseMatrix }): Block => ({ ki
 export const diagonalKronecker = (f: { A: Float64Array; B: DenseMatrix }): Block => ({ kind: "diagonalKronecker", ...f });
 export const dense = (matrix: DenseMatrix): Block => ({ kind: "dense", matrix });
 export const diagonal = (values: Float64Array): Block => ({ kind: "diagonal", values });
+export const eigenKronecker = (f: { QA: DenseMatrix | undefined; QB: DenseMatrix; E: Float64Array }): Block => ({ kind: "eigenKronecker", ...f });

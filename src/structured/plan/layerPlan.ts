@@ -72,7 +72,9 @@ function planOf(own: ParameterUses, planning: Planning): ParameterPlan {
   }
   const byEntries = new Map<string, MatrixUse[]>();
   for (const use of matrices) byEntries.set(use.entries, [...(byEntries.get(use.entries) ?? []), use]);
-  const planned = [...byEntries.values()].map((same) => plannedMatrix(same, planning));
+  const planned = [...byEntries.values()]
+    .map((same) => plannedMatrix(same, planning))
+    .sort((a, b) => a.indices[0] - b.indices[0]);
   const { offset, size } = risk.parameters[index];
   const counts = new Uint8Array(size);
   for (const { indices } of planned) for (const entry of indices) counts[entry - offset]++;

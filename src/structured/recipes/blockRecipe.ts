@@ -3,12 +3,33 @@ import type { PlacedBlock } from "../blocks/index.ts";
 import type { BatchPieces } from "../plan/batchPieces.ts";
 import type { Tensors } from "../../operators/engine/risk.ts";
 
+/** Orthogonal or other bases of both sides of a matrix, [groups, in, d] and [groups, out, d]; the left one is absent for a table. */
+export interface Rotation {
+  readonly left: Value | undefined;
+  readonly right: Value;
+}
+
+/** The pieces P_k [in, out] of a matrix, of which sums are made: undefined where the outputs do not depend on it. */
+export interface KroneckerPieces {
+  readonly groups: number;
+  readonly sizes: readonly [inputs: number, outputs: number];
+  readonly isTable: boolean;
+  /** Whether the factors see all that the pieces hold, so that pieces vanish where a factor is zero. */
+  readonly spansPieces: boolean;
+  /** `sum_k (left' P_k right)^2`, entry by entry, [groups, in, out]. */
+  squares(pieces: BatchPieces, rotation: Rotation): Value | undefined;
+  /** `sum_k P P'` and `sum_k P' P` of the rotated pieces; the first is a diagonal [in] for a table, unless `wholeTable` asks for all of it. */
+  outer(pieces: BatchPieces, options?: { readonly rotation?: Rotation; readonly wholeTable?: boolean }): { readonly left: Value; readonly right: Value } | undefined;
+}
+
 /** How one part of the parameters becomes blocks: the sums over pieces that it needs, and the blocks made of these. */
 export interface BlockRecipe {
   /** Distinguishes the recipe among those of a structured matrix. */
   readonly id: string;
-  /** A batch's share of the sums, by name. Names of sums that do not depend on the reverse passes begin with `INPUT_SUM`. */
-  sums(pieces: BatchPieces): { readonly [name: string]: Value };
+  /** A batch's share of the sums, by name. Names of sums that do not depend on the reverse passes begin with `INPUT_SUM`. `arrays` are the inputs that the pass was given. */
+  sums(pieces: BatchPieces, arrays?: { readonly [name: string]: Value }): { readonly [name: string]: Value };
+  /** What its Kronecker blocks are made of, one a group; absent for blocks of other kinds. */
+  readonly kronecker?: KroneckerPieces;
   /** The blocks, from the sums over all rows and the factor c of the objective. */
   blocks(totals: Tensors, scale: number): readonly PlacedBlock[];
 }

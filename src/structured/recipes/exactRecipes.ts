@@ -1,13 +1,11 @@
 import type { RiskParameter } from "../../operators/engine/risk.ts";
-import { reduceSum, reshape, square, swapLastAxes, zeros } from "../../primitives/index.ts";
+import { reduceSum, reshape, square, zeros } from "../../primitives/index.ts";
 import { dense, diagonal } from "../blocks/index.ts";
 import { groupsFirst, secondMoment } from "../sums/factorSums.ts";
 import { groupMatrix, scaledNumbers } from "../sums/numbers.ts";
 import { outerPieces, squaredPieces, wholePieces } from "../sums/pieceSums.ts";
 import type { BlockRecipe } from "./blockRecipe.ts";
-import { joinedPieces } from "./kroneckerRecipe.ts";
-import { type MatrixSource, matrixPlace } from "./matrixSource.ts";
-import { twoSided } from "./twoSidedRecipe.ts";
+import { joinedPieces, type MatrixSource, matrixPlace } from "./matrixSource.ts";
 
 /** A whole parameter, and why it has the block it gets. */
 export interface ParameterSource {
@@ -17,7 +15,7 @@ export interface ParameterSource {
   readonly reason: string;
 }
 
-const placeOfWhole = ({ index, parameter, reason }: ParameterSource) => ({
+export const placeOfWhole = ({ index, parameter, reason }: ParameterSource) => ({
   name: parameter.name,
   parameters: [index],
   place: { offset: parameter.offset },
@@ -50,26 +48,6 @@ export function diagonalRecipe(source: ParameterSource): BlockRecipe {
       return { [id]: P === undefined ? zeros([parameter.size]) : reduceSum(square(P), [0, 1]) };
     },
     blocks: (totals, scale) => [{ ...placeOfWhole(source), block: diagonal(scaledNumbers(totals[id], scale)) }],
-  };
-}
-
-/** Two-sided factors of a parameter in the layout of the file, [first axis, all others], from its whole pieces. */
-export function wholeTwoSidedRecipe(source: ParameterSource): BlockRecipe {
-  const { id, index, parameter } = source;
-  const rows = parameter.dims[0];
-  const columns = parameter.size / rows;
-  const [left, right] = [`left ${id}`, `right ${id}`];
-  return {
-    id,
-    sums(pieces) {
-      const P = pieces.parameter(index);
-      if (P === undefined) return { [left]: zeros([1, rows, rows]), [right]: zeros([1, columns, columns]) };
-      const matrices = reshape(P, [1, P.shape[0] * P.shape[1], rows, columns]);
-      return { [left]: secondMoment(swapLastAxes(matrices)), [right]: secondMoment(matrices) };
-    },
-    blocks: (totals, scale) => [
-      { ...placeOfWhole(source), ...twoSided(totals, { left, right, group: 0, scale }), reason: source.reason },
-    ],
   };
 }
 

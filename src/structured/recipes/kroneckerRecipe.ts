@@ -3,14 +3,11 @@ import { scalar } from "../../graph/index.ts";
 import type { Tensors } from "../../operators/engine/risk.ts";
 import { zeros } from "../../primitives/index.ts";
 import { diagonalKronecker, kronecker, type PlacedBlock } from "../blocks/index.ts";
-import type { LayerInputs } from "../layers/matrixLayer.ts";
-import type { PlannedMatrix } from "../plan/layerPlan.ts";
 import { INPUT_SUM } from "../plan/pieceTotals.ts";
-import { cotangentSum, inputCount, inputSum, type Sharing, withOne } from "../sums/factorSums.ts";
+import { cotangentSum, inputCount, inputSum, type Sharing } from "../sums/factorSums.ts";
 import { groupMatrix, inverseCount, scaledNumbers } from "../sums/numbers.ts";
-import type { LayerPieces } from "../sums/pieceSums.ts";
 import type { BlockRecipe } from "./blockRecipe.ts";
-import { type MatrixSource, matrixPlace } from "./matrixSource.ts";
+import { type MatrixSource, matrixPieces, matrixPlace, withOnes } from "./matrixSource.ts";
 
 /**
  * The Kronecker factors of a matrix, one pair a group of channels: A, the mean of `a a'` over rows and positions (expand) or of the rows' mean
@@ -21,6 +18,7 @@ export function kroneckerRecipe(source: MatrixSource, sharing: Sharing): BlockRe
   const names = { A: `${INPUT_SUM}A ${id}`, count: `${INPUT_SUM}count ${id}`, B: `B ${id}` };
   return {
     id,
+    kronecker: matrixPieces(source, { spansPieces: sharing === "expand" }),
     sums(pieces) {
       const own = pieces.matrix(parameter, matrix.entries);
       if (own === undefined) return zeroFactors(source, names);
@@ -35,16 +33,6 @@ export function kroneckerRecipe(source: MatrixSource, sharing: Sharing): BlockRe
     blocks: (totals, scale) =>
       Array.from({ length: matrix.groups }, (_, group) => placed(source, { totals, scale, group, names, sharing })),
   };
-}
-
-/** Inputs with a last component 1. */
-export function withOnes(inputs: LayerInputs): LayerInputs {
-  return inputs.kind === "table" ? inputs : { kind: "vectors", vectors: withOne(inputs.vectors) };
-}
-
-/** The pieces of a matrix, joined with its bias where the recipe asks for it. */
-export function joinedPieces(source: MatrixSource, { inputs, g }: LayerPieces): LayerPieces {
-  return { inputs: source.joint ? withOnes(inputs) : inputs, g };
 }
 
 interface FactorNames {

@@ -1,8 +1,9 @@
 import type { Risk } from "../../operators/engine/risk.ts";
 import type { LayerPlan, ParameterPlan } from "../plan/layerPlan.ts";
 import type { BlockRecipe } from "./blockRecipe.ts";
-import { denseRecipe, diagonalRecipe, matrixDenseRecipe, type ParameterSource, wholeTwoSidedRecipe } from "./exactRecipes.ts";
+import { denseRecipe, diagonalRecipe, matrixDenseRecipe, type ParameterSource } from "./exactRecipes.ts";
 import type { MatrixSource } from "./matrixSource.ts";
+import { wholeTwoSidedRecipe } from "./wholeTwoSidedRecipe.ts";
 import { factorBiasRecipe, zeroRecipe } from "./remainingRecipes.ts";
 
 /**

@@ -1,5 +1,9 @@
 import type { PlacedBlock } from "../blocks/index.ts";
 import type { PlannedMatrix } from "../plan/layerPlan.ts";
+import type { LayerInputs } from "../layers/matrixLayer.ts";
+import { withOne } from "../sums/factorSums.ts";
+import { type LayerPieces, outerPieces, rotated, squaredPieces, withOneHot } from "../sums/pieceSums.ts";
+import type { KroneckerPieces } from "./blockRecipe.ts";
 import { placeOf } from "./places.ts";
 
 /** A matrix of the plan, and how its blocks are called. */
@@ -25,5 +29,40 @@ export function matrixPlace(source: MatrixSource, group: number): Pick<PlacedBlo
     name: groups === 1 ? name : `${name} group ${group}`,
     parameters: joint ? [parameter, bias!.parameter] : [parameter],
     place: placeOf(indices, outputs),
+  };
+}
+
+/** Inputs with a last component 1. */
+export function withOnes(inputs: LayerInputs): LayerInputs {
+  return inputs.kind === "table" ? inputs : { kind: "vectors", vectors: withOne(inputs.vectors) };
+}
+
+/** The pieces of a matrix, joined with its bias where the source says so. */
+export function joinedPieces(source: MatrixSource, { inputs, g }: LayerPieces): LayerPieces {
+  return { inputs: source.joint ? withOnes(inputs) : inputs, g };
+}
+
+/** The pieces of a matrix of the plan. */
+export function matrixPieces(
+  source: MatrixSource,
+  { spansPieces }: { readonly spansPieces: boolean },
+): KroneckerPieces {
+  const { parameter, matrix, joint } = source;
+  const { groups, sizes, isTable, entries } = matrix;
+  return {
+    groups,
+    sizes: [sizes[0] + (joint ? 1 : 0), sizes[1]],
+    isTable,
+    spansPieces,
+    squares(pieces, rotation) {
+      const own = pieces.matrix(parameter, entries);
+      return own && squaredPieces(rotated(joinedPieces(source, own), rotation.left, rotation.right));
+    },
+    outer(pieces, { rotation, wholeTable = false } = {}) {
+      const own = pieces.matrix(parameter, entries);
+      if (own === undefined) return undefined;
+      const joined = wholeTable ? withOneHot(own) : joinedPieces(source, own);
+      return outerPieces(rotation === undefined ? joined : rotated(joined, rotation.left, rotation.right));
+    },
   };
 }

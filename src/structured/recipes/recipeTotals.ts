@@ -18,14 +18,14 @@ export interface MatrixChoice {
 /** The sums of all recipes over the rows of a risk, and the passes they took. */
 export async function recipeTotals(
   risk: Risk,
-  recipes: readonly BlockRecipe[],
+  recipes: readonly Pick<BlockRecipe, "sums">[],
   request: MatrixChoice & { readonly plan: LayerPlan; readonly key: string; readonly arrays?: Tensors },
 ): Promise<{ readonly totals: Tensors; readonly passes: TermPasses }> {
   const { plan, of, terms, seed, options, arrays } = request;
   const root = rootOf(risk, of);
   const passes = termPasses(risk, { columns: root.columns(await risk.engine.graph()), terms, seed });
   const sums: PieceSums = {
-    build: (pieces) => Object.assign({}, ...recipes.map((recipe) => recipe.sums(pieces))) as ReturnType<PieceSums["build"]>,
+    build: (pieces, own) => Object.assign({}, ...recipes.map((recipe) => recipe.sums(pieces, own))) as ReturnType<PieceSums["build"]>,
     ...(arrays && { arrays }),
   };
   const key = JSON.stringify([request.key, of === "ggn" || of === "empiricalFisher" ? of : { ...of, seed: 0 }]);
@@ -36,7 +36,7 @@ export async function recipeTotals(
 /** The same sums, row by row: for parameters that enter outside of layers, whose pieces are the gradients of single rows. */
 export async function rowTotals(
   risk: Risk,
-  recipes: readonly BlockRecipe[],
+  recipes: readonly Pick<BlockRecipe, "sums">[],
   request: MatrixChoice & { readonly plan: LayerPlan; readonly key: string },
 ): Promise<Tensors> {
   if (recipes.length === 0) return {};

@@ -2,30 +2,26 @@ import type { Tensors } from "../../operators/engine/risk.ts";
 import { zeros } from "../../primitives/index.ts";
 import { diagonalKronecker, kronecker, type PlacedBlock } from "../blocks/index.ts";
 import { groupMatrix, scaledNumbers } from "../sums/numbers.ts";
-import { outerPieces } from "../sums/pieceSums.ts";
 import type { BlockRecipe } from "./blockRecipe.ts";
-import { joinedPieces } from "./kroneckerRecipe.ts";
-import { type MatrixSource, matrixPlace } from "./matrixSource.ts";
+import { type MatrixSource, matrixPieces, matrixPlace } from "./matrixSource.ts";
 
 /**
  * Two-sided factors: `L = c sum_k P_k P_k'`, `R = c sum_k P_k' P_k`, the block `L (x) R / tr L`, whose trace is that of the exact block
  * (trace-normalised Shampoo; Ren and Goldfarb, 2021).
  */
 export function twoSidedRecipe(source: MatrixSource): BlockRecipe {
-  const { id, parameter, matrix, joint } = source;
+  const { id, matrix } = source;
+  const kronecker = matrixPieces(source, { spansPieces: true });
+  const { groups, sizes, isTable } = kronecker;
   const [left, right] = [`left ${id}`, `right ${id}`];
   return {
     id,
+    kronecker,
     sums(pieces) {
-      const own = pieces.matrix(parameter, matrix.entries);
-      if (own !== undefined) {
-        const sums = outerPieces(joinedPieces(source, own));
-        return { [left]: sums.left, [right]: sums.right };
-      }
-      const inputs = matrix.sizes[0] + (joint ? 1 : 0);
+      const sums = kronecker.outer(pieces);
       return {
-        [left]: matrix.isTable ? zeros([inputs]) : zeros([matrix.groups, inputs, inputs]),
-        [right]: zeros([matrix.groups, matrix.sizes[1], matrix.sizes[1]]),
+        [left]: sums?.left ?? zeros(isTable ? [sizes[0]] : [groups, sizes[0], sizes[0]]),
+        [right]: sums?.right ?? zeros([groups, sizes[1], sizes[1]]),
       };
     },
     blocks: (totals, scale) =>

@@ -3,6 +3,7 @@ import {
   add,
   div,
   equal,
+  gather,
   indicator,
   matmul,
   mul,
@@ -170,13 +171,23 @@ function oneHot({ indices, entries }: Table): Value {
   return indicator(equal(reshape(indices, [1, rows, positions, 1]), range(entries)));
 }
 
-/** `[groups, rows, positions, in]` times a matrix [groups, in, d] of each group; a table cannot be rotated. */
+/** A table's pieces with its one-hot vectors as inputs; for small tables. */
+export function withOneHot({ inputs, g }: LayerPieces): LayerPieces {
+  return inputs.kind === "table" ? { inputs: { kind: "vectors", vectors: oneHot(inputs) }, g } : { inputs, g };
+}
+
+/** The pieces `left' P_k right` for matrices [groups, in, d] and [groups, out, d]. */
 export function rotated({ inputs, g }: LayerPieces, left: Value | undefined, right: Value): LayerPieces {
   const [passes, groups, rows, positions, outputs] = g.shape;
   const flat = reshape(groupsFirst(g), [groups, passes * rows * positions, outputs]);
   const turned = reshape(times(flat, right), [groups, passes, rows, positions, right.shape[2]]);
   const back = groups === 1 ? reshape(turned, [passes, 1, rows, positions, right.shape[2]]) : permute(turned, [1, 0, 2, 3, 4]);
-  if (left === undefined || inputs.kind === "table") return { inputs, g: back };
+  if (left === undefined) return { inputs, g: back };
+  if (inputs.kind === "table") {
+    // A one-hot vector times a matrix is one of its rows.
+    const vectors = gather(reshape(left, [inputs.entries, left.shape[2]]), inputs.indices, 0);
+    return { inputs: { kind: "vectors", vectors: reshape(vectors, [1, ...vectors.shape]) }, g: back };
+  }
   const { shape } = inputs.vectors;
   const vectors = times(reshape(inputs.vectors, [shape[0], shape[1] * shape[2], shape[3]]), left);
   return {
