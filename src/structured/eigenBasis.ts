@@ -1,5 +1,5 @@
 import { type DenseMatrix, eigh } from "../linalg/dense/index.ts";
-import type { PlacedBlock } from "./blocks/index.ts";
+import type { Block, DiagonalKroneckerBlock, KroneckerBlock, PlacedBlock } from "./blocks/index.ts";
 
 /** Eigenvalues closer than this share of the largest belong to one cluster, whose basis eigh chooses at will. */
 const CLUSTER = 1e-9;
@@ -18,9 +18,17 @@ export interface KroneckerBasis {
 
 /** The eigenvectors of the factors of a Kronecker block; undefined for blocks of other kinds. */
 export async function kroneckerBasis({ block }: PlacedBlock): Promise<KroneckerBasis | undefined> {
-  if (block.kind === "kronecker") return { left: await eigh(block.A), right: await eigh(block.B) };
-  if (block.kind === "diagonalKronecker") return { left: unitBasis(block.A), right: await eigh(block.B) };
+  if (isKronecker(block)) return { left: await eigh(block.A), right: await eigh(block.B) };
+  if (isDiagonalKronecker(block)) return { left: unitBasis(block.A), right: await eigh(block.B) };
   return undefined;
+}
+
+function isKronecker(block: Block): block is KroneckerBlock {
+  return block.kind === "kronecker";
+}
+
+function isDiagonalKronecker(block: Block): block is DiagonalKroneckerBlock {
+  return block.kind === "diagonalKronecker";
 }
 
 /** Most entries of a table whose equally frequent entries are settled; larger ones keep unit vectors, which no eigensolver chooses. */

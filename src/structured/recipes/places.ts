@@ -8,5 +8,5 @@ export function placeOf(indices: Int32Array, columns: number): Place {
   const isTransposed = indices.every(
     (index, k) => index === offset + (k % columns) * rows + Math.floor(k / columns),
   );
-  return isTransposed ? { offset, dims: [rows, columns], transposed: true } : { indices };
+  return isTransposed ? { offset, transposed: [rows, columns] } : { indices };
 }

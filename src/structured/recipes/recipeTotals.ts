@@ -1,4 +1,5 @@
 import { rebatch } from "../../data/index.ts";
+import { CurvatureError } from "../../errors/index.ts";
 import type { RunOptions } from "../../linalg/operator/operator.ts";
 import type { Risk, Tensors } from "../../operators/engine/risk.ts";
 import { type TermPasses, type TermTreatment, termPasses } from "../passes/termPasses.ts";
@@ -22,6 +23,7 @@ export async function recipeTotals(
   request: MatrixChoice & { readonly plan: LayerPlan; readonly key: string; readonly arrays?: Tensors },
 ): Promise<{ readonly totals: Tensors; readonly passes: TermPasses }> {
   const { plan, of, terms, seed, options, arrays } = request;
+  checkSeparateRows(risk);
   const root = rootOf(risk, of);
   const passes = termPasses(risk, { columns: root.columns(await risk.engine.graph()), terms, seed });
   const sums: PieceSums = {
@@ -48,4 +50,13 @@ export async function rowTotals(
   } finally {
     await single.dispose();
   }
+}
+
+/** @throws CurvatureError "unsupported" where rows may influence one another */
+function checkSeparateRows({ coupledRows }: Risk): void {
+  if (!coupledRows) return;
+  throw new CurvatureError(
+    "unsupported",
+    "structured matrices are sums over rows that contribute independently, but this risk has coupledRows; use the matrix itself, or a model in inference mode",
+  );
 }
