@@ -56,6 +56,7 @@ export function kroneckerChoices(
     settings: {
       bias,
       denseLimit,
+      hasFactors: true,
       matrix: (source) => (sharing === "twoSided" ? twoSidedRecipe(source) : kroneckerRecipe(source, sharing)),
     },
     choice: {

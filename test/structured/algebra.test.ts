@@ -2,10 +2,9 @@ import { expect, test } from "vitest";
 import { cholesky, choleskySolve, toDense } from "../../src/linalg/index.ts";
 import { stream } from "../../src/random/index.ts";
 import {
-  dense,
-  diagonal,
+  denseBlock,
+  diagonalBlock,
   diagonalKronecker,
-  eigenKronecker,
   kronecker,
   lowRankPlusDiagonalBlock,
   type PlacedBlock,
@@ -31,8 +30,8 @@ test("quick", async () => {
   };
   place(kronecker({ A: spd(3), B: spd(4) }));
   place(kronecker({ A: spd(2), B: spd(5) }), { transposed: [2, 5] });
-  place(dense(spd(6)));
-  place(diagonal(normals(4).map(Math.abs)));
+  place(denseBlock(spd(6)));
+  place(diagonalBlock(normals(4).map(Math.abs)));
   place(diagonalKronecker({ A: normals(5).map(Math.abs), B: spd(3) }));
   place(lowRankPlusDiagonalBlock({ vectors: { rows: 8, columns: 3, data: normals(24) }, values: Float64Array.of(3, 1, 0.5), diagonal: normals(8).map((x) => Math.abs(x) + 0.1) }));
   await using K = structuredOperator({ size: at, blocks, dtype: "float64" });

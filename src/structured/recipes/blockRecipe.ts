@@ -26,6 +26,8 @@ export interface KroneckerPieces {
 export interface BlockRecipe {
   /** Distinguishes the recipe among those of a structured matrix. */
   readonly id: string;
+  /** Indices of the parameters whose entries its blocks have. */
+  readonly parameters: readonly number[];
   /** A batch's share of the sums, by name. Names of sums that do not depend on the reverse passes begin with `INPUT_SUM`. `arrays` are the inputs that the pass was given. */
   sums(pieces: BatchPieces, arrays?: { readonly [name: string]: Value }): { readonly [name: string]: Value };
   /** What its Kronecker blocks are made of, one a group; absent for blocks of other kinds. */

@@ -18,6 +18,7 @@ export function kroneckerRecipe(source: MatrixSource, sharing: Sharing): BlockRe
   const names = { A: `${INPUT_SUM}A ${id}`, count: `${INPUT_SUM}count ${id}`, B: `B ${id}` };
   return {
     id,
+    parameters: source.joint ? [parameter, matrix.bias!.parameter] : [parameter],
     kronecker: matrixPieces(source, { spansPieces: sharing === "expand" }),
     sums(pieces) {
       const own = pieces.matrix(parameter, matrix.entries);

@@ -22,6 +22,8 @@ export interface RecipeSettings {
   readonly denseLimit: number;
   /** The recipe of a matrix. */
   readonly matrix: (source: MatrixSource) => BlockRecipe;
+  /** Whether weights of different orientations and depthwise kernels have blocks of their own kind; else they have the diagonal. */
+  readonly hasFactors: boolean;
 }
 
 /** Recipes that run through the layers of whole batches, and those that need single rows. */
@@ -93,7 +95,7 @@ function matrixRecipes(
       matrix,
       joint: isJoined(matrix, settings.bias),
     };
-    const isDepthwise = matrix.groups > 1 && matrix.sizes[1] === 1;
+    const isDepthwise = settings.hasFactors && matrix.groups > 1 && matrix.sizes[1] === 1;
     const recipe = isDepthwise
       ? matrixDenseRecipe(source, "exact block of each channel: a depthwise kernel")
       : settings.matrix(source);
@@ -113,7 +115,7 @@ function layerParameterRecipe(
   if (reason === "affine") return smallOrDiagonal(whole, "scale, shift or bias", settings);
   const { parameter } = whole("");
   const rows = parameter.dims[0] ?? 1;
-  const isMatrix = parameter.dims.length > 1 && Math.max(rows, parameter.size / rows) <= LARGEST_FACTOR;
+  const isMatrix = settings.hasFactors && parameter.dims.length > 1 && Math.max(rows, parameter.size / rows) <= LARGEST_FACTOR;
   if (isMatrix) return wholeTwoSidedRecipe(whole("used in different orientations: two-sided factors of the summed pieces"));
   return smallOrDiagonal(whole, "used in different orientations", settings);
 }

@@ -1,7 +1,6 @@
-import { diagonal } from "../blocks/index.ts";
+import { denseBlock, diagonalBlock } from "../blocks/index.ts";
 import type { BlockRecipe } from "./blockRecipe.ts";
 import { placeOf } from "./places.ts";
-import { dense } from "../blocks/index.ts";
 import { groupMatrix } from "../sums/numbers.ts";
 import type { MatrixSource } from "./matrixSource.ts";
 
@@ -15,13 +14,14 @@ export function zeroRecipe(request: {
   const { id, name, parameter, indices } = request;
   return {
     id,
+    parameters: [parameter],
     sums: () => ({}),
     blocks: () => [
       {
         name,
         parameters: [parameter],
         place: placeOf(indices, 1),
-        block: diagonal(new Float64Array(indices.length)),
+        block: diagonalBlock(new Float64Array(indices.length)),
         reason: "zero: the outputs do not depend on it",
       },
     ],
@@ -35,13 +35,14 @@ export function factorBiasRecipe(source: MatrixSource, name: string): BlockRecip
   const outputs = matrix.sizes[1];
   return {
     id: `bias of ${id}`,
+    parameters: [parameter],
     sums: () => ({}),
     blocks: (totals, scale) =>
       Array.from({ length: matrix.groups }, (_, group) => ({
         name: matrix.groups === 1 ? name : `${name} group ${group}`,
         parameters: [parameter],
         place: placeOf(indices.subarray(group * outputs, (group + 1) * outputs), 1),
-        block: dense(groupMatrix(totals[`B ${id}`], group, scale)),
+        block: denseBlock(groupMatrix(totals[`B ${id}`], group, scale)),
         reason: "output factor of its layer",
       })),
   };

@@ -16,6 +16,7 @@ export function twoSidedRecipe(source: MatrixSource): BlockRecipe {
   const [left, right] = [`left ${id}`, `right ${id}`];
   return {
     id,
+    parameters: source.joint ? [source.parameter, matrix.bias!.parameter] : [source.parameter],
     kronecker,
     sums(pieces) {
       const sums = kronecker.outer(pieces);

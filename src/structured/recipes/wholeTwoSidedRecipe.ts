@@ -17,6 +17,7 @@ export function wholeTwoSidedRecipe(source: ParameterSource): BlockRecipe {
   const [left, right] = [`left ${id}`, `right ${id}`];
   return {
     id,
+    parameters: [source.index],
     kronecker,
     sums(pieces) {
       const sums = kronecker.outer(pieces);

@@ -9,8 +9,8 @@ import { spectralBlock } from "./spectralBlock.ts";
  * @param entries [size], copied
  * @throws CurvatureError "argument" for entries that are not finite
  */
-export function diagonal(entries: Float64Array): Block {
-  const values = checkEntries("diagonal", entries);
+export function diagonalBlock(entries: Float64Array): Block {
+  const values = checkEntries("diagonalBlock", entries);
   const dims = [values.length];
   return spectralBlock({
     kind: "diagonal",
