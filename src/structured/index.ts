@@ -1,6 +1,7 @@
 export { type Coverage, type StructuredApproximation } from "./approximation.ts";
 export * from "./blocks/index.ts";
 export type { ApproximatedMatrix } from "./roots/rootOf.ts";
+export { type BestKronecker, type BestKroneckerOptions, bestKronecker } from "./bestKronecker.ts";
 export { type BlockDiagonalOptions, blockDiagonal } from "./blockDiagonal.ts";
 export type { Damping } from "./damping.ts";
 export { type DiagonalOptions, diagonal } from "./diagonal.ts";

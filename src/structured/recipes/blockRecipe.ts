@@ -3,10 +3,11 @@ import type { PlacedBlock } from "../blocks/index.ts";
 import type { BatchPieces } from "../plan/batchPieces.ts";
 import type { Tensors } from "../../operators/engine/risk.ts";
 
-/** Orthogonal or other bases of both sides of a matrix, [groups, in, d] and [groups, out, d]; the left one is absent for a table. */
+/** Matrices by which both sides of the pieces are multiplied, [groups, in, d] and [groups, out, d]; one that is absent is the identity. */
 export interface Rotation {
-  readonly left: Value | undefined;
-  readonly right: Value;
+  /** For a table also a diagonal [in]. */
+  readonly left?: Value | undefined;
+  readonly right?: Value | undefined;
 }
 
 /** The pieces P_k [in, out] of a matrix, of which sums are made: undefined where the outputs do not depend on it. */

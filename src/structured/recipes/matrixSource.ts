@@ -56,13 +56,13 @@ export function matrixPieces(
     spansPieces,
     squares(pieces, rotation) {
       const own = pieces.matrix(parameter, entries);
-      return own && squaredPieces(rotated(joinedPieces(source, own), rotation.left, rotation.right));
+      return own && squaredPieces(rotated(joinedPieces(source, own), rotation));
     },
     outer(pieces, { rotation, wholeTable = false } = {}) {
       const own = pieces.matrix(parameter, entries);
       if (own === undefined) return undefined;
       const joined = wholeTable ? withOneHot(own) : joinedPieces(source, own);
-      return outerPieces(rotation === undefined ? joined : rotated(joined, rotation.left, rotation.right));
+      return outerPieces(rotation === undefined ? joined : rotated(joined, rotation));
     },
   };
 }
