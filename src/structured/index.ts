@@ -1,4 +1,10 @@
 export { type Coverage, type StructuredApproximation } from "./approximation.ts";
+export {
+  type ApproximationError,
+  type ApproximationErrorOptions,
+  approximationError,
+  type RelativeError,
+} from "./approximationError.ts";
 export * from "./blocks/index.ts";
 export type { ApproximatedMatrix } from "./roots/rootOf.ts";
 export { type BestKronecker, type BestKroneckerOptions, bestKronecker } from "./bestKronecker.ts";
@@ -8,6 +14,7 @@ export { type DiagonalOptions, diagonal } from "./diagonal.ts";
 export { ekfac } from "./ekfac.ts";
 export { kfac } from "./kfac.ts";
 export type { KroneckerOptions } from "./kroneckerOptions.ts";
+export { type LowRankMatrix, type LowRankOptions, lowRankPlusDiagonal } from "./lowRankPlusDiagonal.ts";
 export {
   type DampingOptions,
   type StructuredOperator,

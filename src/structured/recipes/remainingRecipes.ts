@@ -1,8 +1,10 @@
-import { denseBlock, diagonalBlock } from "../blocks/index.ts";
+import { diagonalBlock, kronecker } from "../blocks/index.ts";
 import type { BlockRecipe } from "./blockRecipe.ts";
 import { placeOf } from "./places.ts";
 import { groupMatrix } from "../sums/numbers.ts";
-import type { MatrixSource } from "./matrixSource.ts";
+import { biasPieces, type MatrixSource } from "./matrixSource.ts";
+
+const one = { rows: 1, columns: 1, data: Float64Array.of(1) };
 
 /** A zero block for entries that the outputs do not depend on. */
 export function zeroRecipe(request: {
@@ -36,13 +38,15 @@ export function factorBiasRecipe(source: MatrixSource, name: string): BlockRecip
   return {
     id: `bias of ${id}`,
     parameters: [parameter],
+    // In ekfac, its eigenvalues are corrected too.
+    kronecker: biasPieces(source),
     sums: () => ({}),
     blocks: (totals, scale) =>
       Array.from({ length: matrix.groups }, (_, group) => ({
         name: matrix.groups === 1 ? name : `${name} group ${group}`,
         parameters: [parameter],
         place: placeOf(indices.subarray(group * outputs, (group + 1) * outputs), 1),
-        block: denseBlock(groupMatrix(totals[`B ${id}`], group, scale)),
+        block: kronecker({ A: one, B: groupMatrix(totals[`B ${id}`], group, scale) }),
         reason: "output factor of its layer",
       })),
   };
