@@ -67,7 +67,10 @@ export async function approximationError(
   checkSizes(A, K);
   checkConfidence("approximationError", confidence);
   if (!(Number.isInteger(probes) && probes >= 2)) {
-    throw new CurvatureError("argument", `approximationError: probes must be an integer of at least 2, got ${String(probes)}`);
+    throw new CurvatureError(
+      "argument",
+      `approximationError: probes must be an integer of at least 2, got ${String(probes)}`,
+    );
   }
   const run = signal === undefined ? {} : { signal };
   const how = { probes, seed, confidence, run };

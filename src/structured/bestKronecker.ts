@@ -13,13 +13,16 @@ import {
   type PlacedBlock,
 } from "./blocks/index.ts";
 import { type BlocksOfRecipe, builtBlocks } from "./builtBlocks.ts";
-import { kroneckerChoices, type KroneckerOptions } from "./kroneckerOptions.ts";
+import { type KroneckerOptions, kroneckerChoices } from "./kroneckerOptions.ts";
 import type { BlockRecipe, KroneckerPieces } from "./recipes/blockRecipe.ts";
 import { recipeTotals } from "./recipes/recipeTotals.ts";
+import type { ApproximatedMatrix } from "./roots/rootOf.ts";
 import { groupMatrix, scaledNumbers } from "./sums/numbers.ts";
 
 /** Options of the best Kronecker products. */
-export interface BestKroneckerOptions extends Omit<KroneckerOptions, "sharing"> {
+export interface BestKroneckerOptions extends Omit<KroneckerOptions, "sharing" | "of"> {
+  /** The matrix that is approximated; default "ggn". */
+  readonly of?: ApproximatedMatrix | undefined;
   /** Passes over the data at most; default 20. */
   readonly passes?: number | undefined;
   /** Relative change of the norms of all products at which the iteration ends; default 1e-6. */
@@ -50,7 +53,10 @@ export async function bestKronecker(risk: Risk, options: BestKroneckerOptions = 
   checkOptions("bestKronecker", options, "of bias terms seed denseLimit passes tolerance signal onProgress");
   const { passes: budget = 20, tolerance = 1e-6, ...rest } = options;
   if (!(Number.isInteger(budget) && budget >= 2)) {
-    throw new CurvatureError("argument", `bestKronecker: passes must be an integer of at least 2, got ${String(budget)}`);
+    throw new CurvatureError(
+      "argument",
+      `bestKronecker: passes must be an integer of at least 2, got ${String(budget)}`,
+    );
   }
   const { settings, choice } = kroneckerChoices("bestKronecker", { ...rest, sharing: "twoSided" });
   const { plan, built, passes: reverse } = await builtBlocks(risk, settings, choice);

@@ -33,7 +33,10 @@ export async function blockDiagonal(risk: Risk, options: BlockDiagonalOptions = 
   const { of = "ggn", terms = "auto", seed, by = "layer", denseLimit = 2000, ...run } = options;
   checkOneOf("blockDiagonal", { option: "by", value: by, of: ["parameter", "layer"] });
   if (!(Number.isInteger(denseLimit) && denseLimit >= 0)) {
-    throw new CurvatureError("argument", `blockDiagonal: denseLimit must be a number of entries, got ${String(denseLimit)}`);
+    throw new CurvatureError(
+      "argument",
+      `blockDiagonal: denseLimit must be a number of entries, got ${String(denseLimit)}`,
+    );
   }
   const plan = await layerPlan(risk);
   const groups = by === "layer" ? plan.layers : risk.parameters.map((_, index) => [index]);
@@ -71,7 +74,8 @@ function denseRecipes(
     dense.get(isOutside)!.push(jointDenseRecipe(sources, { name, reason }));
     for (const index of group) isDense.add(index);
   }
-  const rest = (recipes: readonly BlockRecipe[]) => recipes.filter(({ parameters }) => !parameters.some((index) => isDense.has(index)));
+  const rest = (recipes: readonly BlockRecipe[]) =>
+    recipes.filter(({ parameters }) => !parameters.some((index) => isDense.has(index)));
   return {
     throughLayers: [...dense.get(false)!, ...rest(diagonals.throughLayers)],
     byRow: [...dense.get(true)!, ...rest(diagonals.byRow)],

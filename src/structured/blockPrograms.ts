@@ -1,7 +1,6 @@
 import { CurvatureError } from "../errors/index.ts";
-import { input, type Value } from "../graph/index.ts";
+import { input, integers, type Value } from "../graph/index.ts";
 import { concat, gather, permute, reshape, slice } from "../primitives/index.ts";
-import { integers } from "../graph/index.ts";
 import { compile, type Program } from "../runtime/index.ts";
 import { type Precision, type Tensor, toPrecision, type Vector } from "../tensors/index.ts";
 import type { BlockProduct, PlacedBlock } from "./blocks/index.ts";
@@ -70,7 +69,11 @@ function arrayFeeds(products: readonly BlockProduct[], dtype: Precision): { read
 
 function productGraph(
   blocks: readonly PlacedBlock[],
-  { products, columns, size }: { readonly products: readonly BlockProduct[]; readonly columns: number; readonly size: number },
+  {
+    products,
+    columns,
+    size,
+  }: { readonly products: readonly BlockProduct[]; readonly columns: number; readonly size: number },
 ) {
   const x = input("x", [columns, size]);
   const inputs: { [name: string]: Value } = { x };
@@ -102,7 +105,10 @@ function transposedMatrices(x: Value, [rows, columns]: readonly [number, number]
 }
 
 /** The results of all blocks as one vector [K, size]: ranges one after the other, in order, and the rest by index. */
-function put(results: readonly Value[], { blocks, size }: { readonly blocks: readonly PlacedBlock[]; readonly size: number }): Value {
+function put(
+  results: readonly Value[],
+  { blocks, size }: { readonly blocks: readonly PlacedBlock[]; readonly size: number },
+): Value {
   const inRanges = results.map((result, block) => {
     const { place } = blocks[block];
     if ("indices" in place || place.transposed === undefined) return result;

@@ -48,7 +48,10 @@ export async function lowRankPlusDiagonal(A: LinearOperator, options: LowRankOpt
     );
   }
   if (diagonal.length !== n) {
-    throw new CurvatureError("shape", `lowRankPlusDiagonal: the diagonal must have ${n} entries, got ${diagonal.length}`);
+    throw new CurvatureError(
+      "shape",
+      `lowRankPlusDiagonal: the diagonal must have ${n} entries, got ${diagonal.length}`,
+    );
   }
   const { values, vectors, status, matvecs } = await eigsh(A, { ...given(rest), seed, k: rank, which: "magnitude" });
   const V = { rows: n, columns: values.length, data: Float64Array.from(vectors.data) };

@@ -1,7 +1,7 @@
 import { CurvatureError } from "../errors/index.ts";
-import { checkColumns, checkLength } from "../operators/engine/flatVectors.ts";
 import type { LinearOperator, RunOptions } from "../linalg/operator/operator.ts";
 import { withInputCopy } from "../linalg/vectors/inputCopy.ts";
+import { checkColumns, checkLength } from "../operators/engine/flatVectors.ts";
 import { type Matrix, type Precision, toPrecision, type Vector } from "../tensors/index.ts";
 import { type BlockPrograms, blockPrograms } from "./blockPrograms.ts";
 import {
@@ -12,7 +12,7 @@ import {
   indicesOf,
   type PlacedBlock,
 } from "./blocks/index.ts";
-import { type Damping, blockDampings } from "./damping.ts";
+import { blockDampings, type Damping } from "./damping.ts";
 
 /** Options of functions of a structured matrix. */
 export interface DampingOptions {
@@ -74,11 +74,19 @@ export interface StructuredOperatorParts {
  *
  * @throws CurvatureError "shape" for blocks that overlap, leave entries out or lie outside of [0, size)
  */
-export function structuredOperator({ size, blocks, dtype = "float32", threads }: StructuredOperatorParts): StructuredOperator {
+export function structuredOperator({
+  size,
+  blocks,
+  dtype = "float32",
+  threads,
+}: StructuredOperatorParts): StructuredOperator {
   checkCover(blocks, size);
   const active = blocks.filter(({ block }) => block.size > 0);
   const programs = blockPrograms(active, { size, dtype, threads });
-  return functionOf({ size, dtype, blocks: active, programs }, active.map(() => itself));
+  return functionOf(
+    { size, dtype, blocks: active, programs },
+    active.map(() => itself),
+  );
 }
 
 const itself: BlockFunction = { damping: { value: 0, kind: "exact" }, power: 1 };
@@ -130,8 +138,7 @@ function functionOf(family: Family, functions: readonly BlockFunction[]): Struct
     withDamping: (damping, { kind } = {}) => next({ damping, kind }, 1),
     power: (q, options = {}) => next(options, checkedPower(q)),
     inverse: (options = {}) => next(options, -1),
-    inverseRoot: (options = {}) =>
-      rootOf(family, combined("inverseRoot", functions, { family, options, power: -1 })),
+    inverseRoot: (options = {}) => rootOf(family, combined("inverseRoot", functions, { family, options, power: -1 })),
     eigenvalues: async () => concatenated(await values(), size),
     async diagonal() {
       const parts = await allOf(blocks, ({ block }, index) => block.diagonal(functions[index]));
@@ -272,7 +279,10 @@ async function logdet(blocks: readonly PlacedBlock[], functions: readonly BlockF
     if (block.logdet !== undefined) return block.logdet(f);
     const values = await block.eigenvalues({ ...f, power: 1 });
     if (values.some((x) => x === 0)) {
-      throw new CurvatureError("argument", "the block is singular, so log det is minus infinity; give a positive damping");
+      throw new CurvatureError(
+        "argument",
+        "the block is singular, so log det is minus infinity; give a positive damping",
+      );
     }
     return f.power * sumOf([values], Math.log);
   });

@@ -17,7 +17,9 @@ const normals = (n: number) => Float64Array.from({ length: n }, () => random.nor
 function spd(n: number, rank = n) {
   const R = normals(n * rank);
   const data = new Float64Array(n * n);
-  for (let i = 0; i < n; i++) for (let j = 0; j < n; j++) for (let k = 0; k < rank; k++) data[i * n + j] += R[i * rank + k] * R[j * rank + k] / rank;
+  for (let i = 0; i < n; i++)
+    for (let j = 0; j < n; j++)
+      for (let k = 0; k < rank; k++) data[i * n + j] += (R[i * rank + k] * R[j * rank + k]) / rank;
   return { rows: n, columns: n, data };
 }
 
@@ -25,7 +27,13 @@ test("quick", async () => {
   const blocks: PlacedBlock[] = [];
   let at = 0;
   const place = (block: PlacedBlock["block"], extra = {}) => {
-    blocks.push({ block, name: `b${blocks.length}`, parameters: [blocks.length], place: { offset: at, ...extra }, reason: "" });
+    blocks.push({
+      block,
+      name: `b${blocks.length}`,
+      parameters: [blocks.length],
+      place: { offset: at, ...extra },
+      reason: "",
+    });
     at += block.size;
   };
   place(kronecker({ A: spd(3), B: spd(4) }));
@@ -33,7 +41,13 @@ test("quick", async () => {
   place(denseBlock(spd(6)));
   place(diagonalBlock(normals(4).map(Math.abs)));
   place(diagonalKronecker({ A: normals(5).map(Math.abs), B: spd(3) }));
-  place(lowRankPlusDiagonalBlock({ vectors: { rows: 8, columns: 3, data: normals(24) }, values: Float64Array.of(3, 1, 0.5), diagonal: normals(8).map((x) => Math.abs(x) + 0.1) }));
+  place(
+    lowRankPlusDiagonalBlock({
+      vectors: { rows: 8, columns: 3, data: normals(24) },
+      values: Float64Array.of(3, 1, 0.5),
+      diagonal: normals(8).map((x) => Math.abs(x) + 0.1),
+    }),
+  );
   await using K = structuredOperator({ size: at, blocks, dtype: "float64" });
   const M = await toDense(K);
   const d = 0.3;
@@ -51,5 +65,9 @@ test("quick", async () => {
   expectClose(await S.matvec(St), solved.data, 1e-10);
   const diag = await K.inverse({ damping: d }).diagonal();
   const inv = await toDense(K.inverse({ damping: d }));
-  expectClose(diag, Float64Array.from({ length: at }, (_, i) => inv.data[i * at + i]), 1e-10);
+  expectClose(
+    diag,
+    Float64Array.from({ length: at }, (_, i) => inv.data[i * at + i]),
+    1e-10,
+  );
 });

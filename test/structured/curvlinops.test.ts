@@ -19,7 +19,11 @@ interface StoredFactors {
   readonly trace: number;
   readonly frobenius: number;
   readonly basis_sensitivity?: number;
-  readonly inverse?: { readonly per_factor: StoredInverse; readonly exact: StoredInverse; readonly heuristic: StoredInverse };
+  readonly inverse?: {
+    readonly per_factor: StoredInverse;
+    readonly exact: StoredInverse;
+    readonly heuristic: StoredInverse;
+  };
   readonly inverse_exact?: StoredInverse;
 }
 
@@ -54,7 +58,11 @@ const expectSummary = (actual: Vector, stored: StoredVector) => {
 };
 const near = (actual: number, expected: number) => expect(Math.abs(actual / expected - 1)).toBeLessThan(LIMIT);
 
-async function expectInverse(K: StructuredApproximation, kind: "exact" | "factors" | "heuristic", stored: StoredInverse) {
+async function expectInverse(
+  K: StructuredApproximation,
+  kind: "exact" | "factors" | "heuristic",
+  stored: StoredInverse,
+) {
   const options = { damping: DAMPING, kind };
   expectSummary(await K.inverse(options).matvec(cosines(K.shape[0])), stored.product_v);
   near(await K.logdet(options), stored.logdet_of_damped_matrix);

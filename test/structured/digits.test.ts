@@ -7,6 +7,7 @@ import {
   blockDiagonal,
   diagonal,
   ekfac,
+  gramGgn,
   kfac,
   lowRankPlusDiagonal,
   type StructuredOperator,
@@ -20,7 +21,11 @@ import { expectVector, type Fixture, type LossName, readFixture, type StoredVect
 interface StoredMatrix {
   readonly diagonal: readonly number[];
   readonly trace_by_tensor: { readonly [name: string]: number };
-  readonly relative_error_of: { readonly diagonal: number; readonly tensor_blocks: number; readonly layer_blocks: number };
+  readonly relative_error_of: {
+    readonly diagonal: number;
+    readonly tensor_blocks: number;
+    readonly layer_blocks: number;
+  };
   readonly block_inverse?: {
     readonly damping: number;
     readonly tensor_blocks_product_v: StoredVector;
@@ -36,6 +41,10 @@ interface StoredLosses {
   readonly [loss: string]: {
     readonly ggn: StoredMatrix;
     readonly empirical_fisher: StoredMatrix;
+    readonly gram: {
+      readonly eigenvalues_top20: readonly number[];
+      readonly "damped_solve_0.1_of_mean_gradient": StoredVector;
+    };
     readonly low_rank_plus_diagonal: {
       readonly rank: number;
       readonly damping: number;
@@ -76,7 +85,10 @@ describe.each(["cross_entropy", "mse", "bce_with_logits"] as const)("%s", (loss:
       expectClose(await D.diagonal(), expected, LIMIT);
       for (const { name, offset, size } of own.parameters) {
         const part = (await D.diagonal()).subarray(offset, offset + size);
-        near(Array.from(part).reduce((sum, x) => sum + x, 0), trace_by_tensor[name]);
+        near(
+          Array.from(part).reduce((sum, x) => sum + x, 0),
+          trace_by_tensor[name],
+        );
       }
       if (block_inverse === undefined) continue;
       const { damping } = block_inverse;
@@ -92,6 +104,19 @@ describe.each(["cross_entropy", "mse", "bce_with_logits"] as const)("%s", (loss:
       await expectInverse(layers, block_inverse.layer_blocks_product_v, block_inverse.layer_blocks_logdet);
     }
   });
+});
+
+test("eigenvalues and a damped solution through the Gram matrix of 50 rows", async () => {
+  const { gram } = stored.cross_entropy;
+  await using few = await fixture.open({ caseName: "train50", loss: "cross_entropy" });
+  const G = await gramGgn(few);
+  expectClose(G.values.slice(0, 20), gram.eigenvalues_top20, LIMIT);
+  const { v, w } = fixture;
+  expectVector(
+    await G.inverse({ damping: 0.1 }).matvec(await few.gradient()),
+    gram["damped_solve_0.1_of_mean_gradient"],
+    { v, w },
+  );
 });
 
 test("low rank plus diagonal", async () => {
@@ -115,7 +140,7 @@ describe("errors of approximations against the dense matrix", () => {
   beforeAll(async () => {
     G = await toDense(ggn(risk));
   });
-  const norm = (x: Vector) => Math.sqrt(x.reduce((sum: number, y: number) => sum + y * y, 0));
+  const norm = (x: Vector) => Math.sqrt(Array.from(x).reduce((sum, y) => sum + y * y, 0));
 
   test("the intervals hold the truth, and the gain is that of CG", async () => {
     await using D = await diagonal(risk);
@@ -160,7 +185,11 @@ describe("errors of approximations against the dense matrix", () => {
 
   test("block by block", async () => {
     await using K = await blockDiagonal(risk, { by: "parameter" });
-    const { blocks, outside, relativeError } = await approximationError(ggn(risk), K, { seed: 1, probes: 12, byBlock: true });
+    const { blocks, outside, relativeError } = await approximationError(ggn(risk), K, {
+      seed: 1,
+      probes: 12,
+      byBlock: true,
+    });
     expect(blocks!.length).toBe(4);
     for (const block of blocks!) expect(block.relativeError).toBeLessThan(1e-10);
     const truth = stored.cross_entropy.ggn.relative_error_of.tensor_blocks;

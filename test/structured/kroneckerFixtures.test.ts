@@ -32,7 +32,10 @@ const cosines = (size: number) => Float64Array.from({ length: size }, (_, i) => 
 function expectFactor(actual: DenseMatrix, stored: StoredSymmetric, limit: number): void {
   const d = stored.size;
   expect(actual.rows).toBe(d);
-  if (stored.values !== undefined) return expectClose(actual.data, stored.values, limit);
+  if (stored.values !== undefined) {
+    expectClose(actual.data, stored.values, limit);
+    return;
+  }
   const v = cosines(d);
   const product = v.map((_, i) => v.reduce((sum, x, j) => sum + actual.data[i * d + j] * x, 0));
   expectClose(product, stored.product_v!, limit);
@@ -63,7 +66,13 @@ interface Case {
 }
 
 /** The stored approximations of these options, with the blocks of each layer. */
-function casesOf(risk: Risk, name: string, kind: "type-2" | "empirical", K: StructuredOperator, options: KroneckerOptions): Case[] {
+function casesOf(
+  risk: Risk,
+  name: string,
+  kind: "type-2" | "empirical",
+  K: StructuredOperator,
+  options: KroneckerOptions,
+): Case[] {
   return Object.entries(networks[name].matrices[kind].layers).flatMap(([weight, layer]): Case[] => {
     const bias = options.bias === "joint" ? ["joint"] : ["separate", "none"];
     const entry = layer.kfac?.find((each) => each.approx === options.sharing && bias.includes(each.bias));
@@ -76,7 +85,10 @@ function casesOf(risk: Risk, name: string, kind: "type-2" | "empirical", K: Stru
 
 async function expectSpectral(
   blocks: readonly PlacedBlock[],
-  stored: { readonly product_v?: readonly number[]; readonly inverse_exact_damping?: { readonly product_v: readonly number[]; readonly logdet: number } },
+  stored: {
+    readonly product_v?: readonly number[];
+    readonly inverse_exact_damping?: { readonly product_v: readonly number[]; readonly logdet: number };
+  },
 ): Promise<void> {
   if (stored.product_v === undefined || stored.inverse_exact_damping === undefined) return;
   await using own = ofLayer(blocks);
@@ -89,7 +101,8 @@ async function expectSpectral(
 
 async function expectKfac({ entry, blocks }: Case): Promise<void> {
   if (entry.gradient_factor_is_zero === true) {
-    for (const { block } of blocks) expect(Math.max(...(block as KroneckerBlock).B.data.map(Math.abs))).toBeLessThan(1e-25);
+    for (const { block } of blocks)
+      expect(Math.max(...(block as KroneckerBlock).B.data.map(Math.abs))).toBeLessThan(1e-25);
     return;
   }
   expect(blocks.length).toBe(entry.factors.length);
@@ -103,7 +116,11 @@ async function expectKfac({ entry, blocks }: Case): Promise<void> {
   expect(Math.abs((await own.trace()) / entry.trace - 1)).toBeLessThan(LIMIT);
   expect(Math.abs((await own.frobeniusNorm()) / entry.frobenius - 1)).toBeLessThan(LIMIT);
   const heuristic = { damping: DAMPING, kind: "heuristic" } as const;
-  expectClose(await own.inverse(heuristic).matvec(cosines(own.shape[0])), entry.inverse_heuristic_damping.product_v, LIMIT);
+  expectClose(
+    await own.inverse(heuristic).matvec(cosines(own.shape[0])),
+    entry.inverse_heuristic_damping.product_v,
+    LIMIT,
+  );
   expect(Math.abs((await own.logdet(heuristic)) / entry.inverse_heuristic_damping.logdet - 1)).toBeLessThan(LIMIT);
 }
 
@@ -119,23 +136,31 @@ async function expectEkfac({ entry, blocks }: Case): Promise<void> {
 }
 
 describe.each(networkNames)("%s against the definitions in NumPy", (name) => {
-  test.each(["type-2", "empirical"] as const)("factors, functions and corrected eigenvalues of every layer, %s", async (kind) => {
-    await using risk = await networkRisk(name);
-    let compared = 0;
-    for (const sharing of ["expand", "reduce"] as const) {
-      for (const bias of ["separate", "joint"] as const) {
-        const options = { of: kind === "type-2" ? ("ggn" as const) : ("empiricalFisher" as const), sharing, bias, terms: "exact" as const };
-        await using plain = await kfac(risk, options);
-        await using corrected = await ekfac(risk, options);
-        for (const own of casesOf(risk, name, kind, plain, options)) {
-          await expectKfac(own);
-          compared++;
+  test.each(["type-2", "empirical"] as const)(
+    "factors, functions and corrected eigenvalues of every layer, %s",
+    async (kind) => {
+      await using risk = await networkRisk(name);
+      let compared = 0;
+      for (const sharing of ["expand", "reduce"] as const) {
+        for (const bias of ["separate", "joint"] as const) {
+          const options = {
+            of: kind === "type-2" ? ("ggn" as const) : ("empiricalFisher" as const),
+            sharing,
+            bias,
+            terms: "exact" as const,
+          };
+          await using plain = await kfac(risk, options);
+          await using corrected = await ekfac(risk, options);
+          for (const own of casesOf(risk, name, kind, plain, options)) {
+            await expectKfac(own);
+            compared++;
+          }
+          for (const own of casesOf(risk, name, kind, corrected, options)) await expectEkfac(own);
         }
-        for (const own of casesOf(risk, name, kind, corrected, options)) await expectEkfac(own);
       }
-    }
-    expect(compared).toBeGreaterThan(1);
-  });
+      expect(compared).toBeGreaterThan(1);
+    },
+  );
 
   test("two-sided factors of every layer", async () => {
     await using risk = await networkRisk(name);
@@ -179,19 +204,22 @@ test("float32 keeps four digits", async () => {
   }
 });
 
-test.each(["conv1d", "token_classifier", "reused_linear", "language_model"])("%s: errors of the best single products", async (name) => {
-  await using risk = await networkRisk(name);
-  await using best = await bestKronecker(risk, { terms: "exact", tolerance: 1e-12, passes: 400 });
-  await using exact = await blockDiagonal(risk, { terms: "exact", by: "parameter" });
-  for (const [weight, layer] of Object.entries(networks[name].matrices["type-2"].layers)) {
-    // A table's left factor is kept diagonal, so that it is no better than the fixture's.
-    const index = risk.parameters.findIndex((parameter) => parameter.name === weight);
-    const [{ block }] = best.blocks.filter(({ parameters }) => parameters[0] === index);
-    if (block.kind !== "kronecker") continue;
-    const truth = exact.blocks.find(({ parameters }) => parameters[0] === index)!.block;
-    const squares = (values: Float64Array) => values.reduce((sum, x) => sum + x * x, 0);
-    const whole = squares(truth.arrays.matrix.data as Float64Array);
-    const own = squares((block as KroneckerBlock).A.data) * squares((block as KroneckerBlock).B.data);
-    expect(Math.abs(Math.sqrt(1 - own / whole) - layer.best_single_kronecker_relative_error!)).toBeLessThan(1e-6);
-  }
-});
+test.each(["conv1d", "token_classifier", "reused_linear", "language_model"])(
+  "%s: errors of the best single products",
+  async (name) => {
+    await using risk = await networkRisk(name);
+    await using best = await bestKronecker(risk, { terms: "exact", tolerance: 1e-12, passes: 400 });
+    await using exact = await blockDiagonal(risk, { terms: "exact", by: "parameter" });
+    for (const [weight, layer] of Object.entries(networks[name].matrices["type-2"].layers)) {
+      // A table's left factor is kept diagonal, so that it is no better than the fixture's.
+      const index = risk.parameters.findIndex((parameter) => parameter.name === weight);
+      const [{ block }] = best.blocks.filter(({ parameters }) => parameters[0] === index);
+      if (block.kind !== "kronecker") continue;
+      const truth = exact.blocks.find(({ parameters }) => parameters[0] === index)!.block;
+      const squares = (values: Float64Array) => values.reduce((sum, x) => sum + x * x, 0);
+      const whole = squares(truth.arrays.matrix.data as Float64Array);
+      const own = squares((block as KroneckerBlock).A.data) * squares((block as KroneckerBlock).B.data);
+      expect(Math.abs(Math.sqrt(1 - own / whole) - layer.best_single_kronecker_relative_error!)).toBeLessThan(1e-6);
+    }
+  },
+);

@@ -13,7 +13,9 @@ const ENTRIES = 6;
  * Builds KFAC, EKFAC and the exact diagonal of a model with any layers, and compares: every entry is covered once; EKFAC's trace is that of the
  * diagonal, unless terms have random signs; entries of the diagonal are those of the Gauss-Newton matrix.
  */
-export async function compareStructured(risk: Risk): Promise<{ readonly treatment: string; readonly difference: number }> {
+export async function compareStructured(
+  risk: Risk,
+): Promise<{ readonly treatment: string; readonly difference: number }> {
   const G = ggn(risk);
   const passes = risk.layout.positions * risk.layout.outputs;
   const options = { terms: passes <= EXACT_PASSES ? "exact" : "signs", seed: 1 } as const;
@@ -26,7 +28,7 @@ export async function compareStructured(risk: Risk): Promise<{ readonly treatmen
   if (D.terms === "signs") return { treatment: D.terms, difference: 0 };
   const entries = await D.diagonal();
   const random = stream(7, "entries");
-  const largest = entries.reduce((most: number, x: number) => Math.max(most, x), 0);
+  const largest = Array.from(entries).reduce((most, x) => Math.max(most, x), 0);
   let difference = 0;
   for (let k = 0; k < ENTRIES; k++) {
     const entry = Math.floor(random.uniform() * risk.size);

@@ -1,6 +1,6 @@
 import { mul } from "../../primitives/index.ts";
-import { checkEntries } from "./checkArrays.ts";
 import type { Block } from "./block.ts";
+import { checkEntries } from "./checkArrays.ts";
 import { spectralBlock } from "./spectralBlock.ts";
 
 /**

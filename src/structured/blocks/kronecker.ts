@@ -103,10 +103,17 @@ function dampedFactors(
   { left, right }: { readonly left: Float64Array; readonly right: Float64Array },
   { damping: { value: d, kind } }: BlockFunction,
 ): Float64Array {
-  if (kind === "factors") return outer(left.map((x) => x + d), right.map((x) => x + d));
+  if (kind === "factors")
+    return outer(
+      left.map((x) => x + d),
+      right.map((x) => x + d),
+    );
   const mean = (values: Float64Array) => values.reduce((sum, x) => sum + x, 0) / values.length;
   const [a, b] = [mean(left), mean(right)];
   if (!(a > 0 && b > 0)) return new Float64Array(left.length * right.length).fill(d);
   const r = Math.sqrt(a / b);
-  return outer(left.map((x) => x + Math.sqrt(d) * r), right.map((x) => x + Math.sqrt(d) / r));
+  return outer(
+    left.map((x) => x + Math.sqrt(d) * r),
+    right.map((x) => x + Math.sqrt(d) / r),
+  );
 }

@@ -1,6 +1,6 @@
+import type { Value } from "../../graph/index.ts";
 import type { DenseMatrix } from "../../linalg/dense/index.ts";
 import { matmul, reshape } from "../../primitives/index.ts";
-import type { Value } from "../../graph/index.ts";
 import { squaredTimes } from "./denseBlock.ts";
 import type { Spectrum } from "./spectralBlock.ts";
 
@@ -49,7 +49,11 @@ export function kroneckerSpectrum(
 /** (Q_A o Q_A) X (Q_B o Q_B)' for X [m, n], row-major. */
 function kroneckerDiagonal(
   X: Float64Array,
-  { QA, QB, sizes: { m, n } }: { readonly QA: DenseMatrix | undefined; readonly QB: DenseMatrix; readonly sizes: KroneckerSizes },
+  {
+    QA,
+    QB,
+    sizes: { m, n },
+  }: { readonly QA: DenseMatrix | undefined; readonly QB: DenseMatrix; readonly sizes: KroneckerSizes },
 ): Float64Array {
   const result = new Float64Array(m * n);
   for (let i = 0; i < m; i++) {

@@ -71,10 +71,20 @@ export function lowRankPlusDiagonalBlock(parts: LowRankPlusDiagonal): Block {
     },
     async diagonal(f) {
       checkPower(f, [1, -1]);
-      if (f.power === 1) return plusOuter(r.map((x) => x + f.damping.value), { W: V, s: l });
+      if (f.power === 1)
+        return plusOuter(
+          r.map((x) => x + f.damping.value),
+          { W: V, s: l },
+        );
       const { D, O, t } = await scaled(f);
-      const W = rowsScaled(O, D.map((x) => 1 / Math.sqrt(x)));
-      return plusOuter(D.map((x) => 1 / x), { W, s: t.map((x) => -x / (1 + x)) });
+      const W = rowsScaled(
+        O,
+        D.map((x) => 1 / Math.sqrt(x)),
+      );
+      return plusOuter(
+        D.map((x) => 1 / x),
+        { W, s: t.map((x) => -x / (1 + x)) },
+      );
     },
     async logdet(f) {
       const { D, t } = await scaled(f);
@@ -106,7 +116,10 @@ function checkedParts({ vectors, values, diagonal }: LowRankPlusDiagonal): Parts
   }
   const negative = r.findIndex((x) => x < 0);
   if (negative !== -1) {
-    throw new CurvatureError("argument", `${name}: the diagonal must not be negative, got ${r[negative]} at ${negative}`);
+    throw new CurvatureError(
+      "argument",
+      `${name}: the diagonal must not be negative, got ${r[negative]} at ${negative}`,
+    );
   }
   return { V: { rows, columns, data: checkEntries(name, vectors.data) }, l, r };
 }
@@ -142,7 +155,10 @@ async function scaledForm({ V, l, r }: Parts, damping: number): Promise<Scaled> 
       `the lowRankPlusDiagonal block is singular where its diagonal is 0 (entry ${zero}); give a positive damping`,
     );
   }
-  const U = rowsScaled(V, D.map((x) => 1 / Math.sqrt(x)));
+  const U = rowsScaled(
+    V,
+    D.map((x) => 1 / Math.sqrt(x)),
+  );
   const { values: squares, vectors: F } = await eigh(gram(U));
   const largest = squares.reduce((most, x) => Math.max(most, x), 0);
   const kept = Array.from(squares.keys()).filter((k) => squares[k] > 1e-14 * largest);

@@ -40,7 +40,10 @@ export function clip(values: Float64Array): { readonly values: Float64Array; rea
     largest = Math.max(largest, x);
   }
   if (least === 0) return { values, clipped: 0 };
-  return { values: values.map((x) => Math.max(x, 0)), clipped: largest === 0 ? Number.NEGATIVE_INFINITY : least / largest };
+  return {
+    values: values.map((x) => Math.max(x, 0)),
+    clipped: largest === 0 ? Number.NEGATIVE_INFINITY : least / largest,
+  };
 }
 
 /** A block whose functions are functions of its eigenvalues. */

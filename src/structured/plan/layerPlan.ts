@@ -1,7 +1,7 @@
 import { printGraph, type Value } from "../../graph/index.ts";
 import type { LayeredBatchGraph, Risk } from "../../operators/engine/risk.ts";
 import { sizeOf } from "../../tensors/index.ts";
-import { type TakenEntries, entryIndices } from "./entryIndices.ts";
+import { entryIndices, type TakenEntries } from "./entryIndices.ts";
 import { type MatrixUse, type ParameterUses, parameterUses } from "./parameterUses.ts";
 
 /** A matrix that one or several layers multiply by, made of entries of one parameter. */
@@ -108,9 +108,7 @@ function sharedBias(same: readonly MatrixUse[], { uses, indicesOf }: Planning): 
   const [first] = same;
   if (first.bias === undefined || first.matrix.inputs.kind === "table") return undefined;
   const text = printGraph([first.bias.value]);
-  const isShared = same.every(
-    ({ bias }) => bias?.index === first.bias!.index && printGraph([bias.value]) === text,
-  );
+  const isShared = same.every(({ bias }) => bias?.index === first.bias!.index && printGraph([bias.value]) === text);
   const own = uses[first.bias.index];
   const isAlone = own.shifts.length === same.length && own.matrices.length + own.scales.length === 0;
   if (!isShared || !isAlone) return undefined;

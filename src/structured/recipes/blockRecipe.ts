@@ -1,7 +1,7 @@
 import type { Value } from "../../graph/index.ts";
+import type { Tensors } from "../../operators/engine/risk.ts";
 import type { PlacedBlock } from "../blocks/index.ts";
 import type { BatchPieces } from "../plan/batchPieces.ts";
-import type { Tensors } from "../../operators/engine/risk.ts";
 
 /** Matrices by which both sides of the pieces are multiplied, [groups, in, d] and [groups, out, d]; one that is absent is the identity. */
 export interface Rotation {
@@ -20,7 +20,10 @@ export interface KroneckerPieces {
   /** `sum_k (left' P_k right)^2`, entry by entry, [groups, in, out]. */
   squares(pieces: BatchPieces, rotation: Rotation): Value | undefined;
   /** `sum_k P P'` and `sum_k P' P` of the rotated pieces; the first is a diagonal [in] for a table, unless `wholeTable` asks for all of it. */
-  outer(pieces: BatchPieces, options?: { readonly rotation?: Rotation; readonly wholeTable?: boolean }): { readonly left: Value; readonly right: Value } | undefined;
+  outer(
+    pieces: BatchPieces,
+    options?: { readonly rotation?: Rotation; readonly wholeTable?: boolean },
+  ): { readonly left: Value; readonly right: Value } | undefined;
 }
 
 /** How one part of the parameters becomes blocks: the sums over pieces that it needs, and the blocks made of these. */

@@ -30,7 +30,9 @@ export function denseRecipe(source: ParameterSource): BlockRecipe {
     parameters: [index],
     sums(pieces) {
       const P = pieces.parameter(index);
-      return { [id]: P === undefined ? zeros([1, parameter.size, parameter.size]) : secondMoment(oneGroup(P.shape, P)) };
+      return {
+        [id]: P === undefined ? zeros([1, parameter.size, parameter.size]) : secondMoment(oneGroup(P.shape, P)),
+      };
     },
     blocks: (totals, scale) => [{ ...placeOfWhole(source), block: denseBlock(groupMatrix(totals[id], 0, scale)) }],
   };

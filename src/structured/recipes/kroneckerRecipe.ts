@@ -36,6 +36,32 @@ export function kroneckerRecipe(source: MatrixSource, sharing: Sharing): BlockRe
   };
 }
 
+/**
+ * The input factor of a matrix, with the identity for its output factor (FOOF; Benzing, 2022): no cotangent is needed, and the loss's scale
+ * does not enter.
+ */
+export function inputRecipe(source: MatrixSource, sharing: Sharing): BlockRecipe {
+  const { parameters, sums, ...recipe } = kroneckerRecipe(source, sharing);
+  const { id, matrix } = source;
+  const [, outputs] = matrix.sizes;
+  const identity = new Float64Array(matrix.groups * outputs * outputs);
+  for (let i = 0; i < matrix.groups * outputs; i++) {
+    identity[Math.floor(i / outputs) * outputs * outputs + (i % outputs) * (outputs + 1)] = 1;
+  }
+  const B = { data: identity, dims: [matrix.groups, outputs, outputs] };
+  return {
+    id,
+    parameters,
+    // Without B nothing depends on cotangents, which are then not computed.
+    sums(pieces) {
+      const { [`B ${id}`]: _, ...inputs } = sums(pieces);
+      return inputs;
+    },
+    blocks: (totals) =>
+      recipe.blocks({ ...totals, [`B ${id}`]: B }, 1).map((own) => ({ ...own, reason: `${own.reason}, inputs alone` })),
+  };
+}
+
 interface FactorNames {
   readonly A: string;
   readonly count: string;

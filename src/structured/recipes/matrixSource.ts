@@ -1,10 +1,10 @@
+import { filled } from "../../primitives/index.ts";
 import type { PlacedBlock } from "../blocks/index.ts";
-import type { PlannedMatrix } from "../plan/layerPlan.ts";
 import type { LayerInputs } from "../layers/matrixLayer.ts";
+import type { BatchPieces } from "../plan/batchPieces.ts";
+import type { PlannedMatrix } from "../plan/layerPlan.ts";
 import { withOne } from "../sums/factorSums.ts";
 import { type LayerPieces, outerPieces, rotated, squaredPieces, withOneHot } from "../sums/pieceSums.ts";
-import { filled } from "../../primitives/index.ts";
-import type { BatchPieces } from "../plan/batchPieces.ts";
 import type { KroneckerPieces, Rotation } from "./blockRecipe.ts";
 import { placeOf } from "./places.ts";
 
@@ -89,7 +89,8 @@ export function matrixPieces(
     outer(pieces, { rotation, wholeTable = false } = {}) {
       const own = pieces.matrix(parameter, entries);
       if (own === undefined) return undefined;
-      const joined = wholeTable ? withOneHot(own) : joinedPieces(source, own);
+      const { vectors, g } = withOneHot(own);
+      const joined: LayerPieces = wholeTable ? { inputs: { kind: "vectors", vectors }, g } : joinedPieces(source, own);
       return outerPieces(rotation === undefined ? joined : rotated(joined, rotation));
     },
   };

@@ -1,8 +1,9 @@
 import { diagonalBlock, kronecker } from "../blocks/index.ts";
-import type { BlockRecipe } from "./blockRecipe.ts";
-import { placeOf } from "./places.ts";
 import { groupMatrix } from "../sums/numbers.ts";
+import type { BlockRecipe } from "./blockRecipe.ts";
+import type { ParameterSource } from "./exactRecipes.ts";
 import { biasPieces, type MatrixSource } from "./matrixSource.ts";
+import { placeOf } from "./places.ts";
 
 const one = { rows: 1, columns: 1, data: Float64Array.of(1) };
 
@@ -25,6 +26,24 @@ export function zeroRecipe(request: {
         place: placeOf(indices, 1),
         block: diagonalBlock(new Float64Array(indices.length)),
         reason: "zero: the outputs do not depend on it",
+      },
+    ],
+  };
+}
+
+/** The identity for a parameter that is no matrix of a layer, where inputs alone are asked for. */
+export function identityRecipe({ id, index, parameter }: ParameterSource): BlockRecipe {
+  return {
+    id,
+    parameters: [index],
+    sums: () => ({}),
+    blocks: () => [
+      {
+        name: parameter.name,
+        parameters: [index],
+        place: { offset: parameter.offset },
+        block: diagonalBlock(new Float64Array(parameter.size).fill(1)),
+        reason: "identity: no matrix of a layer, inputs alone",
       },
     ],
   };

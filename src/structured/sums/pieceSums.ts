@@ -8,6 +8,7 @@ import {
   matmul,
   mul,
   permute,
+  range,
   reduceSum,
   reduceSumKeeping,
   reshape,
@@ -15,7 +16,6 @@ import {
   slice,
   square,
   swapLastAxes,
-  range,
 } from "../../primitives/index.ts";
 import type { LayerInputs } from "../layers/matrixLayer.ts";
 import { groupsFirst, secondMoment } from "./factorSums.ts";
@@ -171,9 +171,9 @@ function oneHot({ indices, entries }: Table): Value {
   return indicator(equal(reshape(indices, [1, rows, positions, 1]), range(entries)));
 }
 
-/** A table's pieces with its one-hot vectors as inputs; for small tables. */
-export function withOneHot({ inputs, g }: LayerPieces): LayerPieces {
-  return inputs.kind === "table" ? { inputs: { kind: "vectors", vectors: oneHot(inputs) }, g } : { inputs, g };
+/** Pieces whose inputs are vectors: for a table its one-hot vectors, so that it must be small. */
+export function withOneHot({ inputs, g }: LayerPieces): { readonly vectors: Value; readonly g: Value } {
+  return { vectors: inputs.kind === "table" ? oneHot(inputs) : inputs.vectors, g };
 }
 
 /**
