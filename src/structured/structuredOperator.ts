@@ -93,26 +93,49 @@ const itself: BlockFunction = { damping: { value: 0, kind: "exact" }, power: 1 }
 
 function checkCover(blocks: readonly PlacedBlock[], size: number): void {
   const owner = new Int32Array(size).fill(-1);
-  blocks.forEach((placed, index) => {
-    const indices = indicesOf(placed);
-    const { name, block } = placed;
-    if (indices.length !== block.size) {
-      throw new CurvatureError("shape", `block ${name} has ${block.size} entries and a place for ${indices.length}`);
+  for (const [index, placed] of blocks.entries()) {
+    const { name, block, place } = placed;
+    const [first, last, count] = extent(placed);
+    if (count !== block.size) {
+      throw new CurvatureError("shape", `block ${name} has ${block.size} entries and a place for ${count}`);
     }
-    for (const entry of indices) {
-      if (!(entry >= 0 && entry < size)) {
-        throw new CurvatureError("shape", `block ${name} has entry ${entry}, outside of a vector of ${size}`);
-      }
-      if (owner[entry] !== -1) {
-        throw new CurvatureError("shape", `blocks ${blocks[owner[entry]].name} and ${name} both have entry ${entry}`);
-      }
-      owner[entry] = index;
+    if (count > 0 && !(first >= 0 && last < size)) {
+      throw new CurvatureError(
+        "shape",
+        `block ${name} has entry ${first < 0 ? first : last}, outside of a vector of ${size}`,
+      );
     }
-  });
+    const taken =
+      "indices" in place ? place.indices.find((entry) => owner[entry] !== -1) : firstTaken(owner, first, last);
+    if (taken !== undefined) {
+      throw new CurvatureError("shape", `blocks ${blocks[owner[taken]].name} and ${name} both have entry ${taken}`);
+    }
+    if ("indices" in place) for (const entry of place.indices) owner[entry] = index;
+    else owner.fill(index, first, last + 1);
+  }
   const missing = owner.indexOf(-1);
   if (missing !== -1) {
     throw new CurvatureError("shape", `no block has entry ${missing}; give it a diagonal block, of zeros if need be`);
   }
+}
+
+/** The smallest and largest entry of a block's place, and how many it has. */
+function extent({ block, place }: PlacedBlock): readonly [first: number, last: number, count: number] {
+  if (!("indices" in place)) {
+    const count = place.transposed === undefined ? block.size : place.transposed[0] * place.transposed[1];
+    return [place.offset, place.offset + count - 1, count];
+  }
+  let [first, last] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (const entry of place.indices) {
+    first = Math.min(first, entry);
+    last = Math.max(last, entry);
+  }
+  return [first, last, place.indices.length];
+}
+
+function firstTaken(owner: Int32Array, first: number, last: number): number | undefined {
+  for (let entry = first; entry <= last; entry++) if (owner[entry] !== -1) return entry;
+  return undefined;
 }
 
 interface Family {

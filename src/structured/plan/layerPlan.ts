@@ -1,3 +1,4 @@
+import { type Memoized, memoized } from "../../concurrency/index.ts";
 import { printGraph, type Value } from "../../graph/index.ts";
 import type { LayeredBatchGraph, Risk } from "../../operators/engine/risk.ts";
 import { sizeOf } from "../../tensors/index.ts";
@@ -40,8 +41,23 @@ export interface LayerPlan {
   readonly outputEntries: number;
 }
 
-/** Reads off the layers of the first batch which parameter is what. No pass over the data. */
-export async function layerPlan(risk: Risk): Promise<LayerPlan> {
+/** Plans of a model by its chosen parameters and the rows of a batch: what they depend on. */
+const plans = new WeakMap<object, Map<string, Memoized<LayerPlan>>>();
+
+/** Reads off the layers of a batch which parameter is what. No pass over the data; made once for all views of a risk. */
+export function layerPlan(risk: Risk): Promise<LayerPlan> {
+  const { model, parameters, data, layout, lossFunction } = risk;
+  const known = plans.get(model) ?? new Map<string, Memoized<LayerPlan>>();
+  plans.set(model, known);
+  const names = parameters.map(({ name }) => name);
+  const inputs = Object.entries(data.inputs).map(([name, { dims }]) => [name, dims]);
+  const key = JSON.stringify([names, data.batchSize, inputs, layout, lossFunction.outputNames, risk.settings.dtype]);
+  const plan = known.get(key) ?? memoized(() => madePlan(risk));
+  known.set(key, plan);
+  return plan();
+}
+
+async function madePlan(risk: Risk): Promise<LayerPlan> {
   // One row alone hides along which axes rows lie.
   const batch = (await risk.engine.graph(Math.max(2, risk.data.batchSize))).layered();
   const uses = parameterUses(batch.layers, risk.parameters.length);

@@ -1,5 +1,5 @@
 import { filled } from "../../primitives/index.ts";
-import type { PlacedBlock } from "../blocks/index.ts";
+import type { Place, PlacedBlock } from "../blocks/index.ts";
 import type { LayerInputs } from "../layers/matrixLayer.ts";
 import type { BatchPieces } from "../plan/batchPieces.ts";
 import type { PlannedMatrix } from "../plan/layerPlan.ts";
@@ -22,16 +22,31 @@ export interface MatrixSource {
 /** Name, parameters and place of the block of a group. */
 export function matrixPlace(source: MatrixSource, group: number): Pick<PlacedBlock, "name" | "parameters" | "place"> {
   const { name, parameter, matrix, joint } = source;
-  const { groups, sizes, bias } = matrix;
-  const [inputs, outputs] = sizes;
-  const own = matrix.indices.subarray(group * inputs * outputs, (group + 1) * inputs * outputs);
-  const ofBias = bias?.indices.subarray(group * outputs, (group + 1) * outputs);
-  const indices = joint ? Int32Array.from([...own, ...ofBias!]) : own;
+  const { groups, bias } = matrix;
   return {
     name: groups === 1 ? name : `${name} group ${group}`,
     parameters: joint ? [parameter, bias!.parameter] : [parameter],
-    place: placeOf(indices, outputs),
+    place: groupPlace(matrix, { group, joint }),
   };
+}
+
+/** Places of the groups of planned matrices, which are found once: plans serve many matrices. */
+const places = new WeakMap<PlannedMatrix, Map<string, Place>>();
+
+function groupPlace(
+  matrix: PlannedMatrix,
+  { group, joint }: { readonly group: number; readonly joint: boolean },
+): Place {
+  const known = places.get(matrix) ?? new Map<string, Place>();
+  places.set(matrix, known);
+  const key = `${group} ${joint}`;
+  const [inputs, outputs] = matrix.sizes;
+  const size = inputs * outputs;
+  const own = () => matrix.indices.subarray(group * size, (group + 1) * size);
+  const ofBias = () => matrix.bias!.indices.subarray(group * outputs, (group + 1) * outputs);
+  const place = known.get(key) ?? placeOf(joint ? Int32Array.from([...own(), ...ofBias()]) : own(), outputs);
+  known.set(key, place);
+  return place;
 }
 
 /** Inputs with a last component 1. */
