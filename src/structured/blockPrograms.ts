@@ -1,7 +1,6 @@
 import { CurvatureError } from "../errors/index.ts";
-import { input, type Value } from "../graph/index.ts";
+import { input, integers, type Value } from "../graph/index.ts";
 import { concat, gather, permute, reshape, slice } from "../primitives/index.ts";
-import { integers } from "../graph/index.ts";
 import { compile, type Program } from "../runtime/index.ts";
 import { type Precision, type Tensor, toPrecision, type Vector } from "../tensors/index.ts";
 import type { BlockProduct, PlacedBlock } from "./blocks/index.ts";
@@ -23,6 +22,7 @@ export function blockPrograms(
 ): BlockPrograms {
   const programs = new Map<string, Promise<Program>>();
   const feeds = new WeakMap<readonly BlockProduct[], { readonly [name: string]: Tensor }>();
+  const conversions = new WeakMap<Vector, Vector>();
   let released = false;
   const program = (products: readonly BlockProduct[], columns: number): Promise<Program> => {
     const key = JSON.stringify([columns, products.map(({ form }) => form)]);
@@ -39,7 +39,7 @@ export function blockPrograms(
       if (released) {
         throw new CurvatureError("argument", "this structured matrix has been disposed of; make or load it again");
       }
-      const arrays = feeds.get(products) ?? arrayFeeds(products, dtype);
+      const arrays = feeds.get(products) ?? arrayFeeds(products, { dtype, conversions });
       feeds.set(products, arrays);
       const own = await program(products, columns);
       const { y } = await own.run({ ...arrays, x: { data: x, dims: [columns, size] } });
@@ -57,12 +57,20 @@ function arrayName(block: number, name: string): string {
   return `block ${block} ${name}`;
 }
 
-/** The arrays of all products in the precision of the engine, so that they are converted once. */
-function arrayFeeds(products: readonly BlockProduct[], dtype: Precision): { readonly [name: string]: Tensor } {
+/** The arrays of all products in the precision of the engine. Functions of a block that share an array, as its basis, share what it is converted to. */
+function arrayFeeds(
+  products: readonly BlockProduct[],
+  { dtype, conversions }: { readonly dtype: Precision; readonly conversions: WeakMap<Vector, Vector> },
+): { readonly [name: string]: Tensor } {
   const feeds: { [name: string]: Tensor } = {};
+  const converted = (array: Vector): Vector => {
+    const own = conversions.get(array) ?? toPrecision(array, dtype);
+    conversions.set(array, own);
+    return own;
+  };
   products.forEach(({ arrays }, block) => {
     for (const [name, { data, dims }] of Object.entries(arrays)) {
-      feeds[arrayName(block, name)] = { data: toPrecision(data as Vector, dtype), dims };
+      feeds[arrayName(block, name)] = { data: converted(data as Vector), dims };
     }
   });
   return feeds;
@@ -70,7 +78,11 @@ function arrayFeeds(products: readonly BlockProduct[], dtype: Precision): { read
 
 function productGraph(
   blocks: readonly PlacedBlock[],
-  { products, columns, size }: { readonly products: readonly BlockProduct[]; readonly columns: number; readonly size: number },
+  {
+    products,
+    columns,
+    size,
+  }: { readonly products: readonly BlockProduct[]; readonly columns: number; readonly size: number },
 ) {
   const x = input("x", [columns, size]);
   const inputs: { [name: string]: Value } = { x };
@@ -102,7 +114,10 @@ function transposedMatrices(x: Value, [rows, columns]: readonly [number, number]
 }
 
 /** The results of all blocks as one vector [K, size]: ranges one after the other, in order, and the rest by index. */
-function put(results: readonly Value[], { blocks, size }: { readonly blocks: readonly PlacedBlock[]; readonly size: number }): Value {
+function put(
+  results: readonly Value[],
+  { blocks, size }: { readonly blocks: readonly PlacedBlock[]; readonly size: number },
+): Value {
   const inRanges = results.map((result, block) => {
     const { place } = blocks[block];
     if ("indices" in place || place.transposed === undefined) return result;
