@@ -69,6 +69,8 @@ export interface StructuredOperatorParts {
   readonly dtype?: Precision | undefined;
   /** Threads within one operation; the engine's choice if absent. */
   readonly threads?: number | undefined;
+  /** The function of each block; default the blocks themselves. */
+  readonly functions?: readonly BlockFunction[] | undefined;
 }
 
 /**
@@ -77,16 +79,21 @@ export interface StructuredOperatorParts {
  * @throws CurvatureError "shape" for blocks that overlap, leave entries out or lie outside of [0, size), "argument" for another size or dtype
  */
 export function structuredOperator(parts: StructuredOperatorParts): StructuredOperator {
-  checkOptions("structuredOperator", parts, "size blocks dtype threads");
+  checkOptions("structuredOperator", parts, "size blocks dtype threads functions");
   const { size, blocks, dtype = "float32", threads } = parts;
   checkPrecision(dtype);
   checkCover(blocks, size);
-  const active = blocks.filter(({ block }) => block.size > 0);
+  const functions = parts.functions ?? blocks.map(() => itself);
+  if (functions.length !== blocks.length) {
+    throw new CurvatureError(
+      "argument",
+      `structuredOperator: functions must be one for each of the ${blocks.length} blocks, got ${functions.length}`,
+    );
+  }
+  const isActive = (_: unknown, index: number) => blocks[index].block.size > 0;
+  const active = blocks.filter(isActive);
   const programs = blockPrograms(active, { size, dtype, threads });
-  return functionOf(
-    { size, dtype, blocks: active, programs },
-    active.map(() => itself),
-  );
+  return functionOf({ size, dtype, blocks: active, programs }, functions.filter(isActive));
 }
 
 const itself: BlockFunction = { damping: { value: 0, kind: "exact" }, power: 1 };
