@@ -105,7 +105,10 @@ function arraysIn(contents: Uint8Array, entries: { readonly [name: string]: Entr
       ]) => {
         const Kind = KINDS[dtype as keyof typeof KINDS];
         const count = (end - start) / Kind.BYTES_PER_ELEMENT;
-        return [name, { data: new Kind(contents.buffer, contents.byteOffset + start, count), dims: shape }] as const;
+        return [
+          name,
+          { data: new Kind(contents.buffer as ArrayBuffer, contents.byteOffset + start, count), dims: shape },
+        ] as const;
       },
     ),
   );

@@ -101,15 +101,13 @@ export async function loadStructured(path: string, options: LoadOptions = {}): P
     throw unreadable(path, `a file of format "${metadata.format}", which another version wrote`);
   const description = describedIn(path, metadata.description);
   if (identity !== undefined) compare(path, { saved: description.identity, expected: identity });
-  const { size, dtype, coverage, terms, reversePasses } = description;
+  const { size, dtype } = description;
   try {
     const blocks = description.blocks.map((_, index) => placedBlock(index, { description, arrays }));
     const functions = description.blocks.map((block) => block.function);
     return {
       ...structuredOperator({ size, dtype, blocks, functions, threads }),
-      ...(coverage !== undefined && { coverage }),
-      ...(terms !== undefined && { terms }),
-      ...(reversePasses !== undefined && { reversePasses }),
+      ...notesOf(description),
       identity: description.identity,
     };
   } catch (cause) {
@@ -118,14 +116,11 @@ export async function loadStructured(path: string, options: LoadOptions = {}): P
 }
 
 function describe(K: StructuredOperator & SavedNotes, identity: Identity): Description {
-  const { coverage, terms, reversePasses } = K;
   return {
     size: K.shape[0],
     dtype: K.dtype,
     identity,
-    coverage,
-    terms,
-    reversePasses,
+    ...notesOf(K),
     blocks: K.blocks.map(({ block, name, parameters, place, reason }, index) => ({
       kind: block.kind,
       name,
@@ -135,6 +130,14 @@ function describe(K: StructuredOperator & SavedNotes, identity: Identity): Descr
       function: K.functions[index],
       arrays: Object.keys(block.arrays),
     })),
+  };
+}
+
+function notesOf({ coverage, terms, reversePasses }: SavedNotes): SavedNotes {
+  return {
+    ...(coverage !== undefined && { coverage }),
+    ...(terms !== undefined && { terms }),
+    ...(reversePasses !== undefined && { reversePasses }),
   };
 }
 

@@ -6,8 +6,8 @@ import {
   type Block,
   type BlockKind,
   type DampingKind,
-  dense,
-  diagonal,
+  denseBlock,
+  diagonalBlock,
   diagonalKronecker,
   eigenKronecker,
   indicesOf,
@@ -58,11 +58,11 @@ const samples: { readonly [kind in BlockKind]: (r: Stream, m: number, n: number,
   },
   dense(r, m, n, rank) {
     const M = psdMatrix(r, m * n, rank);
-    return { block: dense(M), truth: M };
+    return { block: denseBlock(M), truth: M };
   },
   diagonal(r, m, n, rank) {
     const entries = positive(r, m * n).map((x, i) => (rank !== undefined && i >= rank ? 0 : x));
-    return { block: diagonal(entries), truth: diagonalMatrix(entries) };
+    return { block: diagonalBlock(entries), truth: diagonalMatrix(entries) };
   },
   lowRankPlusDiagonal(r, m, n, rank) {
     const [size, columns] = [m * n, Math.min(3, m * n)];
@@ -267,14 +267,14 @@ describe("damping", () => {
       kron(identityPlus(diagonalMatrix(diagonalEntries(A)), a), identityPlus(B, b)).data,
       1e-11,
     );
-    await using other = alone(dense(A));
+    await using other = alone(denseBlock(A));
     expectClose((await toDense(other.withDamping(d, { kind }))).data, identityPlus(A, d).data, 1e-12);
   });
 
   test("one for each block, as an array or a function; exact ones add up and never act on the matrix they came from", async () => {
     const blocks = [
-      placed(dense(A), { offset: 0 }, "first"),
-      placed(diagonal(Float64Array.of(1, 2)), { offset: 3 }, "second"),
+      placed(denseBlock(A), { offset: 0 }, "first"),
+      placed(diagonalBlock(Float64Array.of(1, 2)), { offset: 3 }, "second"),
     ];
     await using K = structuredOperator({ size: 5, blocks, dtype: "float64" });
     const expected = [...diagonalEntries(A).map((x) => x + 0.5), 1.25, 2.25];
@@ -457,7 +457,7 @@ describe("places", () => {
   });
 
   test("refuses blocks that overlap, leave entries out, lie outside or do not fit their place", () => {
-    const two = diagonal(Float64Array.of(1, 2));
+    const two = diagonalBlock(Float64Array.of(1, 2));
     const make =
       (places: readonly Place[], size = 4) =>
       () =>
@@ -482,9 +482,11 @@ describe("entries of blocks", () => {
   const I = eye(2);
 
   test("refuses entries that are not finite, factors that are not square or symmetric, and parts that do not fit", () => {
-    expect(() => diagonal(Float64Array.of(1, Number.NaN))).toThrow("diagonal: entries must be finite, got NaN at 1");
-    expect(() => dense({ rows: 2, columns: 1, data: Float64Array.of(1, 2) })).toThrow(
-      "dense: a factor must be square, got 2 x 1 with 2 entries",
+    expect(() => diagonalBlock(Float64Array.of(1, Number.NaN))).toThrow(
+      "diagonalBlock: entries must be finite, got NaN at 1",
+    );
+    expect(() => denseBlock({ rows: 2, columns: 1, data: Float64Array.of(1, 2) })).toThrow(
+      "denseBlock: a factor must be square, got 2 x 1 with 2 entries",
     );
     expect(() => kronecker({ A: I, B: { rows: 2, columns: 2, data: Float64Array.of(1, 0.5, 0, 1) } })).toThrow(
       "kronecker: a factor must be symmetric, but its entries 0, 1 and 1, 0 differ by 0.500",
@@ -508,7 +510,7 @@ describe("entries of blocks", () => {
   });
 
   test("takes negative eigenvalues of the size of rounding errors as 0, says how large, and refuses others", async () => {
-    const slight = diagonal(Float64Array.of(1, -1e-6));
+    const slight = diagonalBlock(Float64Array.of(1, -1e-6));
     expect(await slight.clipped()).toBe(-1e-6);
     await using K = alone(slight);
     expect(await K.matvec(Float64Array.of(1, 1))).toEqual(Float64Array.of(1, 0));
@@ -523,10 +525,10 @@ describe("entries of blocks", () => {
     expectClose(eigenvalues, [0, 0, 2, 2], 1e-12);
     const said =
       "block must be positive semidefinite, got an eigenvalue -1.00 beside a largest of 1.00; take a positive semidefinite matrix, such as ggn or fisher";
-    expect(() => diagonal(Float64Array.of(1, -1))).toThrow(`the diagonal ${said}`);
+    expect(() => diagonalBlock(Float64Array.of(1, -1))).toThrow(`the diagonal ${said}`);
     expect(() => eigenKronecker({ QB: I, E: Float64Array.of(1, -1) })).toThrow(`the eigenKronecker ${said}`);
     expect(() => diagonalKronecker({ A: Float64Array.of(1, -1), B: I })).toThrow(`the diagonalKronecker ${said}`);
-    await using bad = alone(dense(diagonalMatrix(Float64Array.of(1, -1))));
+    await using bad = alone(denseBlock(diagonalMatrix(Float64Array.of(1, -1))));
     await expect(bad.inverse({ damping: 2 }).matvec(Float64Array.of(1, 1))).rejects.toThrow(`w: the dense ${said}`);
   });
 
@@ -563,14 +565,14 @@ describe("products", () => {
 
   test("an indefinite matrix has its own product, which no eigendecomposition refuses", async () => {
     const M = diagonalMatrix(Float64Array.of(1, -1));
-    await using K = alone(dense(M));
+    await using K = alone(denseBlock(M));
     expect(await K.matvec(Float64Array.of(1, 2))).toEqual(Float64Array.of(1, -2));
     expect(await K.frobeniusNorm()).toBeCloseTo(Math.SQRT2, 12);
     expect(await K.trace()).toBe(0);
   });
 
   test("refuses vectors of another length, stops at a signal, and says that it was disposed of", async () => {
-    const K = alone(diagonal(Float64Array.of(1, 2)));
+    const K = alone(diagonalBlock(Float64Array.of(1, 2)));
     await expect(K.matvec(new Float64Array(3))).rejects.toMatchObject({
       code: "shape",
       message:

@@ -14,7 +14,7 @@ export function positive(r: Stream, n: number): Float64Array {
   return normals(r, n).map((x) => Math.abs(x) + 0.1);
 }
 
-export function square(n: number, data = new Float64Array(n * n)): DenseTruth {
+export function square(n: number, data: Float64Array = new Float64Array(n * n)): DenseTruth {
   return { rows: n, columns: n, data };
 }
 

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { cg, damped, dense as denseOperator, type LinearOperator } from "../../src/linalg/index.ts";
 import { stream } from "../../src/random/index.ts";
-import { dense, kronecker, type PlacedBlock, structuredOperator } from "../../src/structured/index.ts";
+import { denseBlock, kronecker, type PlacedBlock, structuredOperator } from "../../src/structured/index.ts";
 import { expectClose } from "../operators/closeness.ts";
 import { type DenseTruth, kron, normals, orthogonal, square, times, transposed } from "./denseTruth.ts";
 
@@ -60,7 +60,7 @@ test("cg with an approximation of the matrix takes fewer steps than without, the
     const alone = await productsOf(matrix);
     const preconditioned = await productsOf(matrix, K.inverse({ damping: d }));
     expect(preconditioned).toBeLessThan(0.7 * alone);
-    await using exact = structuredOperator({ size: 48, blocks: [placed(dense(disturbed))], dtype: "float64" });
+    await using exact = structuredOperator({ size: 48, blocks: [placed(denseBlock(disturbed))], dtype: "float64" });
     expect(await productsOf(matrix, exact.inverse({ damping: d }))).toBeLessThanOrEqual(2);
   }
 });

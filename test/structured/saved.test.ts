@@ -6,8 +6,8 @@ import { toDense } from "../../src/linalg/index.ts";
 import { stream } from "../../src/random/index.ts";
 import {
   type Block,
-  dense,
-  diagonal,
+  denseBlock,
+  diagonalBlock,
   diagonalKronecker,
   eigenKronecker,
   kronecker,
@@ -32,8 +32,8 @@ function matrix(dtype: "float32" | "float64" = "float64") {
     eigenKronecker({ QA: orthogonal(r, 2), QB: orthogonal(r, 2), E: positive(r, 4) }),
     eigenKronecker({ QB: orthogonal(r, 2), E: positive(r, 4) }),
     diagonalKronecker({ A: positive(r, 3), B: psdMatrix(r, 2) }),
-    dense(psdMatrix(r, 4)),
-    diagonal(Float64Array.of(1 / 3, 5e-324, 0)),
+    denseBlock(psdMatrix(r, 4)),
+    diagonalBlock(Float64Array.of(1 / 3, 5e-324, 0)),
     lowRankPlusDiagonalBlock({
       vectors: { rows: 4, columns: 2, data: normals(r, 8) },
       values: Float64Array.of(2, -0.1),
@@ -144,7 +144,9 @@ test("says what differs where a matrix belongs to another model, loss or paramet
 test("refuses any flipped bit, any cut, other files and matrices without blocks", async () => {
   await using K = structuredOperator({
     size: 2,
-    blocks: [{ block: diagonal(Float64Array.of(1, 2)), name: "w", parameters: [0], place: { offset: 0 }, reason: "" }],
+    blocks: [
+      { block: diagonalBlock(Float64Array.of(1, 2)), name: "w", parameters: [0], place: { offset: 0 }, reason: "" },
+    ],
   });
   const path = join(folder, "damaged");
   await saveStructured(path, K, { identity });

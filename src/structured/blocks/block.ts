@@ -39,7 +39,7 @@ export interface BlockProduct {
   /** Products of one form have the same graph, and differ only in their arrays. */
   readonly form: string;
   readonly arrays: Tensors;
-  /** x [K, size] -> [K, size] */
+  /** The graph of the product, x [K, size] -> [K, size]. */
   build(x: Value, arrays: { readonly [name: string]: Value }): Value;
 }
 

@@ -2,11 +2,11 @@ import { CurvatureError } from "../../errors/index.ts";
 import type { DenseMatrix } from "../../linalg/dense/index.ts";
 import type { Tensors } from "../../operators/engine/risk.ts";
 import type { Block, BlockKind } from "./block.ts";
-import { dense } from "./dense.ts";
-import { diagonal } from "./diagonal.ts";
+import { denseBlock } from "./denseBlock.ts";
+import { diagonalBlock } from "./diagonalBlock.ts";
 import { eigenKronecker } from "./eigenKronecker.ts";
 import { diagonalKronecker, kronecker } from "./kronecker.ts";
-import { lowRankPlusDiagonalBlock } from "./lowRankPlusDiagonal.ts";
+import { lowRankPlusDiagonalBlock } from "./lowRankPlusDiagonalBlock.ts";
 
 const makers: { readonly [kind in BlockKind]: (arrays: Tensors) => Block } = {
   kronecker: (arrays) => kronecker({ A: matrixOf(arrays, "A"), B: matrixOf(arrays, "B") }),
@@ -17,8 +17,8 @@ const makers: { readonly [kind in BlockKind]: (arrays: Tensors) => Block } = {
       E: numbersOf(arrays, "E"),
     }),
   diagonalKronecker: (arrays) => diagonalKronecker({ A: numbersOf(arrays, "A"), B: matrixOf(arrays, "B") }),
-  dense: (arrays) => dense(matrixOf(arrays, "matrix")),
-  diagonal: (arrays) => diagonal(numbersOf(arrays, "entries")),
+  dense: (arrays) => denseBlock(matrixOf(arrays, "matrix")),
+  diagonal: (arrays) => diagonalBlock(numbersOf(arrays, "entries")),
   lowRankPlusDiagonal: (arrays) =>
     lowRankPlusDiagonalBlock({
       vectors: matrixOf(arrays, "vectors"),

@@ -1,6 +1,6 @@
 export type { Block, BlockDamping, BlockFunction, BlockKind, BlockProduct, DampingKind } from "./block.ts";
-export { dense } from "./dense.ts";
-export { diagonal } from "./diagonal.ts";
+export { denseBlock } from "./denseBlock.ts";
+export { diagonalBlock } from "./diagonalBlock.ts";
 export { type EigenKroneckerBlock, eigenKronecker } from "./eigenKronecker.ts";
 export {
   type DiagonalKroneckerBlock,
@@ -8,5 +8,5 @@ export {
   type KroneckerBlock,
   kronecker,
 } from "./kronecker.ts";
-export { type LowRankPlusDiagonal, lowRankPlusDiagonalBlock } from "./lowRankPlusDiagonal.ts";
+export { type LowRankPlusDiagonal, lowRankPlusDiagonalBlock } from "./lowRankPlusDiagonalBlock.ts";
 export { indicesOf, type Place, type PlacedBlock } from "./placedBlock.ts";

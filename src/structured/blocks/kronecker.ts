@@ -2,7 +2,7 @@ import { type DenseMatrix, eigh } from "../../linalg/dense/index.ts";
 import { matmul, mul } from "../../primitives/index.ts";
 import type { Block, BlockFunction, BlockProduct } from "./block.ts";
 import { checkEntries, checkSymmetricFactor } from "./checkArrays.ts";
-import { diagonalOf, sumOfSquares } from "./dense.ts";
+import { diagonalOf, sumOfSquares } from "./denseBlock.ts";
 import { asMatrices, asVectors, kroneckerSpectrum, outer } from "./kroneckerBasis.ts";
 import { type Clipped, clip, clipComputed, type Spectrum, spectralBlock } from "./spectralBlock.ts";
 

@@ -1,7 +1,7 @@
 import type { Value } from "../../graph/index.ts";
 import type { DenseMatrix } from "../../linalg/dense/index.ts";
 import { matmul, reshape } from "../../primitives/index.ts";
-import { squaredTimes } from "./dense.ts";
+import { squaredTimes } from "./denseBlock.ts";
 import type { Clipped, Spectrum } from "./spectralBlock.ts";
 
 /** Sizes of the matrices V [m, n] that a Kronecker block multiplies. */

@@ -1,6 +1,6 @@
 import type { RiskParameter } from "../../operators/engine/risk.ts";
 import { reduceSum, reshape, square, zeros } from "../../primitives/index.ts";
-import { dense, diagonal } from "../blocks/index.ts";
+import { denseBlock, diagonalBlock } from "../blocks/index.ts";
 import { groupsFirst, secondMoment } from "../sums/factorSums.ts";
 import { groupMatrix, scaledNumbers } from "../sums/numbers.ts";
 import { outerPieces, squaredPieces, wholePieces } from "../sums/pieceSums.ts";
@@ -31,7 +31,7 @@ export function denseRecipe(source: ParameterSource): BlockRecipe {
       const P = pieces.parameter(index);
       return { [id]: P === undefined ? zeros([1, parameter.size, parameter.size]) : secondMoment(oneGroup(P.shape, P)) };
     },
-    blocks: (totals, scale) => [{ ...placeOfWhole(source), block: dense(groupMatrix(totals[id], 0, scale)) }],
+    blocks: (totals, scale) => [{ ...placeOfWhole(source), block: denseBlock(groupMatrix(totals[id], 0, scale)) }],
   };
 }
 
@@ -47,7 +47,7 @@ export function diagonalRecipe(source: ParameterSource): BlockRecipe {
       const P = pieces.parameter(index);
       return { [id]: P === undefined ? zeros([parameter.size]) : reduceSum(square(P), [0, 1]) };
     },
-    blocks: (totals, scale) => [{ ...placeOfWhole(source), block: diagonal(scaledNumbers(totals[id], scale)) }],
+    blocks: (totals, scale) => [{ ...placeOfWhole(source), block: diagonalBlock(scaledNumbers(totals[id], scale)) }],
   };
 }
 
@@ -64,7 +64,7 @@ export function matrixDiagonalRecipe(source: MatrixSource): BlockRecipe {
     blocks: (totals, scale) =>
       Array.from({ length: matrix.groups }, (_, group) => ({
         ...matrixPlace(source, group),
-        block: diagonal(scaledNumbers(totals[id], scale).slice(group * size, (group + 1) * size)),
+        block: diagonalBlock(scaledNumbers(totals[id], scale).slice(group * size, (group + 1) * size)),
         reason: "exact diagonal",
       })),
   };
@@ -89,7 +89,7 @@ export function matrixDenseRecipe(source: MatrixSource, reason: string): BlockRe
     blocks: (totals, scale) =>
       Array.from({ length: matrix.groups }, (_, group) => ({
         ...matrixPlace(source, group),
-        block: dense(groupMatrix(totals[id], group, scale)),
+        block: denseBlock(groupMatrix(totals[id], group, scale)),
         reason,
       })),
   };

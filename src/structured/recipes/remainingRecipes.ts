@@ -1,7 +1,7 @@
-import { diagonal } from "../blocks/index.ts";
+import { diagonalBlock } from "../blocks/index.ts";
 import type { BlockRecipe } from "./blockRecipe.ts";
 import { placeOf } from "./places.ts";
-import { dense } from "../blocks/index.ts";
+import { denseBlock } from "../blocks/index.ts";
 import { groupMatrix } from "../sums/numbers.ts";
 import type { MatrixSource } from "./matrixSource.ts";
 
@@ -21,7 +21,7 @@ export function zeroRecipe(request: {
         name,
         parameters: [parameter],
         place: placeOf(indices, 1),
-        block: diagonal(new Float64Array(indices.length)),
+        block: diagonalBlock(new Float64Array(indices.length)),
         reason: "zero: the outputs do not depend on it",
       },
     ],
@@ -41,7 +41,7 @@ export function factorBiasRecipe(source: MatrixSource, name: string): BlockRecip
         name: matrix.groups === 1 ? name : `${name} group ${group}`,
         parameters: [parameter],
         place: placeOf(indices.subarray(group * outputs, (group + 1) * outputs), 1),
-        block: dense(groupMatrix(totals[`B ${id}`], group, scale)),
+        block: denseBlock(groupMatrix(totals[`B ${id}`], group, scale)),
         reason: "output factor of its layer",
       })),
   };

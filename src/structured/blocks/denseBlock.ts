@@ -10,8 +10,8 @@ import { clipComputed, spectralBlock } from "./spectralBlock.ts";
  * @param matrix symmetric and positive semidefinite, [size, size], copied
  * @throws CurvatureError "shape" or "argument" for another matrix
  */
-export function dense(matrix: DenseMatrix): Block {
-  const own = checkSymmetricFactor("dense", matrix);
+export function denseBlock(matrix: DenseMatrix): Block {
+  const own = checkSymmetricFactor("denseBlock", matrix);
   const size = own.rows;
   const stored = { data: own.data, dims: [size, size] };
   return spectralBlock({

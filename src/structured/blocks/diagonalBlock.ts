@@ -9,8 +9,8 @@ import { clip, spectralBlock } from "./spectralBlock.ts";
  * @param entries [size], copied; negative ones that are rounding errors are taken as 0
  * @throws CurvatureError "argument" for entries that are not finite, or negative beyond 1e-4 of the largest
  */
-export function diagonal(entries: Float64Array): Block {
-  const { values, clipped } = clip("diagonal", checkEntries("diagonal", entries));
+export function diagonalBlock(entries: Float64Array): Block {
+  const { values, clipped } = clip("diagonal", checkEntries("diagonalBlock", entries));
   const dims = [values.length];
   return spectralBlock({
     kind: "diagonal",
