@@ -78,6 +78,7 @@ export const rooms = {
     sums: ["layers"],
     roots: ["passes"],
     plan: ["layers", "sums", "roots", "passes"],
+    gram: ["plan", "sums", "roots", "passes"],
     recipes: ["plan", "layers", "sums", "roots", "passes", "blocks"],
   },
   operators: {

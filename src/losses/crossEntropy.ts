@@ -165,7 +165,10 @@ function weightedRoot(root: Value, y: Value, settings: Settings): Value {
   if (classWeights === undefined || labelSmoothing === 0) return root;
   const sum = classWeights.reduce((a, b) => a + b, 0);
   const own = reduceSumKeeping(
-    mul(indicator(isLabel(y, classes)), vector(classWeights.map((weight) => (labelSmoothing * sum) / (classes * weight)))),
+    mul(
+      indicator(isLabel(y, classes)),
+      vector(classWeights.map((weight) => (labelSmoothing * sum) / (classes * weight))),
+    ),
     [1],
   );
   return mul(root, sqrt(add(own, scalar(1 - labelSmoothing))));

@@ -23,13 +23,21 @@ export interface StructuredApproximation extends StructuredOperator {
 /** The operator of the blocks of a risk's matrix. */
 export function approximation(
   risk: Risk,
-  { blocks, passes }: { readonly blocks: readonly PlacedBlock[]; readonly passes: Pick<TermPasses, "treatment" | "count"> },
+  {
+    blocks,
+    passes,
+  }: { readonly blocks: readonly PlacedBlock[]; readonly passes: Pick<TermPasses, "treatment" | "count"> },
 ): StructuredApproximation {
   const { size, dtype, settings } = risk;
   const threads = typeof settings.threads === "number" ? settings.threads : undefined;
   return {
     ...structuredOperator({ size, blocks, dtype, threads }),
-    coverage: risk.parameters.map(({ name }, index) => coverageOf(name, blocks.filter(({ parameters }) => parameters.includes(index)))),
+    coverage: risk.parameters.map(({ name }, index) =>
+      coverageOf(
+        name,
+        blocks.filter(({ parameters }) => parameters.includes(index)),
+      ),
+    ),
     terms: passes.treatment,
     reversePasses: passes.count,
   };

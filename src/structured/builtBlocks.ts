@@ -3,7 +3,7 @@ import type { PlacedBlock } from "./blocks/index.ts";
 import type { TermPasses } from "./passes/termPasses.ts";
 import { type LayerPlan, layerPlan } from "./plan/layerPlan.ts";
 import type { BlockRecipe } from "./recipes/blockRecipe.ts";
-import { layerRecipes, type RecipeSettings } from "./recipes/layerRecipes.ts";
+import { type LayerRecipes, layerRecipes, type RecipeSettings } from "./recipes/layerRecipes.ts";
 import { type MatrixChoice, recipeTotals, rowTotals } from "./recipes/recipeTotals.ts";
 
 /** The blocks of a recipe. */
@@ -26,10 +26,18 @@ export async function builtBlocks(
   choice: MatrixChoice & { readonly key: string },
 ): Promise<BuiltBlocks> {
   const plan = await layerPlan(risk);
-  const { throughLayers, byRow } = layerRecipes(risk, plan, settings);
-  const { totals, passes } = await recipeTotals(risk, throughLayers, { ...choice, plan });
-  const ofRows = await rowTotals(risk, byRow, { ...choice, plan, key: `${choice.key} by row` });
+  return { plan, ...(await blocksOf(risk, layerRecipes(risk, plan, settings), { ...choice, plan })) };
+}
+
+/** The blocks of given recipes. */
+export async function blocksOf(
+  risk: Risk,
+  { throughLayers, byRow }: LayerRecipes,
+  choice: MatrixChoice & { readonly plan: LayerPlan; readonly key: string },
+): Promise<Omit<BuiltBlocks, "plan">> {
+  const { totals, passes } = await recipeTotals(risk, throughLayers, choice);
+  const ofRows = await rowTotals(risk, byRow, { ...choice, key: `${choice.key} by row` });
   const made = (recipes: readonly BlockRecipe[], sums: Tensors) =>
     recipes.map((recipe) => ({ recipe, blocks: recipe.blocks(sums, risk.scale) }));
-  return { plan, built: [...made(throughLayers, totals), ...made(byRow, ofRows)], passes };
+  return { built: [...made(throughLayers, totals), ...made(byRow, ofRows)], passes };
 }

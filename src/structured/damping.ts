@@ -11,7 +11,11 @@ export type Damping = number | readonly number[] | ((placed: PlacedBlock, index:
  */
 export function blockDampings(
   name: string,
-  { damping, kind, blocks }: { readonly damping: Damping; readonly kind: DampingKind; readonly blocks: readonly PlacedBlock[] },
+  {
+    damping,
+    kind,
+    blocks,
+  }: { readonly damping: Damping; readonly kind: DampingKind; readonly blocks: readonly PlacedBlock[] },
 ): readonly BlockDamping[] {
   if (!["exact", "heuristic", "factors"].includes(kind)) {
     throw new CurvatureError(

@@ -6,12 +6,19 @@ import { zeros } from "../primitives/index.ts";
 import type { Tensor } from "../tensors/index.ts";
 import { approximation, type StructuredApproximation } from "./approximation.ts";
 import { eigenKronecker, type PlacedBlock } from "./blocks/index.ts";
-import { clusters, type FactorBasis, type KroneckerBasis, kroneckerBasis, LARGEST_SETTLED_TABLE, settled } from "./eigenBasis.ts";
-import { kroneckerChoices, type KroneckerOptions, kroneckerOptionNames } from "./kroneckerOptions.ts";
+import { type BlocksOfRecipe, builtBlocks } from "./builtBlocks.ts";
+import {
+  clusters,
+  type FactorBasis,
+  type KroneckerBasis,
+  kroneckerBasis,
+  LARGEST_SETTLED_TABLE,
+  settled,
+} from "./eigenBasis.ts";
+import { type KroneckerOptions, kroneckerChoices, kroneckerOptionNames } from "./kroneckerOptions.ts";
 import type { LayerPlan } from "./plan/layerPlan.ts";
 import type { BlockRecipe, KroneckerPieces } from "./recipes/blockRecipe.ts";
 import { type MatrixChoice, recipeTotals } from "./recipes/recipeTotals.ts";
-import { type BlocksOfRecipe, builtBlocks } from "./builtBlocks.ts";
 import { groupMatrix, scaledNumbers } from "./sums/numbers.ts";
 
 /** The Kronecker blocks of one recipe with the eigenvectors of their factors, one basis a group. */
@@ -68,14 +75,19 @@ async function settledBases(risk: Risk, based: readonly Based[], { plan, choice 
   const open = based.filter(({ recipe, bases }) => bases.some((basis) => isOpen(recipe.kronecker, basis)));
   if (open.length === 0) return based;
   const key = JSON.stringify(["moments", choice.key, open.map(({ recipe }) => recipe.id)]);
-  const { totals } = await recipeTotals(risk, open.map(({ recipe }) => momentsOf(recipe)), { ...choice, plan, key });
+  const { totals } = await recipeTotals(
+    risk,
+    open.map(({ recipe }) => momentsOf(recipe)),
+    { ...choice, plan, key },
+  );
   const result: Based[] = [];
   for (const own of based) result.push(open.includes(own) ? await settledBasis(own, totals) : own);
   return result;
 }
 
 function isOpen({ spansPieces: ignoreKernel }: KroneckerPieces, { left, right }: KroneckerBasis): boolean {
-  const count = (basis: FactorBasis | undefined) => (basis === undefined ? 0 : clusters(basis, { ignoreKernel }).length);
+  const count = (basis: FactorBasis | undefined) =>
+    basis === undefined ? 0 : clusters(basis, { ignoreKernel }).length;
   return count(left) + count(right) > 0;
 }
 

@@ -1,17 +1,22 @@
 import { CurvatureError } from "../errors/index.ts";
 import type { RunOptions } from "../linalg/operator/operator.ts";
 import type { TermTreatment } from "./passes/termPasses.ts";
-import { kroneckerRecipe } from "./recipes/kroneckerRecipe.ts";
+import { inputRecipe, kroneckerRecipe } from "./recipes/kroneckerRecipe.ts";
 import type { BiasTreatment, RecipeSettings } from "./recipes/layerRecipes.ts";
+import type { MatrixSource } from "./recipes/matrixSource.ts";
 import type { MatrixChoice } from "./recipes/recipeTotals.ts";
+import { identityRecipe } from "./recipes/remainingRecipes.ts";
 import { twoSidedRecipe } from "./recipes/twoSidedRecipe.ts";
 import type { ApproximatedMatrix } from "./roots/rootOf.ts";
 import type { Sharing } from "./sums/factorSums.ts";
 
 /** Options of a Kronecker-factored approximation. */
 export interface KroneckerOptions extends RunOptions {
-  /** The matrix that is approximated; default "ggn". */
-  readonly of?: ApproximatedMatrix | undefined;
+  /**
+   * The matrix that is approximated; default "ggn". In `kfac` also "inputs": input factors alone, with the identity for all else (FOOF; Benzing,
+   * 2022).
+   */
+  readonly of?: ApproximatedMatrix | "inputs" | undefined;
   /**
    * The treatment of positions (tokens, pixels, time steps) at which a row shares a weight: "expand" (default) for a loss term at each
    * position, "reduce" for outputs that pool over positions (Eschenhagen et al., 2023), "twoSided" for either, from the pieces themselves.
@@ -52,18 +57,32 @@ export function kroneckerChoices(
     );
   }
   const { signal, onProgress } = options;
+  const isForward = of === "inputs";
+  if (isForward && (name !== "kfac" || sharing === "twoSided" || bias === "factor")) {
+    throw new CurvatureError(
+      "argument",
+      `${name}: of: "inputs" is for kfac with sharing "expand" or "reduce" and bias "separate" or "joint"`,
+    );
+  }
+  const recipe = (source: MatrixSource) => {
+    if (sharing === "twoSided") return twoSidedRecipe(source);
+    return isForward ? inputRecipe(source, sharing) : kroneckerRecipe(source, sharing);
+  };
   return {
     settings: {
       bias,
       denseLimit,
-      matrix: (source) => (sharing === "twoSided" ? twoSidedRecipe(source) : kroneckerRecipe(source, sharing)),
+      hasFactors: !isForward,
+      matrix: recipe,
+      ...(isForward && { other: identityRecipe }),
     },
     choice: {
-      of,
-      terms,
+      // One column, which is not computed.
+      of: isForward ? "empiricalFisher" : of,
+      terms: isForward ? "exact" : terms,
       seed,
       options: { ...(signal && { signal }), ...(onProgress && { onProgress }) },
-      key: JSON.stringify([sharing, bias, denseLimit]),
+      key: JSON.stringify([isForward ? "inputs" : "", sharing, bias, denseLimit]),
     },
   };
 }
@@ -76,5 +95,8 @@ export function checkOneOf(
   if (of.includes(value as string)) return;
   const words = of.map((word) => JSON.stringify(word));
   const listed = `${words.slice(0, -1).join(", ")} or ${words[words.length - 1]}`;
-  throw new CurvatureError("argument", `${name}: ${option} must be ${listed}, got ${JSON.stringify(value) ?? String(value)}`);
+  throw new CurvatureError(
+    "argument",
+    `${name}: ${option} must be ${listed}, got ${JSON.stringify(value) ?? String(value)}`,
+  );
 }

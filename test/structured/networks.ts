@@ -70,7 +70,9 @@ export interface StoredNetwork {
   readonly matrices: {
     readonly [kind in "type-2" | "empirical"]: {
       readonly layers: { readonly [name: string]: StoredLayer };
-      readonly parameters: { readonly [name: string]: { readonly diagonal: readonly number[]; readonly trace: number } };
+      readonly parameters: {
+        readonly [name: string]: { readonly diagonal: readonly number[]; readonly trace: number };
+      };
     };
   };
 }

@@ -227,11 +227,12 @@ export interface RiskEngine {
    */
   sum(product: BatchProduct, call?: PassOptions): Promise<Vector>;
   /**
-   * The objective on the first batch as values, to look at layers and shapes before a pass.
+   * The objective on a batch as values, to look at layers and shapes before a pass.
    *
+   * @param rows number of rows of the batch; default: that of the first batch
    * @throws CurvatureError "data" for a risk without rows
    */
-  graph(): Promise<BatchGraph>;
+  graph(rows?: number): Promise<BatchGraph>;
   /** Arithmetic on bases of parameter vectors, if the engine's is faster than loops. */
   readonly arithmetic?: Arithmetic;
   /** Largest number of columns at once whose intermediate values fit into the memory reserved for them. */

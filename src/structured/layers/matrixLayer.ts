@@ -7,7 +7,11 @@ import { linearMatrix } from "./linear.ts";
 /** The vectors that a matrix is applied to: numbers [groups, rows, positions, in], or rows of a table by index. */
 export type LayerInputs =
   | { readonly kind: "vectors"; readonly vectors: Value }
-  | { readonly kind: "table"; readonly entries: number; /** Nonnegative, [rows, positions]. */ readonly indices: Value };
+  | {
+      readonly kind: "table";
+      readonly entries: number /** Nonnegative, [rows, positions]. */;
+      readonly indices: Value;
+    };
 
 /**
  * A layer as the product with one matrix W [in, out] a group, at every position of every row: cotangents g and inputs a have the piece `P =

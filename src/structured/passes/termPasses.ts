@@ -1,6 +1,6 @@
 import { CurvatureError } from "../../errors/index.ts";
-import { stream } from "../../random/index.ts";
 import type { EvaluatedBatch, Risk } from "../../operators/engine/risk.ts";
+import { stream } from "../../random/index.ts";
 import type { Tensor } from "../../tensors/index.ts";
 
 /**

@@ -24,8 +24,8 @@ export interface BatchPieces {
   /** What each use of a matrix contributes, stacked along the positions; undefined where the outputs do not depend on it. */
   matrix(parameter: number, entries: string): LayerPieces | undefined;
   /**
-   * The pieces of a whole parameter, [K, rows, size]; undefined where the outputs do not depend on it, and for a parameter that enters outside
-   * of layers unless the batch is one row.
+   * The pieces of a whole parameter, [K, rows, size]; undefined where the outputs do not depend on it. For one that enters outside of layers
+   * the batch must be one row, whose pieces are gradients.
    */
   parameter(index: number): Value | undefined;
 }
@@ -51,9 +51,9 @@ export function batchPieces({ batch, root, constants, passes }: PiecesRequest): 
       return same.length === 0 ? undefined : stacked(same, { cotangents, inPasses });
     },
     parameter: (index) => {
-      if (layered.elsewhere.includes(index)) {
+      if (layered.rows === 1) {
         const [gradient] = vjp([f], [parameters[index]], [cotangent]);
-        return layered.rows === 1 ? inPasses(reshape(gradient, [1, sizeOf(gradient.shape)])) : undefined;
+        return inPasses(reshape(gradient, [1, sizeOf(gradient.shape)]));
       }
       const parts = partsOf(uses[index], { cotangents, parameter: parameters[index], rows: layered.rows });
       if (parts.length === 0) return undefined;

@@ -1,7 +1,7 @@
 import { printGraph, type Value } from "../../graph/index.ts";
 import type { LayeredBatchGraph, Risk } from "../../operators/engine/risk.ts";
 import { sizeOf } from "../../tensors/index.ts";
-import { type TakenEntries, entryIndices } from "./entryIndices.ts";
+import { entryIndices, type TakenEntries } from "./entryIndices.ts";
 import { type MatrixUse, type ParameterUses, parameterUses } from "./parameterUses.ts";
 
 /** A matrix that one or several layers multiply by, made of entries of one parameter. */
@@ -34,13 +34,16 @@ export type ParameterPlan =
 /** The plans of all parameters of a risk, in their order. */
 export interface LayerPlan {
   readonly parameters: readonly ParameterPlan[];
+  /** Indices of the parameters of each layer; layers that share a parameter are one. Every parameter is in one of them. */
+  readonly layers: readonly (readonly number[])[];
   /** Numbers that the layers of a batch return, of one reverse pass; decides how many passes run at once. */
   readonly outputEntries: number;
 }
 
 /** Reads off the layers of the first batch which parameter is what. No pass over the data. */
 export async function layerPlan(risk: Risk): Promise<LayerPlan> {
-  const batch = (await risk.engine.graph()).layered();
+  // One row alone hides along which axes rows lie.
+  const batch = (await risk.engine.graph(Math.max(2, risk.data.batchSize))).layered();
   const uses = parameterUses(batch.layers, risk.parameters.length);
   const taken = takenEntries(uses, batch);
   const found = await entryIndices(taken.list);
@@ -50,6 +53,7 @@ export async function layerPlan(risk: Risk): Promise<LayerPlan> {
   };
   return {
     parameters: uses.map((own, index) => planOf(own, { index, risk, batch, uses, indicesOf })),
+    layers: parametersByLayer(batch, risk.parameters.length),
     outputEntries: batch.layers.reduce((sum, { output }) => sum + sizeOf(output.shape), 0),
   };
 }
@@ -104,13 +108,27 @@ function sharedBias(same: readonly MatrixUse[], { uses, indicesOf }: Planning): 
   const [first] = same;
   if (first.bias === undefined || first.matrix.inputs.kind === "table") return undefined;
   const text = printGraph([first.bias.value]);
-  const isShared = same.every(
-    ({ bias }) => bias?.index === first.bias!.index && printGraph([bias.value]) === text,
-  );
+  const isShared = same.every(({ bias }) => bias?.index === first.bias!.index && printGraph([bias.value]) === text);
   const own = uses[first.bias.index];
   const isAlone = own.shifts.length === same.length && own.matrices.length + own.scales.length === 0;
   if (!isShared || !isAlone) return undefined;
   return { parameter: first.bias.index, indices: indicesOf(first.bias.value, first.bias.index) };
+}
+
+function parametersByLayer({ layers }: LayeredBatchGraph, count: number): readonly (readonly number[])[] {
+  const first = Array.from({ length: count }, (_, index) => index);
+  const rootOf = (index: number): number => (first[index] === index ? index : rootOf(first[index]));
+  for (const { weight, bias } of layers) {
+    if (weight === undefined || bias === undefined) continue;
+    const [a, b] = [rootOf(weight.index), rootOf(bias.index)];
+    first[Math.max(a, b)] = Math.min(a, b);
+  }
+  const groups = new Map<number, number[]>();
+  for (let index = 0; index < count; index++) {
+    const root = rootOf(index);
+    groups.set(root, [...(groups.get(root) ?? []), index]);
+  }
+  return [...groups.values()];
 }
 
 /** The values of all matrices and biases, once each. */

@@ -1,12 +1,13 @@
 import type { Value } from "../../graph/index.ts";
+import type { Tensors } from "../../operators/engine/risk.ts";
 import type { PlacedBlock } from "../blocks/index.ts";
 import type { BatchPieces } from "../plan/batchPieces.ts";
-import type { Tensors } from "../../operators/engine/risk.ts";
 
-/** Orthogonal or other bases of both sides of a matrix, [groups, in, d] and [groups, out, d]; the left one is absent for a table. */
+/** Matrices by which both sides of the pieces are multiplied, [groups, in, d] and [groups, out, d]; one that is absent is the identity. */
 export interface Rotation {
-  readonly left: Value | undefined;
-  readonly right: Value;
+  /** For a table also a diagonal [in]. */
+  readonly left?: Value | undefined;
+  readonly right?: Value | undefined;
 }
 
 /** The pieces P_k [in, out] of a matrix, of which sums are made: undefined where the outputs do not depend on it. */
@@ -19,13 +20,18 @@ export interface KroneckerPieces {
   /** `sum_k (left' P_k right)^2`, entry by entry, [groups, in, out]. */
   squares(pieces: BatchPieces, rotation: Rotation): Value | undefined;
   /** `sum_k P P'` and `sum_k P' P` of the rotated pieces; the first is a diagonal [in] for a table, unless `wholeTable` asks for all of it. */
-  outer(pieces: BatchPieces, options?: { readonly rotation?: Rotation; readonly wholeTable?: boolean }): { readonly left: Value; readonly right: Value } | undefined;
+  outer(
+    pieces: BatchPieces,
+    options?: { readonly rotation?: Rotation; readonly wholeTable?: boolean },
+  ): { readonly left: Value; readonly right: Value } | undefined;
 }
 
 /** How one part of the parameters becomes blocks: the sums over pieces that it needs, and the blocks made of these. */
 export interface BlockRecipe {
   /** Distinguishes the recipe among those of a structured matrix. */
   readonly id: string;
+  /** Indices of the parameters whose entries its blocks have. */
+  readonly parameters: readonly number[];
   /** A batch's share of the sums, by name. Names of sums that do not depend on the reverse passes begin with `INPUT_SUM`. `arrays` are the inputs that the pass was given. */
   sums(pieces: BatchPieces, arrays?: { readonly [name: string]: Value }): { readonly [name: string]: Value };
   /** What its Kronecker blocks are made of, one a group; absent for blocks of other kinds. */

@@ -27,9 +27,12 @@ export function denseRecipe(source: ParameterSource): BlockRecipe {
   const { id, index, parameter } = source;
   return {
     id,
+    parameters: [index],
     sums(pieces) {
       const P = pieces.parameter(index);
-      return { [id]: P === undefined ? zeros([1, parameter.size, parameter.size]) : secondMoment(oneGroup(P.shape, P)) };
+      return {
+        [id]: P === undefined ? zeros([1, parameter.size, parameter.size]) : secondMoment(oneGroup(P.shape, P)),
+      };
     },
     blocks: (totals, scale) => [{ ...placeOfWhole(source), block: denseBlock(groupMatrix(totals[id], 0, scale)) }],
   };
@@ -43,6 +46,7 @@ export function diagonalRecipe(source: ParameterSource): BlockRecipe {
   const { id, index, parameter } = source;
   return {
     id,
+    parameters: [index],
     sums(pieces) {
       const P = pieces.parameter(index);
       return { [id]: P === undefined ? zeros([parameter.size]) : reduceSum(square(P), [0, 1]) };
@@ -57,6 +61,7 @@ export function matrixDiagonalRecipe(source: MatrixSource): BlockRecipe {
   const size = matrix.sizes[0] * matrix.sizes[1];
   return {
     id,
+    parameters: [parameter],
     sums(pieces) {
       const own = pieces.matrix(parameter, matrix.entries);
       return { [id]: own === undefined ? zeros([matrix.groups, ...matrix.sizes]) : squaredPieces(own) };
@@ -76,6 +81,7 @@ export function matrixDenseRecipe(source: MatrixSource, reason: string): BlockRe
   const [inputs, outputs] = [matrix.sizes[0] + (joint ? 1 : 0), matrix.sizes[1]];
   return {
     id,
+    parameters: joint ? [parameter, matrix.bias!.parameter] : [parameter],
     sums(pieces) {
       const own = pieces.matrix(parameter, matrix.entries);
       if (own === undefined) return { [id]: zeros([matrix.groups, inputs * outputs, inputs * outputs]) };

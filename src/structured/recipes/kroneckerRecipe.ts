@@ -18,6 +18,7 @@ export function kroneckerRecipe(source: MatrixSource, sharing: Sharing): BlockRe
   const names = { A: `${INPUT_SUM}A ${id}`, count: `${INPUT_SUM}count ${id}`, B: `B ${id}` };
   return {
     id,
+    parameters: source.joint ? [parameter, matrix.bias!.parameter] : [parameter],
     kronecker: matrixPieces(source, { spansPieces: sharing === "expand" }),
     sums(pieces) {
       const own = pieces.matrix(parameter, matrix.entries);
@@ -32,6 +33,32 @@ export function kroneckerRecipe(source: MatrixSource, sharing: Sharing): BlockRe
     },
     blocks: (totals, scale) =>
       Array.from({ length: matrix.groups }, (_, group) => placed(source, { totals, scale, group, names, sharing })),
+  };
+}
+
+/**
+ * The input factor of a matrix, with the identity for its output factor (FOOF; Benzing, 2022): no cotangent is needed, and the loss's scale
+ * does not enter.
+ */
+export function inputRecipe(source: MatrixSource, sharing: Sharing): BlockRecipe {
+  const { parameters, sums, ...recipe } = kroneckerRecipe(source, sharing);
+  const { id, matrix } = source;
+  const [, outputs] = matrix.sizes;
+  const identity = new Float64Array(matrix.groups * outputs * outputs);
+  for (let i = 0; i < matrix.groups * outputs; i++) {
+    identity[Math.floor(i / outputs) * outputs * outputs + (i % outputs) * (outputs + 1)] = 1;
+  }
+  const B = { data: identity, dims: [matrix.groups, outputs, outputs] };
+  return {
+    id,
+    parameters,
+    // Without B nothing depends on cotangents, which are then not computed.
+    sums(pieces) {
+      const { [`B ${id}`]: _, ...inputs } = sums(pieces);
+      return inputs;
+    },
+    blocks: (totals) =>
+      recipe.blocks({ ...totals, [`B ${id}`]: B }, 1).map((own) => ({ ...own, reason: `${own.reason}, inputs alone` })),
   };
 }
 

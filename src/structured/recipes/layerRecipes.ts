@@ -3,8 +3,8 @@ import type { LayerPlan, ParameterPlan } from "../plan/layerPlan.ts";
 import type { BlockRecipe } from "./blockRecipe.ts";
 import { denseRecipe, diagonalRecipe, matrixDenseRecipe, type ParameterSource } from "./exactRecipes.ts";
 import type { MatrixSource } from "./matrixSource.ts";
-import { wholeTwoSidedRecipe } from "./wholeTwoSidedRecipe.ts";
 import { factorBiasRecipe, zeroRecipe } from "./remainingRecipes.ts";
+import { wholeTwoSidedRecipe } from "./wholeTwoSidedRecipe.ts";
 
 /**
  * The block of a bias:
@@ -22,6 +22,10 @@ export interface RecipeSettings {
   readonly denseLimit: number;
   /** The recipe of a matrix. */
   readonly matrix: (source: MatrixSource) => BlockRecipe;
+  /** The recipe of a parameter that is no matrix of a layer; default: its exact block or diagonal. */
+  readonly other?: ((source: ParameterSource) => BlockRecipe) | undefined;
+  /** Whether weights of different orientations and depthwise kernels have blocks of their own kind; else they have the diagonal. */
+  readonly hasFactors: boolean;
 }
 
 /** Recipes that run through the layers of whole batches, and those that need single rows. */
@@ -41,6 +45,10 @@ export function layerRecipes(risk: Risk, plan: LayerPlan, settings: RecipeSettin
   plan.parameters.forEach((own, index) => {
     const parameter = risk.parameters[index];
     const whole = (reason: string): ParameterSource => ({ id: `parameter ${index}`, index, parameter, reason });
+    if (settings.other !== undefined && own.form !== "matrices") {
+      if (!covered.has(index)) throughLayers.push(settings.other(whole("")));
+      return;
+    }
     switch (own.form) {
       case "matrices":
         throughLayers.push(...matrixRecipes(own, { index, risk, settings }));
@@ -52,7 +60,9 @@ export function layerRecipes(risk: Risk, plan: LayerPlan, settings: RecipeSettin
         byRow.push(smallOrDiagonal(whole, "enters outside of layers", settings));
         break;
       case "unused":
-        throughLayers.push(zeroRecipe({ ...allEntries(parameter), id: `parameter ${index}`, name: parameter.name, parameter: index }));
+        throughLayers.push(
+          zeroRecipe({ ...allEntries(parameter), id: `parameter ${index}`, name: parameter.name, parameter: index }),
+        );
         break;
     }
   });
@@ -64,7 +74,10 @@ function allEntries({ offset, size }: { readonly offset: number; readonly size: 
 }
 
 /** Whether a bias joins the matrix of its layer. The positions of a transposed convolution's matrix are not those of its bias. */
-function isJoined(matrix: { readonly bias?: unknown; readonly isTransposedConvolution: boolean }, bias: BiasTreatment): boolean {
+function isJoined(
+  matrix: { readonly bias?: unknown; readonly isTransposedConvolution: boolean },
+  bias: BiasTreatment,
+): boolean {
   return matrix.bias !== undefined && bias === "joint" && !matrix.isTransposedConvolution;
 }
 
@@ -93,7 +106,7 @@ function matrixRecipes(
       matrix,
       joint: isJoined(matrix, settings.bias),
     };
-    const isDepthwise = matrix.groups > 1 && matrix.sizes[1] === 1;
+    const isDepthwise = settings.hasFactors && matrix.groups > 1 && matrix.sizes[1] === 1;
     const recipe = isDepthwise
       ? matrixDenseRecipe(source, "exact block of each channel: a depthwise kernel")
       : settings.matrix(source);
@@ -113,8 +126,10 @@ function layerParameterRecipe(
   if (reason === "affine") return smallOrDiagonal(whole, "scale, shift or bias", settings);
   const { parameter } = whole("");
   const rows = parameter.dims[0] ?? 1;
-  const isMatrix = parameter.dims.length > 1 && Math.max(rows, parameter.size / rows) <= LARGEST_FACTOR;
-  if (isMatrix) return wholeTwoSidedRecipe(whole("used in different orientations: two-sided factors of the summed pieces"));
+  const isMatrix =
+    settings.hasFactors && parameter.dims.length > 1 && Math.max(rows, parameter.size / rows) <= LARGEST_FACTOR;
+  if (isMatrix)
+    return wholeTwoSidedRecipe(whole("used in different orientations: two-sided factors of the summed pieces"));
   return smallOrDiagonal(whole, "used in different orientations", settings);
 }
 

@@ -1,9 +1,11 @@
+import { filled } from "../../primitives/index.ts";
 import type { PlacedBlock } from "../blocks/index.ts";
-import type { PlannedMatrix } from "../plan/layerPlan.ts";
 import type { LayerInputs } from "../layers/matrixLayer.ts";
+import type { BatchPieces } from "../plan/batchPieces.ts";
+import type { PlannedMatrix } from "../plan/layerPlan.ts";
 import { withOne } from "../sums/factorSums.ts";
 import { type LayerPieces, outerPieces, rotated, squaredPieces, withOneHot } from "../sums/pieceSums.ts";
-import type { KroneckerPieces } from "./blockRecipe.ts";
+import type { KroneckerPieces, Rotation } from "./blockRecipe.ts";
 import { placeOf } from "./places.ts";
 
 /** A matrix of the plan, and how its blocks are called. */
@@ -42,6 +44,32 @@ export function joinedPieces(source: MatrixSource, { inputs, g }: LayerPieces): 
   return { inputs: source.joint ? withOnes(inputs) : inputs, g };
 }
 
+/** The pieces of the bias of a matrix, which is multiplied by 1 at every position: [1, out]. */
+export function biasPieces(source: MatrixSource): KroneckerPieces {
+  const { parameter, matrix } = source;
+  const own = (pieces: BatchPieces, rotation: Rotation = {}): LayerPieces | undefined => {
+    const found = pieces.matrix(parameter, matrix.entries);
+    if (found === undefined) return undefined;
+    const [, groups, rows, positions] = found.g.shape;
+    const ones: LayerInputs = { kind: "vectors", vectors: filled([groups, rows, positions, 1], 1) };
+    return rotated({ inputs: ones, g: found.g }, rotation);
+  };
+  return {
+    groups: matrix.groups,
+    sizes: [1, matrix.sizes[1]],
+    isTable: false,
+    spansPieces: false,
+    squares(pieces, rotation) {
+      const found = own(pieces, rotation);
+      return found && squaredPieces(found);
+    },
+    outer(pieces, { rotation } = {}) {
+      const found = own(pieces, rotation);
+      return found && outerPieces(found);
+    },
+  };
+}
+
 /** The pieces of a matrix of the plan. */
 export function matrixPieces(
   source: MatrixSource,
@@ -56,13 +84,14 @@ export function matrixPieces(
     spansPieces,
     squares(pieces, rotation) {
       const own = pieces.matrix(parameter, entries);
-      return own && squaredPieces(rotated(joinedPieces(source, own), rotation.left, rotation.right));
+      return own && squaredPieces(rotated(joinedPieces(source, own), rotation));
     },
     outer(pieces, { rotation, wholeTable = false } = {}) {
       const own = pieces.matrix(parameter, entries);
       if (own === undefined) return undefined;
-      const joined = wholeTable ? withOneHot(own) : joinedPieces(source, own);
-      return outerPieces(rotation === undefined ? joined : rotated(joined, rotation.left, rotation.right));
+      const { vectors, g } = withOneHot(own);
+      const joined: LayerPieces = wholeTable ? { inputs: { kind: "vectors", vectors }, g } : joinedPieces(source, own);
+      return outerPieces(rotation === undefined ? joined : rotated(joined, rotation));
     },
   };
 }

@@ -5,8 +5,6 @@ export function placeOf(indices: Int32Array, columns: number): Place {
   const rows = indices.length / columns;
   const offset = indices.length === 0 ? 0 : indices[0];
   if (indices.every((index, k) => index === offset + k)) return { offset };
-  const isTransposed = indices.every(
-    (index, k) => index === offset + (k % columns) * rows + Math.floor(k / columns),
-  );
+  const isTransposed = indices.every((index, k) => index === offset + (k % columns) * rows + Math.floor(k / columns));
   return isTransposed ? { offset, transposed: [rows, columns] } : { indices };
 }

@@ -27,7 +27,8 @@ export async function recipeTotals(
   const root = rootOf(risk, of);
   const passes = termPasses(risk, { columns: root.columns(await risk.engine.graph()), terms, seed });
   const sums: PieceSums = {
-    build: (pieces, own) => Object.assign({}, ...recipes.map((recipe) => recipe.sums(pieces, own))) as ReturnType<PieceSums["build"]>,
+    build: (pieces, own) =>
+      Object.assign({}, ...recipes.map((recipe) => recipe.sums(pieces, own))) as ReturnType<PieceSums["build"]>,
     ...(arrays && { arrays }),
   };
   const key = JSON.stringify([request.key, of === "ggn" || of === "empiricalFisher" ? of : { ...of, seed: 0 }]);

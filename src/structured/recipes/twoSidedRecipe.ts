@@ -16,6 +16,7 @@ export function twoSidedRecipe(source: MatrixSource): BlockRecipe {
   const [left, right] = [`left ${id}`, `right ${id}`];
   return {
     id,
+    parameters: source.joint ? [source.parameter, matrix.bias!.parameter] : [source.parameter],
     kronecker,
     sums(pieces) {
       const sums = kronecker.outer(pieces);
@@ -39,13 +40,14 @@ export function twoSided(
 ): Pick<PlacedBlock, "block" | "reason"> {
   const { left, right, group, scale } = request;
   const reason = "two-sided Kronecker factors";
+  const rightOver = (trace: number) => groupMatrix(totals[right], group, trace > 0 ? scale / trace : 0);
   if (totals[left].dims.length === 1) {
-    const A = scaledNumbers(totals[left], 1);
+    const A = scaledNumbers(totals[left], scale);
     const trace = A.reduce((sum, x) => sum + x, 0);
-    return { reason, block: diagonalKronecker({ A, B: groupMatrix(totals[right], group, trace > 0 ? scale / trace : 0) }) };
+    return { reason, block: diagonalKronecker({ A, B: rightOver(trace) }) };
   }
-  const A = groupMatrix(totals[left], group, 1);
+  const A = groupMatrix(totals[left], group, scale);
   let trace = 0;
   for (let i = 0; i < A.rows; i++) trace += A.data[i * A.rows + i];
-  return { reason, block: kronecker({ A, B: groupMatrix(totals[right], group, trace > 0 ? scale / trace : 0) }) };
+  return { reason, block: kronecker({ A, B: rightOver(trace) }) };
 }

@@ -17,6 +17,7 @@ export function wholeTwoSidedRecipe(source: ParameterSource): BlockRecipe {
   const [left, right] = [`left ${id}`, `right ${id}`];
   return {
     id,
+    parameters: [source.index],
     kronecker,
     sums(pieces) {
       const sums = kronecker.outer(pieces);
@@ -39,9 +40,10 @@ function wholePieces({ index, parameter }: ParameterSource): KroneckerPieces {
     if (P === undefined) return undefined;
     const plain = reshape(P, [1, P.shape[0] * P.shape[1], rows, columns]);
     if (rotation === undefined) return plain;
-    const right = matmul(plain, reshape(rotation.right, [1, 1, ...rotation.right.shape.slice(1)]));
-    if (rotation.left === undefined) return right;
-    return matmul(reshape(rotation.left, [1, 1, ...rotation.left.shape.slice(1)]), right, { transposeA: true });
+    const { left, right } = rotation;
+    const turned = right === undefined ? plain : matmul(plain, reshape(right, [1, 1, ...right.shape.slice(1)]));
+    if (left === undefined) return turned;
+    return matmul(reshape(left, [1, 1, ...left.shape.slice(1)]), turned, { transposeA: true });
   };
   return {
     groups: 1,

@@ -1,7 +1,7 @@
 import { CurvatureError } from "../../errors/index.ts";
 import type { Likelihood } from "../../losses/index.ts";
-import type { FisherOptions } from "../../operators/fisher.ts";
 import type { Risk } from "../../operators/engine/risk.ts";
+import type { FisherOptions } from "../../operators/fisher.ts";
 import { empiricalRoot } from "./empiricalRoot.ts";
 import { expectedHessianRoot, lossHessianRoot } from "./hessianRoots.ts";
 import type { OutputRoot } from "./outputRoot.ts";

@@ -8,6 +8,7 @@ import {
   matmul,
   mul,
   permute,
+  range,
   reduceSum,
   reduceSumKeeping,
   reshape,
@@ -15,7 +16,6 @@ import {
   slice,
   square,
   swapLastAxes,
-  range,
 } from "../../primitives/index.ts";
 import type { LayerInputs } from "../layers/matrixLayer.ts";
 import { groupsFirst, secondMoment } from "./factorSums.ts";
@@ -171,29 +171,47 @@ function oneHot({ indices, entries }: Table): Value {
   return indicator(equal(reshape(indices, [1, rows, positions, 1]), range(entries)));
 }
 
-/** A table's pieces with its one-hot vectors as inputs; for small tables. */
-export function withOneHot({ inputs, g }: LayerPieces): LayerPieces {
-  return inputs.kind === "table" ? { inputs: { kind: "vectors", vectors: oneHot(inputs) }, g } : { inputs, g };
+/** Pieces whose inputs are vectors: for a table its one-hot vectors, so that it must be small. */
+export function withOneHot({ inputs, g }: LayerPieces): { readonly vectors: Value; readonly g: Value } {
+  return { vectors: inputs.kind === "table" ? oneHot(inputs) : inputs.vectors, g };
 }
 
-/** The pieces `left' P_k right` for matrices [groups, in, d] and [groups, out, d]. */
-export function rotated({ inputs, g }: LayerPieces, left: Value | undefined, right: Value): LayerPieces {
-  const [passes, groups, rows, positions, outputs] = g.shape;
-  const flat = reshape(groupsFirst(g), [groups, passes * rows * positions, outputs]);
-  const turned = reshape(times(flat, right), [groups, passes, rows, positions, right.shape[2]]);
-  const back = groups === 1 ? reshape(turned, [passes, 1, rows, positions, right.shape[2]]) : permute(turned, [1, 0, 2, 3, 4]);
-  if (left === undefined) return { inputs, g: back };
-  if (inputs.kind === "table") {
-    // A one-hot vector times a matrix is one of its rows.
-    const vectors = gather(reshape(left, [inputs.entries, left.shape[2]]), inputs.indices, 0);
-    return { inputs: { kind: "vectors", vectors: reshape(vectors, [1, ...vectors.shape]) }, g: back };
-  }
+/**
+ * The pieces `left' P_k right` for matrices [groups, in, d] and [groups, out, d]; one that is absent is the identity. For a table, `left` may be a
+ * diagonal [in].
+ */
+export function rotated(
+  { inputs, g }: LayerPieces,
+  { left, right }: { readonly left?: Value | undefined; readonly right?: Value | undefined },
+): LayerPieces {
+  const turned = right === undefined ? g : rotatedCotangents(g, right);
+  if (left === undefined) return { inputs, g: turned };
+  if (inputs.kind === "table") return rotatedTable(inputs, { g: turned, left });
   const { shape } = inputs.vectors;
   const vectors = times(reshape(inputs.vectors, [shape[0], shape[1] * shape[2], shape[3]]), left);
   return {
     inputs: { kind: "vectors", vectors: reshape(vectors, [...shape.slice(0, 3), left.shape[2]]) },
-    g: back,
+    g: turned,
   };
+}
+
+function rotatedCotangents(g: Value, right: Value): Value {
+  const [passes, groups, rows, positions, outputs] = g.shape;
+  const flat = reshape(groupsFirst(g), [groups, passes * rows * positions, outputs]);
+  const size = right.shape[2];
+  const turned = reshape(times(flat, right), [groups, passes, rows, positions, size]);
+  return groups === 1 ? reshape(turned, [passes, 1, rows, positions, size]) : permute(turned, [1, 0, 2, 3, 4]);
+}
+
+/** A one-hot vector times a matrix is one of its rows; times a diagonal, a multiple of itself, which is left to the cotangent. */
+function rotatedTable(table: Table, { g, left }: { readonly g: Value; readonly left: Value }): LayerPieces {
+  const { indices, entries } = table;
+  if (left.shape.length === 1) {
+    const [rows, positions] = indices.shape;
+    return { inputs: table, g: mul(g, reshape(gather(left, indices, 0), [1, 1, rows, positions, 1])) };
+  }
+  const vectors = gather(reshape(left, [entries, left.shape[2]]), indices, 0);
+  return { inputs: { kind: "vectors", vectors: reshape(vectors, [1, ...vectors.shape]) }, g };
 }
 
 function times(x: Value, matrix: Value): Value {
