@@ -22,6 +22,7 @@ export function blockPrograms(
 ): BlockPrograms {
   const programs = new Map<string, Promise<Program>>();
   const feeds = new WeakMap<readonly BlockProduct[], { readonly [name: string]: Tensor }>();
+  const conversions = new WeakMap<Vector, Vector>();
   let released = false;
   const program = (products: readonly BlockProduct[], columns: number): Promise<Program> => {
     const key = JSON.stringify([columns, products.map(({ form }) => form)]);
@@ -38,7 +39,7 @@ export function blockPrograms(
       if (released) {
         throw new CurvatureError("argument", "this structured matrix has been disposed of; make or load it again");
       }
-      const arrays = feeds.get(products) ?? arrayFeeds(products, dtype);
+      const arrays = feeds.get(products) ?? arrayFeeds(products, { dtype, conversions });
       feeds.set(products, arrays);
       const own = await program(products, columns);
       const { y } = await own.run({ ...arrays, x: { data: x, dims: [columns, size] } });
@@ -56,12 +57,20 @@ function arrayName(block: number, name: string): string {
   return `block ${block} ${name}`;
 }
 
-/** The arrays of all products in the precision of the engine, so that they are converted once. */
-function arrayFeeds(products: readonly BlockProduct[], dtype: Precision): { readonly [name: string]: Tensor } {
+/** The arrays of all products in the precision of the engine. Functions of a block that share an array, as its basis, share what it is converted to. */
+function arrayFeeds(
+  products: readonly BlockProduct[],
+  { dtype, conversions }: { readonly dtype: Precision; readonly conversions: WeakMap<Vector, Vector> },
+): { readonly [name: string]: Tensor } {
   const feeds: { [name: string]: Tensor } = {};
+  const converted = (array: Vector): Vector => {
+    const own = conversions.get(array) ?? toPrecision(array, dtype);
+    conversions.set(array, own);
+    return own;
+  };
   products.forEach(({ arrays }, block) => {
     for (const [name, { data, dims }] of Object.entries(arrays)) {
-      feeds[arrayName(block, name)] = { data: toPrecision(data as Vector, dtype), dims };
+      feeds[arrayName(block, name)] = { data: converted(data as Vector), dims };
     }
   });
   return feeds;

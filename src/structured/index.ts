@@ -17,6 +17,15 @@ export type { KroneckerOptions } from "./kroneckerOptions.ts";
 export { type LowRankMatrix, type LowRankOptions, lowRankPlusDiagonal } from "./lowRankPlusDiagonal.ts";
 export type { ApproximatedMatrix } from "./roots/rootOf.ts";
 export {
+  type Identity,
+  type LoadedStructured,
+  type LoadOptions,
+  loadStructured,
+  type SavedNotes,
+  type SaveOptions,
+  saveStructured,
+} from "./saved.ts";
+export {
   type DampingOptions,
   type StructuredOperator,
   type StructuredOperatorParts,

@@ -1,7 +1,8 @@
 import { CurvatureError } from "../errors/index.ts";
 import type { LinearOperator, RunOptions } from "../linalg/operator/operator.ts";
+import { checkOptions } from "../linalg/operator/options.ts";
+import { checkInput, checkInputs, checkSignal } from "../linalg/operator/structure.ts";
 import { withInputCopy } from "../linalg/vectors/inputCopy.ts";
-import { checkColumns, checkLength } from "../operators/engine/flatVectors.ts";
 import { type Matrix, type Precision, toPrecision, type Vector } from "../tensors/index.ts";
 import { type BlockPrograms, blockPrograms } from "./blockPrograms.ts";
 import {
@@ -30,7 +31,6 @@ export interface DampingOptions {
  */
 export interface StructuredOperator extends LinearOperator {
   readonly symmetric: true;
-  readonly psd: true;
   readonly blocks: readonly PlacedBlock[];
   matmat(X: Matrix, options?: RunOptions): Promise<Matrix>;
   /** K + d I. Exact dampings add up. */
@@ -43,7 +43,9 @@ export interface StructuredOperator extends LinearOperator {
    * of low rank plus diagonal.
    */
   inverseRoot(options?: DampingOptions): LinearOperator;
-  /** The eigenvalues of all blocks, [size], in no order. */
+  /** The function (K + d I)^q of each block that this is. */
+  readonly functions: readonly BlockFunction[];
+  /** The eigenvalues of all blocks, [size], in no order. A block of low rank plus diagonal has none. */
   eigenvalues(): Promise<Float64Array>;
   diagonal(): Promise<Vector>;
   trace(): Promise<number>;
@@ -67,51 +69,62 @@ export interface StructuredOperatorParts {
   readonly dtype?: Precision | undefined;
   /** Threads within one operation; the engine's choice if absent. */
   readonly threads?: number | undefined;
+  /** The function of each block; default the blocks themselves. */
+  readonly functions?: readonly BlockFunction[] | undefined;
 }
 
 /**
  * The block-diagonal matrix of blocks.
  *
- * @throws CurvatureError "shape" for blocks that overlap, leave entries out or lie outside of [0, size)
+ * @throws CurvatureError "shape" for blocks that overlap, leave entries out or lie outside of [0, size), "argument" for another size or dtype
  */
-export function structuredOperator({
-  size,
-  blocks,
-  dtype = "float32",
-  threads,
-}: StructuredOperatorParts): StructuredOperator {
+export function structuredOperator(parts: StructuredOperatorParts): StructuredOperator {
+  checkOptions("structuredOperator", parts, "size blocks dtype threads functions");
+  const { size, blocks, dtype = "float32", threads } = parts;
+  checkPrecision(dtype);
   checkCover(blocks, size);
-  const active = blocks.filter(({ block }) => block.size > 0);
+  const functions = parts.functions ?? blocks.map(() => itself);
+  if (functions.length !== blocks.length) {
+    throw new CurvatureError(
+      "argument",
+      `structuredOperator: functions must be one for each of the ${blocks.length} blocks, got ${functions.length}`,
+    );
+  }
+  const isActive = (_: unknown, index: number) => blocks[index].block.size > 0;
+  const active = blocks.filter(isActive);
   const programs = blockPrograms(active, { size, dtype, threads });
-  return functionOf(
-    { size, dtype, blocks: active, programs },
-    active.map(() => itself),
-  );
+  return functionOf({ size, dtype, blocks: active, programs }, functions.filter(isActive));
 }
 
 const itself: BlockFunction = { damping: { value: 0, kind: "exact" }, power: 1 };
 
+function checkPrecision(dtype: unknown): void {
+  if (dtype === "float32" || dtype === "float64") return;
+  throw new CurvatureError(
+    "argument",
+    `structuredOperator: dtype must be "float32" or "float64", got ${String(dtype)}`,
+  );
+}
+
 function checkCover(blocks: readonly PlacedBlock[], size: number): void {
+  if (!(Number.isSafeInteger(size) && size > 0)) {
+    throw new CurvatureError("argument", `structuredOperator: size must be a positive integer, got ${String(size)}`);
+  }
   const owner = new Int32Array(size).fill(-1);
-  for (const [index, placed] of blocks.entries()) {
-    const { name, block, place } = placed;
-    const [first, last, count] = extent(placed);
-    if (count !== block.size) {
-      throw new CurvatureError("shape", `block ${name} has ${block.size} entries and a place for ${count}`);
-    }
-    if (count > 0 && !(first >= 0 && last < size)) {
+  const take = (entry: number, index: number) => {
+    if (owner[entry] !== -1) {
       throw new CurvatureError(
         "shape",
-        `block ${name} has entry ${first < 0 ? first : last}, outside of a vector of ${size}`,
+        `blocks ${blocks[owner[entry]].name} and ${blocks[index].name} both have entry ${entry}`,
       );
     }
-    const taken =
-      "indices" in place ? place.indices.find((entry) => owner[entry] !== -1) : firstTaken(owner, first, last);
-    if (taken !== undefined) {
-      throw new CurvatureError("shape", `blocks ${blocks[owner[taken]].name} and ${name} both have entry ${taken}`);
-    }
-    if ("indices" in place) for (const entry of place.indices) owner[entry] = index;
-    else owner.fill(index, first, last + 1);
+    owner[entry] = index;
+  };
+  for (const [index, placed] of blocks.entries()) {
+    const { place } = placed;
+    const [first, last] = checkedExtent(placed, size);
+    if ("indices" in place) for (const entry of place.indices) take(entry, index);
+    else for (let entry = first; entry <= last; entry++) take(entry, index);
   }
   const missing = owner.indexOf(-1);
   if (missing !== -1) {
@@ -119,23 +132,29 @@ function checkCover(blocks: readonly PlacedBlock[], size: number): void {
   }
 }
 
-/** The smallest and largest entry of a block's place, and how many it has. */
-function extent({ block, place }: PlacedBlock): readonly [first: number, last: number, count: number] {
-  if (!("indices" in place)) {
-    const count = place.transposed === undefined ? block.size : place.transposed[0] * place.transposed[1];
-    return [place.offset, place.offset + count - 1, count];
+/** The smallest and largest entry of a block's place. */
+function checkedExtent({ name, block, place }: PlacedBlock, size: number): readonly [first: number, last: number] {
+  const refuse = (message: string) => {
+    throw new CurvatureError("shape", `block ${name} has ${message}`);
+  };
+  let [first, last, count] = [0, -1, block.size];
+  if ("indices" in place) {
+    count = place.indices.length;
+    first = place.indices.reduce((least, entry) => Math.min(least, entry), count === 0 ? 0 : Number.POSITIVE_INFINITY);
+    last = place.indices.reduce((most, entry) => Math.max(most, entry), -1);
+  } else {
+    const { offset, transposed } = place;
+    if (!Number.isInteger(offset)) refuse(`the offset ${offset}; give an integer`);
+    if (transposed !== undefined && transposed[0] * transposed[1] !== block.size) {
+      refuse(`${block.size} entries and a transposed place [${transposed[0]}, ${transposed[1]}]`);
+    }
+    [first, last] = [offset, offset + block.size - 1];
   }
-  let [first, last] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
-  for (const entry of place.indices) {
-    first = Math.min(first, entry);
-    last = Math.max(last, entry);
+  if (count !== block.size) refuse(`${block.size} entries and a place for ${count}`);
+  if (count > 0 && !(first >= 0 && last < size)) {
+    refuse(`entry ${first < 0 ? first : last}, outside of a vector of ${size}`);
   }
-  return [first, last, place.indices.length];
-}
-
-function firstTaken(owner: Int32Array, first: number, last: number): number | undefined {
-  for (let entry = first; entry <= last; entry++) if (owner[entry] !== -1) return entry;
-  return undefined;
+  return [first, last];
 }
 
 interface Family {
@@ -149,19 +168,28 @@ function functionOf(family: Family, functions: readonly BlockFunction[]): Struct
   const { size, dtype, blocks, programs } = family;
   const products = laterProducts(blocks, (block, index) => block.product(functions[index]));
   const values = () => allOf(blocks, ({ block }, index) => block.eigenvalues(functions[index]));
-  const next = (options: DampingOptions, power: number) =>
-    functionOf(family, combined("power", functions, { family, options, power }));
+  const next = (name: string, options: DampingOptions, power: number) => {
+    checkOptions(name, options, "damping kind");
+    return functionOf(family, combined(name, functions, { family, options, power }));
+  };
   return {
     shape: [size, size],
     dtype,
     symmetric: true,
-    psd: true,
+    psd: blocks.every(({ block }, index) => block.psd || functions[index].power < 0),
     blocks,
+    functions,
     ...runProducts(family, products),
-    withDamping: (damping, { kind } = {}) => next({ damping, kind }, 1),
-    power: (q, options = {}) => next(options, checkedPower(q)),
-    inverse: (options = {}) => next(options, -1),
-    inverseRoot: (options = {}) => rootOf(family, combined("inverseRoot", functions, { family, options, power: -1 })),
+    withDamping(damping, options = {}) {
+      checkOptions("withDamping", options, "kind");
+      return next("withDamping", { ...options, damping }, 1);
+    },
+    power: (q, options = {}) => next("power", options, checkedPower(q)),
+    inverse: (options = {}) => next("inverse", options, -1),
+    inverseRoot(options = {}) {
+      checkOptions("inverseRoot", options, "damping kind");
+      return rootOf(family, combined("inverseRoot", functions, { family, options, power: -1 }));
+    },
     eigenvalues: async () => concatenated(await values(), size),
     async diagonal() {
       const parts = await allOf(blocks, ({ block }, index) => block.diagonal(functions[index]));
@@ -172,21 +200,27 @@ function functionOf(family: Family, functions: readonly BlockFunction[]): Struct
       });
       return toPrecision(whole, dtype);
     },
-    async trace() {
-      const parts = await allOf(blocks, ({ block }, index) => block.diagonal(functions[index]));
-      return sumOf(parts, (x) => x);
+    trace: async () => sum(await allOf(blocks, ({ block }, index) => block.trace(functions[index]))),
+    async logdet(options = {}) {
+      checkOptions("logdet", options, "damping kind");
+      return logdet(blocks, combined("logdet", functions, { family, options, power: 1 }));
     },
-    logdet: (options = {}) => logdet(blocks, combined("logdet", functions, { family, options, power: 1 })),
-    frobeniusNorm: async () => Math.sqrt(sumOf(await values(), (x) => x * x)),
+    frobeniusNorm: async () =>
+      Math.sqrt(sum(await allOf(blocks, ({ block }, index) => block.squaredNorm(functions[index])))),
     async conditionNumber() {
       const all = concatenated(await values(), size);
       const [least, most] = [all.reduce((a, b) => Math.min(a, b)), all.reduce((a, b) => Math.max(a, b))];
-      return most / least;
+      return least === 0 ? Number.POSITIVE_INFINITY : most / least;
     },
-    async effectiveDimension({ damping }) {
-      const dampings = blockDampings("effectiveDimension", { damping, kind: "exact", blocks });
-      const all = await values();
-      return all.reduce((sum, own, index) => sum + sumOf([own], (x) => share(x, dampings[index].value)), 0);
+    async effectiveDimension(options) {
+      checkOptions("effectiveDimension", options, "damping");
+      const dampings = blockDampings("effectiveDimension", { damping: options.damping, kind: "exact", blocks });
+      const parts = await allOf(blocks, async ({ block }, index) => {
+        const { value } = dampings[index];
+        if (block.effectiveDimension !== undefined) return block.effectiveDimension(functions[index], value);
+        return sumOf(await block.eigenvalues(functions[index]), (x) => share(x, value));
+      });
+      return sum(parts);
     },
     dispose: () => programs.release(),
     [Symbol.asyncDispose]: () => programs.release(),
@@ -218,11 +252,17 @@ function combined(
 function sumOfDampings({ damping, power }: BlockFunction, added: BlockDamping): BlockDamping {
   if (added.value === 0) return damping;
   if (power !== 1) {
-    throw new CurvatureError("argument", `damp the matrix before its power ${power} is taken, not after`);
+    throw new CurvatureError(
+      "argument",
+      `a structured matrix to the power ${power} has no damped form; damp it before the power is taken, as in K.power(q, { damping })`,
+    );
   }
   if (damping.value === 0) return added;
   if (damping.kind === "exact" && added.kind === "exact") return { value: damping.value + added.value, kind: "exact" };
-  throw new CurvatureError("argument", "only exact dampings add up; give one damping");
+  throw new CurvatureError(
+    "argument",
+    `a damping of kind "${added.kind}" cannot be added to one of kind "${damping.kind}"; only exact ones add up, give one damping`,
+  );
 }
 
 /** Runs a task for each block in turn; an error says which block it is about. */
@@ -261,13 +301,15 @@ function runProducts(
   products: () => Promise<readonly BlockProduct[]>,
 ): Pick<StructuredOperator, "matvec" | "matmat"> {
   return {
-    async matvec(x) {
-      checkLength(x, size);
+    async matvec(x, options = {}) {
+      checkInput("a structured matrix", x, [size, size]);
+      checkSignal("matvec", options.signal, "0 of 1 products");
       return withInputCopy(x, async (own) => programs.run(await products(), own, 1), { dtype });
     },
-    async matmat(X) {
-      checkColumns(X, size);
+    async matmat(X, options = {}) {
+      checkInputs("a structured matrix", X, [size, size]);
       const { columns } = X;
+      checkSignal("matmat", options.signal, `0 of ${columns} products`);
       const run = async (own: Vector): Promise<Matrix> => ({
         rows: size,
         columns,
@@ -283,7 +325,7 @@ function rootOf(family: Family, functions: readonly BlockFunction[]): LinearOper
   const side = (which: "product" | "adjoint") =>
     laterProducts(blocks, async (block, index) => (await block.root(functions[index]))[which]);
   const operator = (which: "product" | "adjoint"): LinearOperator => {
-    const symmetric = blocks.every(({ block }) => block.kind !== "lowRankPlusDiagonal");
+    const symmetric = blocks.every(({ block }) => block.symmetricRoot);
     return {
       shape: [size, size],
       dtype,
@@ -304,18 +346,20 @@ async function logdet(blocks: readonly PlacedBlock[], functions: readonly BlockF
     if (values.some((x) => x === 0)) {
       throw new CurvatureError(
         "argument",
-        "the block is singular, so log det is minus infinity; give a positive damping",
+        `the ${block.kind} block is singular, so it has no log-determinant without damping; give a positive damping`,
       );
     }
-    return f.power * sumOf([values], Math.log);
+    return f.power * sumOf(values, Math.log);
   });
-  return parts.reduce((sum, part) => sum + part, 0);
+  return sum(parts);
 }
 
-function sumOf(parts: readonly Float64Array[], of: (x: number) => number): number {
-  let sum = 0;
-  for (const part of parts) for (const x of part) sum += of(x);
-  return sum;
+function sum(parts: readonly number[]): number {
+  return parts.reduce((total, part) => total + part, 0);
+}
+
+function sumOf(values: Float64Array, of: (x: number) => number): number {
+  return values.reduce((total, x) => total + of(x), 0);
 }
 
 function concatenated(parts: readonly Float64Array[], size: number): Float64Array {

@@ -39,7 +39,7 @@ export interface BlockProduct {
   /** Products of one form have the same graph, and differ only in their arrays. */
   readonly form: string;
   readonly arrays: Tensors;
-  /** x [K, size] -> [K, size] */
+  /** The graph of the product, x [K, size] -> [K, size]. */
   build(x: Value, arrays: { readonly [name: string]: Value }): Value;
 }
 
@@ -47,6 +47,10 @@ export interface BlockProduct {
 export interface Block {
   readonly kind: BlockKind;
   readonly size: number;
+  /** Whether it is positive semidefinite without damping. Inverses always are. */
+  readonly psd: boolean;
+  /** Whether its square roots are symmetric. */
+  readonly symmetricRoot: boolean;
   /** The arrays that define it, in float64. */
   readonly arrays: Tensors;
   /**
@@ -62,9 +66,15 @@ export interface Block {
   eigenvalues(f: BlockFunction): Promise<Float64Array>;
   /** The diagonal of a function of the block, [size]. */
   diagonal(f: BlockFunction): Promise<Float64Array>;
+  /** The trace of a function of the block. */
+  trace(f: BlockFunction): Promise<number>;
+  /** The squared Frobenius norm of a function of the block. */
+  squaredNorm(f: BlockFunction): Promise<number>;
   /** log det of a function of the block, where it has that without eigenvalues. */
   logdet?(f: BlockFunction): Promise<number>;
-  /** The largest negative eigenvalue that rounding left and that is taken as 0, over the largest eigenvalue; 0 if there is none. */
+  /** Trace of `F (F + d I)^-1` for a function F of the block, where it has that without eigenvalues. */
+  effectiveDimension?(f: BlockFunction, damping: number): Promise<number>;
+  /** The least eigenvalue over the largest where it is negative by rounding errors and taken as 0; 0 if none is negative. */
   clipped(): Promise<number>;
 }
 

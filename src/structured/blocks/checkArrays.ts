@@ -57,3 +57,26 @@ function* asymmetries(matrix: DenseMatrix, limit: number): Generator<readonly [r
     }
   }
 }
+
+/**
+ * Checks that a square matrix is orthogonal, by `Q (Q' x) = x` for one vector x, in n^2 operations.
+ *
+ * @throws CurvatureError "argument" for one that is not finite or not orthogonal to 1e-6
+ */
+export function checkOrthogonal(name: string, { rows: n, data }: DenseMatrix): void {
+  // No vector of equal or alternating signs: those are left as they are by some matrices that are not orthogonal.
+  const x = Float64Array.from({ length: n }, (_, i) => Math.cos(i * i + 1));
+  const back = new Float64Array(n);
+  for (let j = 0; j < n; j++) {
+    const column = data.subarray(j * n, (j + 1) * n);
+    let along = 0;
+    for (let i = 0; i < n; i++) along += column[i] * x[i];
+    for (let i = 0; i < n; i++) back[i] += along * column[i];
+  }
+  const error = x.reduce((worst, own, i) => Math.max(worst, Math.abs(back[i] - own)), 0);
+  if (error <= 1e-6) return;
+  throw new CurvatureError(
+    "argument",
+    `${name}: a basis must be an orthogonal matrix, got one for which Q Q' x differs from x by ${error.toPrecision(3)}; take the eigenvectors of a factor`,
+  );
+}

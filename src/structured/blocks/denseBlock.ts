@@ -2,7 +2,7 @@ import { type DenseMatrix, eigh } from "../../linalg/dense/index.ts";
 import { matmul } from "../../primitives/index.ts";
 import type { Block } from "./block.ts";
 import { checkSymmetricFactor } from "./checkArrays.ts";
-import { spectralBlock } from "./spectralBlock.ts";
+import { clipComputed, spectralBlock } from "./spectralBlock.ts";
 
 /**
  * A dense block. Functions of it take one eigendecomposition, 9 size^3 operations.
@@ -21,7 +21,7 @@ export function denseBlock(matrix: DenseMatrix): Block {
     async spectrum() {
       const { values, vectors } = await eigh(own);
       return {
-        values,
+        ...clipComputed("dense", values),
         // Stored by columns, the eigenvectors are the rows of Q'.
         basis: { vectors: { data: vectors.data, dims: [size, size] } },
         toBasis: (x, basis) => matmul(x, basis.vectors, { transposeB: true }),
@@ -31,6 +31,7 @@ export function denseBlock(matrix: DenseMatrix): Block {
     },
     plain: { form: "dense", arrays: { matrix: stored }, build: (x, { matrix: M }) => matmul(x, M) },
     plainDiagonal: () => diagonalOf(own),
+    plainSquaredNorm: () => sumOfSquares(own.data),
   });
 }
 
@@ -44,6 +45,11 @@ export function squaredTimes(
     for (let i = 0; i < size; i++) result[i] += Q[j * size + i] ** 2 * x[j];
   }
   return result;
+}
+
+/** The squared Frobenius norm of entries. */
+export function sumOfSquares(entries: Float64Array): number {
+  return entries.reduce((sum, x) => sum + x * x, 0);
 }
 
 /** The diagonal of a square matrix. */

@@ -1,16 +1,16 @@
 import { mul } from "../../primitives/index.ts";
 import type { Block } from "./block.ts";
 import { checkEntries } from "./checkArrays.ts";
-import { spectralBlock } from "./spectralBlock.ts";
+import { clip, spectralBlock } from "./spectralBlock.ts";
 
 /**
  * A diagonal block.
  *
- * @param entries [size], copied
- * @throws CurvatureError "argument" for entries that are not finite
+ * @param entries [size], copied; negative ones that are rounding errors are taken as 0
+ * @throws CurvatureError "argument" for entries that are not finite, or negative beyond 1e-4 of the largest
  */
 export function diagonalBlock(entries: Float64Array): Block {
-  const values = checkEntries("diagonalBlock", entries);
+  const { values, clipped } = clip("diagonal", checkEntries("diagonalBlock", entries));
   const dims = [values.length];
   return spectralBlock({
     kind: "diagonal",
@@ -18,6 +18,7 @@ export function diagonalBlock(entries: Float64Array): Block {
     arrays: { entries: { data: values, dims } },
     spectrum: async () => ({
       values,
+      clipped,
       basis: {},
       toBasis: (x) => x,
       fromBasis: (x) => x,

@@ -2,9 +2,9 @@ import { type DenseMatrix, eigh } from "../../linalg/dense/index.ts";
 import { matmul, mul } from "../../primitives/index.ts";
 import type { Block, BlockFunction, BlockProduct } from "./block.ts";
 import { checkEntries, checkSymmetricFactor } from "./checkArrays.ts";
-import { diagonalOf } from "./denseBlock.ts";
+import { diagonalOf, sumOfSquares } from "./denseBlock.ts";
 import { asMatrices, asVectors, kroneckerSpectrum, outer } from "./kroneckerBasis.ts";
-import { clip, type Spectrum, spectralBlock } from "./spectralBlock.ts";
+import { type Clipped, clip, clipComputed, type Spectrum, spectralBlock } from "./spectralBlock.ts";
 
 /** A Kronecker block and its factors. */
 export interface KroneckerBlock extends Block {
@@ -36,10 +36,16 @@ export function kronecker(factors: { readonly A: DenseMatrix; readonly B: DenseM
     arrays,
     async spectrum(): Promise<Spectrum> {
       const [left, right] = [await eigh(A), await eigh(B)];
-      return factorSpectrum({ left: left.values, right: right.values, QA: left.vectors, QB: right.vectors });
+      return factorSpectrum({
+        left: clipComputed("kronecker", left.values),
+        right: clipComputed("kronecker", right.values),
+        QA: left.vectors,
+        QB: right.vectors,
+      });
     },
     plain,
     plainDiagonal: () => outer(diagonalOf(A), diagonalOf(B)),
+    plainSquaredNorm: () => sumOfSquares(A.data) * sumOfSquares(B.data),
   });
   return { ...block, kind: "kronecker", A, B };
 }
@@ -54,14 +60,16 @@ export interface DiagonalKroneckerBlock extends Block {
 /**
  * `diag(A) (x) B` on matrices V [m, n]: for a table of embeddings, whose left factor holds the frequencies of its entries.
  *
- * @param factors A [m], not negative, and B [n, n], symmetric and positive semidefinite; copied
+ * @param factors A [m], not negative, and B [n, n], symmetric and positive semidefinite; copied. Negative entries of A that are rounding errors
+ *   are taken as 0
  * @throws CurvatureError "shape" or "argument" for other factors
  */
 export function diagonalKronecker(factors: {
   readonly A: Float64Array;
   readonly B: DenseMatrix;
 }): DiagonalKroneckerBlock {
-  const A = checkEntries("diagonalKronecker", factors.A);
+  const left = clip("diagonalKronecker", checkEntries("diagonalKronecker", factors.A));
+  const A = left.values;
   const B = checkSymmetricFactor("diagonalKronecker", factors.B);
   const sizes = { m: A.length, n: B.rows };
   const block = spectralBlock({
@@ -70,7 +78,12 @@ export function diagonalKronecker(factors: {
     arrays: { A: { data: A, dims: [A.length] }, B: { data: B.data, dims: [B.rows, B.rows] } },
     async spectrum() {
       const right = await eigh(B);
-      return factorSpectrum({ left: A, right: right.values, QA: undefined, QB: right.vectors });
+      return factorSpectrum({
+        left,
+        right: clipComputed("diagonalKronecker", right.values),
+        QA: undefined,
+        QB: right.vectors,
+      });
     },
     plain: {
       form: "diagonalKronecker",
@@ -78,22 +91,25 @@ export function diagonalKronecker(factors: {
       build: (x, own) => asVectors(matmul(mul(asMatrices(x, sizes), own.A), own.B), sizes),
     },
     plainDiagonal: () => outer(A, diagonalOf(B)),
+    plainSquaredNorm: () => sumOfSquares(A) * sumOfSquares(B.data),
   });
   return { ...block, kind: "diagonalKronecker", A, B };
 }
 
 function factorSpectrum(factors: {
-  readonly left: Float64Array;
-  readonly right: Float64Array;
+  readonly left: Clipped;
+  readonly right: Clipped;
   readonly QA: DenseMatrix | undefined;
   readonly QB: DenseMatrix;
 }): Spectrum {
   const { QA, QB } = factors;
-  const left = clip(factors.left).values;
-  const right = clip(factors.right).values;
-  const sizes = { m: left.length, n: right.length };
+  const [left, right] = [factors.left.values, factors.right.values];
+  const eigenvalues = {
+    values: outer(left, right),
+    clipped: Math.min(factors.left.clipped, factors.right.clipped),
+  };
   return {
-    ...kroneckerSpectrum(outer(factors.left, factors.right), { QA, QB, sizes }),
+    ...kroneckerSpectrum(eigenvalues, { QA, QB, sizes: { m: left.length, n: right.length } }),
     damped: (f) => dampedFactors({ left, right }, f),
   };
 }

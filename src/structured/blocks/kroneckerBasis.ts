@@ -2,7 +2,7 @@ import type { Value } from "../../graph/index.ts";
 import type { DenseMatrix } from "../../linalg/dense/index.ts";
 import { matmul, reshape } from "../../primitives/index.ts";
 import { squaredTimes } from "./denseBlock.ts";
-import type { Spectrum } from "./spectralBlock.ts";
+import type { Clipped, Spectrum } from "./spectralBlock.ts";
 
 /** Sizes of the matrices V [m, n] that a Kronecker block multiplies. */
 export interface KroneckerSizes {
@@ -23,12 +23,12 @@ export function asVectors(V: Value, { m, n }: KroneckerSizes): Value {
 
 /** The basis `Q_A (x) Q_B` of matrices [m, n]; without Q_A, the unit vectors on the left. */
 export function kroneckerSpectrum(
-  values: Float64Array,
+  eigenvalues: Clipped,
   { QA, QB, sizes }: { readonly QA: DenseMatrix | undefined; readonly QB: DenseMatrix; readonly sizes: KroneckerSizes },
 ): Spectrum {
   const { m, n } = sizes;
   return {
-    values,
+    ...eigenvalues,
     // Stored by columns, the eigenvectors are the rows of Q'.
     basis: {
       ...(QA && { left: { data: QA.data, dims: [m, m] } }),

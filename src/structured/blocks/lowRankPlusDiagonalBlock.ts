@@ -4,6 +4,7 @@ import { type DenseMatrix, eigh } from "../../linalg/dense/index.ts";
 import { add, matmul, mul } from "../../primitives/index.ts";
 import type { Block, BlockFunction, BlockProduct } from "./block.ts";
 import { checkEntries } from "./checkArrays.ts";
+import { total } from "./spectralBlock.ts";
 
 /** The parts of a low-rank matrix plus a diagonal. */
 export interface LowRankPlusDiagonal {
@@ -24,9 +25,9 @@ interface Scaled {
 
 /**
  * `V diag(l) V' + diag(r)`. With damping d and D = r + d, functions come from `K + d I = D^(1/2) (I + O diag(t) O') D^(1/2)` with orthonormal
- * columns O: its inverse is that of both sides (Woodbury, 1950), its determinant `sum log D + sum log(1 + t)`. There are the powers 1 and
- * -1, and as root of the inverse `D^(-1/2) (I + O diag(t) O')^(-1/2)`, which is stable for small t. Costs 2 size rank a product, size rank^2 for
- * each damping.
+ * columns O: its inverse is `D^(-1/2) (I - O diag(t / (1 + t)) O') D^(-1/2)` (Woodbury, 1950), its determinant `sum log D + sum log(1 + t)`. There
+ * are the powers 1 and -1, and as root of the inverse `D^(-1/2) (I + O diag(t) O')^(-1/2)`, which is stable for small t. Costs 2 size rank a product,
+ * size rank^2 for each damping.
  *
  * @throws CurvatureError "shape" for parts that do not fit, "argument" for entries that are not finite or a negative diagonal
  */
@@ -34,24 +35,25 @@ export function lowRankPlusDiagonalBlock(parts: LowRankPlusDiagonal): Block {
   const { V, l, r } = checkedParts(parts);
   const size = r.length;
   const scaled = scaledForms({ V, l, r });
+  const formOf = async (f: BlockFunction): Promise<LowRankForm> => {
+    checkPower(f, [1, -1]);
+    if (f.power === 1) return { W: V, s: l, g: r.map((x) => x + f.damping.value) };
+    const { D, O, t } = await scaled(f);
+    const h = D.map((x) => 1 / Math.sqrt(x));
+    return { W: rowsScaled(O, h), s: t.map((x) => -x / (1 + x)), g: D.map((x) => 1 / x) };
+  };
+  const diagonal = async (f: BlockFunction) => plusOuter(await formOf(f));
   return {
     kind: "lowRankPlusDiagonal",
     size,
+    psd: l.every((x) => x >= 0),
+    symmetricRoot: false,
     arrays: {
       vectors: { data: V.data, dims: [l.length, size] },
       values: { data: l, dims: [l.length] },
       diagonal: { data: r, dims: [size] },
     },
-    async product(f) {
-      if (f.power === 1) {
-        const { value } = f.damping;
-        return lowRankProduct({ size, W: V, s: l, g: r.map((x) => x + value) });
-      }
-      checkPower(f, [-1]);
-      const { D, O, t } = await scaled(f);
-      const h = D.map((x) => 1 / Math.sqrt(x));
-      return lowRankProduct({ size, W: rowsScaled(O, h), s: t.map((x) => -x / (1 + x)), g: D.map((x) => 1 / x) });
-    },
+    product: async (f) => lowRankProduct(await formOf(f)),
     async root(f) {
       checkPower(f, [1, -1]);
       const { D, O, t } = await scaled(f);
@@ -69,23 +71,9 @@ export function lowRankPlusDiagonalBlock(parts: LowRankPlusDiagonal): Block {
         "a low-rank matrix plus a diagonal has no eigenvalues in closed form; use eigsh, or logdet and trace, which it has",
       );
     },
-    async diagonal(f) {
-      checkPower(f, [1, -1]);
-      if (f.power === 1)
-        return plusOuter(
-          r.map((x) => x + f.damping.value),
-          { W: V, s: l },
-        );
-      const { D, O, t } = await scaled(f);
-      const W = rowsScaled(
-        O,
-        D.map((x) => 1 / Math.sqrt(x)),
-      );
-      return plusOuter(
-        D.map((x) => 1 / x),
-        { W, s: t.map((x) => -x / (1 + x)) },
-      );
-    },
+    diagonal,
+    trace: async (f) => total(await diagonal(f)),
+    squaredNorm: async (f) => squaredNormOf(await formOf(f)),
     async logdet(f) {
       const { D, t } = await scaled(f);
       let sum = 0;
@@ -93,8 +81,23 @@ export function lowRankPlusDiagonalBlock(parts: LowRankPlusDiagonal): Block {
       for (const x of t) sum += Math.log1p(x);
       return f.power * sum;
     },
+    async effectiveDimension(f, damping) {
+      checkPower(f, [1]);
+      if (damping === 0) return size;
+      // tr F (F + d I)^-1 = size - d tr (F + d I)^-1
+      const value = f.damping.value + damping;
+      return size - damping * total(await diagonal({ damping: { ...f.damping, value }, power: -1 }));
+    },
     clipped: async () => 0,
   };
+}
+
+/** diag(g) + W diag(s) W' */
+interface LowRankForm {
+  /** [size, rank], by columns. */
+  readonly W: DenseMatrix;
+  readonly s: Float64Array;
+  readonly g: Float64Array;
 }
 
 interface Parts {
@@ -132,13 +135,12 @@ function checkPower({ power }: BlockFunction, powers: readonly number[]): void {
   );
 }
 
-/** The scaled form for each damping, computed once. */
+/** The scaled form of the damping used last, computed once for all that is asked of it. Each takes as much memory as the vectors. */
 function scaledForms(parts: Parts) {
-  const made = new Map<number, () => Promise<Scaled>>();
+  let last: { readonly damping: number; readonly form: () => Promise<Scaled> } | undefined;
   return ({ damping: { value } }: BlockFunction): Promise<Scaled> => {
-    const known = made.get(value) ?? memoized(() => scaledForm(parts, value));
-    made.set(value, known);
-    return known();
+    if (last?.damping !== value) last = { damping: value, form: memoized(() => scaledForm(parts, value)) };
+    return last.form();
   };
 }
 
@@ -152,14 +154,15 @@ async function scaledForm({ V, l, r }: Parts, damping: number): Promise<Scaled> 
   if (zero !== -1) {
     throw new CurvatureError(
       "argument",
-      `the lowRankPlusDiagonal block is singular where its diagonal is 0 (entry ${zero}); give a positive damping`,
+      `the lowRankPlusDiagonal block has no inverse in closed form where its diagonal is 0 (entry ${zero}); give a positive damping`,
     );
   }
   const U = rowsScaled(
     V,
     D.map((x) => 1 / Math.sqrt(x)),
   );
-  const { values: squares, vectors: F } = await eigh(gram(U));
+  const none = { values: new Float64Array(), vectors: { rows: 0, columns: 0, data: new Float64Array() } };
+  const { values: squares, vectors: F } = l.length === 0 ? none : await eigh(gram(U));
   const largest = squares.reduce((most, x) => Math.max(most, x), 0);
   const kept = Array.from(squares.keys()).filter((k) => squares[k] > 1e-14 * largest);
   const rank = l.length;
@@ -171,7 +174,10 @@ async function scaledForm({ V, l, r }: Parts, damping: number): Promise<Scaled> 
       T[j * kept.length + i] = sum * Math.sqrt(squares[a] * squares[b]);
     });
   });
-  const { values: t, vectors: G } = await eigh({ rows: kept.length, columns: kept.length, data: T });
+  if (kept.length === 0) return { D, O: { rows: U.rows, columns: 0, data: new Float64Array() }, t: new Float64Array() };
+  const { values, vectors: G } = await eigh({ rows: kept.length, columns: kept.length, data: T });
+  // Where no l is negative, no t is but by rounding, which is large beside 1 for a small damping.
+  const t = l.every((x) => x >= 0) ? values.map((x) => Math.max(x, 0)) : values;
   const least = t.reduce((smallest, x) => Math.min(smallest, x), 0);
   if (least <= -1) {
     throw new CurvatureError(
@@ -223,7 +229,7 @@ function times(A: DenseMatrix, B: DenseMatrix): DenseMatrix {
 }
 
 /** g + diag(W diag(s) W'). */
-function plusOuter(g: Float64Array, { W, s }: { readonly W: DenseMatrix; readonly s: Float64Array }): Float64Array {
+function plusOuter({ g, W, s }: LowRankForm): Float64Array {
   const result = g.slice();
   for (let k = 0; k < s.length; k++) {
     for (let i = 0; i < result.length; i++) result[i] += s[k] * W.data[k * W.rows + i] ** 2;
@@ -231,15 +237,25 @@ function plusOuter(g: Float64Array, { W, s }: { readonly W: DenseMatrix; readonl
   return result;
 }
 
+/** |g + W diag(s) W'|^2 = sum g^2 + 2 sum_i g_i (W diag(s) W')_ii + sum_ab s_a s_b (w_a . w_b)^2 */
+function squaredNormOf({ g, W, s }: LowRankForm): number {
+  const along = plusOuter({ g: new Float64Array(g.length), W, s });
+  let sum = 0;
+  for (let i = 0; i < g.length; i++) sum += g[i] * (g[i] + 2 * along[i]);
+  const { data } = gram(W);
+  for (let a = 0; a < s.length; a++) {
+    for (let b = 0; b < s.length; b++) sum += s[a] * s[b] * data[b * s.length + a] ** 2;
+  }
+  return sum;
+}
+
 /** x -> g o x + W diag(s) W' x. */
-function lowRankProduct(parts: {
-  readonly size: number;
-  readonly W: DenseMatrix;
-  readonly s: Float64Array;
-  readonly g: Float64Array;
-}): BlockProduct {
-  const { size, W, s, g } = parts;
-  const rank = s.length;
+function lowRankProduct({ W, s, g }: LowRankForm): BlockProduct {
+  const [rank, size] = [s.length, g.length];
+  if (rank === 0) {
+    const arrays = { g: { data: g, dims: [1, size] } };
+    return { form: "low rank 0 + diagonal", arrays, build: (x, own) => mul(x, own.g) };
+  }
   return {
     form: `low rank ${rank} + diagonal`,
     arrays: {
@@ -264,6 +280,7 @@ function scaledProduct(parts: {
 }): BlockProduct {
   const { size, O, s, h, isAdjoint } = parts;
   const rank = s.length;
+  if (rank === 0) return lowRankProduct({ W: O, s, g: h });
   return {
     form: `low rank ${rank} + diagonal, ${isAdjoint ? "transposed " : ""}root`,
     arrays: {

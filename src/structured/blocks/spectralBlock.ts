@@ -7,8 +7,10 @@ import { type Block, type BlockFunction, type BlockKind, type BlockProduct, isIt
 
 /** The eigendecomposition of a block, K = Q diag(values) Q'. */
 export interface Spectrum {
-  /** [size] */
+  /** [size], not negative. */
   readonly values: Float64Array;
+  /** The least eigenvalue over the largest before it was clipped at 0; 0 if none was negative. */
+  readonly clipped: number;
   /** The eigenvalues with damping, where this is not their sum with it. */
   damped?(f: BlockFunction): Float64Array;
   /** The arrays that hold the basis. */
@@ -30,30 +32,56 @@ export interface SpectralDefinition {
   readonly plain?: BlockProduct;
   /** The diagonal of the block itself, where it needs no eigendecomposition. */
   plainDiagonal?(): Float64Array;
+  /** The squared Frobenius norm of the block itself, where it needs no eigendecomposition. */
+  plainSquaredNorm?(): number;
 }
 
-/** Negative eigenvalues above this share of the largest are rounding errors and are taken as 0; all are, and `clipped` tells how large. */
-export function clip(values: Float64Array): { readonly values: Float64Array; readonly clipped: number } {
-  let [least, largest] = [0, 0];
-  for (const x of values) {
-    least = Math.min(least, x);
-    largest = Math.max(largest, x);
-  }
+/** Negative eigenvalues down to this share of the largest are taken for rounding errors: those of sums in float32 stay well above it. */
+const INDEFINITE = -1e-4;
+
+/** Eigenvalues without negative ones. */
+export interface Clipped {
+  readonly values: Float64Array;
+  /** The least eigenvalue over the largest where it is negative, else 0. */
+  readonly clipped: number;
+}
+
+/**
+ * Takes negative eigenvalues as 0.
+ *
+ * @throws CurvatureError "argument" where they are no rounding errors
+ */
+export function clip(kind: BlockKind, values: Float64Array): Clipped {
+  const [least, largest] = [values.reduce((a, b) => Math.min(a, b), 0), largestOf(values)];
   if (least === 0) return { values, clipped: 0 };
-  return {
-    values: values.map((x) => Math.max(x, 0)),
-    clipped: largest === 0 ? Number.NEGATIVE_INFINITY : least / largest,
-  };
+  if (least < INDEFINITE * largest) {
+    throw new CurvatureError(
+      "argument",
+      `the ${kind} block must be positive semidefinite, got an eigenvalue ${least.toPrecision(3)} beside a largest of ${largest.toPrecision(3)}; ` +
+        "take a positive semidefinite matrix, such as ggn or fisher",
+    );
+  }
+  return { values: values.map((x) => Math.max(x, 0)), clipped: least / largest };
+}
+
+/**
+ * The same for eigenvalues that were computed, which are known to `n eps` of the largest: smaller ones are taken as 0 too, so that a singular
+ * matrix is known for one.
+ */
+export function clipComputed(kind: BlockKind, computed: Float64Array): Clipped {
+  const { values, clipped } = clip(kind, computed);
+  const rounding = values.length * Number.EPSILON * largestOf(values);
+  return { values: values.map((x) => (x <= rounding ? 0 : x)), clipped };
+}
+
+function largestOf(values: Float64Array): number {
+  return values.reduce((a, b) => Math.max(a, b), 0);
 }
 
 /** A block whose functions are functions of its eigenvalues. */
 export function spectralBlock(definition: SpectralDefinition): Block {
   const { kind, size, arrays, plain } = definition;
-  const spectrum = memoized(async () => {
-    const found = await definition.spectrum();
-    const { values, clipped } = clip(found.values);
-    return { ...found, values, clipped };
-  });
+  const spectrum = memoized(() => definition.spectrum());
   const valuesOf = async (f: BlockFunction) => functionValues(await spectrum(), { f, kind });
   const through = async (f: BlockFunction): Promise<BlockProduct> => {
     const own = await spectrum();
@@ -66,6 +94,8 @@ export function spectralBlock(definition: SpectralDefinition): Block {
   return {
     kind,
     size,
+    psd: true,
+    symmetricRoot: true,
     arrays,
     product: async (f) => (plain !== undefined && isItself(f) ? plain : through(f)),
     async root(f) {
@@ -77,8 +107,22 @@ export function spectralBlock(definition: SpectralDefinition): Block {
       if (definition.plainDiagonal !== undefined && isItself(f)) return definition.plainDiagonal();
       return (await spectrum()).diagonalOf(await valuesOf(f));
     },
+    async trace(f) {
+      return total(
+        definition.plainDiagonal !== undefined && isItself(f) ? definition.plainDiagonal() : await valuesOf(f),
+      );
+    },
+    async squaredNorm(f) {
+      if (definition.plainSquaredNorm !== undefined && isItself(f)) return definition.plainSquaredNorm();
+      return total((await valuesOf(f)).map((x) => x * x));
+    },
     clipped: async () => (await spectrum()).clipped,
   };
+}
+
+/** The sum of numbers. */
+export function total(values: Float64Array): number {
+  return values.reduce((sum, x) => sum + x, 0);
 }
 
 /** (x + d)^q for each eigenvalue x. */

@@ -1,8 +1,4 @@
 import type { Value } from "../../graph/index.ts";
-import type { BatchLayer } from "../../operators/layers/batchLayer.ts";
-import { convolutionMatrix } from "./convolution.ts";
-import { embeddingMatrix } from "./embedding.ts";
-import { linearMatrix } from "./linear.ts";
 
 /** The vectors that a matrix is applied to: numbers [groups, rows, positions, in], or rows of a table by index. */
 export type LayerInputs =
@@ -26,18 +22,4 @@ export interface MatrixLayer {
   cotangents(cotangent: Value): Value;
   /** The entries of the parameter as [groups, in, out]; undefined where the weight is not among the chosen parameters. */
   readonly matrix: Value | undefined;
-}
-
-/** The matrix of a layer; undefined for scales and shifts, which have none. */
-export function matrixLayer(layer: BatchLayer): MatrixLayer | undefined {
-  switch (layer.kind) {
-    case "linear":
-      return linearMatrix(layer);
-    case "convolution":
-      return convolutionMatrix(layer);
-    case "embedding":
-      return embeddingMatrix(layer);
-    case "affine":
-      return undefined;
-  }
 }

@@ -1,6 +1,7 @@
 import { printGraph } from "../../graph/index.ts";
 import type { AffineLayer, BatchLayer } from "../../operators/layers/batchLayer.ts";
-import { type MatrixLayer, matrixLayer } from "../layers/matrixLayer.ts";
+import type { MatrixLayer } from "../layers/matrixLayer.ts";
+import { matrixOf } from "../layers/matrixOf.ts";
 
 /** A layer whose matrix is made of a parameter. */
 export interface MatrixUse {
@@ -36,7 +37,7 @@ export function parameterUses(layers: readonly BatchLayer[], count: number): rea
       uses[weight.index].scales.push({ index, layer });
       return;
     }
-    const matrix = matrixLayer(layer)!;
+    const matrix = matrixOf(layer)!;
     const entries = printGraph([matrix.matrix!]);
     uses[weight.index].matrices.push({ layer: index, matrix, entries, bias });
   });
