@@ -27,7 +27,7 @@ export const layers = {
   models: ["files", "onnx", "autodiff", "primitives", "graph", "runtime"],
   losses: ["primitives", "graph"],
   operators: core,
-  structured: ["operators", ...core],
+  structured: ["files", "operators", ...core],
   applications: ["structured", "operators", "linalg", "models", "losses", "data"],
   distributed: ["linalg", "data"],
   report: [],
@@ -71,6 +71,16 @@ export const rooms = {
     requests: ["sizes", "analysis", "prepared", "ops"],
     translate: ["sizes", "analysis", "prepared", "ops"],
   },
+  structured: {
+    blocks: [],
+    layers: [],
+    passes: [],
+    sums: ["layers"],
+    roots: ["passes"],
+    plan: ["layers", "sums", "roots", "passes"],
+    gram: ["plan", "sums", "roots", "passes"],
+    recipes: ["plan", "layers", "sums", "roots", "passes", "blocks"],
+  },
   operators: {
     layers: [],
     engine: ["layers"],
@@ -81,7 +91,7 @@ export const rooms = {
 };
 
 /** What users can import; the command line, the studio, examples and benchmarks import nothing else of ours. */
-const entryPoints = "^src/(index|linalg/index|report/index)[.]ts$";
+const entryPoints = "^src/(index|linalg/index|report/index|structured/index)[.]ts$";
 
 const users = "^(studio|examples|bench)/";
 
@@ -147,7 +157,7 @@ export default {
     {
       name: "layer-cli",
       comment:
-        "cli may import its own files and the public entry points src/index.ts, src/linalg/index.ts, src/report/index.ts",
+        "cli may import its own files and the public entry points src/index.ts, src/linalg/index.ts, src/report/index.ts, src/structured/index.ts",
       severity: "error",
       from: { path: "^src/cli/" },
       to: { path: "^src/", pathNot: ["^src/cli/", entryPoints] },
@@ -165,7 +175,10 @@ export default {
       comment: "studio, examples and bench may import the public entry points only",
       severity: "error",
       from: { path: users },
-      to: { path: "^(src|dist)/", pathNot: [entryPoints, "^dist/(index|linalg/index|report/index)[.]"] },
+      to: {
+        path: "^(src|dist)/",
+        pathNot: [entryPoints, "^dist/(index|linalg/index|report/index|structured/index)[.]"],
+      },
     },
     {
       name: "users-import-by-name",

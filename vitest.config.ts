@@ -24,6 +24,7 @@ export default defineConfig({
       { find: /^onnx-curvature$/, replacement: source("index.ts") },
       { find: /^onnx-curvature\/linalg$/, replacement: source("linalg/index.ts") },
       { find: /^onnx-curvature\/report$/, replacement: source("report/index.ts") },
+      { find: /^onnx-curvature\/structured$/, replacement: source("structured/index.ts") },
     ],
   },
   test: {

@@ -7,6 +7,7 @@ import { linearize, transposeLinearization } from "./linearize.ts";
  * in the other's cotangent.
  *
  * @param cotangents one per output, of its shape
+ * @param values may repeat
  * @returns one per value, of its shape; null if the outputs do not depend on it
  * @throws CurvatureError as `jvp` and `transpose`
  */
@@ -15,5 +16,9 @@ export function pullback(
   values: readonly Value[],
   cotangents: readonly Value[],
 ): readonly (Value | null)[] {
-  return transposeLinearization(linearize(outputs, values, { additive: true }), cotangents);
+  // A value asked for twice gets its cotangent twice, not two shares of it.
+  const distinct = [...new Set(values)];
+  const found = transposeLinearization(linearize(outputs, distinct, { additive: true }), cotangents);
+  const ofValue = new Map(distinct.map((value, i) => [value, found[i]]));
+  return values.map((value) => ofValue.get(value)!);
 }

@@ -1,6 +1,6 @@
 import { CurvatureError } from "../errors/index.ts";
 import { constant, scalar, type Value } from "../graph/index.ts";
-import { mul } from "../primitives/index.ts";
+import { add, mul, sqrt, sub } from "../primitives/index.ts";
 import { bernoulli, coinLoss } from "./bernoulli.ts";
 import { checkedReduction, lastAxisLayout } from "./layout.ts";
 import type { Loss, Reduction } from "./loss.ts";
@@ -57,6 +57,8 @@ export function bceWithLogits({ reduction = "mean", positiveWeights }: BceWithLo
     terms: (f, y) => coinLoss(f, y, scaled),
     denominator: ({ data }) => data.length,
     targetRange: { from: 0, to: 1 },
+    // The second derivative of the positive part is weighted: (q y + 1 - y) p (1 - p).
+    hessianRoot: (f, y, u) => mul(sqrt(add(scaled(y), sub(scalar(1), y))), bernoulli.expectedHessianRoot!(f, u)),
     likelihood: bernoulli,
   };
 }

@@ -1,5 +1,5 @@
 import { scalar, type Value } from "../graph/index.ts";
-import { add, mul, neg, reduceSum, sigmoid, softplus, sub } from "../primitives/index.ts";
+import { add, mul, neg, reduceSum, sigmoid, softplus, sqrt, sub } from "../primitives/index.ts";
 import type { Likelihood } from "./loss.ts";
 
 /** sum_c y_c log(1 + e^-f_c) + (1 - y_c) log(1 + e^f_c) of each term, the first part passed through `weigh`. */
@@ -16,6 +16,7 @@ export const bernoulli: Likelihood = {
     const p = sigmoid(f);
     return mul(mul(p, sub(scalar(1), p)), u);
   },
+  expectedHessianRoot: (f, u) => mul(sqrt(mul(sigmoid(f), sigmoid(neg(f)))), u),
   // The score of an output is p - 1 with probability p, p with probability 1 - p; scores of outputs are independent with mean 0.
   scoreMoment(f, u) {
     const p = sigmoid(f);

@@ -10,6 +10,7 @@ import {
   reduceSumKeeping,
   reshape,
   softmax,
+  sqrt,
   sub,
   where,
   zeros,
@@ -40,6 +41,12 @@ export const categorical: Likelihood = {
   expectedHessian(f, u) {
     const p = softmax(f, 1);
     return sub(mul(p, u), mul(p, reduceSumKeeping(mul(p, u), [1])));
+  },
+  // S = diag(sqrt p) - p sqrt(p)': S S' = diag(p) - 2 p p' + p (sum_c p_c) p'.
+  expectedHessianRoot(f, u) {
+    const p = softmax(f, 1);
+    const scaled = mul(sqrt(p), u);
+    return sub(scaled, mul(p, reduceSumKeeping(scaled, [1])));
   },
   // The score at label k is p - e_k, with probability p_k: sum_k p_k (p - e_k) a_k with a_k = (p - e_k)' u = p' u - u_k.
   scoreMoment(f, u) {

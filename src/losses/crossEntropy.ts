@@ -11,7 +11,9 @@ import {
   neg,
   not,
   reduceSum,
+  reduceSumKeeping,
   scale,
+  sqrt,
   where,
 } from "../primitives/index.ts";
 import type { Tensor } from "../tensors/index.ts";
@@ -70,6 +72,7 @@ export function crossEntropy(options: CrossEntropyOptions = {}): Loss {
     labelDims: (output) => labelShape(output, classAxis),
     labels: ({ outputs }, { integer }) => (integer ? { classes: outputs, ignoreIndex } : undefined),
     targetRange: { from: 0, to: 1 },
+    hessianRoot: (f, y, u) => weightedRoot(categorical.expectedHessianRoot!(f, u), y, settings),
     likelihood: categorical,
   };
 }
@@ -115,10 +118,14 @@ function classLayout(
   return { positions: positionsOf(output, axis), outputs, axis };
 }
 
+/** The target with a share spread evenly over all classes, [T, C]. */
+function smoothedTarget(y: Value, { labelSmoothing }: Pick<Settings, "labelSmoothing">): Value {
+  return labelSmoothing === 0 ? y : add(scale(y, 1 - labelSmoothing), scalar(labelSmoothing / y.shape[1]));
+}
+
 /** -sum_c q_c weight_c log p_c with smoothed probabilities q. */
 function probabilityTerms(f: Value, y: Value, { labelSmoothing, classWeights }: Settings): Value {
-  const classes = f.shape[1];
-  const smoothed = labelSmoothing === 0 ? y : add(scale(y, 1 - labelSmoothing), scalar(labelSmoothing / classes));
+  const smoothed = smoothedTarget(y, { labelSmoothing });
   const weighted = classWeights === undefined ? smoothed : mul(smoothed, vector(classWeights));
   // A term with probability 0 stays 0 even if its logit is minus infinity.
   const summand = where(equal(weighted, scalar(0)), scalar(0), mul(weighted, logSoftmax(f, 1)));
@@ -142,6 +149,29 @@ function labelTerms(f: Value, y: Value, { labelSmoothing, classWeights }: Settin
       : reduceSum(mul(observed, vector(classWeights.map((weight) => 1 / weight))), [1]);
   const smoothed = scale(own === undefined ? even : mul(even, own), labelSmoothing / classes);
   return add(scale(plain, 1 - labelSmoothing), smoothed);
+}
+
+/**
+ * The root of the Hessian of l, which is a multiple of diag(p) - p p': by (1 - e) + e / C sum_c weight_c / weight_y for labels, by sum_c q_c
+ * weight_c for probabilities q.
+ */
+function weightedRoot(root: Value, y: Value, settings: Settings): Value {
+  const { labelSmoothing, classWeights } = settings;
+  const classes = root.shape[1];
+  if (y.type === "float") {
+    const q = smoothedTarget(y, settings);
+    return mul(root, sqrt(reduceSumKeeping(classWeights === undefined ? q : mul(q, vector(classWeights)), [1])));
+  }
+  if (classWeights === undefined || labelSmoothing === 0) return root;
+  const sum = classWeights.reduce((a, b) => a + b, 0);
+  const own = reduceSumKeeping(
+    mul(
+      indicator(isLabel(y, classes)),
+      vector(classWeights.map((weight) => (labelSmoothing * sum) / (classes * weight))),
+    ),
+    [1],
+  );
+  return mul(root, sqrt(add(own, scalar(1 - labelSmoothing))));
 }
 
 /** Class weight of the observed label, 0 for ignored terms; all ones for probabilities. */

@@ -20,6 +20,11 @@ export const gaussian: Likelihood = {
     const [mean, spread] = halves(u);
     return concat([mul(exp(neg(logVariance)), mean), scale(spread, 0.5)], 1);
   },
+  expectedHessianRoot(f, u) {
+    const [, logVariance] = halves(f);
+    const [mean, spread] = halves(u);
+    return concat([mul(exp(scale(logVariance, -0.5)), mean), scale(spread, Math.SQRT1_2)], 1);
+  },
   // Scores: -r e^-s with respect to m, (1 - z^2) / 2 with respect to s, with z = r e^(-s/2) standard normal: E[(1 - z^2)^2] / 4 = (1 - 2 +
   // 3) / 4.
   scoreMoment(f, u) {

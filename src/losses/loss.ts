@@ -54,6 +54,11 @@ export interface Loss {
   readonly targetRange?: { readonly from: number; readonly to: number };
   /** The distribution of labels whose negative log-likelihood the loss is, if there is one. */
   readonly likelihood?: Likelihood;
+  /**
+   * S u for a root S [C, C] of the Hessian of l in f, S S' = d^2 l / df^2, of each term: f [T, C], targets, u [T, C] -> [T, C]. Linear in u.
+   * Structured matrices are built from its columns. For a convex loss without it they compute a root numerically, term by term.
+   */
+  hessianRoot?(f: Value, y: Value, u: Value): Value;
 }
 
 /** Shape and kind of targets; `dims` includes the axis of rows. */
@@ -85,6 +90,8 @@ export interface Likelihood {
   negativeLogLikelihood(f: Value, y: Value): Value;
   /** E[second derivative of the negative log-likelihood with respect to f] u: [T, C], [T, C] -> [T, C]. */
   expectedHessian(f: Value, u: Value): Value;
+  /** S u for a root S [C, C] of that expectation, E[...] = S S': [T, C], [T, C] -> [T, C]. Computed numerically where it is absent. */
+  expectedHessianRoot?(f: Value, u: Value): Value;
   /**
    * E[s (s' u)] for the score s, the gradient of the negative log-likelihood at a label from the predictive, summed exactly over labels or
    * in closed form: [T, C], [T, C] -> [T, C]. Absent if there is no such form.

@@ -17,11 +17,13 @@ export function meanSquaredError({ reduction = "mean" }: { readonly reduction?: 
     layout: (output, targets) => lastAxisLayout("meanSquaredError", { output, targets }),
     terms: squares,
     denominator: ({ data }) => data.length,
+    hessianRoot: (_f, _y, u) => scale(u, Math.SQRT2),
     likelihood: {
       label: "vector",
       labelSize: (outputs) => outputs,
       negativeLogLikelihood: squares,
       expectedHessian: (_, u) => scale(u, 2),
+      expectedHessianRoot: (_, u) => scale(u, Math.SQRT2),
       // s = 2 (f - y) with y - f ~ N(0, I/2): E[s s'] = 4 I/2.
       scoreMoment: (_, u) => scale(u, 4 * 0.5),
       sample(f, random, label) {

@@ -1,5 +1,5 @@
 import type { Value } from "../graph/index.ts";
-import { exp, mul, reduceSum, sub } from "../primitives/index.ts";
+import { exp, mul, reduceSum, scale, sub } from "../primitives/index.ts";
 import { checkedReduction, lastAxisLayout } from "./layout.ts";
 import type { Loss, Reduction } from "./loss.ts";
 import { samplePoisson } from "./samplePoisson.ts";
@@ -18,12 +18,14 @@ export function poissonNll({ reduction = "mean" }: { readonly reduction?: Reduct
     layout: (output, targets) => lastAxisLayout("poissonNll", { output, targets }),
     terms,
     denominator: ({ data }) => data.length,
+    hessianRoot: (f, _, u) => rateRoot(f, u),
     targetRange: { from: 0, to: Number.POSITIVE_INFINITY },
     likelihood: {
       label: "vector",
       labelSize: (outputs) => outputs,
       negativeLogLikelihood: terms,
       expectedHessian: (f, u) => mul(exp(f), u),
+      expectedHessianRoot: rateRoot,
       // The score s = e^f - y has the variance of y, which is the rate.
       scoreMoment: (f, u) => mul(exp(f), u),
       sample(f, random, label) {
@@ -34,3 +36,8 @@ export function poissonNll({ reduction = "mean" }: { readonly reduction?: Reduct
 }
 /** Short names that the command line takes as well. */
 poissonNll.aliases = ["poisson"];
+
+/** diag(e^(f/2)) u: the root of the second derivative, the rate. */
+function rateRoot(f: Value, u: Value): Value {
+  return mul(exp(scale(f, 0.5)), u);
+}

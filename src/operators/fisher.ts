@@ -1,9 +1,7 @@
-import { vjp } from "../autodiff/index.ts";
 import { CurvatureError, checkObject } from "../errors/index.ts";
-import { input, scalar, type Value } from "../graph/index.ts";
+import type { Value } from "../graph/index.ts";
 import type { LinearOperator } from "../linalg/operator/operator.ts";
-import type { Likelihood } from "../losses/index.ts";
-import { broadcast, mul, reduceSum, reduceSumKeeping, reshape, scale } from "../primitives/index.ts";
+import { mul, reduceSum, reduceSumKeeping, scale } from "../primitives/index.ts";
 import type { BatchGraph, Risk } from "./engine/risk.ts";
 import { checkRisk } from "./products/checkRisk.ts";
 import {
@@ -14,6 +12,7 @@ import {
 } from "./products/curvatureMatrix.ts";
 import { throughOutputs, weighted } from "./products/outputProduct.ts";
 import { sampledLabels } from "./products/sampledLabels.ts";
+import { labelInput, sampledScores } from "./products/sampledScores.ts";
 
 /** The choice of Fisher matrix: type II, exact type I, or type I with sampled labels. */
 export type FisherOptions =
@@ -115,24 +114,12 @@ function sampledDefinition(labels: number): DefinitionWithConstants {
   return definition;
 }
 
-function labelInput(
-  likelihood: Likelihood,
-  { terms, outputs, labels }: { readonly terms: number; readonly outputs: number; readonly labels: number },
-): Value {
-  if (likelihood.label === "class") return input("labels", [labels * terms], "int64");
-  return input("labels", [labels * terms, likelihood.labelSize(outputs)]);
-}
-
-/** 1/S sum_s g_s (g_s' u), with g_s the score at the s-th label of each term. Labels are [S T, ...], samples outermost. */
+/** 1/S sum_s g_s (g_s' u), with g_s the score at the s-th label of each term. */
 function sampledMoment(
-  { f, loss }: BatchGraph,
+  batch: BatchGraph,
   { u, drawnLabels, labels }: { readonly u: Value; readonly drawnLabels: Value; readonly labels: number },
 ): Value {
-  const likelihood = loss.likelihood!;
-  const [terms, outputs] = f.shape;
-  const copies = reshape(broadcast(f, [labels, terms, outputs]), [labels * terms, outputs]);
-  const [scores] = vjp([reduceSum(likelihood.negativeLogLikelihood(copies, drawnLabels))], [copies], [scalar(1)]);
-  const each = reshape(scores, [labels, terms, outputs]);
+  const each = sampledScores(batch, { drawnLabels, labels });
   const along = reduceSumKeeping(mul(each, u), [2]);
   return scale(reduceSum(mul(each, along), [0]), 1 / labels);
 }

@@ -59,3 +59,12 @@ test("what the outputs do not depend on has none", () => {
   const other = input("other", [2, 3]);
   expect(pullback([output], [other, tanh(other)], [c])).toEqual([null, null]);
 });
+
+test("a value that is asked for twice has its whole cotangent both times", async () => {
+  const [a, b, again] = pullback([output], [first, second, first], [c]);
+  const results = await run({ a: a!, b: b!, again: again! });
+  const [once] = pullback([output], [first, second], [c]);
+  const alone = await run({ once: once! });
+  expect(results.a.data).toEqual(alone.once.data);
+  expect(results.again.data).toEqual(alone.once.data);
+});

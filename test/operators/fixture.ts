@@ -85,6 +85,8 @@ export interface FixtureRisk {
   readonly cache?: number;
   /** The first rows only; default: all of the case. */
   readonly rows?: number;
+  /** Names of the parameters; default: all. */
+  readonly parameters?: readonly string[];
 }
 
 const folder = new URL("../", import.meta.url);
@@ -102,7 +104,7 @@ export async function readFixture(name: string): Promise<Fixture> {
     parameters: stored.params,
     stored: (caseName, loss) => stored.cases[caseName][loss],
     open({ caseName, loss, reduction = "mean", dtype = "float64", ...rest }) {
-      const { rows = stored.cases[caseName].data.size as number, cache } = rest;
+      const { rows = stored.cases[caseName].data.size as number, cache, parameters } = rest;
       const { batchSize = rows } = rest;
       const data = fixtureData({ inputs, classes, rows, oneHot: loss !== "cross_entropy", batchSize });
       return empiricalRisk({
@@ -111,6 +113,7 @@ export async function readFixture(name: string): Promise<Fixture> {
         data,
         dtype,
         ...(cache !== undefined && { cache }),
+        ...(parameters !== undefined && { parameters }),
       });
     },
     classes,

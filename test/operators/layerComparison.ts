@@ -58,7 +58,7 @@ export async function compare(risk: Risk) {
 }
 
 /** The sum of squares of the first output of floats against random targets, for random inputs. */
-export async function riskOf(model: FileModel): Promise<Risk> {
+export async function riskOf(model: FileModel, { coupledRows = true } = {}): Promise<Risk> {
   const random = stream(5, model.name.split("/").pop()!);
   const inputs = Object.fromEntries(
     model.inputs.map(({ name, dtype, dims: [, ...rest] }): [string, Tensor] => {
@@ -74,7 +74,7 @@ export async function riskOf(model: FileModel): Promise<Risk> {
   const names = model.outputs.map(({ name }) => name);
   const { outputs } = await model.graph({ shapes, outputs: names });
   const output = names.find((name) => outputs[name].type === "float")!;
-  return riskWith(model, { inputs, output, dims: outputs[output].shape });
+  return riskWith(model, { inputs, output, dims: outputs[output].shape, coupledRows });
 }
 
 /** The sum of squares against random targets. */
@@ -84,10 +84,12 @@ export function riskWith(
     inputs,
     output,
     dims,
+    coupledRows = true,
   }: {
     readonly inputs: { readonly [name: string]: Tensor };
     readonly output: string;
     readonly dims: readonly number[];
+    readonly coupledRows?: boolean;
   },
 ): Promise<Risk> {
   const targets = { data: Float64Array.from(randomLike(dims, "targets")), dims };
@@ -98,6 +100,6 @@ export function riskWith(
     data,
     dtype: "float64",
     output,
-    coupledRows: true,
+    coupledRows,
   });
 }

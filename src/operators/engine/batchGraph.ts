@@ -24,8 +24,6 @@ export interface FedBatchGraph extends BatchGraph {
   /** All parameters of the model, chosen or not, in its order. */
   readonly allParameters: readonly Value[];
   readonly targets: Value;
-  /** [rows]; undefined if rows have no weights. */
-  readonly rowWeights: Value | undefined;
 }
 
 /** Everything that a batch graph depends on. */

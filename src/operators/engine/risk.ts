@@ -119,8 +119,10 @@ export interface BatchGraph {
   readonly f: Value;
   /** Targets of the terms. */
   readonly y: Value;
-  /** Weight of each term, [T]; undefined if all are one. */
+  /** Weight of each term, [T], its row's weight included; undefined if all are one. */
   readonly weights: Value | undefined;
+  /** Weight of each row, [rows]; undefined if the data have none. */
+  readonly rowWeights: Value | undefined;
   /** Factor c of the sum over terms, of shape []. */
   readonly scale: Value;
   readonly loss: Loss;
@@ -224,6 +226,13 @@ export interface RiskEngine {
    * @throws as `run`
    */
   sum(product: BatchProduct, call?: PassOptions): Promise<Vector>;
+  /**
+   * The objective on a batch as values, to look at layers and shapes before a pass.
+   *
+   * @param rows number of rows of the batch; default: that of the first batch
+   * @throws CurvatureError "data" for a risk without rows
+   */
+  graph(rows?: number): Promise<BatchGraph>;
   /** Arithmetic on bases of parameter vectors, if the engine's is faster than loops. */
   readonly arithmetic?: Arithmetic;
   /** Largest number of columns at once whose intermediate values fit into the memory reserved for them. */

@@ -155,6 +155,13 @@ function viewEngine(shared: SharedParts, view: ViewSettings): OwnedEngine {
       }
       return 1;
     },
+    async graph(rows) {
+      for await (const batch of data.batches()) {
+        const { shape } = view.bound.bind(batch);
+        return compiled.graph(rows === undefined ? shape : withRows(shape, rows));
+      }
+      throw new CurvatureError("data", "the risk has no rows, so there is no batch to look at");
+    },
     release: () =>
       queue(async () => {
         released = true;
@@ -209,6 +216,13 @@ function evaluation(
     const results = await program.run(residuals === undefined ? feeds : { ...feeds, ...residuals });
     return { outputs: programs.outputs(results), parts: programs.flat?.parts(results) ?? [] };
   };
+}
+
+/** The shape of a batch with another number of rows. */
+function withRows({ inputs, targets, ...rest }: BatchShape, rows: number): BatchShape {
+  const resized = Object.entries(inputs).map(([name, [, ...row]]) => [name, [rows, ...row]] as const);
+  const [, ...target] = targets.dims;
+  return { ...rest, rows, inputs: Object.fromEntries(resized), targets: { ...targets, dims: [rows, ...target] } };
 }
 
 /** The kind of programs for a batch of a data set. */

@@ -46,7 +46,7 @@ function floats(name: string, { data }: Tensor): Vector {
 
 function firstTerm({ dims }: Tensor, values: Vector): Sum {
   const rest = values instanceof Float64Array ? new Float64Array(values.length) : undefined;
-  return { dims, sum: Float64Array.from(values), rest };
+  return { dims, sum: new Float64Array(values), rest };
 }
 
 function addTerm(

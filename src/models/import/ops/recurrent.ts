@@ -81,17 +81,18 @@ export function GRU(node: ImportedNode): readonly Value[] {
     activations: ["Sigmoid", "Tanh"],
     step(projected, [hidden], { recurrence, recurrentBias, activations: [f, g] }) {
       const [xz, xr, xh] = parts(projected, 3);
-      const [rz, rr, rh] = [0, 1, 2].map((k) => part(recurrence, k, { of: 3, axis: 0 }));
-      const bias = (k: number) =>
-        recurrentBias === undefined ? undefined : part(recurrentBias, k, { of: 3, axis: 0 });
-      const through = (state: Value, weights: Value, k: number) => {
+      const through = (state: Value, k: number, of: number) => {
+        const weights = part(recurrence, k, { of, axis: 0 });
         const product = matmul(state, weights, { transposeB: true });
-        const b = bias(k);
-        return b === undefined ? product : add(product, b);
+        return recurrentBias === undefined ? product : add(product, part(recurrentBias, k, { of, axis: 0 }));
       };
-      const update = f(add(xz, through(hidden, rz, 0)));
-      const reset = f(add(xr, through(hidden, rr, 1)));
-      const recalled = resetAfter ? mul(reset, through(hidden, rh, 2)) : through(mul(reset, hidden), rh, 2);
+      // Without a reset in between, one product serves all gates.
+      const [rz, rr, rh] = resetAfter
+        ? parts(through(hidden, 0, 1), 3)
+        : [through(hidden, 0, 3), through(hidden, 1, 3), undefined];
+      const update = f(add(xz, rz));
+      const reset = f(add(xr, rr));
+      const recalled = rh === undefined ? through(mul(reset, hidden), 2, 3) : mul(reset, rh);
       const candidate = g(add(xh, recalled));
       return [add(candidate, mul(update, sub(hidden, candidate)))];
     },

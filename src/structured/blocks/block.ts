@@ -1,0 +1,84 @@
+import type { Value } from "../../graph/index.ts";
+import type { Tensors } from "../../operators/engine/risk.ts";
+
+/** The kinds of blocks. */
+export type BlockKind =
+  | "kronecker"
+  | "eigenKronecker"
+  | "diagonalKronecker"
+  | "dense"
+  | "diagonal"
+  | "lowRankPlusDiagonal";
+
+/**
+ * How a damping d enters a Kronecker block `A (x) B`; for all other blocks it is "exact":
+ *
+ * - "exact": `A (x) B + d I`;
+ * - "heuristic": `(A + sqrt(d) r I) (x) (B + sqrt(d) / r I)` with r^2 = (tr A / m) / (tr B / n) (Martens and Grosse, 2015), which is `A (x) B + d I`
+ *   and cross terms. Where a trace is 0, the block is d I;
+ * - "factors": `(A + d I) (x) (B + d I)`, as curvlinops has it.
+ */
+export type DampingKind = "exact" | "heuristic" | "factors";
+
+/** A damping of one block. */
+export interface BlockDamping {
+  /** d, not negative. */
+  readonly value: number;
+  readonly kind: DampingKind;
+}
+
+/** A function of a block, (K + d I)^q. */
+export interface BlockFunction {
+  readonly damping: BlockDamping;
+  /** Power q. */
+  readonly power: number;
+}
+
+/** The product with a function of a block, as a graph and the arrays it reads. */
+export interface BlockProduct {
+  /** Products of one form have the same graph, and differ only in their arrays. */
+  readonly form: string;
+  readonly arrays: Tensors;
+  /** The graph of the product, x [K, size] -> [K, size]. */
+  build(x: Value, arrays: { readonly [name: string]: Value }): Value;
+}
+
+/** A symmetric matrix [size, size] that is known in closed form. Functions of it are computed from its eigenvalues. */
+export interface Block {
+  readonly kind: BlockKind;
+  readonly size: number;
+  /** Whether it is positive semidefinite without damping. Inverses always are. */
+  readonly psd: boolean;
+  /** Whether its square roots are symmetric. */
+  readonly symmetricRoot: boolean;
+  /** The arrays that define it, in float64. */
+  readonly arrays: Tensors;
+  /**
+   * The product with a function of the block.
+   *
+   * @throws CurvatureError "argument" where the function does not exist: a negative power of a singular block, or a power that a block of
+   *   this kind has no closed form for
+   */
+  product(f: BlockFunction): Promise<BlockProduct>;
+  /** The product with a square root S of a function, S S' = f(K), and with its transpose. */
+  root(f: BlockFunction): Promise<{ readonly product: BlockProduct; readonly adjoint: BlockProduct }>;
+  /** The eigenvalues of a function of the block, [size], in any order. */
+  eigenvalues(f: BlockFunction): Promise<Float64Array>;
+  /** The diagonal of a function of the block, [size]. */
+  diagonal(f: BlockFunction): Promise<Float64Array>;
+  /** The trace of a function of the block. */
+  trace(f: BlockFunction): Promise<number>;
+  /** The squared Frobenius norm of a function of the block. */
+  squaredNorm(f: BlockFunction): Promise<number>;
+  /** log det of a function of the block, where it has that without eigenvalues. */
+  logdet?(f: BlockFunction): Promise<number>;
+  /** Trace of `F (F + d I)^-1` for a function F of the block, where it has that without eigenvalues. */
+  effectiveDimension?(f: BlockFunction, damping: number): Promise<number>;
+  /** The least eigenvalue over the largest where it is negative by rounding errors and taken as 0; 0 if none is negative. */
+  clipped(): Promise<number>;
+}
+
+/** Whether a function is the block itself. */
+export function isItself({ damping, power }: BlockFunction): boolean {
+  return damping.value === 0 && power === 1;
+}

@@ -1,0 +1,12 @@
+export type { Block, BlockDamping, BlockFunction, BlockKind, BlockProduct, DampingKind } from "./block.ts";
+export { denseBlock } from "./denseBlock.ts";
+export { diagonalBlock } from "./diagonalBlock.ts";
+export { type EigenKroneckerBlock, eigenKronecker } from "./eigenKronecker.ts";
+export {
+  type DiagonalKroneckerBlock,
+  diagonalKronecker,
+  type KroneckerBlock,
+  kronecker,
+} from "./kronecker.ts";
+export { type LowRankPlusDiagonal, lowRankPlusDiagonalBlock } from "./lowRankPlusDiagonalBlock.ts";
+export { indicesOf, type Place, type PlacedBlock } from "./placedBlock.ts";

@@ -1,0 +1,146 @@
+import { memoized } from "../../concurrency/index.ts";
+import { CurvatureError } from "../../errors/index.ts";
+import type { Value } from "../../graph/index.ts";
+import type { Tensors } from "../../operators/engine/risk.ts";
+import { mul } from "../../primitives/index.ts";
+import { type Block, type BlockFunction, type BlockKind, type BlockProduct, isItself } from "./block.ts";
+
+/** The eigendecomposition of a block, K = Q diag(values) Q'. */
+export interface Spectrum {
+  /** [size], not negative. */
+  readonly values: Float64Array;
+  /** The least eigenvalue over the largest before it was clipped at 0; 0 if none was negative. */
+  readonly clipped: number;
+  /** The eigenvalues with damping, where this is not their sum with it. */
+  damped?(f: BlockFunction): Float64Array;
+  /** The arrays that hold the basis. */
+  readonly basis: Tensors;
+  /** Q' x and Q x: [K, size] -> [K, size]. */
+  toBasis(x: Value, basis: { readonly [name: string]: Value }): Value;
+  fromBasis(x: Value, basis: { readonly [name: string]: Value }): Value;
+  /** diag(Q diag(x) Q'): [size] -> [size]. */
+  diagonalOf(x: Float64Array): Float64Array;
+}
+
+/** A block that is known by its eigendecomposition, which is computed when it is first needed. */
+export interface SpectralDefinition {
+  readonly kind: BlockKind;
+  readonly size: number;
+  readonly arrays: Tensors;
+  spectrum(): Promise<Spectrum>;
+  /** The product with the block itself, where it costs less than through its eigendecomposition. */
+  readonly plain?: BlockProduct;
+  /** The diagonal of the block itself, where it needs no eigendecomposition. */
+  plainDiagonal?(): Float64Array;
+  /** The squared Frobenius norm of the block itself, where it needs no eigendecomposition. */
+  plainSquaredNorm?(): number;
+}
+
+/** Negative eigenvalues down to this share of the largest are taken for rounding errors: those of sums in float32 stay well above it. */
+const INDEFINITE = -1e-4;
+
+/** Eigenvalues without negative ones. */
+export interface Clipped {
+  readonly values: Float64Array;
+  /** The least eigenvalue over the largest where it is negative, else 0. */
+  readonly clipped: number;
+}
+
+/**
+ * Takes negative eigenvalues as 0.
+ *
+ * @throws CurvatureError "argument" where they are no rounding errors
+ */
+export function clip(kind: BlockKind, values: Float64Array): Clipped {
+  const [least, largest] = [values.reduce((a, b) => Math.min(a, b), 0), largestOf(values)];
+  if (least === 0) return { values, clipped: 0 };
+  if (least < INDEFINITE * largest) {
+    throw new CurvatureError(
+      "argument",
+      `the ${kind} block must be positive semidefinite, got an eigenvalue ${least.toPrecision(3)} beside a largest of ${largest.toPrecision(3)}; ` +
+        "take a positive semidefinite matrix, such as ggn or fisher",
+    );
+  }
+  return { values: values.map((x) => Math.max(x, 0)), clipped: least / largest };
+}
+
+/**
+ * The same for eigenvalues that were computed, which are known to `n eps` of the largest: smaller ones are taken as 0 too, so that a singular
+ * matrix is known for one.
+ */
+export function clipComputed(kind: BlockKind, computed: Float64Array): Clipped {
+  const { values, clipped } = clip(kind, computed);
+  const rounding = values.length * Number.EPSILON * largestOf(values);
+  return { values: values.map((x) => (x <= rounding ? 0 : x)), clipped };
+}
+
+function largestOf(values: Float64Array): number {
+  return values.reduce((a, b) => Math.max(a, b), 0);
+}
+
+/** A block whose functions are functions of its eigenvalues. */
+export function spectralBlock(definition: SpectralDefinition): Block {
+  const { kind, size, arrays, plain } = definition;
+  const spectrum = memoized(() => definition.spectrum());
+  const valuesOf = async (f: BlockFunction) => functionValues(await spectrum(), { f, kind });
+  const through = async (f: BlockFunction): Promise<BlockProduct> => {
+    const own = await spectrum();
+    return {
+      form: `${kind} by eigenvalues`,
+      arrays: { ...own.basis, scale: { data: functionValues(own, { f, kind }), dims: [1, size] } },
+      build: (x, given) => own.fromBasis(mul(own.toBasis(x, given), given.scale), given),
+    };
+  };
+  return {
+    kind,
+    size,
+    psd: true,
+    symmetricRoot: true,
+    arrays,
+    product: async (f) => (plain !== undefined && isItself(f) ? plain : through(f)),
+    async root(f) {
+      const product = await through({ ...f, power: f.power / 2 });
+      return { product, adjoint: product };
+    },
+    eigenvalues: valuesOf,
+    async diagonal(f) {
+      if (definition.plainDiagonal !== undefined && isItself(f)) return definition.plainDiagonal();
+      return (await spectrum()).diagonalOf(await valuesOf(f));
+    },
+    async trace(f) {
+      return total(
+        definition.plainDiagonal !== undefined && isItself(f) ? definition.plainDiagonal() : await valuesOf(f),
+      );
+    },
+    async squaredNorm(f) {
+      if (definition.plainSquaredNorm !== undefined && isItself(f)) return definition.plainSquaredNorm();
+      return total((await valuesOf(f)).map((x) => x * x));
+    },
+    clipped: async () => (await spectrum()).clipped,
+  };
+}
+
+/** The sum of numbers. */
+export function total(values: Float64Array): number {
+  return values.reduce((sum, x) => sum + x, 0);
+}
+
+/** (x + d)^q for each eigenvalue x. */
+function functionValues(
+  spectrum: Pick<Spectrum, "values" | "damped">,
+  { f, kind }: { readonly f: BlockFunction; readonly kind: BlockKind },
+): Float64Array {
+  const { damping, power } = f;
+  const damped =
+    damping.value !== 0 && damping.kind !== "exact" && spectrum.damped !== undefined
+      ? spectrum.damped(f)
+      : spectrum.values.map((x) => x + damping.value);
+  if (power === 1) return damped;
+  if (power < 0 && damped.some((x) => x === 0)) {
+    throw new CurvatureError(
+      "argument",
+      `the ${kind} block is singular, so it has no inverse without damping; give a positive damping`,
+    );
+  }
+  return damped.map(power === -1 ? (x) => 1 / x : (x) => x ** power);
+}

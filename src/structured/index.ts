@@ -1,0 +1,33 @@
+export type { Coverage, StructuredApproximation } from "./approximation.ts";
+export {
+  type ApproximationError,
+  type ApproximationErrorOptions,
+  approximationError,
+  type RelativeError,
+} from "./approximationError.ts";
+export { type BestKronecker, type BestKroneckerOptions, bestKronecker } from "./bestKronecker.ts";
+export { type BlockDiagonalOptions, blockDiagonal } from "./blockDiagonal.ts";
+export * from "./blocks/index.ts";
+export type { Damping } from "./damping.ts";
+export { type DiagonalOptions, diagonal } from "./diagonal.ts";
+export { ekfac } from "./ekfac.ts";
+export { type GramMatrix, type GramOptions, gramGgn } from "./gram/gramGgn.ts";
+export { kfac } from "./kfac.ts";
+export type { KroneckerOptions } from "./kroneckerOptions.ts";
+export { type LowRankMatrix, type LowRankOptions, lowRankPlusDiagonal } from "./lowRankPlusDiagonal.ts";
+export type { ApproximatedMatrix } from "./roots/rootOf.ts";
+export {
+  type Identity,
+  type LoadedStructured,
+  type LoadOptions,
+  loadStructured,
+  type SavedNotes,
+  type SaveOptions,
+  saveStructured,
+} from "./saved.ts";
+export {
+  type DampingOptions,
+  type StructuredOperator,
+  type StructuredOperatorParts,
+  structuredOperator,
+} from "./structuredOperator.ts";

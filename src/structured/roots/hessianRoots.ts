@@ -1,0 +1,26 @@
+import type { Value } from "../../graph/index.ts";
+import type { Likelihood } from "../../losses/index.ts";
+import type { BatchGraph, Risk } from "../../operators/engine/risk.ts";
+import { lossHessian } from "../../operators/ggn.ts";
+import { numericalRoot } from "./numericalRoot.ts";
+import type { OutputRoot } from "./outputRoot.ts";
+import { weightedRoot } from "./weightedRoot.ts";
+
+/** The root of the Hessian of each term's loss, for the Gauss-Newton matrix: C columns. */
+export function lossHessianRoot(risk: Risk): OutputRoot {
+  const { hessianRoot } = risk.lossFunction;
+  if (hessianRoot === undefined) return numericalRoot(risk, lossHessian);
+  return written(({ f, y }, u) => hessianRoot(f, y, u));
+}
+
+/** The root of the expected Hessian of the negative log-likelihood, for Fisher matrices of type 2: C columns. */
+export function expectedHessianRoot(risk: Risk, likelihood: Likelihood): OutputRoot {
+  if (likelihood.expectedHessianRoot === undefined) {
+    return numericalRoot(risk, ({ f }, u) => likelihood.expectedHessian(f, u));
+  }
+  return written(({ f }, u) => likelihood.expectedHessianRoot!(f, u));
+}
+
+function written(root: (batch: BatchGraph, u: Value) => Value): OutputRoot {
+  return { columns: ({ f }) => f.shape[1], apply: (batch, u) => weightedRoot(batch, root(batch, u)) };
+}
