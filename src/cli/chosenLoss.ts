@@ -1,0 +1,1 @@
+import { CurvatureError, type Data, dataTargets, type FileModel, inspectModel } from "../index.ts";
