@@ -36,22 +36,28 @@ const PAIRS = 4;
 /** The loss counts as raised when a tenth of the loss of guessing is added. */
 const RAISED_SHARE = 0.1;
 
-/** Largest relative disturbance that is measured; beyond, signs of weights change. */
+/** Largest relative disturbance that is measured; beyond, signs of many weights change. */
 const LARGEST = 0.5;
+
+/** Size at which every report measures. */
+const SMALL = 0.01;
+
+/** Sizes that a search for the raising size measures at most, each half or double the one before. */
+const MOST_SIZES = 7;
 
 /** Number of products and evaluations of the loss that `relativeCurvature` takes at most. */
 export function relativeCost(
   { probes, eigenvalueProducts, psd }: Pick<RelativeRequest, "probes" | "eigenvalueProducts" | "psd">,
   n: number,
 ) {
-  return Math.min(probes, n) * (psd ? 2 : 1) + eigenvalueProducts + 2 * PAIRS * 2;
+  return Math.min(probes, n) * (psd ? 2 : 1) + eigenvalueProducts + 2 * PAIRS * (1 + MOST_SIZES);
 }
 
 /**
  * Curvature in units of the weights themselves: trace, Frobenius norm and largest eigenvalue of `D A D` with D = diag(|w|), which do not
  * change when weights are rescaled without changing the network; the size of the random relative disturbance that raises the loss by a tenth
- * of the loss of guessing; and the increase measured at 1 % and at that size over pairs of opposite disturbances, whose first-order parts
- * cancel. `directions` is `(tr M)^2 / |M|^2` of the relative form M of the positive semidefinite matrix.
+ * of the loss of guessing, to second order and measured; and the increases measured at 1 % and at sizes around that one (halved or doubled
+ * from the prediction), over pairs of opposite disturbances, whose first-order parts cancel. `directions` is `(tr M)^2 / |M|^2` of the relative form M of the positive semidefinite matrix.
  *
  * Kwon et al. (2021) for the normalization, Petzka et al. (2021) for relative flatness.
  *
@@ -65,16 +71,13 @@ export async function relativeCurvature(risk: Risk, request: RelativeRequest): P
   const largest = await largestOf(first, request);
   const directions = psd && (await directionsOf(scaledBy(psd, sizes), request));
   const raising = raisingSize(request, trace.value);
-  const shown = [0.01, ...(raising === undefined ? [] : [Math.min(raising, LARGEST)])];
-  const cost = 2 * PAIRS * 2;
-  const disturbances = await request.stages.run({ name: "relative disturbances", cost }, async ({ onProgress, ...options }) => {
-    const found: RelativeDisturbance[] = [];
-    for (const size of shown) {
-      found.push(await disturbed(risk, { size, trace, seed, loss: request.loss, options }));
-      onProgress?.({ stage: "relative disturbances", done: 2 * PAIRS * found.length });
-    }
-    return found;
-  });
+  const cost = 2 * PAIRS * (1 + MOST_SIZES);
+  const disturbances = await request.stages.run({ name: "relative disturbances", cost }, ({ onProgress: _, ...options }) =>
+    measuredDisturbances((size) => disturbed(risk, { size, trace, seed, loss: request.loss, options }), {
+      start: Math.min(raising ?? LARGEST, LARGEST),
+      target: targetOf(request),
+    }),
+  );
   return {
     noun,
     trace,
@@ -82,6 +85,7 @@ export async function relativeCurvature(risk: Risk, request: RelativeRequest): P
     ...(largest && { largest }),
     ...(directions && { directions, directionsOf: psdNoun ?? noun }),
     ...(raising === undefined ? {} : { raisingSize: raising }),
+    ...measuredSize(disturbances, targetOf(request)),
     reference: request.guessing ?? request.loss,
     guessing: request.guessing !== undefined,
     disturbances,
@@ -137,10 +141,49 @@ async function directionsOf(M: LinearOperator, request: RelativeRequest): Promis
   return { value, standardError: value * share, matvecs: trace.matvecs };
 }
 
-/** The size s with `s^2 / 2 tr = ` a tenth of the reference loss; undefined where there is none. */
-function raisingSize({ guessing, loss }: RelativeRequest, trace: number): number | undefined {
-  const size = Math.sqrt((2 * RAISED_SHARE * (guessing ?? loss)) / trace);
+/** Increase of the loss that counts: a tenth of the reference. */
+function targetOf({ guessing, loss }: Pick<RelativeRequest, "guessing" | "loss">): number {
+  return RAISED_SHARE * (guessing ?? loss);
+}
+
+/** The size s with `s^2 / 2 tr = target`; undefined where there is none. */
+function raisingSize(request: RelativeRequest, trace: number): number | undefined {
+  const size = Math.sqrt((2 * targetOf(request)) / trace);
   return Number.isFinite(size) && size > 0 ? size : undefined;
+}
+
+/** Increases at 1 %, and at sizes halved or doubled from `start` until they lie on both sides of the target. In ascending order. */
+async function measuredDisturbances(
+  measure: (size: number) => Promise<RelativeDisturbance>,
+  { start, target }: { readonly start: number; readonly target: number },
+): Promise<readonly RelativeDisturbance[]> {
+  const found = [await measure(SMALL)];
+  let size = start;
+  for (let tried = 0; target > 0 && tried < MOST_SIZES; tried++) {
+    const disturbance = await measure(size);
+    found.push(disturbance);
+    const raised = disturbance.measured > target;
+    if (found.some(({ size: other, measured }) => (raised ? other < size && measured <= target : other > size && measured > target)))
+      break;
+    if (!raised && size >= LARGEST) break;
+    size = raised ? size / 2 : Math.min(2 * size, LARGEST);
+  }
+  return found.sort((a, b) => a.size - b.size);
+}
+
+/** The size at which the target is reached, by interpolation of the logarithms of sizes and increases. */
+function measuredSize(
+  ascending: readonly RelativeDisturbance[],
+  target: number,
+): Pick<RelativeCurvature, "measuredSize" | "withstands"> {
+  const i = ascending.findIndex(({ measured }) => measured > target);
+  const above = ascending[i];
+  if (above === undefined) return { withstands: ascending.at(-1)!.size };
+  const below = ascending[i - 1];
+  if (below === undefined) return { measuredSize: above.size };
+  const share =
+    below.measured > 0 ? Math.log(target / below.measured) / Math.log(above.measured / below.measured) : 1;
+  return { measuredSize: below.size * (above.size / below.size) ** share };
 }
 
 async function disturbed(

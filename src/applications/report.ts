@@ -182,6 +182,10 @@ export interface RelativeCurvature {
   readonly directionsOf?: string;
   /** Relative disturbance at which the loss rises by a tenth of `reference`, to second order; absent where the trace is not positive. */
   readonly raisingSize?: number;
+  /** The same measured, between two of `disturbances`; absent where no measured disturbance raises the loss as much. */
+  readonly measuredSize?: number;
+  /** The largest measured disturbance, where none raises the loss as much. */
+  readonly withstands?: number;
   /** Loss of the best prediction without inputs if `guessing`, else the loss itself. */
   readonly reference: number;
   readonly guessing: boolean;
