@@ -113,8 +113,18 @@ describe("callers without a type checker", () => {
       errorOf(() => library.empiricalRisk(given as never)).then((error) => (error as Error).message);
     expect(await riskError({ loss, data })).toBe("empiricalRisk expects options, got an object without model");
     expect(await riskError({ model: 3, loss, data })).toBe(
-      "empiricalRisk expects a model made by loadModel or functionModel, got the number 3",
+      "empiricalRisk expects a model, as await loadModel(path) or functionModel(...), got the number 3",
     );
+    expect(await riskError({ model: "a.onnx", loss, data })).toContain("as await loadModel(path)");
+    expect(await riskError({ model: library.loadModel(model), loss, data })).toMatch(/got a promise; write await/);
+    expect(await riskError({ model: loaded, loss: library.crossEntropy, data })).toBe(
+      "empiricalRisk expects a loss, as crossEntropy(), got the function crossEntropy; call it: crossEntropy(...)",
+    );
+    const loading = (given: unknown) =>
+      errorOf(() => library.loadData(given as never)).then((error) => (error as Error).message);
+    expect(await loading("train.csv")).toMatch(/^loadData expects \{ model, data: "train\.csv" \}.*got the string/);
+    expect(await loading({ data: "train.csv" })).toMatch(/with the model that loadModel gives, got nothing/);
+    expect(await loading({ model: library.loadModel(model), data: "train.csv" })).toMatch(/got a promise; write await/);
     expect(await riskError({ model: loaded, loss: "mse", data })).toBe(
       "empiricalRisk expects a loss, as crossEntropy(), got the string mse",
     );

@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { Command } from "commander";
 import {
   CurvatureError,
@@ -13,7 +13,7 @@ import {
   type Risk,
   version,
 } from "../../index.ts";
-import { renderHtml, renderJson, renderTable } from "../../report/index.ts";
+import { renderComparison, renderComparisonTable, renderHtml, renderJson, renderTable } from "../../report/index.ts";
 import { type ChosenLoss, chosenLoss } from "../chosenLoss.ts";
 import { interruptible } from "../interruption.ts";
 import {
@@ -27,7 +27,7 @@ import {
 import { type ModelOptions, openModel, readOptions, withModelOptions } from "../modelOptions.ts";
 import { prepareFiles, writeFiles } from "../outputFiles.ts";
 import { matrixList, namedFile, patternList, positiveNumber, rowRange, wholeNumber } from "../parsers.ts";
-import { print, printError } from "../print.ts";
+import { print, printError, printJson } from "../print.ts";
 import { type ProgressDisplay, progressDisplay } from "../progress.ts";
 import { stoppedReport } from "../stoppedReport.ts";
 
@@ -67,12 +67,12 @@ Either --data or --input for each input is required.
 Example:
   $ onnx-curvature report digits_mlp.onnx --data digits_train.csv.gz --scale 16 --out digits`;
 
-/** `report MODEL`: writes report.html and report.json for a model and data. */
+/** `report MODEL...`: writes report.html and report.json for each model and, for several, a comparison. */
 export function reportCommand(): Command {
   const command = new Command("report").description(
     "compute the curvature of the loss on a data set and write report.html and report.json",
   );
-  addDataOptions(command.argument("<model>", "ONNX file, or its URL"));
+  addDataOptions(command.argument("<models...>", "ONNX file, or its URL; several are compared on the same data"));
   addMatrixOptions(command);
   return command
     .optionsGroup("Output:")
@@ -81,7 +81,7 @@ export function reportCommand(): Command {
     .option("--json", "print report.json on standard output instead of the short table")
     .option("--debug", "print where an error happened")
     .addHelpText("after", EXAMPLE)
-    .action((model: string, options: ReportOptions) => report(command, model, options));
+    .action((models: readonly string[], options: ReportOptions) => reports(command, models, options));
 }
 
 function addDataOptions(command: Command): void {
@@ -141,8 +141,47 @@ function addMatrixOptions(command: Command): void {
     .option("--seed <n>", "seed of all random numbers", wholeNumber(0), 0);
 }
 
-async function report(command: Command, file: string, options: ReportOptions): Promise<void> {
+async function reports(command: Command, files: readonly string[], options: ReportOptions): Promise<void> {
   checkDataOptions(command, options);
+  if (files.length === 1) {
+    const { found, text, paths } = await report(files[0]!, options);
+    print(options.json ? text : renderTable(found));
+    return printError(`Wrote ${paths.html} and ${paths.json}\n`);
+  }
+  const names = distinctNames(files);
+  const page = join(options.out, "comparison.html");
+  const folders = await prepareFiles(page);
+  try {
+    const named = [];
+    for (const [i, file] of files.entries()) {
+      const name = names[i]!;
+      const { found } = await report(file, { ...options, out: join(options.out, name) });
+      named.push({ name, report: found, page: `${encodeURIComponent(name)}/report.html` });
+    }
+    await writeFiles([[page, renderComparison(named)]]);
+    if (options.json) printJson(Object.fromEntries(named.map(({ name, report: found }) => [name, found])));
+    else print(renderComparisonTable(named));
+    printError(`Wrote ${page}, and a report beside it for each of ${names.join(", ")}\n`);
+  } finally {
+    await folders.discard();
+  }
+}
+
+/** Names of files without folders and endings; a number sets equal ones apart. */
+function distinctNames(files: readonly string[]): readonly string[] {
+  const stems = files.map((file) => basename(file.split(/[?#]/)[0]!).replace(/[.]onnx$/i, "") || "model");
+  return stems.map((stem, i) => (stems.indexOf(stem) === i ? stem : `${stem}-${i + 1}`));
+}
+
+interface Written {
+  readonly found: CurvatureReport;
+  /** Text of report.json. */
+  readonly text: string;
+  readonly paths: { readonly html: string; readonly json: string };
+}
+
+/** Makes the report on one model and writes its files; after Ctrl-C, those of the finished matrices. */
+async function report(file: string, options: ReportOptions): Promise<Written> {
   const paths = { html: join(options.out, "report.html"), json: join(options.out, "report.json") };
   const state = options.resume ? await stoppedReport(paths.json) : undefined;
   const display = progressDisplay();
@@ -160,9 +199,7 @@ async function report(command: Command, file: string, options: ReportOptions): P
       },
       { onInterrupt: display.stop },
     );
-    const text = await write(found, paths);
-    print(options.json ? text : renderTable(found));
-    printError(`Wrote ${paths.html} and ${paths.json}\n`);
+    return { found, text: await write(found, paths), paths };
   } catch (error) {
     if (!(error instanceof CurvatureError && isPartial(error.state))) throw error;
     await write(error.state, paths);
@@ -208,7 +245,7 @@ function dataOf(
   return loadData({
     ...readOptions(options),
     signal: options.signal,
-    wanted: Object.fromEntries(model.inputs.map(({ name, dims, dtype }) => [name, { dims, dtype }])),
+    model,
     targetType,
     ...(data === undefined ? {} : { data }),
     ...(input === undefined ? {} : { inputs: input }),
