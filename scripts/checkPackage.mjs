@@ -59,7 +59,7 @@ function report(part, findings) {
  * @param {string} destination
  * @returns {{ filename: string, files: string[] }}
  */
-function pack(destination) {
+export function pack(destination) {
   const { command, shell } = npmCommand();
   const args = ["pack", "--json", "--ignore-scripts", "--pack-destination", destination];
   const { status, stdout, stderr } = spawnSync(command[0], [...command.slice(1), ...args], {

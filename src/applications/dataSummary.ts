@@ -17,7 +17,7 @@ export async function dataSummary(risk: Risk, { signal }: RunOptions = {}): Prom
   for await (const batch of risk.data.batches(signal ? { signal } : {})) {
     for (const [given, tensor] of Object.entries(batch.inputs)) {
       const name = given === "" ? (risk.model.inputs[0]?.name ?? "") : given;
-      const range = inputs.get(name) ?? { minimum: Number.POSITIVE_INFINITY, maximum: -Infinity, sum: 0, count: 0 };
+      const range = inputs.get(name) ?? EMPTY;
       inputs.set(name, extended(range, tensor));
     }
     if (batch.targets !== undefined) targets.add(batch.targets);
@@ -29,26 +29,31 @@ export async function dataSummary(risk: Risk, { signal }: RunOptions = {}): Prom
   };
 }
 
+/** The range of no numbers. */
+const EMPTY: Range = { minimum: Number.POSITIVE_INFINITY, maximum: Number.NEGATIVE_INFINITY, sum: 0, count: 0, whole: true };
+
 interface Range {
   readonly minimum: number;
   readonly maximum: number;
   readonly sum: number;
   readonly count: number;
+  readonly whole: boolean;
 }
 
 function extended(range: Range, { data }: Tensor): Range {
-  let { minimum, maximum, sum } = range;
+  let { minimum, maximum, sum, whole } = range;
   for (let i = 0; i < data.length; i++) {
     const value = Number(data[i]);
     if (value < minimum) minimum = value;
     if (value > maximum) maximum = value;
     sum += value;
+    whole &&= Number.isInteger(value);
   }
-  return { minimum, maximum, sum, count: range.count + data.length };
+  return { minimum, maximum, sum, whole, count: range.count + data.length };
 }
 
-function inputSummary([name, { minimum, maximum, sum, count }]: readonly [string, Range]): InputSummary {
-  return { name, minimum, maximum, mean: sum / count };
+function inputSummary([name, { minimum, maximum, sum, count, whole }]: readonly [string, Range]): InputSummary {
+  return { name, minimum, maximum, mean: sum / count, whole };
 }
 
 interface TargetCounter {
@@ -79,7 +84,7 @@ function classCounter(classes: number): TargetCounter {
 
 /** Sums over rows for each element of a row, so that the spread is that about the mean of each. */
 function valueCounter(): TargetCounter {
-  let range: Range = { minimum: Number.POSITIVE_INFINITY, maximum: Number.NEGATIVE_INFINITY, sum: 0, count: 0 };
+  let range = EMPTY;
   let shift: Float64Array | undefined;
   let [sums, squares, rows] = [new Float64Array(0), new Float64Array(0), 0];
   return {

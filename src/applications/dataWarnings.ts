@@ -18,13 +18,16 @@ const STANDARD_ERRORS = 3;
 /** Sizes of inputs that a first layer of usual weights expects. Outside, other scales are tried. */
 const USUAL_SIZES = { smallest: 0.1, largest: 1.5 };
 
+/** Largest value from which whole numbers are taken for pixels that may have to be scaled. */
+const LEAST_PIXEL = 8;
+
 /** The loss at another scale counts as evidence if it is at most this share of the loss. */
 const CLEAR_SHARE = 0.75;
 
 /**
  * Signs that data are not those of the training, as sentences with their evidence: an accuracy that is not better than guessing, a loss
- * above that of a constant prediction, and inputs of an unusual size at which the loss is clearly lower after a division (by their largest
- * size, or by 255 for whole numbers up to 255). Costs at most two further evaluations of the loss, on the data with divided inputs.
+ * above that of a constant prediction, and inputs of an unusual size, at which the loss is clearly lower after a division (by their largest
+ * size, or by 255 for whole numbers up to 255) or that are whole numbers as pixels are. Costs at most two further evaluations of the loss, on the data with divided inputs.
  *
  * @throws CurvatureError "aborted" when the signal stops it
  */
@@ -75,15 +78,20 @@ async function scaleWarning(
   if (input === undefined || others.length > 0 || !expected?.startsWith("float")) return undefined;
   const size = Math.max(Math.abs(input.minimum), Math.abs(input.maximum));
   if (size === 0 || (size >= USUAL_SIZES.smallest && size <= USUAL_SIZES.largest)) return undefined;
-  const isByte = Number.isInteger(input.maximum) && input.minimum >= 0 && size > 16 && size < 255;
+  const isCount = input.whole && input.minimum >= 0;
   let best: { readonly divisor: number; readonly loss: number } | undefined;
-  for (const divisor of isByte ? [size, 255] : [size]) {
+  for (const divisor of isCount && size > 16 && size < 255 ? [size, 255] : [size]) {
     const found = await lossAt(risk, divisor, run);
-    if (found !== undefined && found < (best?.loss ?? CLEAR_SHARE * loss)) best = { divisor, loss: found };
+    if (found !== undefined && found < (best?.loss ?? Number.POSITIVE_INFINITY)) best = { divisor, loss: found };
   }
   if (best === undefined) return undefined;
   const range = `inputs range from ${short(input.minimum)} to ${short(input.maximum)}`;
-  return `${range}, and the loss falls from ${short(loss)} to ${short(best.loss)} when they are divided by ${short(best.divisor)}: was the model trained on other units (--scale)?`;
+  const divided = `when they are divided by ${short(best.divisor)}`;
+  if (best.loss < CLEAR_SHARE * loss) {
+    return `${range}, and the loss falls from ${short(loss)} to ${short(best.loss)} ${divided}: was the model trained on other units (--scale)?`;
+  }
+  if (!isCount || size < LEAST_PIXEL) return undefined;
+  return `${range} in whole numbers, as pixels that are not scaled, where a first layer usually takes about 1; the loss is ${short(loss)}, and ${short(best.loss)} ${divided}: was the model trained on these units (--scale)?`;
 }
 
 /** Loss with divided inputs; undefined where the model has none there. */

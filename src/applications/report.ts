@@ -102,6 +102,8 @@ export interface InputSummary {
   readonly minimum: number;
   readonly maximum: number;
   readonly mean: number;
+  /** Whether all its numbers are whole. */
+  readonly whole: boolean;
 }
 
 /** Ranges of the inputs, and what the targets are. */

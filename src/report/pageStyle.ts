@@ -86,11 +86,13 @@ summary { cursor: pointer; font-weight: 500; padding: 4px 0; }
 .definition dd { max-width: 72ch; }
 .definition p { color: var(--soft); margin-top: 4px; font-size: 0.93rem; }
 .formula { font-family: "Cambria Math", Cambria, "STIX Two Text", "Latin Modern Roman", Georgia, "Liberation Serif", serif; font-size: 1.08rem; line-height: 1.7; }
+@media (max-width: 900px) {
+  .hint { display: block; }
+}
 @media (max-width: 640px) {
   main { padding: 28px 16px 40px; }
   h1 { font-size: 1.5rem; }
   .finding, .definition { grid-template-columns: 1fr; }
-  .hint { display: block; }
   .fact { flex-basis: 130px; padding: 10px 12px; } .fact dd { font-size: 1.05rem; }
   section { margin-top: 36px; }
 }

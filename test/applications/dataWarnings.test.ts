@@ -49,7 +49,7 @@ describe("dataSummary", () => {
   test("has the ranges of inputs and the rows of each class", async () => {
     const risk = await digits(16);
     const { inputs, targets } = await dataSummary(risk);
-    expect(inputs).toEqual([{ name: "x", minimum: 0, maximum: 1, mean: expect.closeTo(0.3, 1) }]);
+    expect(inputs).toEqual([{ name: "x", minimum: 0, maximum: 1, mean: expect.closeTo(0.3, 1), whole: false }]);
     expect(targets?.kind === "classes" && targets.counts.reduce((sum, count) => sum + count, 0)).toBe(300);
     await risk.dispose();
   });
@@ -80,6 +80,12 @@ describe("dataWarnings", () => {
   test("a scale too many is found too", async () => {
     const { warnings } = await warningsOf(await digits(16 * 255));
     expect(warnings[0]).toMatch(/range from 0 to 0\.00392, and the loss falls/);
+  });
+
+  test("whole numbers like pixels are pointed out even where the loss does not fall", async () => {
+    const pixels = await warningsOf(await linear([0, 20, 40], [0, 0, 20, -20, 40, -40]));
+    expect(pixels.warnings).toEqual([expect.stringMatching(/range from 0 to 40 in whole numbers.*loss is 0, and \S+ when/)]);
+    expect((await warningsOf(await linear([0.5, 20, 40], [0.5, -0.5, 20, -20, 40, -40]))).warnings).toEqual([]);
   });
 
   test("labels that are not the model's are worse than guessing", async () => {

@@ -45,6 +45,8 @@ describe("callers without a type checker", () => {
       "exportProduct",
       "curvatureReport",
       "accuracy",
+      "dataSummary",
+      "layerRounding",
       "inspectModel",
     ],
     ...["hessian", "ggn", "fisher", "empiricalFisher", "gradientCovariance", "jacobian", "curvatureMatrix"],
@@ -61,7 +63,8 @@ describe("callers without a type checker", () => {
       "npzNames",
     ],
   ])("%s names what it expects", async (name) => {
-    for (const other of others) {
+    // inspectModel takes the path of a file.
+    for (const other of others.filter((each) => name !== "inspectModel" || typeof each !== "string")) {
       const error = await errorOf(() => doors[name]!(other, {}));
       expect(error, String(other)).toMatchObject({ name: "CurvatureError", code: "argument" });
       expect((error as Error).message).toMatch(/expects|expected/);
