@@ -30,7 +30,13 @@ export async function dataSummary(risk: Risk, { signal }: RunOptions = {}): Prom
 }
 
 /** The range of no numbers. */
-const EMPTY: Range = { minimum: Number.POSITIVE_INFINITY, maximum: Number.NEGATIVE_INFINITY, sum: 0, count: 0, whole: true };
+const EMPTY: Range = {
+  minimum: Number.POSITIVE_INFINITY,
+  maximum: Number.NEGATIVE_INFINITY,
+  sum: 0,
+  count: 0,
+  whole: true,
+};
 
 interface Range {
   readonly minimum: number;

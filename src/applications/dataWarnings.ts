@@ -66,7 +66,10 @@ export function guessingLoss(name: string, targets: NonNullable<DataSummary["tar
   if (targets.kind === "values") return name === "meanSquaredError" ? targets.variance : undefined;
   if (name !== "crossEntropy") return undefined;
   const terms = targets.counts.reduce((sum, count) => sum + count, 0);
-  return targets.counts.reduce((sum, count) => (count === 0 ? sum : sum - (count / terms) * Math.log(count / terms)), 0);
+  return targets.counts.reduce(
+    (sum, count) => (count === 0 ? sum : sum - (count / terms) * Math.log(count / terms)),
+    0,
+  );
 }
 
 async function scaleWarning(

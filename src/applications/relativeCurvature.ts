@@ -72,11 +72,13 @@ export async function relativeCurvature(risk: Risk, request: RelativeRequest): P
   const directions = psd && (await directionsOf(scaledBy(psd, sizes), request));
   const raising = raisingSize(request, trace.value);
   const cost = 2 * PAIRS * (1 + MOST_SIZES);
-  const disturbances = await request.stages.run({ name: "relative disturbances", cost }, ({ onProgress: _, ...options }) =>
-    measuredDisturbances((size) => disturbed(risk, { size, trace, seed, loss: request.loss, options }), {
-      start: Math.min(raising ?? LARGEST, LARGEST),
-      target: targetOf(request),
-    }),
+  const disturbances = await request.stages.run(
+    { name: "relative disturbances", cost },
+    ({ onProgress: _, ...options }) =>
+      measuredDisturbances((size) => disturbed(risk, { size, trace, seed, loss: request.loss, options }), {
+        start: Math.min(raising ?? LARGEST, LARGEST),
+        target: targetOf(request),
+      }),
   );
   return {
     noun,
@@ -94,7 +96,11 @@ export async function relativeCurvature(risk: Risk, request: RelativeRequest): P
 
 /** `D A D` for D = diag(sizes). */
 function scaledBy(A: LinearOperator, sizes: Float64Array): LinearOperator {
-  const scaled = (x: Vector) => toPrecision(Float64Array.from(x, (value, i) => value * sizes[i]!), A.dtype);
+  const scaled = (x: Vector) =>
+    toPrecision(
+      Float64Array.from(x, (value, i) => value * sizes[i]!),
+      A.dtype,
+    );
   return functionOperator({
     shape: A.shape,
     dtype: A.dtype,
@@ -163,7 +169,11 @@ async function measuredDisturbances(
     const disturbance = await measure(size);
     found.push(disturbance);
     const raised = disturbance.measured > target;
-    if (found.some(({ size: other, measured }) => (raised ? other < size && measured <= target : other > size && measured > target)))
+    if (
+      found.some(({ size: other, measured }) =>
+        raised ? other < size && measured <= target : other > size && measured > target,
+      )
+    )
       break;
     if (!raised && size >= LARGEST) break;
     size = raised ? size / 2 : Math.min(2 * size, LARGEST);
@@ -181,8 +191,7 @@ function measuredSize(
   if (above === undefined) return { withstands: ascending.at(-1)!.size };
   const below = ascending[i - 1];
   if (below === undefined) return { measuredSize: above.size };
-  const share =
-    below.measured > 0 ? Math.log(target / below.measured) / Math.log(above.measured / below.measured) : 1;
+  const share = below.measured > 0 ? Math.log(target / below.measured) / Math.log(above.measured / below.measured) : 1;
   return { measuredSize: below.size * (above.size / below.size) ** share };
 }
 
@@ -207,7 +216,11 @@ async function disturbed(
   for (let pair = 0; pair < PAIRS; pair++) {
     const random = stream(seedFor(seed, "disturbance"), pair);
     const z = Float64Array.from(theta, () => random.normal());
-    const moved = (sign: number) => toPrecision(Float64Array.from(theta, (w, i) => w * (1 + sign * size * z[i]!)), risk.dtype);
+    const moved = (sign: number) =>
+      toPrecision(
+        Float64Array.from(theta, (w, i) => w * (1 + sign * size * z[i]!)),
+        risk.dtype,
+      );
     const [up, down] = [await lossAt(risk, moved(1), options), await lossAt(risk, moved(-1), options)];
     increases.push((up + down) / 2 - loss);
   }

@@ -32,14 +32,18 @@ export async function chosenLoss(model: FileModel, { asked, namesOutput, load }:
   if (asked !== undefined) return { loss: asked, data: await load(asked.targetType) };
   const suggested = inspectModel(model).suggestedLoss;
   const { name, reason, certain } = suggested;
-  if (name === "none") throw new CurvatureError("argument", `${model.name}: ${reason}; give the model that it was made from`);
+  if (name === "none")
+    throw new CurvatureError("argument", `${model.name}: ${reason}; give the model that it was made from`);
   const loss = lossChoice(name);
   const data = await loaded({ model, reason, load, loss });
   const output = namesOutput || suggested.output === model.outputs[0]?.name ? {} : { output: suggested.output };
   if (certain) return { loss, data, reason, ...output };
   const evidence = loss.targetType === "class" ? classEvidence(data) : await numberEvidence(data);
   if (evidence.doubt !== undefined) {
-    throw new CurvatureError("argument", `expected --loss NAME, since the file leaves it open: ${reason}; ${evidence.doubt}`);
+    throw new CurvatureError(
+      "argument",
+      `expected --loss NAME, since the file leaves it open: ${reason}; ${evidence.doubt}`,
+    );
   }
   return { loss, data, reason: `${withoutChoices(reason)}, and ${evidence.support}`, ...output };
 }
@@ -70,7 +74,10 @@ interface Evidence {
 
 function classEvidence({ targets }: Data): Evidence {
   if (targets !== undefined && !targets.dtype.startsWith("float")) return { support: "the targets are class indices" };
-  return { doubt: "the targets are numbers with fractions: crossEntropy takes them as probabilities of classes, meanSquaredError as values" };
+  return {
+    doubt:
+      "the targets are numbers with fractions: crossEntropy takes them as probabilities of classes, meanSquaredError as values",
+  };
 }
 
 async function numberEvidence(data: Data): Promise<Evidence> {
@@ -82,8 +89,10 @@ async function numberEvidence(data: Data): Promise<Evidence> {
       counts &&= Number.isInteger(number) && number >= 0;
     }
   }
-  if (binary) return { doubt: "the targets are 0 and 1 alone: bceWithLogits takes them as classes, meanSquaredError as values" };
-  if (counts) return { doubt: "the targets are whole numbers: poissonNll takes them as counts, meanSquaredError as values" };
+  if (binary)
+    return { doubt: "the targets are 0 and 1 alone: bceWithLogits takes them as classes, meanSquaredError as values" };
+  if (counts)
+    return { doubt: "the targets are whole numbers: poissonNll takes them as counts, meanSquaredError as values" };
   return { support: "the targets are numbers with fractions" };
 }
 

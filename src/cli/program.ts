@@ -51,7 +51,13 @@ function usageError(text: string, { commands }: Command): string {
   if (unknown === undefined) return oneLine(text);
   const names = commands.map((command) => command.name());
   const known = `${names.slice(0, -1).join(", ")} or ${names.at(-1)}`;
-  const remedy = suggestion === undefined ? "see --help" : suggestion.trim().replace(/^\(Did/, "did").replace(/\)$/, "");
+  const remedy =
+    suggestion === undefined
+      ? "see --help"
+      : suggestion
+          .trim()
+          .replace(/^\(Did/, "did")
+          .replace(/\)$/, "");
   return `error: expected a command (${known}), got "${unknown}"; ${remedy}`;
 }
 

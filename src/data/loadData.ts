@@ -87,7 +87,8 @@ type Request = LoadDataOptions & { readonly wanted: { readonly [name: string]: W
 
 /** The inputs that data are loaded for. */
 function wantedInputs(options: LoadDataOptions): { readonly [name: string]: WantedInput } {
-  const expected = 'loadData expects { model, data: "train.csv" }, or inputs: { NAME: FILE } and targets: FILE instead of data';
+  const expected =
+    'loadData expects { model, data: "train.csv" }, or inputs: { NAME: FILE } and targets: FILE instead of data';
   checkObject(options, expected);
   const { model, wanted } = options;
   if (wanted !== undefined) return wanted;

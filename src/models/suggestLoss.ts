@@ -60,7 +60,10 @@ function bySize({ name, dims }: SizedOutput): Pick<SuggestedLoss, "name" | "reas
     return { name: "crossEntropy", reason };
   }
   if (row.length === 3) {
-    return { name: "meanSquaredError", reason: `output "${name}" has one number a pixel, as in regression; for two classes a pixel choose bceWithLogits` };
+    return {
+      name: "meanSquaredError",
+      reason: `output "${name}" has one number a pixel, as in regression; for two classes a pixel choose bceWithLogits`,
+    };
   }
   if (last === 2) {
     const reason = `output "${name}" has two numbers ${row.length > 1 ? "a token" : "a row"} without an activation, as logits of two classes have; for two values choose meanSquaredError, for a mean and a log variance gaussianNll`;

@@ -28,7 +28,11 @@ const ENTRIES: readonly Entry[] = [
   ["accuracy", true, ({ accuracy }) => (accuracy === undefined ? undefined : formatShare(accuracy))],
   ["change of weights that adds a tenth of guessing", true, ({ relative }) => raising(relative)],
   ["trace in units of the weights", true, ({ relative }, spelling) => relative && estimated(relative.trace, spelling)],
-  ["directions, in units of the weights", true, ({ relative }, spelling) => relative?.directions && estimated(relative.directions, spelling)],
+  [
+    "directions, in units of the weights",
+    true,
+    ({ relative }, spelling) => relative?.directions && estimated(relative.directions, spelling),
+  ],
   ["layer that rounding to 4 bits hurts most", true, ({ rounding }) => rounding && hurtsMost(rounding, 4)?.name],
   ["gradient norm", false, ({ gradient }, spelling) => formatNumber(gradient.norm, 4, spelling)],
   ["trace", false, (report, spelling) => first(report) && estimated(first(report)!.trace, spelling)],

@@ -12,8 +12,8 @@ import {
   RESIDUALS,
   STANDARD_ERRORS,
 } from "./finding.ts";
-import { formatCount, formatEstimate, formatNumber, formatSeconds, formatShare } from "./format.ts";
 import { flatness } from "./flatness.ts";
+import { formatCount, formatEstimate, formatNumber, formatSeconds, formatShare } from "./format.ts";
 import { layerSensitivity } from "./layerSensitivity.ts";
 import {
   exactFrobenius,

@@ -47,7 +47,10 @@ function prediction({ raisingSize, measuredSize, noun, trace }: RelativeCurvatur
 
 function small({ disturbances }: RelativeCurvature, loss: number): string | undefined {
   const found = disturbances.find(({ size }) => size === 0.01);
-  return found && `A random change of every weight by 1 % adds ${increase(found)} to the loss of ${formatNumber(loss, 3)} (predicted ${formatEstimate(found.predicted, found.predictedError)}).`;
+  return (
+    found &&
+    `A random change of every weight by 1 % adds ${increase(found)} to the loss of ${formatNumber(loss, 3)} (predicted ${formatEstimate(found.predicted, found.predictedError)}).`
+  );
 }
 
 function directions({ directions: spread, directionsOf: noun }: RelativeCurvature): string | undefined {

@@ -56,7 +56,11 @@ function roundingFinding(report: CurvatureReport, rounding: LayerRounding): Find
   if (rounding.layers.length === 1) {
     const [only] = rounding.layers;
     const parts = worst.map(({ bits, increase }) => `${signed(increase)} at ${bits} bits`);
-    return finding("layers", `Rounding the only layer with a weight matrix, ${only!.name}: ${parts.join(", ")} on the loss.`, details);
+    return finding(
+      "layers",
+      `Rounding the only layer with a weight matrix, ${only!.name}: ${parts.join(", ")} on the loss.`,
+      details,
+    );
   }
   const [first, second] = worst;
   if (first === undefined) return finding("layers", "No layer was rounded to 4 or 3 bits.", details);

@@ -4,7 +4,7 @@ import type { OpenSession } from "./session.ts";
 
 /** The engine's functions where there is no engine: outside Node, or bundled for a browser. */
 const NEEDS_NODE =
-  "onnx-curvature runs networks with onnxruntime-node, which needs Node (or Bun or Deno), and this is a bundle for a browser; run it there, bundle with the condition \"node\", or import onnx-curvature/linalg, which runs everywhere";
+  'onnx-curvature runs networks with onnxruntime-node, which needs Node (or Bun or Deno), and this is a bundle for a browser; run it there, bundle with the condition "node", or import onnx-curvature/linalg, which runs everywhere';
 
 /** Throws, since there is no engine. */
 export const openSession: OpenSession = async () => {

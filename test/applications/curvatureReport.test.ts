@@ -98,10 +98,13 @@ describe("curvatureReport of a small network", () => {
       expect(resumed.matrices.hessian).toEqual(error.state.matrices.hessian);
       expect(resumed.partial).toBeUndefined();
       const whole = await curvatureReport(risk, options);
-      const untimed = ({ matrices }: typeof whole) => Object.values(matrices).map((matrix) => ({ ...matrix, seconds: 0 }));
+      const untimed = ({ matrices }: typeof whole) =>
+        Object.values(matrices).map((matrix) => ({ ...matrix, seconds: 0 }));
       expect(untimed(resumed)).toEqual(untimed(whole));
       const other = curvatureReport(risk, { ...options, seed: 4, state });
-      await expect(other).rejects.toThrow(/expected the state of a run with the same model, data, loss, budget and seed/);
+      await expect(other).rejects.toThrow(
+        /expected the state of a run with the same model, data, loss, budget and seed/,
+      );
     } finally {
       await risk.dispose();
     }

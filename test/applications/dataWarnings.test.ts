@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import {
+  accuracy,
   arrays,
   crossEntropy,
   dataSummary,
@@ -11,7 +12,6 @@ import {
   meanSquaredError,
   primitives,
 } from "../../src/index.ts";
-import { accuracy } from "../../src/index.ts";
 
 const { matmul } = primitives;
 
@@ -65,11 +65,14 @@ describe("dataSummary", () => {
 });
 
 describe("dataWarnings", () => {
-  test("none for the data of the training", async () => expect((await warningsOf(await digits(16))).warnings).toEqual([]));
+  test("none for the data of the training", async () =>
+    expect((await warningsOf(await digits(16))).warnings).toEqual([]));
 
   test("a forgotten scale is found by the loss at the scale", async () => {
     const { warnings, loss } = await warningsOf(await digits(1));
-    expect(warnings[0]).toMatch(/inputs range from 0 to 16, and the loss falls from \S+ to \S+ when they are divided by 16:/);
+    expect(warnings[0]).toMatch(
+      /inputs range from 0 to 16, and the loss falls from \S+ to \S+ when they are divided by 16:/,
+    );
     const [, from, to] = /falls from (\S+) to (\S+) when/.exec(warnings[0]!)!;
     expect(Number(from)).toBeCloseTo(loss, 2);
     const right = await digits(16);
@@ -84,17 +87,31 @@ describe("dataWarnings", () => {
 
   test("whole numbers like pixels are pointed out even where the loss does not fall", async () => {
     const pixels = await warningsOf(await linear([0, 20, 40], [0, 0, 20, -20, 40, -40]));
-    expect(pixels.warnings).toEqual([expect.stringMatching(/range from 0 to 40 in whole numbers.*loss is 0, and \S+ when/)]);
+    expect(pixels.warnings).toEqual([
+      expect.stringMatching(/range from 0 to 40 in whole numbers.*loss is 0, and \S+ when/),
+    ]);
     expect((await warningsOf(await linear([0.5, 20, 40], [0.5, -0.5, 20, -20, 40, -40]))).warnings).toEqual([]);
   });
 
   test("labels that are not the model's are worse than guessing", async () => {
     const x = Array.from({ length: 40 }, (_, i) => (i % 2 === 0 ? 1 : -1));
     // The model's class of x > 0 is 0.
-    const wrong = await warningsOf(await linear(x, x.map((value) => (value > 0 ? 1 : 0)), { labels: true }));
+    const wrong = await warningsOf(
+      await linear(
+        x,
+        x.map((value) => (value > 0 ? 1 : 0)),
+        { labels: true },
+      ),
+    );
     expect(wrong.warnings[0]).toMatch(/the accuracy is 0 %, worse than guessing \(50 %\): is the column of labels/);
     expect(wrong.warnings[1]).toMatch(/the loss is 2\.13, above the 0\.693 of predicting the class frequencies/);
-    const mixed = await warningsOf(await linear(x, x.map((_, i) => (i >> 1) % 2), { labels: true }));
+    const mixed = await warningsOf(
+      await linear(
+        x,
+        x.map((_, i) => (i >> 1) % 2),
+        { labels: true },
+      ),
+    );
     expect(mixed.warnings[0]).toMatch(/accuracy is 50 %, not better than guessing/);
   });
 

@@ -1,8 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { layerRounding, type ReportedLayer, uniformRounding } from "../../src/index.ts";
 import { rankCorrelation } from "../../src/applications/rankCorrelation.ts";
+import { hessian, layerRounding, type ReportedLayer, uniformRounding } from "../../src/index.ts";
 import { toDense } from "../../src/linalg/index.ts";
-import { hessian } from "../../src/index.ts";
 import { smallRisk, smallTheta } from "./smallRisk.ts";
 
 async function exactLayers(risk: Awaited<ReturnType<typeof smallRisk>>): Promise<readonly ReportedLayer[]> {
@@ -10,7 +9,13 @@ async function exactLayers(risk: Awaited<ReturnType<typeof smallRisk>>): Promise
   return risk.parameters.map(({ layer, name, dims, offset, size }) => {
     let trace = 0;
     for (let i = offset; i < offset + size; i++) trace += data[i * rows + i]!;
-    return { name: layer, parameters: size, trace, standardError: 0, tensors: [{ name, dims, trace, standardError: 0 }] };
+    return {
+      name: layer,
+      parameters: size,
+      trace,
+      standardError: 0,
+      tensors: [{ name, dims, trace, standardError: 0 }],
+    };
   });
 }
 

@@ -1,5 +1,14 @@
 import { expect, test } from "vitest";
-import { arrays, constant, crossEntropy, curvatureReport, empiricalRisk, functionModel, hessian, primitives } from "../../src/index.ts";
+import {
+  arrays,
+  constant,
+  crossEntropy,
+  curvatureReport,
+  empiricalRisk,
+  functionModel,
+  hessian,
+  primitives,
+} from "../../src/index.ts";
 import { toDense } from "../../src/linalg/index.ts";
 import { stream } from "../../src/random/index.ts";
 

@@ -149,7 +149,11 @@ describe("refuses with 2 and one line", () => {
     await refused(/either --data FILE or --input.*got neither/, "report", MODEL, "--loss", "ce");
     await refused(/required option '--loss <name>' not specified/, "export", MODEL, "--product", "hvp");
     await refused(/missing required argument 'model'/, "inspect");
-    await refused(/expected a command \(inspect, report or export\), got "frobnicate"; see --help/, "frobnicate", MODEL);
+    await refused(
+      /expected a command \(inspect, report or export\), got "frobnicate"; see --help/,
+      "frobnicate",
+      MODEL,
+    );
     await refused(/got "reprot"; did you mean report\?/, "reprot", MODEL);
     const start = ["export", MODEL, "--loss", "ce", "--batch-size", "2", "--out", path("x.onnx")];
     await refused(/Allowed choices are gradient, hvp, ggnvp, jvp, vjp/, ...start, "--product", "hessian");

@@ -404,20 +404,35 @@ describe("as a process", () => {
     const options = ["--matrices", "ggn,empiricalFisher", ...cheap, "--no-relative"];
     const { text, ended } = interrupted("Empirical Fisher", ...options, "--density-probes", "400", "--out", out);
     expect(await ended).toBe(130);
-    expect(text.stderr).toMatch(/stopped by Ctrl-C after Gauss-Newton; wrote these to .*report\.html; the same command with --resume/);
+    expect(text.stderr).toMatch(
+      /stopped by Ctrl-C after Gauss-Newton; wrote these to .*report\.html; the same command with --resume/,
+    );
     const read = (folder: string) => JSON.parse(readFileSync(join(folder, "report.json"), "utf8"));
     const partial = read(out);
     expect([partial.partial, Object.keys(partial.matrices)]).toEqual([true, ["ggn"]]);
     expect(readFileSync(join(out, "report.html"), "utf8")).toContain("Partial report");
     const other = await run("report", MODEL, ...rows, ...options, "--seed", "1", "--resume", "--out", out);
     expect(other.stderr).toMatch(/error: expected the state of a run with the same model/);
-    const resumed = await run("report", MODEL, ...rows, ...options, "--density-probes", "400", "--resume", "--out", out);
+    const resumed = await run(
+      "report",
+      MODEL,
+      ...rows,
+      ...options,
+      "--density-probes",
+      "400",
+      "--resume",
+      "--out",
+      out,
+    );
     expect(resumed.code).toBe(0);
     const whole = read(out);
     expect(whole.partial).toBeUndefined();
     expect(whole.matrices.ggn).toEqual(partial.matrices.ggn);
     expect(Object.keys(whole.matrices)).toEqual(["ggn", "empiricalFisher"]);
     const again = await run("report", MODEL, ...rows, ...options, "--resume", "--out", out);
-    expect(again).toMatchObject({ code: 1, stderr: expect.stringMatching(/that report is finished; leave out --resume/) });
+    expect(again).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/that report is finished; leave out --resume/),
+    });
   });
 });

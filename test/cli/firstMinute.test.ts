@@ -2,9 +2,9 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { zipSync } from "fflate";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { crossEntropy, exportProduct, loadModel } from "../../src/index.ts";
 import { lossChoice } from "../../src/cli/lossOption.ts";
 import { emphasized } from "../../src/cli/print.ts";
+import { crossEntropy, exportProduct, loadModel } from "../../src/index.ts";
 import { exportedPath } from "../models/exportedModels.ts";
 import { DATA, digitLines, folderOf, MODEL, run } from "./commandLine.ts";
 
@@ -41,10 +41,15 @@ describe("the loss", () => {
     const out = folderOf();
     const { code, stderr } = await run("report", MODEL, ...digits, ...least, "--out", out);
     expect(code).toBe(0);
-    expect(stderr).toMatch(/^Loss crossEntropy: output "logits" has 10 numbers a row .*, and the targets are class indices\n/m);
+    expect(stderr).toMatch(
+      /^Loss crossEntropy: output "logits" has 10 numbers a row .*, and the targets are class indices\n/m,
+    );
     const { loss, provenance, data } = JSON.parse(readFileSync(join(out, "report.json"), "utf8"));
     expect(loss.name).toBe("crossEntropy");
-    expect(provenance).toMatchObject({ Scale: "inputs divided by 16", "Loss chosen": expect.stringContaining("class indices") });
+    expect(provenance).toMatchObject({
+      Scale: "inputs divided by 16",
+      "Loss chosen": expect.stringContaining("class indices"),
+    });
     expect(Object.keys(provenance)).toEqual(expect.arrayContaining(["Command", "Date", "Versions", "Label column"]));
     expect(data.warnings).toBeUndefined();
   });
@@ -66,7 +71,9 @@ describe("the loss", () => {
     expect((await report("a.csv")).stderr).toMatch(/^Loss meanSquaredError: .* targets are numbers with fractions/m);
     expect(await report("b.csv")).toMatchObject({
       code: 1,
-      stderr: expect.stringMatching(/^error: expected --loss NAME, .* 0 and 1 alone: bceWithLogits takes them as classes/),
+      stderr: expect.stringMatching(
+        /^error: expected --loss NAME, .* 0 and 1 alone: bceWithLogits takes them as classes/,
+      ),
     });
     expect((await report("c.csv")).stderr).toMatch(/whole numbers: poissonNll takes them as counts/);
   });
@@ -82,10 +89,14 @@ describe("the loss", () => {
 
   test("of probability targets needs a word", async () => {
     const x = npy(new Float32Array(4 * 64), [4, 64]);
-    const folder = folderOf({ "d.npz": zipSync({ "x.npy": x, "y.npy": npy(new Float32Array(40).fill(0.1), [4, 10]) }) });
+    const folder = folderOf({
+      "d.npz": zipSync({ "x.npy": x, "y.npy": npy(new Float32Array(40).fill(0.1), [4, 10]) }),
+    });
     const { code, stderr } = await run("report", MODEL, "--data", join(folder, "d.npz"), "--out", join(folder, "o"));
     expect(code).toBe(1);
-    expect(stderr).toMatch(/numbers with fractions: crossEntropy takes them as probabilities of classes, meanSquaredError as values/);
+    expect(stderr).toMatch(
+      /numbers with fractions: crossEntropy takes them as probabilities of classes, meanSquaredError as values/,
+    );
   });
 
   test("of an exported derivative is refused", async () => {
@@ -110,14 +121,28 @@ describe("the output", () => {
 describe("warnings", () => {
   test("a forgotten scale and a wrong label column are said before the curvature, and in the report", async () => {
     const out = folderOf();
-    const { code, stderr, stdout } = await run("report", MODEL, "--data", DATA, "--rows", "0:200", ...least, "--out", out);
+    const { code, stderr, stdout } = await run(
+      "report",
+      MODEL,
+      "--data",
+      DATA,
+      "--rows",
+      "0:200",
+      ...least,
+      "--out",
+      out,
+    );
     expect(code).toBe(0);
-    expect(stderr).toMatch(/^warning: inputs range from 0 to 16.* divided by 16: was the model trained on .* units \(--scale\)\?$/m);
+    expect(stderr).toMatch(
+      /^warning: inputs range from 0 to 16.* divided by 16: was the model trained on .* units \(--scale\)\?$/m,
+    );
     expect(stderr.indexOf("warning")).toBeLessThan(stderr.indexOf("Gauss-Newton"));
     expect(stdout).toMatch(/caution: The data may not be those of the training/);
     // Column 0 is a pixel that is always 0, so that one class of ten fits as well as guessing or worse.
     const label = await run("report", MODEL, ...digits, "--label", "0", ...least, "--out", out);
-    expect(label.stderr).toMatch(/warning: the accuracy is .* guessing \(10 %\): is the column of labels the right one \(--label\)/);
+    expect(label.stderr).toMatch(
+      /warning: the accuracy is .* guessing \(10 %\): is the column of labels the right one \(--label\)/,
+    );
   });
 });
 
@@ -148,7 +173,8 @@ describe("help and colours", () => {
 
   test("options stand in groups, with required ones marked, within 80 columns", async () => {
     const { stdout } = await run("help", "export");
-    for (const group of ["Derivative:", "Model:", "Written file:", "Output:"]) expect(stdout).toMatch(new RegExp(`^${group}`, "m"));
+    for (const group of ["Derivative:", "Model:", "Written file:", "Output:"])
+      expect(stdout).toMatch(new RegExp(`^${group}`, "m"));
     expect(stdout).toMatch(/which derivative; required/);
     expect((await run("help", "report")).stdout).toMatch(/^Contents and cost:/m);
   });

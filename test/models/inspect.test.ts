@@ -117,12 +117,25 @@ describe("inspectModel", () => {
     ],
   ])("%s suggests %s", async (name, loss, reason) => {
     const [, output] = /output "(.*?)"/.exec(reason)!;
-    expect((await inspect(name)).suggestedLoss).toEqual({ name: loss, reason, output, certain: /ends in/.test(reason) });
+    expect((await inspect(name)).suggestedLoss).toEqual({
+      name: loss,
+      reason,
+      output,
+      certain: /ends in/.test(reason),
+    });
   });
 
   test.each([
-    [["n", 5, 16, 16], "crossEntropy", /has 5 numbers at each pixel without an activation, as logits of 5 classes a pixel/],
-    [["n", 1, 16, 16], "meanSquaredError", /has one number a pixel, as in regression; for two classes a pixel choose bce/],
+    [
+      ["n", 5, 16, 16],
+      "crossEntropy",
+      /has 5 numbers at each pixel without an activation, as logits of 5 classes a pixel/,
+    ],
+    [
+      ["n", 1, 16, 16],
+      "meanSquaredError",
+      /has one number a pixel, as in regression; for two classes a pixel choose bce/,
+    ],
     [["n", 2], "crossEntropy", /two numbers a row.*two classes.*two values choose meanSquaredError.*gaussianNll/],
     [["n", 7, 40], "crossEntropy", /40 numbers a token .* logits of 40 classes/],
     [["n"], "meanSquaredError", /one number a row/],
@@ -135,12 +148,18 @@ describe("inspectModel", () => {
   test("an exported derivative has no loss", () => {
     const metadata = { product: "hvp", loss: "crossEntropy", parameters: "[]" };
     const found = suggestLoss([{ name: "loss", dims: [] }], { integers: new Set(), metadata });
-    expect(found).toMatchObject({ name: "none", certain: true, reason: expect.stringMatching(/exported derivative \(hvp\)/) });
+    expect(found).toMatchObject({
+      name: "none",
+      certain: true,
+      reason: expect.stringMatching(/exported derivative \(hvp\)/),
+    });
   });
 
   test("takes the path of a file or its bytes too, and refuses anything else", async () => {
     const path = exportedPath("mlp_dynamo.onnx");
     expect(await inspectModel(path)).toEqual(await inspect("mlp_dynamo"));
-    expect(() => inspectModel(loadModel(path) as never)).toThrow(/expects a model read by loadModel, or the path of its file, got a promise; write await/);
+    expect(() => inspectModel(loadModel(path) as never)).toThrow(
+      /expects a model read by loadModel, or the path of its file, got a promise; write await/,
+    );
   });
 });

@@ -7,8 +7,8 @@ function embedding() {
   return tinyModel({
     inputs: [{ name: "ids", dtype: "int32", dims: ["n"] }],
     nodes: [
-      { op: "Cast", inputs: ["ids"], outputs: ["wide"], attributes: { to: 7n } },
-      { op: "Gather", inputs: ["table", "wide"], outputs: ["y"], attributes: { axis: 0n } },
+      { op: "Cast", inputs: ["ids"], outputs: ["wide"], attributes: { to: { int: 7 } } },
+      { op: "Gather", inputs: ["table", "wide"], outputs: ["y"], attributes: { axis: { int: 0 } } },
     ],
     weights: {
       table: [

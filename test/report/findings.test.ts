@@ -3,10 +3,10 @@ import type { CurvatureReport, MatrixName, Quantity, ReportedMatrix } from "../.
 import { deviationInErrors, type Finding } from "../../src/report/finding.ts";
 import {
   certainty,
-  effectiveRank,
-  findings,
   dataFinding,
+  effectiveRank,
   equalitySentence,
+  findings,
   fisherComparison,
   gaussNewtonGap,
   sharpness,
@@ -347,7 +347,9 @@ describe("rounding", () => {
   });
 
   test("a single layer is not ranked", () => {
-    expect(of(rounded("only", 10, [0, 0.1, 0.2]))).toContain("the only layer with a weight matrix, only: +0.10 at 4 bits, +0.20 at 3 bits");
+    expect(of(rounded("only", 10, [0, 0.1, 0.2]))).toContain(
+      "the only layer with a weight matrix, only: +0.10 at 4 bits, +0.20 at 3 bits",
+    );
   });
 });
 
@@ -377,7 +379,10 @@ describe("flatness", () => {
     });
 
   test.each([
-    [0.005, "Sharp: a random change of every weight by about 0.50 % of itself raises the loss by a tenth of the loss of guessing (0.23)"],
+    [
+      0.005,
+      "Sharp: a random change of every weight by about 0.50 % of itself raises the loss by a tenth of the loss of guessing (0.23)",
+    ],
     [0.05, "Neither sharp nor flat: "],
     [0.3, "Flat: "],
   ])("at %d", (measuredSize, expected) => expect(words(of({ measuredSize }))).toContain(expected));
@@ -386,7 +391,9 @@ describe("flatness", () => {
     expect(words(of({}))).toContain("(200.0 ± 2.0) alone predicts 5.0 %: as the curvature predicts");
     expect(words(of({ raisingSize: 0.5 }))).toContain("predicts 50 %: the loss is not quadratic up to there");
     expect(words(of({}))).toContain("by 1 % adds 0.0100 ± 0.0010");
-    expect(words(of({}))).toMatch(/stay the same when weights are rescaled.*Eigenvalues, traces and learning rates do not/);
+    expect(words(of({}))).toMatch(
+      /stay the same when weights are rescaled.*Eigenvalues, traces and learning rates do not/,
+    );
   });
 
   test("a loss that does not rise is flat where large changes were tried, else not told", () => {
@@ -405,7 +412,9 @@ describe("flatness", () => {
       guessing: false,
       disturbances: [disturbance(0.01, 0.001)],
     });
-    expect(words(found(0.5))).toContain("Flat: even a random change of every weight by 50 % of itself does not raise the loss by a tenth of itself");
+    expect(words(found(0.5))).toContain(
+      "Flat: even a random change of every weight by 50 % of itself does not raise the loss by a tenth of itself",
+    );
     expect(words(found(0.5))).toContain("is not positive and predicts nothing");
     expect(found(0.05)?.tone).toBe("caution");
   });

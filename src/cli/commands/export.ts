@@ -51,7 +51,9 @@ export function exportCommand(): Command {
     .addOption(classAxisOption());
   return withModelOptions(command)
     .optionsGroup("Written file:")
-    .addOption(new Option("--batch-size <n>", "rows of its inputs; required").argParser(wholeNumber(1)).makeOptionMandatory())
+    .addOption(
+      new Option("--batch-size <n>", "rows of its inputs; required").argParser(wholeNumber(1)).makeOptionMandatory(),
+    )
     .addOption(new Option("--out <file>", "file to write; required").makeOptionMandatory())
     .option(
       "--parameters <pattern>",

@@ -61,7 +61,8 @@ the ${mean} ${sensitivity}.${drawn}</p>`;
 
 function roundingRow(layer: RoundedLayer, loss: number): Markup {
   const cells = layer.changes.map(({ predicted, standardError, measured }) => {
-    const share = loss > 0 ? html`<div class="exact">predicted ${formatEstimate(predicted, standardError)}</div>` : undefined;
+    const share =
+      loss > 0 ? html`<div class="exact">predicted ${formatEstimate(predicted, standardError)}</div>` : undefined;
     return html`<td>${signed(measured)}${share}</td>`;
   });
   return html`<tr><th scope="row">${layer.name}</th><td>${formatCount(layer.weights)}</td>${cells}<td>${formatCount(bytesSaved(layer, 4))}</td></tr>`;
@@ -84,7 +85,8 @@ function roundingTable(rounding: LayerRounding | undefined): Markup | undefined 
     .filter(({ value }) => value !== undefined)
     .map(({ bits: each, value }) => `${formatNumber(value!, 2)} at ${each} bits`);
   const rank = orders.length > 0 ? ` Rank correlation of predicted and measured order: ${orders.join(", ")}.` : "";
-  const omitted = rounding.omitted > 0 ? ` ${formatCount(rounding.omitted)} layers of smallest prediction were not measured.` : "";
+  const omitted =
+    rounding.omitted > 0 ? ` ${formatCount(rounding.omitted)} layers of smallest prediction were not measured.` : "";
   const words = linked("rounding", "one layer rounded at a time");
   return html`<h3>Rounding</h3><p>Change of the loss (${formatNumber(rounding.loss, 4)}) with ${words}, measured on these rows; below it the prediction.${rank}${omitted}</p>${table}`;
 }

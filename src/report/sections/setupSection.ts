@@ -38,7 +38,8 @@ function targetText(targets: NonNullable<NonNullable<CurvatureReport["data"]["su
   }
   const { counts, ignored } = targets;
   const found = counts.filter((count) => count > 0).length;
-  const listed = counts.length <= LISTED_CLASSES ? `: ${counts.map((count, c) => `${c} × ${formatCount(count)}`).join(", ")}` : "";
+  const listed =
+    counts.length <= LISTED_CLASSES ? `: ${counts.map((count, c) => `${c} × ${formatCount(count)}`).join(", ")}` : "";
   const left = ignored > 0 ? `, ${formatCount(ignored)} ignored` : "";
   return `${formatCount(found)} of ${formatCount(counts.length)} classes occur${listed}${left}`;
 }

@@ -24,7 +24,8 @@ export function tokenInputs(
     const [table, indices] = used;
     const input = origins.get(indices ?? "");
     const rows = constants.get(table ?? "")?.dims[0];
-    if (op !== "Gather" || Number(attributes.axis ?? 0) !== 0 || input === undefined || rows === undefined) continue;
+    const axis = attributes.axis !== undefined && "int" in attributes.axis ? Number(attributes.axis.int) : 0;
+    if (op !== "Gather" || axis !== 0 || input === undefined || rows === undefined) continue;
     if (rows >= (found.get(input)?.rows ?? Number.POSITIVE_INFINITY)) continue;
     found.set(input, { table: parameters.find(({ tensor }) => tensor === table)?.name ?? table!, rows });
   }
