@@ -4,7 +4,8 @@ export { dataSummary } from "./dataSummary.ts";
 export { type DataEvidence, dataWarnings } from "./dataWarnings.ts";
 export { layerBlocks } from "./layerBlocks.ts";
 export { type LayerRoundingOptions, layerRounding } from "./layerRounding.ts";
-export { type MatrixPlan, matrixReport, plannedProducts } from "./matrixReport.ts";
+export type { MatrixPlan } from "./matrixPlan.ts";
+export { matrixReport, plannedProducts } from "./matrixReport.ts";
 export { rankCorrelation } from "./rankCorrelation.ts";
 export type {
   CurvatureReport,

@@ -1,5 +1,5 @@
 import type { EqualMatrix } from "./equalMatrices.ts";
-import type { MatrixPlan } from "./matrixReport.ts";
+import type { MatrixPlan } from "./matrixPlan.ts";
 import type { MatrixName, MatrixWords } from "./reportedMatrices.ts";
 
 export type { EqualMatrix } from "./equalMatrices.ts";

@@ -106,7 +106,7 @@ summary { cursor: pointer; font-weight: 500; padding: 4px 0; }
   section { margin-top: 28px; }
   .pair { grid-template-columns: 1fr 1fr; }
   .scroll, .scroll.tall { max-height: none; overflow: visible; }
-  h2, h3, .title { break-after: avoid; } tr { break-inside: avoid; }
+  h2, h3, .title, summary { break-after: avoid; } tr { break-inside: avoid; }
   a.term { text-decoration: none; }
 }
 `;
