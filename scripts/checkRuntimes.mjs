@@ -20,6 +20,20 @@ const expected = /^loss 0\.01562\d trace true$/m;
 const externals = ["onnxruntime-node", "koffi"];
 
 function checkRuntimes() {
+  const project = preparedProject();
+  const results = { ...programs(project), Vite: pageOf(project) };
+  let failures = 0;
+  for (const [name, { passed, output }] of Object.entries(results)) {
+    console.log(`runtimes: ${name}: ${passed ? "ok" : "FAILED"}`);
+    if (passed) continue;
+    console.error(output);
+    failures++;
+  }
+  if (failures > 0) process.exit(1);
+}
+
+/** A project with the package, the tools, the program in both module systems, and its data. */
+function preparedProject() {
   const project = mkdtempSync(join(tmpdir(), "onnx-curvature-runtimes-"));
   process.on("exit", () => rmSync(project, { recursive: true, force: true }));
   writeFileSync(join(project, "package.json"), JSON.stringify({ name: "empty", version: "1.0.0", type: "module" }));
@@ -30,45 +44,66 @@ function checkRuntimes() {
   const program = readFileSync(join(project, "program.mjs"), "utf8");
   writeFileSync(join(project, "program.cjs"), program.replace(/^import (.*) from (.*);$/gm, "const $1 = require($2);"));
   writeFileSync(join(project, "webpack.cjs"), webpackConfiguration(project));
-  const run = (/** @type {string} */ command, /** @type {string[]} */ ...args) =>
-    spawnSync(command, args, { cwd: project, encoding: "utf8" });
+  return project;
+}
+
+/** @typedef {{ passed: boolean, output: string }} Result */
+
+/**
+ * The program in each module system, bundler and runtime.
+ *
+ * @param {string} project
+ * @returns {Record<string, Result>}
+ */
+function programs(project) {
   const modules = join(project, "node_modules");
-  const esbuild = (/** @type {string} */ format, /** @type {string} */ file) =>
-    run(
-      join(modules, ".bin/esbuild"),
-      ...["program.mjs", "--bundle", "--platform=node", `--format=${format}`, `--outfile=${file}`],
-      ...externals.map((name) => `--external:${name}`),
-    );
-  const results = {
-    "ES modules": run(process.execPath, "program.mjs"),
-    CommonJS: run(process.execPath, "program.cjs"),
-    "esbuild, ES modules": after(esbuild("esm", "bundle.mjs"), () => run(process.execPath, "bundle.mjs")),
-    "esbuild, CommonJS": after(esbuild("cjs", "bundle.cjs"), () => run(process.execPath, "bundle.cjs")),
-    webpack: after(run(process.execPath, join(modules, "webpack-cli/bin/cli.js"), "-c", "webpack.cjs"), () =>
-      run(process.execPath, "webpack/program.cjs"),
-    ),
-    Bun: run(binaryOf(join(modules, "@oven"), "bin/bun"), "program.mjs"),
-    Deno: run(binaryOf(join(modules, "@deno"), "deno"), "run", "-A", "--node-modules-dir=manual", "program.mjs"),
+  const node = process.execPath;
+  const esbuild = (/** @type {string} */ format, /** @type {string} */ file) => [
+    join(modules, ".bin/esbuild"),
+    ...["program.mjs", "--bundle", "--platform=node", `--format=${format}`, `--outfile=${file}`],
+    ...externals.map((name) => `--external:${name}`),
+  ];
+  const webpack = [node, join(modules, "webpack-cli/bin/cli.js"), "-c", "webpack.cjs"];
+  const deno = [binaryOf(join(modules, "@deno"), "deno"), "run", "-A", "--node-modules-dir=manual"];
+  const steps = {
+    "ES modules": [[node, "program.mjs"]],
+    CommonJS: [[node, "program.cjs"]],
+    "esbuild, ES modules": [esbuild("esm", "bundle.mjs"), [node, "bundle.mjs"]],
+    "esbuild, CommonJS": [esbuild("cjs", "bundle.cjs"), [node, "bundle.cjs"]],
+    webpack: [webpack, [node, "webpack/program.cjs"]],
+    Bun: [[binaryOf(join(modules, "@oven"), "bin/bun"), "program.mjs"]],
+    Deno: [[...deno, "program.mjs"]],
   };
-  const page = run(process.execPath, join(modules, "vite/bin/vite.js"), "build", ".", "--outDir", "page");
-  const failed = Object.entries(results).filter(([, { stdout }]) => !expected.test(stdout ?? ""));
-  for (const name of Object.keys(results)) {
-    console.log(`runtimes: ${name}: ${failed.some(([other]) => other === name) ? "FAILED" : "ok"}`);
-  }
-  console.log(`runtimes: Vite: ${page.status === 0 ? "ok" : "FAILED"}`);
-  for (const [name, { stdout, stderr, error }] of failed) console.error(`${name}:\n${stdout}${stderr}${error ?? ""}`);
-  if (page.status !== 0) console.error(`Vite:\n${page.stdout}${page.stderr}`);
-  if (failed.length > 0 || page.status !== 0) process.exit(1);
+  return Object.fromEntries(
+    Object.entries(steps).map(([name, commands]) => [name, ran(commands, { project, expected })]),
+  );
 }
 
 /**
- * The second step if the first has succeeded, else the first.
+ * A page that imports the linear algebra, and the root entry.
  *
- * @param {import("node:child_process").SpawnSyncReturns<string>} first
- * @param {() => import("node:child_process").SpawnSyncReturns<string>} second
+ * @param {string} project
  */
-function after(first, second) {
-  return first.status === 0 ? second() : { ...first, stdout: "" };
+function pageOf(project) {
+  const vite = [process.execPath, join(project, "node_modules/vite/bin/vite.js"), "build", ".", "--outDir", "page"];
+  return ran([vite], { project, expected: /built in/ });
+}
+
+/**
+ * Runs commands until one fails. Passed if all end with 0 and the last prints what is expected.
+ *
+ * @param {readonly (readonly string[])[]} commands
+ * @param {{ project: string, expected: RegExp }} options
+ * @returns {Result}
+ */
+function ran(commands, { project, expected: wanted }) {
+  let output = "";
+  for (const [command, ...args] of commands) {
+    const { status, stdout, stderr, error } = spawnSync(String(command), args, { cwd: project, encoding: "utf8" });
+    output = `${stdout ?? ""}${stderr ?? ""}${error ?? ""}`;
+    if (status !== 0) return { passed: false, output };
+  }
+  return { passed: wanted.test(output), output };
 }
 
 /** @param {string} project */

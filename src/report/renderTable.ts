@@ -35,6 +35,24 @@ function head(report: CurvatureReport): string {
   return `loss ${formatNumber(loss.value, 6, "terminal")}${right}   |gradient| ${formatNumber(gradient.norm, 6, "terminal")}`;
 }
 
+/** Ranges of inputs and the targets, wrapped; nothing in reports of earlier versions. */
+function dataLines({ summary }: CurvatureReport["data"]): readonly string[] {
+  if (summary === undefined) return [];
+  const short = (value: number) => formatNumber(value, 3, "terminal");
+  const inputs = summary.inputs.map(
+    ({ name, minimum, maximum, mean }) =>
+      `input ${printableText(name)} ${short(minimum)} to ${short(maximum)} (mean ${short(mean)})`,
+  );
+  const { targets } = summary;
+  if (targets === undefined) return wrapped(inputs.join(", "), "");
+  if (targets.kind === "values") {
+    return wrapped([...inputs, `targets ${short(targets.minimum)} to ${short(targets.maximum)}`].join(", "), "");
+  }
+  const found = targets.counts.filter((count) => count > 0);
+  const range = found.length > 0 ? `, ${Math.min(...found)} to ${Math.max(...found)} rows each` : "";
+  return wrapped([...inputs, `${found.length} of ${targets.counts.length} classes occur${range}`].join(", "), "");
+}
+
 /** The findings as questions with their answers below, wrapped. */
 function answers(report: CurvatureReport): readonly string[] {
   return findings(report).flatMap(({ topic, tone, answer }) => [
@@ -61,6 +79,7 @@ export function renderTable(given: CurvatureReport): string {
   return [
     `${printableText(model.file)}: ${formatCount(model.parameters)} weights, ${formatCount(data.rows)} rows, ${printableText(loss.name)} (${loss.reduction})`,
     head(report),
+    ...dataLines(data),
     "",
     ...(matrices.length > 0 ? [...aligned([HEADS, ...matrices.map(cells)]), ""] : []),
     ...(equal === undefined ? [] : wrapped(terminalText(equal), "")),

@@ -50,3 +50,13 @@ test("the findings stand below the numbers, as questions with answers", () => {
   expect(question).toBeGreaterThan(lines.findIndex((line) => line.includes("products in")));
   expect(lines[question + 1]).toMatch(/^ {2}caution: Strictly not a minimum/);
 });
+
+test("shows the ranges of inputs and the classes", () => {
+  const report = sampleReport();
+  const inputs = [{ name: "x", minimum: 0, maximum: 16, mean: 4.9, whole: true }];
+  const classes = { kind: "classes", counts: [12, 0, 9], ignored: 0 } as const;
+  const text = (targets: NonNullable<NonNullable<typeof report.data.summary>["targets"]>) =>
+    renderTable({ ...report, data: { ...report.data, summary: { inputs, targets } } });
+  expect(text(classes)).toContain("input x 0 to 16.0 (mean 4.90), 2 of 3 classes occur, 9 to 12 rows each\n");
+  expect(text({ kind: "values", minimum: -1, maximum: 2, mean: 0, variance: 1 })).toContain("targets -1.00 to 2.00\n");
+});
