@@ -5,7 +5,7 @@ import { guessingLoss } from "./dataWarnings.ts";
 import { type EqualMatrix, equalMatrices } from "./equalMatrices.ts";
 import { type FirstOrder, firstOrder } from "./firstOrder.ts";
 import { layerBlocks } from "./layerBlocks.ts";
-import { layerRounding, ROUNDING_BITS } from "./layerRounding.ts";
+import { isRounded, layerRounding, ROUNDING_BITS } from "./layerRounding.ts";
 import type { MatrixPlan } from "./matrixPlan.ts";
 import { matrixReport, plannedProducts } from "./matrixReport.ts";
 import { type RelativeRequest, relativeCost, relativeCurvature } from "./relativeCurvature.ts";
@@ -204,7 +204,7 @@ async function measured(risk: Risk, request: Measurement): Promise<Partial<Curva
 
 /** Evaluations of the loss for the rounding of layers: at most as many as a matrix takes products. */
 function roundingCost(risk: Risk, plan: MatrixPlan): number {
-  const layers = new Set(risk.parameters.filter(({ dims }) => dims.length > 1).map(({ layer }) => layer));
+  const layers = new Set(risk.parameters.filter(isRounded).map(({ layer }) => layer));
   return Math.min(layers.size * ROUNDING_BITS.length, plannedProducts(plan, risk.size));
 }
 

@@ -14,6 +14,14 @@ import { uniformRounding } from "./uniformRounding.ts";
 /** Bits of one weight for which the loss is measured. */
 export const ROUNDING_BITS: readonly number[] = [8, 4, 3];
 
+/** Roles of tensors that quantizers round. */
+const ROUNDED_ROLES: readonly string[] = ["weight", "table", "other"];
+
+/** Whether a tensor is rounded: a weight matrix, kernel or table, not a bias, scale or token, which quantizers leave as they are. */
+export function isRounded({ dims, role, size }: Pick<RiskParameter, "dims" | "role" | "size">): boolean {
+  return dims.length > 1 && size > 0 && ROUNDED_ROLES.includes(role);
+}
+
 /** Options of `layerRounding`. */
 export interface LayerRoundingOptions extends RunOptions {
   /** Layers with the traces of their tensors, as `curvatureReport` gives them. */
@@ -27,8 +35,8 @@ export interface LayerRoundingOptions extends RunOptions {
 /**
  * The increase of the loss when the weights of one layer are rounded and all others are kept: predicted by `trace step^2 / 24` from the
  * traces of its tensors (Dong et al., 2020), and measured by evaluating the loss at the rounded weights, at each number of bits. Weights are
- * rounded per tensor to a symmetric uniform grid (`uniformRounding`). Tensors with fewer than two axes (biases, scales of normalizations)
- * stay as they are, as quantizers leave them; layers of such tensors alone are left out.
+ * rounded per tensor to a symmetric uniform grid (`uniformRounding`). Tensors that are not weight matrices, kernels or tables (biases, scales
+ * of normalizations) stay as they are, as quantizers leave them; layers of such tensors alone are left out.
  *
  * The rank correlation compares the predicted order of the layers with the measured one. Costs one evaluation of the loss for each layer
  * and number of bits, and one without rounding.
@@ -81,8 +89,7 @@ function candidateOf(
 ): Candidate | undefined {
   const traces = new Map(layer.tensors.map((tensor) => [tensor.name, tensor]));
   const tensors = risk.parameters.filter(
-    ({ layer: name, name: tensor, dims, size }) =>
-      name === layer.name && traces.has(tensor) && dims.length > 1 && size > 0,
+    (parameter) => parameter.layer === layer.name && traces.has(parameter.name) && isRounded(parameter),
   );
   if (tensors.length === 0) return undefined;
   const weights = tensors.reduce((sum, { size }) => sum + size, 0);

@@ -142,7 +142,7 @@ export interface RoundingChange {
 /** One layer rounded while all others are kept. */
 export interface RoundedLayer {
   readonly name: string;
-  /** Number of weights that are rounded: those of tensors with at least two axes. */
+  /** Number of weights that are rounded: those of weight matrices, kernels and tables. */
   readonly weights: number;
   readonly changes: readonly RoundingChange[];
 }

@@ -84,7 +84,7 @@ export const DEFINITIONS = {
     name: "Rounding of layers",
     formula: html`Δ = max|<i>w</i>| / (2<sup><i>b</i>−1</sup> − 1),  predicted tr <i>H<sub>ℓℓ</sub></i> · <i>Δ</i><sup>2</sup>/24,  measured <i>L</i>(rounded) − <i>L</i>`,
     meaning:
-      "The weights of one layer are rounded to b bits, each tensor to its own symmetric grid with step Δ, and all other layers are kept. The prediction takes rounding errors as independent and uniform in [−Δ/2, Δ/2]; at many bits the slope of the loss outweighs it. Tensors of one axis (biases, normalizations) are not rounded. Dong et al. (2020).",
+      "The weights of one layer are rounded to b bits, each tensor to its own symmetric grid with step Δ, and all other layers are kept. The prediction takes rounding errors as independent and uniform in [−Δ/2, Δ/2]; at many bits the slope of the loss outweighs it. Biases, scales and tokens are not rounded. Dong et al. (2020).",
   },
   relative: {
     name: "Curvature in units of the weights",

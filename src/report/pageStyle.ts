@@ -69,6 +69,7 @@ tbody th { font-weight: 500; }
 thead th { font-size: 0.82rem; font-weight: 600; color: var(--soft); vertical-align: bottom; }
 .tall thead th { position: sticky; top: 0; background: var(--paper); }
 tbody + tbody tr:first-child > * { border-top: 2px solid var(--line); }
+thead th a { color: var(--accent); }
 tr.part th { padding-left: 22px; font-weight: 400; } tr.part > * { color: var(--soft); font-size: 0.85rem; padding-top: 4px; padding-bottom: 4px; }
 .exact, .residual, .shape, .symbol { font-size: 0.8rem; color: var(--soft); font-weight: 400; }
 .symbol { font-style: italic; margin-left: 4px; }
