@@ -59,7 +59,7 @@ function report(part, findings) {
  * @param {string} destination
  * @returns {{ filename: string, files: string[] }}
  */
-function pack(destination) {
+export function pack(destination) {
   const { command, shell } = npmCommand();
   const args = ["pack", "--json", "--ignore-scripts", "--pack-destination", destination];
   const { status, stdout, stderr } = spawnSync(command[0], [...command.slice(1), ...args], {
@@ -84,9 +84,9 @@ function pack(destination) {
  * @param {Record<string, unknown>} manifest
  */
 export function contentFindings(files, manifest) {
-  const meant = /^(dist\/.*[.](js|d[.]ts)([.]map)?|src\/.*)$/;
+  const meant = /^(dist\/.*[.](js|d[.]ts)([.]map)?|src\/.*|docs\/[^/]+[.](md|svg|png)|examples\/.*)$/;
   const unwanted =
-    /(^|\/)(test|tests|fixtures|__snapshots__|node_modules)\/|[.](test|long|bench)[.]|[.](onnx|gz|tsbuildinfo)$/;
+    /(^|\/)(test|tests|fixtures|__snapshots__|node_modules)\/|[.](test|long|bench)[.]|[.]tsbuildinfo$|^(?!examples\/).*[.](onnx|gz)$/;
   const orphans = files
     .filter((path) => /^dist\/.*[.]js$/.test(path))
     .filter((path) => !files.includes(path.replace(/^dist/, "src").replace(/js$/, "ts")));

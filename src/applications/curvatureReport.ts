@@ -1,10 +1,14 @@
 import { CurvatureError, checkObject } from "../errors/index.ts";
 import { hutchinsonMoments, type LinearOperator, type RunOptions, subtract } from "../linalg/index.ts";
 import type { Risk } from "../operators/index.ts";
-import { accuracy } from "./accuracy.ts";
-import { normOf } from "./exactSpectrum.ts";
+import { guessingLoss } from "./dataWarnings.ts";
+import { type EqualMatrix, equalMatrices } from "./equalMatrices.ts";
+import { type FirstOrder, firstOrder } from "./firstOrder.ts";
 import { layerBlocks } from "./layerBlocks.ts";
-import { type MatrixPlan, matrixReport, plannedProducts } from "./matrixReport.ts";
+import { isRounded, layerRounding, ROUNDING_BITS } from "./layerRounding.ts";
+import type { MatrixPlan } from "./matrixPlan.ts";
+import { matrixReport, plannedProducts } from "./matrixReport.ts";
+import { type RelativeRequest, relativeCost, relativeCurvature } from "./relativeCurvature.ts";
 import type { CurvatureReport, MatrixName, Quantity, ReportedMatrix } from "./report.ts";
 import { matrixEntry, matrixNamed, matrixNames } from "./reportedMatrices.ts";
 import { seedFor } from "./seedFor.ts";
@@ -13,7 +17,10 @@ import { version } from "./version.ts";
 
 /** Options of `curvatureReport`: its contents and its cost. A large network has more than 5,000 weights. */
 export interface CurvatureReportOptions extends RunOptions {
-  /** Default: all matrices that the loss defines; the Fisher matrices need a likelihood. */
+  /**
+   * Default: all matrices that the loss defines, except those that equal the Gauss-Newton matrix for this loss (`equalMatrices` of the
+   * report has the evidence). The Fisher matrices need a likelihood.
+   */
   readonly matrices?: readonly MatrixName[];
   /** Random vectors for trace, Frobenius norm and layers, one product each; at least 2, 100 by default, 50 for a large network. */
   readonly probes?: number;
@@ -29,6 +36,16 @@ export interface CurvatureReportOptions extends RunOptions {
    * 1,600 weights, if this takes no more than twice the products of the rest.
    */
   readonly dense?: "auto" | boolean;
+  /** Whether to round each layer alone to 8, 4 and 3 bits and evaluate the loss; default true. */
+  readonly rounding?: boolean;
+  /** Whether to measure the curvature in units of the weights; default true. */
+  readonly relative?: boolean;
+  /** Entries that say how the report was made, for example the command; kept in the report as they are. */
+  readonly provenance?: { readonly [entry: string]: string };
+  /** Receives each sign that data are not those of the training, before the first matrix. */
+  readonly onWarning?: (warning: string) => void;
+  /** The `state` of the error of a run that was stopped. Its finished matrices are kept instead of computed again. */
+  readonly state?: CurvatureReport;
 }
 
 /** Number of weights above which a report spends fewer products by default, since each takes tenths of a second. */
@@ -38,64 +55,182 @@ const LARGE = 5000;
 const MOST_DENSE = 1600;
 
 /**
- * Computes a report on the curvature of a risk as plain data: loss, gradient, and for each matrix the trace and Frobenius norm with
- * standard errors, the same by layer, both ends of the spectrum with residuals, and the spectral density on two scales. Products per
+ * Computes a report on the curvature of a risk as plain data: a summary of the data, loss, gradient, and for each matrix the trace and
+ * Frobenius norm with standard errors, the same by layer, both ends of the spectrum with residuals, and the spectral density on two scales;
+ * then the increase of the loss for each layer rounded alone (`layerRounding`), and the curvature in units of the weights. Products per
  * matrix: `probes + steps densityProbes`, plus those for the eigenvalues (at most `100 eigenvalues + 100`, half of that for a large
- * network), plus n for n weights if the dense matrix is formed. Estimates never use the dense matrix.
+ * network), plus n for n weights if the dense matrix is formed. Estimates never use the dense matrix. Rounding takes three evaluations of
+ * the loss a layer, at most as many as a matrix takes products; the relative curvature `probes` products and some tens.
  *
- * @throws CurvatureError "argument" for options out of range or a matrix that the loss does not define, "aborted" when the signal stops it
+ * @throws CurvatureError "argument" for options out of range, a matrix that the loss does not define, or a `state` of another run;
+ *   "aborted" when the signal stops it, with the finished matrices as `state`
  */
 export async function curvatureReport(risk: Risk, options: CurvatureReportOptions): Promise<CurvatureReport> {
   checkObject(risk, "curvatureReport expects a risk made by empiricalRisk", ["model", "parameters", "engine"]);
   checkObject(options, "curvatureReport expects options", ["seed"]);
   const began = performance.now();
-  const names = chosenMatrices(risk, options.matrices);
+  const asked = chosenMatrices(risk, options.matrices);
   const plan = planOf(checkedOptions(options, risk.size), risk.size);
   const first = await firstOrder(risk, options);
-  const { matrices, residualShare } = await matricesOf(risk, { names, plan, options });
+  for (const warning of first.warnings) options.onWarning?.(warning);
+  const equal = options.matrices === undefined ? await equalOf(risk, { asked, plan, options }) : [];
+  const names = asked.filter((name) => equal.every((matrix) => matrix.name !== name));
+  const head = { ...headOf(risk, { first, plan, options }), ...(equal.length > 0 ? { equalMatrices: equal } : {}) };
+  const matrices: { [name in MatrixName]?: ReportedMatrix } = { ...finishedMatrices(options.state, { head, names }) };
+  const whole = (rest: Partial<CurvatureReport>): CurvatureReport => {
+    const seconds = (performance.now() - began) / 1000 + (options.state?.seconds ?? 0);
+    return { ...head, matrices, ...rest, seconds };
+  };
+  try {
+    return whole(await measured(risk, { names, plan, options, first, matrices }));
+  } catch (error) {
+    if (!(error instanceof CurvatureError && error.code === "aborted" && Object.keys(matrices).length > 0)) throw error;
+    throw new CurvatureError("aborted", error.message, { cause: error, state: whole({ partial: true }) });
+  }
+}
+
+/** The parts of the report that are known before the first matrix. */
+function headOf(
+  risk: Risk,
+  {
+    first,
+    plan,
+    options,
+  }: { readonly first: FirstOrder; readonly plan: MatrixPlan; readonly options: CurvatureReportOptions },
+): Omit<CurvatureReport, "matrices" | "seconds"> {
+  const { model, data } = description(risk);
+  const { warnings, summary, gradientNorm, secondsPerGradient, accuracy } = first;
   return {
     version,
-    ...description(risk),
+    model,
+    data: { ...data, summary, ...(warnings.length > 0 ? { warnings } : {}) },
     loss: { name: risk.lossFunction.name, reduction: risk.lossFunction.reduction, value: first.loss },
-    ...(first.accuracy === undefined ? {} : { accuracy: first.accuracy }),
-    gradient: { norm: first.gradientNorm },
-    matrices,
-    ...(residualShare ? { residualShare } : {}),
+    ...(accuracy === undefined ? {} : { accuracy }),
+    gradient: { norm: gradientNorm },
     seed: plan.seed,
     dtype: risk.dtype,
     cache: risk.settings.cache,
-    secondsPerGradient: first.secondsPerGradient,
-    seconds: (performance.now() - began) / 1000,
+    budget: plan,
+    secondsPerGradient,
+    ...(options.provenance ? { provenance: options.provenance } : {}),
   };
 }
 
-/** Reports on the matrices one after the other, and the distance of the Hessian from the Gauss-Newton matrix if both are included. */
-async function matricesOf(
+/**
+ * The finished matrices of a stopped run.
+ *
+ * @throws CurvatureError "argument" unless loss, gradient, weights and budget are the same to the last bit
+ */
+function finishedMatrices(
+  state: CurvatureReport | undefined,
+  {
+    head,
+    names,
+  }: { readonly head: Omit<CurvatureReport, "matrices" | "seconds">; readonly names: readonly MatrixName[] },
+): CurvatureReport["matrices"] {
+  if (state === undefined) return {};
+  checkObject(state, "curvatureReport expects state of a stopped run", ["matrices", "loss", "gradient"]);
+  const facts = ({ version, model, data, loss, gradient, dtype, budget }: typeof head) =>
+    JSON.stringify([version, model.parameters, data.rows, data.batchSize, loss, gradient, dtype, budget]);
+  if (facts(state) !== facts(head)) {
+    throw new CurvatureError(
+      "argument",
+      "expected the state of a run with the same model, data, loss, budget and seed, got that of another one; start without it",
+    );
+  }
+  return Object.fromEntries(Object.entries(state.matrices).filter(([name]) => names.includes(name as MatrixName)));
+}
+
+/** The matrices that equal the Gauss-Newton matrix for this loss. */
+function equalOf(
   risk: Risk,
   {
-    names,
+    asked,
     plan,
     options,
-  }: {
-    readonly names: readonly MatrixName[];
-    readonly plan: MatrixPlan;
-    readonly options: RunOptions;
-  },
-): Promise<Pick<CurvatureReport, "matrices" | "residualShare">> {
+  }: { readonly asked: readonly MatrixName[]; readonly plan: MatrixPlan; readonly options: CurvatureReportOptions },
+): Promise<readonly EqualMatrix[]> {
+  const family = (["ggn", "fisher2", "fisher1"] as const).filter((name) => asked.includes(name));
+  const operators = family.map((name) => ({ name, ...matrixEntry(name).make(risk, plan.seed) }));
+  return equalMatrices(operators, { seed: plan.seed, ...(options.signal && { signal: options.signal }) });
+}
+
+interface Measurement {
+  readonly names: readonly MatrixName[];
+  readonly plan: MatrixPlan;
+  readonly options: CurvatureReportOptions;
+  readonly first: FirstOrder;
+  /** The finished matrices, to which each new one is added. */
+  readonly matrices: { [name in MatrixName]?: ReportedMatrix };
+}
+
+/**
+ * Reports on the matrices one after the other, then on the distance of the Hessian from the Gauss-Newton matrix if both are included, on the
+ * rounding of layers and the relative curvature if there is a matrix of curvature.
+ */
+async function measured(risk: Risk, request: Measurement): Promise<Partial<CurvatureReport>> {
+  const { names, plan, options, matrices } = request;
   const operators = Object.fromEntries(names.map((name) => [name, matrixEntry(name).make(risk, plan.seed)]));
   const { hessian: H, ggn: G } = operators;
   const gap = H && G ? subtract(H.operator, G.operator) : undefined;
   const gapProducts = gap ? 2 * Math.min(plan.probes, risk.size) : 0;
-  const work = stages(names.length * plannedProducts(plan, risk.size) + gapProducts, options);
+  const curved = names.find((name) => matrixEntry(name).words.curvatureOf !== undefined);
+  const relative =
+    curved !== undefined && options.relative !== false ? relativePlan(request, { curved, operators }) : undefined;
+  const roundings = curved !== undefined && options.rounding !== false ? roundingCost(risk, plan) : 0;
+  const missing = names.filter((name) => matrices[name] === undefined);
+  const rest = gapProducts + roundings + (relative ? relativeCost(relative, risk.size) : 0);
+  const work = stages(missing.length * plannedProducts(plan, risk.size) + rest, options);
   const layers = layerBlocks(risk.parameters);
-  const matrices: { [name in MatrixName]?: ReportedMatrix } = {};
-  for (const name of names) {
+  for (const name of missing) {
     const { title, operator } = operators[name]!;
     const words = { title, words: matrixEntry(name).words, place: matrixNames.indexOf(name) };
     matrices[name] = { ...words, ...(await matrixReport(operator, { title, layers, plan, stages: work })) };
   }
   const residualShare = gap && (await gapShare(gap, { plan, stages: work, hessian: matrices.hessian!.frobenius }));
-  return { matrices, ...(residualShare ? { residualShare } : {}) };
+  const found = curved && matrices[curved];
+  return {
+    ...(residualShare ? { residualShare } : {}),
+    ...(found && roundings > 0
+      ? {
+          rounding: await work.run({ name: "rounding of layers", cost: roundings }, (run) =>
+            layerRounding(risk, { ...run, layers: found.layers, evaluations: roundings }),
+          ),
+        }
+      : {}),
+    ...(relative ? { relative: await relativeCurvature(risk, { ...relative, stages: work }) } : {}),
+  };
+}
+
+/** Evaluations of the loss for the rounding of layers: at most as many as a matrix takes products. */
+function roundingCost(risk: Risk, plan: MatrixPlan): number {
+  const layers = new Set(risk.parameters.filter(isRounded).map(({ layer }) => layer));
+  return Math.min(layers.size * ROUNDING_BITS.length, plannedProducts(plan, risk.size));
+}
+
+function relativePlan(
+  { plan, first }: Measurement,
+  {
+    curved,
+    operators,
+  }: {
+    readonly curved: MatrixName;
+    readonly operators: { readonly [name: string]: { readonly operator: LinearOperator } };
+  },
+): Omit<RelativeRequest, "stages"> {
+  const { targets } = first.summary;
+  const guessing = first.isMean && targets ? guessingLoss(first.lossName, targets) : undefined;
+  return {
+    matrix: operators[curved]!.operator,
+    noun: matrixEntry(curved).words.noun,
+    psd: operators.ggn?.operator.psd ? operators.ggn.operator : undefined,
+    psdNoun: matrixEntry("ggn").words.noun,
+    probes: Math.max(2, Math.ceil(plan.probes / 2)),
+    eigenvalueProducts: 40,
+    seed: plan.seed,
+    guessing: guessing !== undefined && guessing > 0 ? guessing : undefined,
+    loss: first.loss,
+  };
 }
 
 function chosenMatrices(risk: Risk, asked: readonly MatrixName[] | undefined): readonly MatrixName[] {
@@ -144,27 +279,6 @@ function planOf(options: ReturnType<typeof checkedOptions>, size: number): Matri
   const plan = { ...options, eigenvalueProducts, dense: false };
   const cheap = size <= MOST_DENSE && size <= 2 * plannedProducts(plan, size);
   return { ...plan, dense: options.dense === "auto" ? cheap : options.dense };
-}
-
-/** Loss, gradient and accuracy, and the time of a gradient after compilation. */
-async function firstOrder(risk: Risk, { signal, onProgress }: RunOptions) {
-  const options = signal ? { signal } : {};
-  onProgress?.({ stage: "loss and gradient", done: 0 });
-  const loss = await risk.loss(options);
-  const gradient = await risk.gradient(options);
-  const times: number[] = [];
-  // The fastest of up to three repetitions; a long one is not repeated.
-  while (times.length < 3 && times.reduce((sum, time) => sum + time, 0) < 1) {
-    const began = performance.now();
-    await risk.gradient(options);
-    times.push((performance.now() - began) / 1000);
-  }
-  return {
-    loss,
-    gradientNorm: normOf(gradient),
-    accuracy: await accuracy(risk, options),
-    secondsPerGradient: Math.min(...times),
-  };
 }
 
 /** ||H - G||_F / ||H||_F. Numerator and denominator use independent probes, so that the squares of their relative errors add. */

@@ -12,25 +12,10 @@ import {
 } from "../linalg/index.ts";
 import { type ExactSpectrum, exactSpectrum, sumOf } from "./exactSpectrum.ts";
 import type { LayerBlocks } from "./layerBlocks.ts";
+import type { MatrixPlan } from "./matrixPlan.ts";
 import type { Quantity, ReportedDensity, ReportedLayer, ReportedMatrix } from "./report.ts";
 import { seedFor } from "./seedFor.ts";
 import { completed, type Stages } from "./stages.ts";
-
-/** The number of products that a report spends on each matrix. */
-export interface MatrixPlan {
-  /** Probes for trace, Frobenius norm and layers. */
-  readonly probes: number;
-  /** Lanczos steps per probe of the spectral density. */
-  readonly steps: number;
-  readonly densityProbes: number;
-  /** Eigenvalues at each end. */
-  readonly eigenvalues: number;
-  /** Largest number of products for the eigenvalues. */
-  readonly eigenvalueProducts: number;
-  readonly seed: number;
-  /** Whether to form the dense matrix too. */
-  readonly dense: boolean;
-}
 
 /** A request for the report on one matrix. */
 export interface MatrixRequest {

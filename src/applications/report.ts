@@ -1,4 +1,8 @@
+import type { EqualMatrix } from "./equalMatrices.ts";
+import type { MatrixPlan } from "./matrixPlan.ts";
 import type { MatrixName, MatrixWords } from "./reportedMatrices.ts";
+
+export type { EqualMatrix } from "./equalMatrices.ts";
 
 export type { MatrixName, MatrixWords } from "./reportedMatrices.ts";
 
@@ -92,6 +96,104 @@ export interface ReportedMatrix {
   readonly seconds: number;
 }
 
+/** Range of one input over the data set. */
+export interface InputSummary {
+  readonly name: string;
+  readonly minimum: number;
+  readonly maximum: number;
+  readonly mean: number;
+  /** Whether all its numbers are whole. */
+  readonly whole: boolean;
+}
+
+/** Ranges of the inputs, and what the targets are. */
+export interface DataSummary {
+  readonly inputs: readonly InputSummary[];
+  readonly targets?:
+    | {
+        readonly kind: "classes";
+        /** Number of rows (or tokens) of each class. */
+        readonly counts: readonly number[];
+        /** Number of labels that the loss ignores. */
+        readonly ignored: number;
+      }
+    | {
+        readonly kind: "values";
+        readonly minimum: number;
+        readonly maximum: number;
+        readonly mean: number;
+        /** Mean over the elements of a row of their variance over rows. */
+        readonly variance: number;
+      };
+}
+
+/** Effect on the loss of rounding the weights of one layer to a number of bits. */
+export interface RoundingChange {
+  readonly bits: number;
+  /** Distance of neighbouring grid points, the largest among the layer's tensors. */
+  readonly step: number;
+  /** Predicted increase of the loss, trace times step^2 / 24 summed over tensors, and its standard error. */
+  readonly predicted: number;
+  readonly standardError: number;
+  /** Increase of the loss on these data at the rounded weights. Negative where rounding lowers it. */
+  readonly measured: number;
+}
+
+/** One layer rounded while all others are kept. */
+export interface RoundedLayer {
+  readonly name: string;
+  /** Number of weights that are rounded: those of weight matrices, kernels and tables. */
+  readonly weights: number;
+  readonly changes: readonly RoundingChange[];
+}
+
+/** Increase of the loss for each layer rounded alone. */
+export interface LayerRounding {
+  readonly scheme: "symmetric";
+  /** Loss without rounding. */
+  readonly loss: number;
+  readonly layers: readonly RoundedLayer[];
+  /** Number of layers that were not measured, since their predicted increase is the smallest. */
+  readonly omitted: number;
+  /** Spearman's rank correlation of the predicted and the measured increase over layers; without a value for fewer than two layers. */
+  readonly rankCorrelations: readonly { readonly bits: number; readonly layers: number; readonly value?: number }[];
+}
+
+/** Increase of the loss when every weight changes by a random share of itself of standard deviation `size`. */
+export interface RelativeDisturbance {
+  readonly size: number;
+  /** To second order, and its standard error. */
+  readonly predicted: number;
+  readonly predictedError: number;
+  /** Mean over random disturbances in opposite pairs, and its standard error. */
+  readonly measured: number;
+  readonly standardError: number;
+  readonly evaluations: number;
+}
+
+/** Curvature in units of the weights: that of `D A D` with D = diag(|w|). Rescaling of weights that keeps the network does not change it. */
+export interface RelativeCurvature {
+  /** The matrix A, as "the Hessian". */
+  readonly noun: string;
+  /** Sum of `w_i^2 A_ii`. */
+  readonly trace: Quantity;
+  readonly frobenius: Quantity;
+  readonly largest?: ReportedEigenvalue;
+  /** Effective number of directions `(tr M)^2 / |M|^2` of the relative form M of the matrix `directionsOf`. */
+  readonly directions?: Quantity;
+  readonly directionsOf?: string;
+  /** Relative disturbance at which the loss rises by a tenth of `reference`, to second order; absent where the trace is not positive. */
+  readonly raisingSize?: number;
+  /** The same measured, between two of `disturbances`; absent where no measured disturbance raises the loss as much. */
+  readonly measuredSize?: number;
+  /** The largest measured disturbance, where none raises the loss as much. */
+  readonly withstands?: number;
+  /** Loss of the best prediction without inputs if `guessing`, else the loss itself. */
+  readonly reference: number;
+  readonly guessing: boolean;
+  readonly disturbances: readonly RelativeDisturbance[];
+}
+
 /** All results of `onnx-curvature report` as plain data, written to report.json unchanged. */
 export interface CurvatureReport {
   readonly version: string;
@@ -114,18 +216,38 @@ export interface CurvatureReport {
     /** Changes to the graph that the reader should know: a Softmax cut off, rows computed one by one, ... */
     readonly notices: readonly string[];
   };
-  readonly data: { readonly file: string; readonly rows: number; readonly batchSize: number };
+  readonly data: {
+    readonly file: string;
+    readonly rows: number;
+    readonly batchSize: number;
+    /** Ranges of inputs and targets; absent in files of earlier versions. */
+    readonly summary?: DataSummary;
+    /** Signs that the data are not those of the training, with their evidence. */
+    readonly warnings?: readonly string[];
+  };
   readonly loss: { readonly name: string; readonly reduction: "mean" | "sum"; readonly value: number };
   /** Share of rows whose largest output is the label, if targets are classes. */
   readonly accuracy?: number;
   readonly gradient: { readonly norm: number };
   readonly matrices: { readonly [name in MatrixName]?: ReportedMatrix };
+  /** Matrices that equal one of `matrices` and were not computed again, with the evidence. */
+  readonly equalMatrices?: readonly EqualMatrix[];
+  /** Increase of the loss for each layer rounded alone. */
+  readonly rounding?: LayerRounding;
+  /** Curvature in units of the weights. */
+  readonly relative?: RelativeCurvature;
+  /** The settings and the place of the run, as the caller states them, for example the command; shown as they are. */
+  readonly provenance?: { readonly [entry: string]: string };
+  /** True if the run was stopped before all matrices were finished. */
+  readonly partial?: true;
   /** Relative distance of the Hessian from the Gauss-Newton matrix, ||H - G||_F / ||H||_F, if both were requested. */
   readonly residualShare?: Quantity;
   readonly seed: number;
   readonly dtype: "float32" | "float64";
   /** Largest size in bytes of kept residuals. Together with batch size, dtype and threads it determines the last bits of products. */
   readonly cache: number;
+  /** Products spent on each matrix, and the seed; absent in files of earlier versions. */
+  readonly budget?: MatrixPlan;
   /** Time in seconds of one gradient, the unit of cost, and of the whole report. */
   readonly secondsPerGradient: number;
   readonly seconds: number;

@@ -1,7 +1,7 @@
 import { CurvatureError } from "../index.ts";
 
-/** Exit codes of the process. */
-export const exitCodes = { success: 0, failure: 1, usage: 2 } as const;
+/** Exit codes of the process; 130 is a shell's code for Ctrl-C. */
+export const exitCodes = { success: 0, failure: 1, usage: 2, interrupted: 130 } as const;
 
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
 

@@ -46,9 +46,16 @@ export function inspectionText(found: ModelInspection): string {
       "notices",
       noticesOf(found).map((notice) => [notice]),
     ),
-    `suggested loss: ${found.suggestedLoss.name} (${printableText(found.suggestedLoss.reason)})`,
+    `suggested loss: ${lossText(found)}`,
     "",
   ].join("\n");
+}
+
+/** The loss with its evidence, and the flag for an output that is not the first. */
+function lossText({ suggestedLoss: { name, output, reason, certain }, outputs }: ModelInspection): string {
+  const flag = output === outputs[0]?.name || name === "none" ? "" : ` --output ${output}`;
+  const how = name === "none" || certain ? "" : "; the targets decide";
+  return printableText(`${name}${flag} (${reason}${how})`);
 }
 
 function operatorRow({

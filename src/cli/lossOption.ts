@@ -16,17 +16,23 @@ const LOSSES: { readonly [name: string]: LossChoice["make"] & { readonly aliases
 /** Names of losses in help and messages. */
 export const lossNames = Object.keys(LOSSES);
 
-/** `--loss NAME`. Case, hyphens and underscores are ignored; a loss may have short names. */
-export function lossOption(): Option {
+/** `--loss NAME`. Case, hyphens and underscores are ignored; a loss may have short names, and its name in other libraries is understood. */
+export function lossOption({ mandatory = true }: { readonly mandatory?: boolean } = {}): Option {
   const short = Object.values(LOSSES).flatMap(({ aliases }) => aliases.slice(0, 1));
-  return new Option("--loss <name>", `loss: ${lossNames.join(", ")} (or ${short.join(", ")})`)
-    .argParser(lossChoice)
-    .makeOptionMandatory();
+  const need = mandatory ? "required" : "needed where model and targets leave it open";
+  const names = `${lossNames.join(", ")} (or ${short.join(", ")})`;
+  const option = new Option("--loss <name>", `${names}; ${need}`).argParser(lossChoice);
+  return mandatory ? option.makeOptionMandatory() : option;
 }
 
-/** The loss of this name. */
+/** The loss of this name. PyTorch's and Keras's names are understood: CrossEntropyLoss, cross_entropy, MSELoss, BCEWithLogitsLoss. */
 export function lossChoice(text: string): LossChoice {
-  const plain = (name: string) => name.toLowerCase().replace(/[-_ ]/g, "");
+  const plain = (name: string) =>
+    name
+      .toLowerCase()
+      .replace(/[-_. ]/g, "")
+      .replace(/^(torch)?nn(functional)?(?!ll)/, "")
+      .replace(/loss$/, "");
   const asked = plain(text);
   const found = Object.entries(LOSSES).find(([name, { aliases }]) => [name, ...aliases].map(plain).includes(asked));
   if (found === undefined) throw new InvalidArgumentError(`Expected one of ${lossNames.join(", ")}.`);

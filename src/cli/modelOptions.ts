@@ -17,6 +17,7 @@ export interface ModelOptions {
 /** Adds these options to a command. */
 export function withModelOptions(command: Command): Command {
   return command
+    .optionsGroup("Model:")
     .option("--output <name>", "output to read, any value of the graph; repeat for gaussianNll with two", nameList)
     .option(
       "--bind <name=value>",

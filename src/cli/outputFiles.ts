@@ -1,15 +1,16 @@
 import { randomUUID } from "node:crypto";
-import { lstat, mkdir, rename, rm, stat, writeFile } from "node:fs/promises";
+import { lstat, mkdir, rename, rm, rmdir, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { CurvatureError } from "../index.ts";
 
-/** Creates a folder and its parents, and checks that files can be written into it. */
-async function prepareFolder(folder: string): Promise<void> {
+/** Creates a folder and its parents, and checks that files can be written into it. Returns those that it created, outermost first. */
+async function prepareFolder(folder: string): Promise<readonly string[]> {
   const trial = join(folder, `.onnx-curvature-${randomUUID()}`);
   try {
-    await makeFolder(folder);
+    const created = await makeFolder(folder);
     await writeFile(trial, "", { flag: "wx" });
     await rm(trial);
+    return created;
   } catch (cause) {
     throw new CurvatureError("file", `cannot write into folder ${folder}: ${reason(cause)}; choose another --out`, {
       cause,
@@ -18,15 +19,17 @@ async function prepareFolder(folder: string): Promise<void> {
 }
 
 /** Creates a folder and its parents one at a time: Node's own recursion does not end on a file system that cannot have folders. */
-async function makeFolder(folder: string): Promise<void> {
+async function makeFolder(folder: string): Promise<readonly string[]> {
   try {
     await mkdir(folder);
+    return [folder];
   } catch (error) {
     const code = error instanceof Error && "code" in error ? error.code : undefined;
-    if (code === "EEXIST" && (await stat(folder)).isDirectory()) return;
+    if (code === "EEXIST" && (await stat(folder)).isDirectory()) return [];
     if (code !== "ENOENT" || dirname(folder) === folder || (await exists(dirname(folder)))) throw error;
-    await makeFolder(dirname(folder));
+    const parents = await makeFolder(dirname(folder));
     await mkdir(folder);
+    return [...parents, folder];
   }
 }
 
@@ -37,16 +40,32 @@ async function exists(path: string): Promise<boolean> {
   );
 }
 
+/** Folders made for files that are not written yet. */
+export interface PreparedFolders {
+  /** Removes those that were created and are still empty. */
+  discard(): Promise<void>;
+}
+
 /**
  * Checks that files can be written at these paths and creates their folders. Does not change existing files.
  *
  * @throws CurvatureError "file" if that is impossible, or if a path is something other than a regular file
  */
-export async function prepareFiles(...paths: readonly string[]): Promise<void> {
-  for (const path of paths) {
-    await prepareFolder(dirname(path));
-    await checkPlace(path);
+export async function prepareFiles(...paths: readonly string[]): Promise<PreparedFolders> {
+  const created: string[] = [];
+  const discard = async () => {
+    for (const folder of created.toReversed()) await rmdir(folder).catch(() => undefined);
+  };
+  try {
+    for (const path of paths) {
+      created.push(...(await prepareFolder(dirname(path))));
+      await checkPlace(path);
+    }
+  } catch (error) {
+    await discard();
+    throw error;
   }
+  return { discard };
 }
 
 /** Throws unless a path is free or a regular file: devices, pipes and symbolic links are never replaced. */

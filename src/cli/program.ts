@@ -1,16 +1,15 @@
 import { Command, CommanderError } from "commander";
-import { printableText, version } from "../index.ts";
+import { CurvatureError, printableText, version } from "../index.ts";
 import { exportCommand } from "./commands/export.ts";
-
 import { inspectCommand } from "./commands/inspect.ts";
 import { reportCommand } from "./commands/report.ts";
 import { type ExitCode, errorText, exitCodes } from "./errorText.ts";
-import { printError } from "./print.ts";
+import { emphasized, printError, styled } from "./print.ts";
 
 const EXAMPLES = `
 Examples:
   $ onnx-curvature inspect model.onnx
-  $ onnx-curvature report model.onnx --data train.csv --loss crossEntropy --out report
+  $ onnx-curvature report model.onnx --data train.csv --out report
   $ onnx-curvature export model.onnx --product hvp --loss crossEntropy --batch-size 32 --out hvp.onnx
 
 "onnx-curvature help report" lists all options of a command.`;
@@ -24,7 +23,7 @@ export async function runProgram(args: readonly string[]): Promise<ExitCode> {
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.success : exitCodes.usage;
     printError(`${errorText(error, { stack: args.includes("--debug") })}\n`);
-    return exitCodes.failure;
+    return error instanceof CurvatureError && error.code === "aborted" ? exitCodes.interrupted : exitCodes.failure;
   }
 }
 
@@ -36,15 +35,30 @@ function buildProgram(): Command {
     .helpCommand("help [command]", "print the help of a command")
     .addHelpText("after", EXAMPLES)
     .exitOverride()
-    .configureOutput({ outputError: (text, write) => write(`${printableText(oneLine(text))}\n`) });
+    .configureHelp({ styleTitle: (title) => styled("bold", title) })
+    .configureOutput({
+      outputError: (text, write) => write(`${emphasized(printableText(usageError(text, program)), process.stderr)}\n`),
+    });
   for (const command of [inspectCommand(), reportCommand(), exportCommand()]) {
     program.addCommand(command.copyInheritedSettings(program));
   }
-  program.action((_, { args: [unknown] }: Command) => {
-    const got = unknown === undefined ? "none" : `"${unknown}"`;
-    program.error(`error: expected a command (inspect, report or export), got ${got}; see --help`);
-  });
-  return program.allowExcessArguments(true);
+  return program;
+}
+
+/** The message in one line; that of an unknown command names the commands. */
+function usageError(text: string, { commands }: Command): string {
+  const [, unknown, suggestion] = /^error: unknown command '(.*?)'\s*(\(Did you mean .*)?$/s.exec(text.trim()) ?? [];
+  if (unknown === undefined) return oneLine(text);
+  const names = commands.map((command) => command.name());
+  const known = `${names.slice(0, -1).join(", ")} or ${names.at(-1)}`;
+  const remedy =
+    suggestion === undefined
+      ? "see --help"
+      : suggestion
+          .trim()
+          .replace(/^\(Did/, "did")
+          .replace(/\)$/, "");
+  return `error: expected a command (${known}), got "${unknown}"; ${remedy}`;
 }
 
 /** Commander adds its suggestions on lines of their own. */

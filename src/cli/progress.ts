@@ -4,7 +4,7 @@ import { printableText } from "../index.ts";
 /** Shows the progress of a computation on standard error. */
 export interface ProgressDisplay {
   update(progress: { readonly stage: string; readonly done: number; readonly total?: number }): void;
-  /** Removes the bar. */
+  /** Removes the bar; later updates show nothing. */
   stop(): void;
 }
 
@@ -26,9 +26,11 @@ function bar(stream: NodeJS.WriteStream): ProgressDisplay {
     gracefulExit: false,
   });
   const began = performance.now();
-  let started = false;
+  let [started, stopped] = [false, false];
   return {
     update({ stage: name, done, total }) {
+      // Work that ends after Ctrl-C must not draw the bar again.
+      if (stopped) return;
       const stage = printableText(name);
       if (!started) shown.start(total ?? 1, 0, { stage, left: "" });
       started = true;
@@ -37,7 +39,8 @@ function bar(stream: NodeJS.WriteStream): ProgressDisplay {
       shown.update(done, { stage, left: `${timeLeft(performance.now() - began, { done, total })} left` });
     },
     stop() {
-      if (started) shown.stop();
+      if (started && !stopped) shown.stop();
+      stopped = true;
     },
   };
 }

@@ -6,6 +6,7 @@ export { type Conversion, convertTensor } from "./convertTensor.ts";
 export { type CsvOptions, csv } from "./csv.ts";
 export { csvRecords } from "./csvRecords.ts";
 export type { Batch, BatchOptions, Data, RowType } from "./data.ts";
+export { describePosition } from "./describePosition.ts";
 export { fitRows, type ModelDims } from "./fitRows.ts";
 export { type LoadDataOptions, loadData, type WantedInput } from "./loadData.ts";
 export { loadTensor } from "./loadTensor.ts";

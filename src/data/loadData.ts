@@ -28,8 +28,10 @@ export interface WantedInput {
 
 /** Files of a data set, and the model they are for. */
 export interface LoadDataOptions extends TableOptions, LabelOptions {
-  /** The model's inputs by name. */
-  readonly wanted: { readonly [name: string]: WantedInput };
+  /** The model that the data are for; its inputs say which arrays and shapes are needed. */
+  readonly model?: { readonly inputs: readonly (WantedInput & { readonly name: string })[] };
+  /** The inputs by name, instead of a model. */
+  readonly wanted?: { readonly [name: string]: WantedInput };
   /** One file with the model's only input and, unless `targets` is given, the targets: CSV, NPZ, NPY or IDX. */
   readonly data?: Source;
   /** One file for each input, instead of `data`. */
@@ -58,8 +60,8 @@ const targetMembers = ["y", "Y", "targets", "target", "labels", "label"];
  * @throws CurvatureError naming the file if one is missing, damaged, of another shape or type, or the files differ in their numbers of
  *   rows; if `data` and `inputs` are both given or both missing, or targets are not found (for data without targets, pass `label: false`)
  */
-export async function loadData(options: LoadDataOptions): Promise<Data> {
-  checkObject(options, "loadData expects options with the model's inputs by name", ["wanted"]);
+export async function loadData(given: LoadDataOptions): Promise<Data> {
+  const options = { ...given, wanted: wantedInputs(given) };
   const scale = checkedScale(options.scale);
   const { inputs, targets } = await loadArrays(options);
   const files = [...Object.values(inputs), ...(targets === undefined ? [] : [targets])];
@@ -80,12 +82,26 @@ export async function loadData(options: LoadDataOptions): Promise<Data> {
   });
 }
 
+/** Options with the inputs by name. */
+type Request = LoadDataOptions & { readonly wanted: { readonly [name: string]: WantedInput } };
+
+/** The inputs that data are loaded for. */
+function wantedInputs(options: LoadDataOptions): { readonly [name: string]: WantedInput } {
+  const expected =
+    'loadData expects { model, data: "train.csv" }, or inputs: { NAME: FILE } and targets: FILE instead of data';
+  checkObject(options, expected);
+  const { model, wanted } = options;
+  if (wanted !== undefined) return wanted;
+  checkObject(model, `${expected}, with the model that loadModel gives`, ["inputs"]);
+  return Object.fromEntries(model!.inputs.map(({ name, dims, dtype }) => [name, { dims, dtype }]));
+}
+
 interface Loaded {
   readonly inputs: { readonly [name: string]: LoadedArray };
   readonly targets?: LoadedArray;
 }
 
-async function loadArrays(options: LoadDataOptions): Promise<Loaded> {
+async function loadArrays(options: Request): Promise<Loaded> {
   const { data, inputs, targets, label, wanted } = options;
   if ((data === undefined) === (inputs === undefined)) {
     const got = data === undefined ? "neither" : "both";
@@ -104,7 +120,7 @@ async function loadArrays(options: LoadDataOptions): Promise<Loaded> {
   );
 }
 
-async function loadInputs(inputs: { readonly [name: string]: Source }, options: LoadDataOptions): Promise<Loaded> {
+async function loadInputs(inputs: { readonly [name: string]: Source }, options: Request): Promise<Loaded> {
   const names = Object.keys(options.wanted);
   const unknown = Object.keys(inputs).find((name) => !names.includes(name));
   const missing = names.find((name) => !Object.hasOwn(inputs, name));
@@ -118,7 +134,7 @@ async function loadInputs(inputs: { readonly [name: string]: Source }, options: 
   return { inputs: Object.fromEntries(loaded) };
 }
 
-async function loadOneFile(data: Source, options: LoadDataOptions): Promise<Loaded> {
+async function loadOneFile(data: Source, options: Request): Promise<Loaded> {
   if (splitMember(data).member !== undefined) {
     return { inputs: { [onlyInput(options)]: await loadArray(data, options) } };
   }
@@ -139,7 +155,7 @@ async function loadOneFile(data: Source, options: LoadDataOptions): Promise<Load
   };
 }
 
-function onlyInput({ wanted }: LoadDataOptions): string {
+function onlyInput({ wanted }: Request): string {
   const names = Object.keys(wanted);
   if (names.length === 1) return names[0]!;
   throw new CurvatureError(
@@ -148,7 +164,7 @@ function onlyInput({ wanted }: LoadDataOptions): string {
   );
 }
 
-function loadMembers(contents: Contents, options: LoadDataOptions): Loaded {
+function loadMembers(contents: Contents, options: Request): Loaded {
   const { wanted, label, targets } = options;
   const members = npzNames(contents.bytes, contents);
   const names = Object.keys(wanted);

@@ -13,12 +13,19 @@ export function checkObject(value: unknown, expected: string, members: readonly 
   }
   const missing = members.find((name) => (value as { readonly [name: string]: unknown })[name] === undefined);
   if (missing === undefined) return;
-  throw new CurvatureError("argument", `${expected}, got ${described(value)} without ${missing}`);
+  const got = isPromise(value) ? described(value) : `${described(value)} without ${missing}`;
+  throw new CurvatureError("argument", `${expected}, got ${got}`);
 }
 
 function described(value: unknown): string {
   if (value === undefined) return "nothing";
   if (Array.isArray(value)) return "an array";
+  if (isPromise(value)) return "a promise; write await before the call that makes it";
   if (typeof value === "object") return "an object";
-  return typeof value === "function" ? "a function" : `the ${typeof value} ${String(value).slice(0, 40)}`;
+  if (typeof value !== "function") return `the ${typeof value} ${String(value).slice(0, 40)}`;
+  return value.name === "" ? "a function" : `the function ${value.name}; call it: ${value.name}(...)`;
+}
+
+function isPromise(value: unknown): boolean {
+  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
 }

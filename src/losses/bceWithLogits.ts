@@ -63,4 +63,4 @@ export function bceWithLogits({ reduction = "mean", positiveWeights }: BceWithLo
   };
 }
 /** Short names that the command line takes as well. */
-bceWithLogits.aliases = ["bce", "binaryCrossEntropy"];
+bceWithLogits.aliases = ["bce", "binaryCrossEntropy", "binaryCrossEntropyWithLogits", "sigmoidCrossEntropy"];

@@ -77,7 +77,7 @@ export function crossEntropy(options: CrossEntropyOptions = {}): Loss {
   };
 }
 /** Short names that the command line takes as well. */
-crossEntropy.aliases = ["ce"];
+crossEntropy.aliases = ["ce", "categoricalCrossEntropy", "sparseCategoricalCrossEntropy", "softmaxCrossEntropy"];
 
 function checkSettings(
   { labelSmoothing, classWeights, ignoreIndex }: Settings,

@@ -16,7 +16,7 @@ export function lastAxisLayout(
   if (!fitsRows(targets.dims, output)) {
     throw new CurvatureError(
       "shape",
-      `${loss}: outputs of shape ${formatDims(output)} need targets of that shape, got ${formatDims(targets.dims)}`,
+      `${loss}: outputs of shape ${formatDims(output)} need targets of that shape, got ${formatDims(targets.dims)}${labelAdvice(output, targets)}`,
     );
   }
   const axis = Math.max(output.length - 1, 1);
@@ -60,4 +60,9 @@ export function arrangeTargets(targets: Value, layout: TermLayout): Value {
 export function checkedReduction(loss: string, reduction: Reduction): Reduction {
   if (reduction === "mean" || reduction === "sum") return reduction;
   throw new CurvatureError("argument", `${loss}: reduction must be "mean" or "sum", got ${JSON.stringify(reduction)}`);
+}
+
+/** One target where several outputs are: class labels, as a rule. */
+function labelAdvice(output: readonly number[], { dims }: TargetShape): string {
+  return dims.length === output.length - 1 ? "; for class labels choose crossEntropy" : "";
 }

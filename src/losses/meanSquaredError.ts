@@ -33,4 +33,4 @@ export function meanSquaredError({ reduction = "mean" }: { readonly reduction?: 
   };
 }
 /** Short names that the command line takes as well. */
-meanSquaredError.aliases = ["mse"];
+meanSquaredError.aliases = ["mse", "l2", "squaredError"];

@@ -6,7 +6,6 @@ export {
   type ModelInspection,
   type OperatorInspection,
   type OperatorSupport,
-  type SuggestedLoss,
 } from "./inspect.ts";
 export { type FileModel, type LoadOptions, loadModel } from "./loadModel.ts";
 export { matches, type Pattern } from "./matches.ts";
@@ -21,3 +20,4 @@ export type {
   Parameter,
   ParameterRole,
 } from "./model.ts";
+export type { SuggestedLoss } from "./suggestLoss.ts";

@@ -6,8 +6,9 @@ import { staticValues } from "./import/analysis/staticValues.ts";
 import { isDecided } from "./import/controlFlow/foldControlFlow.ts";
 import { ruleOf } from "./import/ops/operators.ts";
 import type { ConstantDecision } from "./import/parameters/chooseParameters.ts";
-import type { FileModel } from "./loadModel.ts";
+import { type FileModel, type LoadOptions, loadModel } from "./loadModel.ts";
 import type { EvidenceKind, ModelInput, ModelOutput, ParameterRole } from "./model.ts";
+import { type SuggestedLoss, suggestLoss } from "./suggestLoss.ts";
 
 /**
  * What becomes of the nodes of an operator: "supported" have a derivative rule, "opaque" ones need none and are evaluated as
@@ -27,9 +28,6 @@ export interface OperatorInspection {
   /** Names of the nodes that lack a rule (of their first outputs, where they have no name). */
   readonly missing: readonly string[];
 }
-
-/** Losses that can be told from a model's outputs. */
-export type SuggestedLoss = "crossEntropy" | "bceWithLogits" | "meanSquaredError";
 
 /** What a model file has, and what reading it has decided; plain data. */
 export interface ModelInspection {
@@ -55,12 +53,33 @@ export interface ModelInspection {
   readonly notices: readonly string[];
   /** Rows that the model insists on computing at once. */
   readonly fixedRows?: number;
-  readonly suggestedLoss: { readonly name: SuggestedLoss; readonly reason: string };
+  /** The loss that fits the outputs, by the evidence of the file alone. */
+  readonly suggestedLoss: SuggestedLoss;
 }
 
-/** What a file is to this library, without running it: inputs, outputs, parameters, and what becomes of each operator. */
-export function inspectModel(model: FileModel): ModelInspection {
-  checkObject(model, "inspectModel expects a model read by loadModel", ["parameters", "prepared"]);
+/**
+ * Contents of a model without running it: inputs, outputs, parameters, what becomes of each operator, and which loss fits. Takes a model that
+ * was read, or a path, URL or bytes, which it reads first.
+ *
+ * @throws CurvatureError "argument" for anything else, or as `loadModel`
+ */
+export function inspectModel(model: FileModel): ModelInspection;
+export function inspectModel(source: string | URL | Uint8Array, options?: LoadOptions): Promise<ModelInspection>;
+export function inspectModel(
+  model: FileModel | string | URL | Uint8Array,
+  options: LoadOptions = {},
+): ModelInspection | Promise<ModelInspection> {
+  if (typeof model === "string" || model instanceof URL || model instanceof Uint8Array) {
+    return loadModel(model, options).then(inspection);
+  }
+  checkObject(model, "inspectModel expects a model read by loadModel, or the path of its file", [
+    "parameters",
+    "prepared",
+  ]);
+  return inspection(model);
+}
+
+function inspection(model: FileModel): ModelInspection {
   const { name, producer, opset, inputs, constants, notices, fixedRows, prepared } = model;
   const outputs = model.outputs.map((output) => ({
     ...output,
@@ -85,7 +104,7 @@ export function inspectModel(model: FileModel): ModelInspection {
     operators: inspectOperators(model),
     notices,
     ...(fixedRows === undefined ? {} : { fixedRows }),
-    suggestedLoss: suggestLoss(outputs, integerOutputs(model)),
+    suggestedLoss: suggestLoss(outputs, { integers: integerOutputs(model), metadata: model.prepared.metadata }),
   };
 }
 
@@ -127,32 +146,4 @@ function integerOutputs({ prepared }: FileModel): ReadonlySet<string> {
   return new Set(
     prepared.outputs.filter(({ dtype }) => dtype !== null && !dtype.startsWith("float")).map(({ name }) => name),
   );
-}
-
-function suggestLoss(
-  outputs: ModelInspection["outputs"],
-  integers: ReadonlySet<string>,
-): ModelInspection["suggestedLoss"] {
-  const output = outputs.find(({ name }) => !integers.has(name)) ?? outputs[0];
-  const { name, activation, dims } = output;
-  if (activation === "Softmax" || activation === "LogSoftmax") {
-    return {
-      name: "crossEntropy",
-      reason: `output "${name}" ends in ${activation}, so it stands for probabilities of classes`,
-    };
-  }
-  if (activation === "Sigmoid") {
-    return {
-      name: "bceWithLogits",
-      reason: `output "${name}" ends in Sigmoid, so each element is a probability of its own`,
-    };
-  }
-  const last = dims === null || dims.length < 2 ? undefined : dims[dims.length - 1];
-  if (typeof last === "number" && last > 1) {
-    return {
-      name: "crossEntropy",
-      reason: `output "${name}" has ${last} numbers a row without an activation, as logits of ${last} classes have; for regression choose meanSquaredError`,
-    };
-  }
-  return { name: "meanSquaredError", reason: `output "${name}" has one number a row, as in regression` };
 }

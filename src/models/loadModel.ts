@@ -6,6 +6,7 @@ import { type ExternalFiles, modelContents, readModel } from "../onnx/index.ts";
 import { engineError, type Session } from "../runtime/index.ts";
 import { byName, type Dtype, dtypeOf, formatDims, type Tensor, valueNamed } from "../tensors/index.ts";
 import { openControlFlowNotices } from "./import/analysis/openControlFlow.ts";
+import { tokenInputs } from "./import/analysis/tokenInputs.ts";
 import { foldFixedGraphs } from "./import/controlFlow/foldControlFlow.ts";
 import { type Interpretation, interpret } from "./import/interpret.ts";
 import {
@@ -96,6 +97,7 @@ export async function loadModel(source: string | URL | Uint8Array, options: Load
     inputs,
     outputs,
     ...(fixedRows === undefined ? {} : { fixedRows }),
+    tokenInputs: tokenInputs(prepared, found),
     notices: [...prepared.notices, ...choices, ...controlFlow, ...ties.map((tie) => tieNotice(tie, tying))],
     async graph(request) {
       checkRequest(request, { file: prepared.file, inputs, outputs: prepared.outputs });

@@ -90,6 +90,8 @@ export interface Model {
   readonly outputs: readonly ModelOutput[];
   /** Rows that the model insists on computing at once; undefined if any number will do. */
   readonly fixedRows?: number;
+  /** Inputs whose integers choose rows of a table of the file, such as token ids of an embedding, with the table and its number of rows. */
+  readonly tokenInputs?: { readonly [input: string]: { readonly table: string; readonly rows: number } };
   /** What was done to the file that a reader of results should know. */
   readonly notices: readonly string[];
   /** The model as a graph for inputs of these shapes. */

@@ -76,7 +76,7 @@ const MOST_THREADS = 256;
  */
 export async function empiricalRisk(options: EmpiricalRiskOptions): Promise<Risk> {
   checkObject(options, "empiricalRisk expects options", ["model", "loss", "data"]);
-  checkObject(options.model, "empiricalRisk expects a model made by loadModel or functionModel", [
+  checkObject(options.model, "empiricalRisk expects a model, as await loadModel(path) or functionModel(...)", [
     "parameters",
     "graph",
   ]);

@@ -80,11 +80,23 @@ export const DEFINITIONS = {
     meaning:
       "Distribution of the eigenvalues by size, as a share of all n, smoothed by a Gaussian of width σ. Estimated from random vectors by Lanczos quadrature. Golub and Welsch (1969); Ghorbani, Krishnan and Xiao (2019).",
   },
+  rounding: {
+    name: "Rounding of layers",
+    formula: html`Δ = max|<i>w</i>| / (2<sup><i>b</i>−1</sup> − 1),  predicted tr <i>H<sub>ℓℓ</sub></i> · <i>Δ</i><sup>2</sup>/24,  measured <i>L</i>(rounded) − <i>L</i>`,
+    meaning:
+      "The weights of one layer are rounded to b bits, each tensor to its own symmetric grid with step Δ, and all other layers are kept. The prediction takes rounding errors as independent and uniform in [−Δ/2, Δ/2]; at many bits the slope of the loss outweighs it. Biases, scales and tokens are not rounded. Dong et al. (2020).",
+  },
+  relative: {
+    name: "Curvature in units of the weights",
+    formula: html`tr(<i>DAD</i>) = ∑<sub><i>i</i></sub> <i>w<sub>i</sub></i><sup>2</sup> <i>A<sub>ii</sub></i>,  <i>D</i> = diag|<i>w</i>|,  E[<i>L</i>(<i>w</i>(1 + <i>sz</i>))] − <i>L</i> ≈ ½ <i>s</i><sup>2</sup> tr(<i>DHD</i>)`,
+    meaning:
+      "The rise of the loss when each weight changes by a random share s of itself. It stays the same when weights are rescaled without changing the network, which changes traces and eigenvalues of the Hessian without limit (Dinh et al., 2017). Called sharp where less than 1 % suffices to add a tenth of the loss of guessing, flat where more than 10 % is needed. Kwon et al. (2021); Petzka et al. (2021).",
+  },
   "mean-curvature": {
     name: "Mean curvature per weight",
-    formula: html`tr <i>A<sub>ℓℓ</sub></i> / <i>n<sub>ℓ</sub></i>,  rounding to steps <i>Δ</i> adds tr <i>A<sub>ℓℓ</sub></i> · <i>Δ</i><sup>2</sup>/24`,
+    formula: html`tr <i>A<sub>ℓℓ</sub></i> / <i>n<sub>ℓ</sub></i>`,
     meaning:
-      "Trace of the diagonal block of a layer over its number of weights: how much the loss rises when its weights are disturbed. Rounding errors are taken as independent and uniform in [−Δ/2, Δ/2]. Dong et al. (2020).",
+      "Trace of the diagonal block of a layer over its number of weights: half of it times the squared size of equal random disturbances of the layer's weights is the rise of the loss for each weight. Rounding to equal bits is another question, since steps differ between layers: see Rounding of layers.",
   },
   "standard-error": {
     name: "± standard error",

@@ -3,6 +3,8 @@ import { formatEigenvalue, formatEstimate } from "./format.ts";
 
 /** The question that a finding answers. */
 export type FindingTopic =
+  | "data"
+  | "flatness"
   | "sharpness"
   | "minimum"
   | "gradient"

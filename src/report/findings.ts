@@ -1,4 +1,4 @@
-import type { CurvatureReport, Quantity, ReportedLayer } from "../applications/report.ts";
+import type { CurvatureReport, Quantity } from "../applications/report.ts";
 import { accuracySentence, isRough, MORE_PRODUCTS } from "./eigenvalueAccuracy.ts";
 import {
   capitalized,
@@ -12,7 +12,9 @@ import {
   RESIDUALS,
   STANDARD_ERRORS,
 } from "./finding.ts";
+import { flatness } from "./flatness.ts";
 import { formatCount, formatEstimate, formatNumber, formatSeconds, formatShare } from "./format.ts";
+import { layerSensitivity } from "./layerSensitivity.ts";
 import {
   exactFrobenius,
   exactTrace,
@@ -136,12 +138,24 @@ function traceComparison([a, x]: readonly [string, Quantity], [b, y]: readonly [
   return `The trace of ${a} (${estimate(x)}) is ${difference > 0 ? "larger" : "smaller"} than that of ${b} (${estimate(y)}).`;
 }
 
+/** The matrices that equal another one for this loss; undefined if there is none. */
+export function equalitySentence({ equalMatrices = [], matrices }: CurvatureReport): string | undefined {
+  const [first] = equalMatrices;
+  if (first === undefined) return undefined;
+  const titles = equalMatrices.map(({ title }) => title);
+  const worst = Math.max(...equalMatrices.map(({ difference }) => difference));
+  const listed = titles.length > 1 ? `${titles.slice(0, -1).join(", ")} and ${titles.at(-1)}` : titles[0];
+  const evidence = `products with a random vector differ by ${formatNumber(worst, 2)} of their size`;
+  return `${listed}: equal to ${matrices[first.equals]?.words?.noun ?? first.equals} for this loss, so computed once (${evidence}).`;
+}
+
 /** Finding that compares the empirical Fisher with the matrix that it replaces, and the Fisher matrix with the Gauss-Newton matrix. */
 export function fisherComparison(report: CurvatureReport): Finding | undefined {
   const { ggn, fisher2, fisher1, empiricalFisher } = report.matrices;
   const expected = fisher2 ?? fisher1;
   const noun = fisher2 ? "the Fisher matrix (type II)" : "the Fisher matrix (type I)";
   const agreement = [
+    equalitySentence(report),
     ggn && expected ? traceComparison([noun, expected.trace], ["the Gauss-Newton matrix", ggn.trace]) : undefined,
     fisher1 && fisher2
       ? traceComparison(["the Fisher matrix (type I)", fisher1.trace], [noun, fisher2.trace])
@@ -187,62 +201,6 @@ export function effectiveRank(report: CurvatureReport): Finding | undefined {
     `${capitalized(named.text.noun)} is spread over about ${rank < 100 ? formatCount(rank) : formatNumber(rank, 2)} of ${all} directions.`,
     [how],
   );
-}
-
-interface LayerCurvature {
-  readonly name: string;
-  readonly mean: number;
-  readonly standardError: number;
-}
-
-function meanCurvature({ name, parameters, trace, standardError }: ReportedLayer): LayerCurvature {
-  return { name, mean: trace / parameters, standardError: standardError / parameters };
-}
-
-function apart(a: LayerCurvature, b: LayerCurvature): boolean {
-  return a.mean - b.mean > STANDARD_ERRORS * Math.hypot(a.standardError, b.standardError);
-}
-
-function sensitivityMeaning({ text }: NamedMatrix): string {
-  if (!text.curvatureOf) return text.measures;
-  const where = text.curvatureOf === "the loss" ? "" : " in the linearized network";
-  return (
-    `Rounding the weights of a layer to steps of size Δ raises the loss by trace · Δ² / 24 on average, to second order${where}: ` +
-    "layers of high mean curvature need the finer steps, layers of low mean curvature can be rounded or pruned first."
-  );
-}
-
-/** Finding on the layers with the most and the least sensitive weights, and on the certainty of this ranking. */
-export function layerSensitivity(report: CurvatureReport): Finding | undefined {
-  const named = presentMatrices(report)[0];
-  const layers = named?.matrix.layers.filter(({ parameters }) => parameters > 0) ?? [];
-  if (!named || layers.length === 0) return undefined;
-  const ordered = layers.map(meanCurvature).sort((a, b) => b.mean - a.mean);
-  const first = ordered[0] as LayerCurvature;
-  const last = ordered[ordered.length - 1] as LayerCurvature;
-  const value = `${formatEstimate(first.mean, first.standardError)} per weight`;
-  if (ordered.length === 1)
-    return finding("layers", `All weights belong to one layer, ${first.name}: mean curvature ${value}.`);
-  if (ordered.every(({ mean }) => mean === 0)) return finding("layers", "No layer has curvature.");
-  const meaning = sensitivityMeaning(named);
-  if (!apart(first, last)) {
-    return finding("layers", "The layers' mean curvatures per weight are not told apart.", [
-      `The highest estimate is that of layer ${first.name}, ${value}.`,
-      meaning,
-    ]);
-  }
-  const rivals = ordered.slice(1).filter((layer) => !apart(first, layer)).length;
-  const answer =
-    rivals === 0
-      ? `The weights of layer ${first.name} are the most sensitive.`
-      : `The weights of layer ${first.name} are among the most sensitive.`;
-  const unsure = rivals > 0 ? `, not told apart from ${formatCount(rivals)} other${rivals > 1 ? "s" : ""}` : "";
-  const least = `The lowest is that of layer ${last.name}, ${formatEstimate(last.mean, last.standardError)}.`;
-  return finding("layers", answer, [
-    `Its mean curvature (of ${named.text.noun}) is ${value}${unsure}.`,
-    least,
-    meaning,
-  ]);
 }
 
 /** Finding on the cost of the numbers, their deviations from exact values, and eigenvalues that did not converge. */
@@ -291,10 +249,23 @@ function largestDeviation(matrices: readonly NamedMatrix[]): number | undefined 
   return known.length > 0 ? Math.max(...known) : undefined;
 }
 
+/** Finding on data that are not those of the training, if there are signs of that. */
+export function dataFinding({ data }: CurvatureReport): Finding | undefined {
+  const [first, ...others] = data.warnings ?? [];
+  if (first === undefined) return undefined;
+  const all = [first, ...others].map((warning) => `${capitalized(warning)}${warning.endsWith("?") ? "" : "."}`);
+  return caution("data", "The data may not be those of the training.", [
+    ...all,
+    "Every number of this report is of these data: settle this first.",
+  ]);
+}
+
 /** All findings of the report, most important first. Each sentence claims no more than the errors allow. */
 export function findings(given: CurvatureReport): readonly Finding[] {
   const report = withPresentNames(given);
   return [
+    dataFinding(report),
+    flatness(report),
     sharpness(report),
     minimum(report),
     stationarity(report),

@@ -30,9 +30,8 @@ function grouped(text: string): string {
   return fraction === undefined ? digits : `${digits}.${fraction}`;
 }
 
-/** Formats a power of ten by its exponent, in plain digits if these are short: 10⁻³, 0.01, 100, 10⁴. */
+/** Formats a power of ten by its exponent: 10⁻³, 10⁰, 10⁴. */
 export function formatPower(exponent: number): string {
-  if (exponent >= -2 && exponent <= 3) return grouped(String(Number((10 ** exponent).toPrecision(1))));
   return `10${[...String(exponent)].map((digit) => SUPERSCRIPT[digit]).join("")}`;
 }
 

@@ -51,7 +51,7 @@ function clearlyNegative(report: CurvatureReport, hessian: ReportedMatrix, botto
   const below = exact ? exact.filter((value) => value < -level).length : undefined;
   const many =
     below !== undefined
-      ? `${formatCount(below)} of ${formatCount(report.model.parameters)} eigenvalues are negative beyond rounding.`
+      ? `${formatCount(below)} of ${formatCount(report.model.parameters)} eigenvalues are negative beyond rounding.${densityShare(hessian)}`
       : hessian.density.negativeMass > 0
         ? `The density puts about ${formatShare(hessian.density.negativeMass)} of all eigenvalues below ${formatNumber(-hessian.density.resolution, 2)}.`
         : undefined;
@@ -59,6 +59,12 @@ function clearlyNegative(report: CurvatureReport, hessian: ReportedMatrix, botto
   const use =
     "Methods that need a matrix without negative eigenvalues (Laplace, damped Newton steps) should take the Gauss-Newton matrix or the Fisher matrix.";
   return caution("minimum", answer, [found, many, use]);
+}
+
+/** Why the density counts fewer negative eigenvalues than there are. */
+function densityShare({ density: { negativeMass, resolution } }: ReportedMatrix): string {
+  if (!(negativeMass > 0 && resolution > 0)) return "";
+  return ` The density names ${formatShare(negativeMass)} only, since it counts those below ${formatNumber(-resolution, 2)}: it does not tell smaller ones from zero.`;
 }
 
 function notNegative(bottom: ReportedEigenvalue, level: number, dense: boolean): Finding {

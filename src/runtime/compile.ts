@@ -186,6 +186,8 @@ function checkedFeed(
 
 /** The engine's own message, without its file names and line numbers. */
 export function engineError(what: string, cause: unknown): CurvatureError {
+  // Not of the engine: where there is none.
+  if (cause instanceof CurvatureError) return cause;
   const text = cause instanceof Error ? cause.message : String(cause);
   const line = text.split("\n")[0].replace(/\/\S*\/onnxruntime\S*/g, "");
   return new CurvatureError("runtime", `ONNX Runtime ${what}: ${line}`, { cause });

@@ -36,7 +36,9 @@ describe("curvatureReport of a small network", () => {
   test("agrees with central differences and with dense matrices", async () => {
     const risk = await smallRisk();
     try {
-      const report = await curvatureReport(risk, { seed: 1, probes: 12, steps: 8, eigenvalues: 2 });
+      const matrices = ["hessian", "ggn", "fisher2", "fisher1"] as const;
+      const report = await curvatureReport(risk, { seed: 1, probes: 12, steps: 8, eigenvalues: 2, matrices });
+      expect(report.equalMatrices).toBeUndefined();
       const reference = await eigh({ rows: SIZE, columns: SIZE, data: await differences(risk) });
       expect(report.matrices.hessian?.density.exactEigenvalues).toEqual(
         Array.from(reference.values, (value) => expect.closeTo(value, 7)),
@@ -49,11 +51,56 @@ describe("curvatureReport of a small network", () => {
       expect(report.loss.value).toBe(await risk.loss());
       expect(report.model).toMatchObject({ file: "small", parameters: SIZE });
       expect(report.data.rows).toBe(7);
-      // Of this loss both Fisher matrices are the Gauss-Newton matrix.
+      // For this loss both Fisher matrices are the Gauss-Newton matrix.
       for (const name of ["fisher1", "fisher2"] as const) {
         expect(report.matrices[name]?.trace.exactValue).toBeCloseTo(report.matrices.ggn!.trace.exactValue!, 10);
         expect(report.matrices[name]?.trace.value).toBeCloseTo(report.matrices.ggn!.trace.value, 10);
       }
+    } finally {
+      await risk.dispose();
+    }
+  });
+
+  test("computes matrices that are equal for the loss once, with the evidence; a sampled or other one is computed", async () => {
+    const cheap = { seed: 1, probes: 4, steps: 3, eigenvalues: 1, dense: false, rounding: false, relative: false };
+    const risk = await smallRisk();
+    const report = await curvatureReport(risk, cheap);
+    expect(Object.keys(report.matrices)).toEqual(["hessian", "ggn", "empiricalFisher"]);
+    expect(report.equalMatrices).toEqual(
+      ["fisher2", "fisher1"].map((name) => expect.objectContaining({ name, equals: "ggn" })),
+    );
+    for (const { difference } of report.equalMatrices!) expect(difference).toBeLessThan(1e-12);
+    await risk.dispose();
+    const weighted = await smallRisk({ loss: crossEntropy({ classWeights: [1, 2, 3], labelSmoothing: 0.2 }) });
+    const apart = await curvatureReport(weighted, cheap);
+    expect(apart.equalMatrices?.map(({ name, equals }) => [name, equals])).toBeUndefined();
+    expect(Object.keys(apart.matrices)).toEqual(["hessian", "ggn", "fisher2", "fisher1", "empiricalFisher"]);
+    await weighted.dispose();
+  });
+
+  test("a stopped run keeps its finished matrices, and goes on to the same report", async () => {
+    const risk = await smallRisk();
+    const options = { seed: 3, probes: 4, steps: 3, eigenvalues: 1, dense: false, relative: false };
+    try {
+      const controller = new AbortController();
+      const onProgress = ({ stage }: { readonly stage: string }) => {
+        if (stage.startsWith("Empirical")) controller.abort();
+      };
+      const error = await curvatureReport(risk, { ...options, signal: controller.signal, onProgress }).catch((e) => e);
+      expect(error).toMatchObject({ code: "aborted", state: { partial: true } });
+      expect(Object.keys(error.state.matrices)).toEqual(["hessian", "ggn"]);
+      const state = JSON.parse(JSON.stringify(error.state));
+      const resumed = await curvatureReport(risk, { ...options, state });
+      expect(resumed.matrices.hessian).toEqual(error.state.matrices.hessian);
+      expect(resumed.partial).toBeUndefined();
+      const whole = await curvatureReport(risk, options);
+      const untimed = ({ matrices }: typeof whole) =>
+        Object.values(matrices).map((matrix) => ({ ...matrix, seconds: 0 }));
+      expect(untimed(resumed)).toEqual(untimed(whole));
+      const other = curvatureReport(risk, { ...options, seed: 4, state });
+      await expect(other).rejects.toThrow(
+        /expected the state of a run with the same model, data, loss, budget and seed/,
+      );
     } finally {
       await risk.dispose();
     }

@@ -147,10 +147,14 @@ describe("refuses with 2 and one line", () => {
     await refused(/Expected NAME=FILE/, "report", MODEL, "--input", "a.npy", "--loss", "ce");
     await refused(/"x" is given twice/, "report", MODEL, "--input", "x=a", "--input", "x=b", "--loss", "ce");
     await refused(/either --data FILE or --input.*got neither/, "report", MODEL, "--loss", "ce");
-    await refused(/required option '--loss <name>' not specified/, "report", MODEL, "--data", DATA);
+    await refused(/required option '--loss <name>' not specified/, "export", MODEL, "--product", "hvp");
     await refused(/missing required argument 'model'/, "inspect");
-    await refused(/expected a command \(inspect, report or export\), got none/);
-    await refused(/expected a command \(inspect, report or export\), got "rapport"/, "rapport", MODEL);
+    await refused(
+      /expected a command \(inspect, report or export\), got "frobnicate"; see --help/,
+      "frobnicate",
+      MODEL,
+    );
+    await refused(/got "reprot"; did you mean report\?/, "reprot", MODEL);
     const start = ["export", MODEL, "--loss", "ce", "--batch-size", "2", "--out", path("x.onnx")];
     await refused(/Allowed choices are gradient, hvp, ggnvp, jvp, vjp/, ...start, "--product", "hessian");
     await refused(/Expected NAME=SIZES/, ...start, "--product", "hvp", "--row-shape", "x=0");

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { beforeAll, describe, expect, test } from "vitest";
@@ -147,7 +147,8 @@ describe("report", () => {
       seed: 7,
       seconds: expect.any(Number),
     });
-    expect(Object.keys(report.matrices)).toEqual(["hessian", "ggn", "fisher2", "fisher1", "empiricalFisher"]);
+    expect(Object.keys(report.matrices)).toEqual(["hessian", "ggn", "empiricalFisher"]);
+    expect(report.equalMatrices.map(({ name }: { name: string }) => name)).toEqual(["fisher2", "fisher1"]);
     const [number, value] = [expect.any(Number), { value: expect.any(Number), residualNorm: expect.any(Number) }];
     const layer = { name: "0", parameters: 1040, trace: number, standardError: number };
     for (const matrix of Object.values(report.matrices)) {
@@ -377,16 +378,61 @@ describe("as a process", () => {
     expect(text.stdout).toMatch(/step: converged after \d+ products\n$/);
   });
 
-  test("Ctrl-C stops it in one line, and nothing is written", async () => {
-    const out = folderOf();
-    const { child, text, ended } = start("report", MODEL, ...rows, "--probes", "1000", "--dense", "--out", out);
+  const interrupted = (stage: string, ...args: readonly string[]) => {
+    const { child, text, ended } = start("report", MODEL, ...rows, ...args);
     child.stderr.on(
       "data",
-      () => text.stderr.includes("eigenvalues") && !text.stderr.includes("Stopping") && child.kill("SIGINT"),
+      () => text.stderr.includes(stage) && !text.stderr.includes("Stopping") && child.kill("SIGINT"),
     );
-    expect(await ended).toBe(1);
+    return { text, ended };
+  };
+
+  test("Ctrl-C stops it in one line with 130; nothing is written, and no folder is left", async () => {
+    const [out, kept] = [join(folderOf(), "new/deep"), folderOf()];
+    const { text, ended } = interrupted("eigenvalues", "--probes", "1000", "--dense", "--out", out);
+    expect(await ended).toBe(130);
     expect(text.stderr).toMatch(/\nerror: stopped by Ctrl-C; nothing was written\n$/);
     expect(text.stdout).toBe("");
-    expect(readdirSync(out)).toEqual([]);
+    expect(existsSync(join(out, ".."))).toBe(false);
+    const existing = interrupted("eigenvalues", "--probes", "1000", "--dense", "--out", kept);
+    expect(await existing.ended).toBe(130);
+    expect(readdirSync(kept)).toEqual([]);
+  });
+
+  test("Ctrl-C after a matrix writes a partial report, which --resume finishes as if it had not been stopped", async () => {
+    const out = folderOf();
+    const options = ["--matrices", "ggn,empiricalFisher", ...cheap, "--no-relative"];
+    const { text, ended } = interrupted("Empirical Fisher", ...options, "--density-probes", "400", "--out", out);
+    expect(await ended).toBe(130);
+    expect(text.stderr).toMatch(
+      /stopped by Ctrl-C after Gauss-Newton; wrote these to .*report\.html; the same command with --resume/,
+    );
+    const read = (folder: string) => JSON.parse(readFileSync(join(folder, "report.json"), "utf8"));
+    const partial = read(out);
+    expect([partial.partial, Object.keys(partial.matrices)]).toEqual([true, ["ggn"]]);
+    expect(readFileSync(join(out, "report.html"), "utf8")).toContain("Partial report");
+    const other = await run("report", MODEL, ...rows, ...options, "--seed", "1", "--resume", "--out", out);
+    expect(other.stderr).toMatch(/error: expected the state of a run with the same model/);
+    const resumed = await run(
+      "report",
+      MODEL,
+      ...rows,
+      ...options,
+      "--density-probes",
+      "400",
+      "--resume",
+      "--out",
+      out,
+    );
+    expect(resumed.code).toBe(0);
+    const whole = read(out);
+    expect(whole.partial).toBeUndefined();
+    expect(whole.matrices.ggn).toEqual(partial.matrices.ggn);
+    expect(Object.keys(whole.matrices)).toEqual(["ggn", "empiricalFisher"]);
+    const again = await run("report", MODEL, ...rows, ...options, "--resume", "--out", out);
+    expect(again).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/that report is finished; leave out --resume/),
+    });
   });
 });

@@ -112,7 +112,7 @@ test.each([
   ],
   [
     () => poissonNll().layout([5, 3], numbers([5])),
-    "shape: poissonNll: outputs of shape [5, 3] need targets of that shape, got [5]",
+    "shape: poissonNll: outputs of shape [5, 3] need targets of that shape, got [5]; for class labels choose crossEntropy",
   ],
   [
     () => bceWithLogits({ positiveWeights: [1, 2] }).layout([5, 3], numbers([5, 3])),

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { inspectModel, loadModel } from "../../src/models/index.ts";
+import { suggestLoss } from "../../src/models/suggestLoss.ts";
 import { exportedModels, exportedPath } from "./exportedModels.ts";
 import { tinyModel } from "./tinyModel.ts";
 
@@ -109,8 +110,56 @@ describe("inspectModel", () => {
       "crossEntropy",
       'output "linear_2" has 10 numbers a row without an activation, as logits of 10 classes have; for regression choose meanSquaredError',
     ],
-    ["regression_mlp", "meanSquaredError", 'output "squeeze" has one number a row, as in regression'],
+    [
+      "regression_mlp",
+      "meanSquaredError",
+      'output "squeeze" has one number a row, as in regression; for two classes choose bceWithLogits, for counts poissonNll',
+    ],
   ])("%s suggests %s", async (name, loss, reason) => {
-    expect((await inspect(name)).suggestedLoss).toEqual({ name: loss, reason });
+    const [, output] = /output "(.*?)"/.exec(reason)!;
+    expect((await inspect(name)).suggestedLoss).toEqual({
+      name: loss,
+      reason,
+      output,
+      certain: /ends in/.test(reason),
+    });
+  });
+
+  test.each([
+    [
+      ["n", 5, 16, 16],
+      "crossEntropy",
+      /has 5 numbers at each pixel without an activation, as logits of 5 classes a pixel/,
+    ],
+    [
+      ["n", 1, 16, 16],
+      "meanSquaredError",
+      /has one number a pixel, as in regression; for two classes a pixel choose bce/,
+    ],
+    [["n", 2], "crossEntropy", /two numbers a row.*two classes.*two values choose meanSquaredError.*gaussianNll/],
+    [["n", 7, 40], "crossEntropy", /40 numbers a token .* logits of 40 classes/],
+    [["n"], "meanSquaredError", /one number a row/],
+    [["n", null], "meanSquaredError", /numbers of a size that the file leaves open/],
+  ] as const)("outputs of sizes %j suggest %s, uncertain", (dims, name, reason) => {
+    const found = suggestLoss([{ name: "y", dims }], { integers: new Set(), metadata: {} });
+    expect(found).toMatchObject({ name, certain: false, output: "y", reason: expect.stringMatching(reason) });
+  });
+
+  test("an exported derivative has no loss", () => {
+    const metadata = { product: "hvp", loss: "crossEntropy", parameters: "[]" };
+    const found = suggestLoss([{ name: "loss", dims: [] }], { integers: new Set(), metadata });
+    expect(found).toMatchObject({
+      name: "none",
+      certain: true,
+      reason: expect.stringMatching(/exported derivative \(hvp\)/),
+    });
+  });
+
+  test("takes the path of a file or its bytes too, and refuses anything else", async () => {
+    const path = exportedPath("mlp_dynamo.onnx");
+    expect(await inspectModel(path)).toEqual(await inspect("mlp_dynamo"));
+    expect(() => inspectModel(loadModel(path) as never)).toThrow(
+      /expects a model read by loadModel, or the path of its file, got a promise; write await/,
+    );
   });
 });

@@ -3,14 +3,17 @@ import type { CurvatureReport, MatrixName, Quantity, ReportedMatrix } from "../.
 import { deviationInErrors, type Finding } from "../../src/report/finding.ts";
 import {
   certainty,
+  dataFinding,
   effectiveRank,
+  equalitySentence,
   findings,
   fisherComparison,
   gaussNewtonGap,
-  layerSensitivity,
   sharpness,
   stationarity,
 } from "../../src/report/findings.ts";
+import { flatness } from "../../src/report/flatness.ts";
+import { layerSensitivity } from "../../src/report/layerSensitivity.ts";
 import { minimum } from "../../src/report/minimum.ts";
 import { sampleReport } from "./sampleReport.ts";
 
@@ -280,16 +283,16 @@ describe("layers", () => {
   });
   const of = (...layers: ReturnType<typeof layer>[]) => words(layerSensitivity(changed("hessian", { layers })));
 
-  test("the most sensitive by trace over weights, not by trace", () => {
-    expect(of(layer("big", 50, 0.1, 1000), layer("small", 10, 0.1, 10))).toContain(
-      "layer small are the most sensitive",
-    );
+  test("without measured rounding: the highest mean curvature, by trace over weights, not by trace", () => {
+    const text = of(layer("big", 50, 0.1, 1000), layer("small", 10, 0.1, 10));
+    expect(text).toContain("Layer small has the highest mean curvature per weight");
+    expect(text).not.toMatch(/prun|sensitive/);
   });
 
   test("layers that are not told apart are not ranked", () => {
     expect(of(layer("a", 10, 1), layer("b", 9, 1))).toContain("are not told apart");
     const text = of(layer("a", 10, 1), layer("b", 9, 1), layer("c", 1, 0.1));
-    expect(text).toContain("layer a are among the most sensitive");
+    expect(text).toContain("Layer a is among those of highest mean curvature");
     expect(text).toContain("not told apart from 1 other.");
     expect(text).toContain("The lowest is that of layer c");
   });
@@ -304,6 +307,140 @@ describe("layers", () => {
     expect(of(layer("a", 10, 0.1), layer("b", 1, 0.1))).toContain("Δ² / 24");
     expect(words(layerSensitivity(changed("ggn", {})))).toContain("in the linearized network");
     expect(words(layerSensitivity(changed("empiricalFisher", {})))).not.toContain("Δ");
+  });
+});
+
+describe("rounding", () => {
+  const change = (bits: number, measured: number) => ({ bits, step: 1, predicted: 1, standardError: 0.1, measured });
+  const rounded = (name: string, weights: number, [at8, at4, at3]: readonly [number, number, number]) => ({
+    name,
+    weights,
+    changes: [change(8, at8), change(4, at4), change(3, at3)],
+  });
+  const reportOf = (...layers: ReturnType<typeof rounded>[]): CurvatureReport => ({
+    ...base,
+    rounding: {
+      scheme: "symmetric",
+      loss: 0.5,
+      layers,
+      omitted: 0,
+      rankCorrelations: [8, 4, 3].map((bits) => ({ bits, layers: layers.length, value: bits === 3 ? 0.25 : 1 })),
+    },
+  });
+  const of = (...layers: ReturnType<typeof rounded>[]) => words(layerSensitivity(reportOf(...layers)));
+
+  test("names the layer of largest measured increase, not that of highest mean curvature", () => {
+    const text = of(rounded("first", 100, [1e-5, 0.02, 0.07]), rounded("last", 50, [2e-5, 0.001, 0.002]));
+    expect(text).toContain("rounding layer first hurts most: +0.020 at 4 bits, +0.070 at 3, on a loss of 0.500");
+    expect(text).toContain("At 8 bits no layer adds more than +2.0 × 10⁻⁵");
+    // 50 weights of 28 bits are 175 bytes for 0.001; 100 are 350 for 0.02.
+    expect(text).toContain("Cheapest per byte at 4 bits: layer last, which saves 175 bytes for +0.0010");
+    expect(text).toContain("rank correlation 1.0 at 4 bits, 0.25 at 3 bits with the measured one, over 2 layers");
+    expect(text).toContain("Where it is low, trust the measured numbers");
+    expect(text).not.toContain("prun");
+  });
+
+  test("tells layers apart by bits where the worst differs; of layers that cost nothing the largest is cheapest", () => {
+    const text = of(rounded("a", 10, [0, 0.3, 0.1]), rounded("b", 10, [0, -0.1, 0.2]), rounded("c", 90, [0, -0.2, 0]));
+    expect(text).toContain("hurts most in layer a at 4 bits (+0.30), layer b at 3 bits (+0.20)");
+    expect(text).toContain("layer c, which saves 315 bytes for −0.20");
+  });
+
+  test("a single layer is not ranked", () => {
+    expect(of(rounded("only", 10, [0, 0.1, 0.2]))).toContain(
+      "the only layer with a weight matrix, only: +0.10 at 4 bits, +0.20 at 3 bits",
+    );
+  });
+});
+
+describe("flatness", () => {
+  const disturbance = (size: number, measured: number) => ({
+    size,
+    predicted: 100 * size * size,
+    predictedError: 0,
+    measured,
+    standardError: measured / 10,
+    evaluations: 8,
+  });
+  const of = (change: Partial<NonNullable<CurvatureReport["relative"]>>) =>
+    flatness({
+      ...base,
+      relative: {
+        noun: "the Hessian",
+        trace: quantity(200, 2),
+        frobenius: quantity(3, 0.1),
+        raisingSize: 0.05,
+        measuredSize: 0.05,
+        reference: 2.3,
+        guessing: true,
+        disturbances: [disturbance(0.01, 0.01), disturbance(0.1, 0.5)],
+        ...change,
+      },
+    });
+
+  test.each([
+    [
+      0.005,
+      "Sharp: a random change of every weight by about 0.50 % of itself raises the loss by a tenth of the loss of guessing (0.23)",
+    ],
+    [0.05, "Neither sharp nor flat: "],
+    [0.3, "Flat: "],
+  ])("at %d", (measuredSize, expected) => expect(words(of({ measuredSize }))).toContain(expected));
+
+  test("says how the curvature's prediction compares, and what stays the same", () => {
+    expect(words(of({}))).toContain("(200.0 ± 2.0) alone predicts 5.0 %: as the curvature predicts");
+    expect(words(of({ raisingSize: 0.5 }))).toContain("predicts 50 %: the loss is not quadratic up to there");
+    expect(words(of({}))).toContain("by 1 % adds 0.0100 ± 0.0010");
+    expect(words(of({}))).toMatch(
+      /stay the same when weights are rescaled.*Eigenvalues, traces and learning rates do not/,
+    );
+  });
+
+  test("a loss that does not rise is flat where large changes were tried, else not told", () => {
+    const found = (withstands: number) => flatness({ ...base, relative: { ...relativeOf(), withstands } });
+    const relativeOf = () => {
+      const { measuredSize: _, raisingSize: __, ...rest } = { ...baseRelative() };
+      return rest;
+    };
+    const baseRelative = () => ({
+      noun: "the Hessian",
+      trace: quantity(-1, 2),
+      frobenius: quantity(3, 0.1),
+      measuredSize: 1,
+      raisingSize: 1,
+      reference: 0.1,
+      guessing: false,
+      disturbances: [disturbance(0.01, 0.001)],
+    });
+    expect(words(found(0.5))).toContain(
+      "Flat: even a random change of every weight by 50 % of itself does not raise the loss by a tenth of itself",
+    );
+    expect(words(found(0.5))).toContain("is not positive and predicts nothing");
+    expect(found(0.05)?.tone).toBe("caution");
+  });
+
+  test("nothing without its numbers", () => expect(flatness(base)).toBeUndefined());
+});
+
+describe("data and equal matrices", () => {
+  test("warnings about the data come first, with caution", () => {
+    const warned = { ...base, data: { ...base.data, warnings: ["the accuracy is 1 %: is it?"] } };
+    expect(findings(warned)[0]).toMatchObject({ topic: "data", tone: "caution" });
+    expect(words(dataFinding(warned))).toContain("The accuracy is 1 %: is it?");
+    expect(dataFinding(base)).toBeUndefined();
+  });
+
+  test("equal matrices are named with their evidence", () => {
+    const equalMatrices = (["fisher2", "fisher1"] as const).map((name, i) => ({
+      name,
+      title: name,
+      equals: "ggn" as const,
+      difference: 1e-9 * (i + 1),
+    }));
+    const text = equalitySentence({ ...base, equalMatrices })!.replaceAll("\u00a0", " ");
+    expect(text).toContain("fisher2 and fisher1: equal to the Gauss-Newton matrix for this loss, so computed once");
+    expect(text).toContain("differ by 2.0 × 10⁻⁹ of their size");
+    expect(equalitySentence(base)).toBeUndefined();
   });
 });
 

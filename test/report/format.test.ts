@@ -86,7 +86,7 @@ test("counts, shares, seconds, powers and long names", () => {
   expect(formatSeconds(11.94)).toBe("11.9 s");
   expect(formatSeconds(250)).toBe("4 min 10 s");
   expect(formatSeconds(7500)).toBe("2 h 5 min");
-  expect([-3, -1, 0, 3, 4].map(formatPower)).toEqual(["10⁻³", "0.1", "1", "1,000", "10⁴"]);
+  expect([-3, -1, 0, 3, 4].map(formatPower)).toEqual(["10⁻³", "10⁻¹", "10⁰", "10³", "10⁴"]);
   expect(shortened("model.layers.0.mlp.up_proj", 12)).toHaveLength(12);
   expect(shortened("short", 12)).toBe("short");
 });

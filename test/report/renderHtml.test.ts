@@ -1,8 +1,10 @@
+import { createHash } from "node:crypto";
 import { parseHTML } from "linkedom";
 import { describe, expect, test } from "vitest";
 import type { CurvatureReport, MatrixName, ReportedMatrix } from "../../src/applications/index.ts";
 import { renderHtml } from "../../src/report/index.ts";
 import { escapeHtml, html, trusted } from "../../src/report/markup.ts";
+import { PAGE_SCRIPT, PAGE_SCRIPT_HASH } from "../../src/report/pageScript.ts";
 import { manyLayersReport, sampleMatrix, sampleReport } from "./sampleReport.ts";
 
 const NAMES: readonly MatrixName[] = ["hessian", "ggn", "fisher2", "fisher1", "empiricalFisher"];
@@ -42,9 +44,10 @@ function zeroMatrix(): ReportedMatrix {
 }
 
 describe("the page", () => {
-  test("loads nothing and runs nothing", () => {
+  test("loads nothing, and runs its own script alone", () => {
     const { text, document } = page(sampleReport());
-    expect(document.querySelectorAll("script, link, img, iframe, object")).toHaveLength(0);
+    expect(document.querySelectorAll("link, img, iframe, object")).toHaveLength(0);
+    expect([...document.querySelectorAll("script")].map(({ textContent }) => textContent)).toEqual([PAGE_SCRIPT]);
     expect(text).not.toMatch(/(src|href)="(?!#)/);
     expect(text).not.toMatch(/url\(|@import|https?:(?!\/\/www\.w3\.org)/);
   });
@@ -57,8 +60,34 @@ describe("the page", () => {
     expect(links.length).toBeGreaterThan(20);
     for (const link of links) {
       expect(anchors).toContain(link.slice(1));
-      expect(document.getElementById(link.slice(1))?.querySelector(".formula")?.textContent).toBeTruthy();
+      const target = document.getElementById(link.slice(1))!;
+      if (target.tagName === "SECTION") continue;
+      expect(target.querySelector(".formula")?.textContent).toBeTruthy();
     }
+  });
+
+  test("contents name the sections, headings descend one level at a time", () => {
+    const { document } = page(sampleReport());
+    const sections = [...document.querySelectorAll("main > section")].map(({ id }) => `#${id}`);
+    const contents = [...document.querySelectorAll("nav a")].map((link) => link.getAttribute("href"));
+    expect(contents).toEqual(sections);
+    const levels = [...document.querySelectorAll("h1, h2, h3, h4, h5")].map(({ tagName }) => Number(tagName[1]));
+    for (const [i, level] of levels.entries()) expect(level - (levels[i - 1] ?? 0)).toBeLessThanOrEqual(1);
+  });
+
+  test("caution is a word, and marks have their values as titles", () => {
+    const { document } = page(sampleReport());
+    const cautions = [...document.querySelectorAll(".finding.caution .answer")];
+    expect(cautions.length).toBeGreaterThan(0);
+    for (const { textContent } of cautions) expect(textContent).toMatch(/^Caution: /);
+    expect(document.querySelectorAll("figure svg title").length).toBeGreaterThan(20);
+  });
+
+  test("says that a report is partial", () => {
+    expect(page({ ...sampleReport({ matrices: ["hessian"] }), partial: true }).text).toContain(
+      "Partial report: the run was stopped after Hessian.",
+    );
+    expect(page(sampleReport()).text).not.toContain("Partial report");
   });
 
   test("every figure has a role, a title and a description", () => {
@@ -131,7 +160,8 @@ describe("unusual reports", () => {
       loss: { ...report.loss, name: evil },
       matrices: { hessian: { ...hessian, title: evil, layers, eigenvalues } },
     });
-    expect(text).not.toContain("<script");
+    expect(text.replace(PAGE_SCRIPT, "")).not.toContain("<script>alert");
+    expect(text.match(/<script/g)).toHaveLength(1);
     expect(document.querySelector("#setup li")?.textContent).toBe(evil);
     expect(document.querySelector("#layers tbody th")?.textContent).toContain(evil);
   });
@@ -212,8 +242,12 @@ test("html escapes text, joins lists, leaves markup and skips what is not there"
 test("the page forbids itself whatever it does not need", () => {
   const { text, document } = page(sampleReport());
   const policy = document.querySelector('meta[http-equiv="Content-Security-Policy"]')!.getAttribute("content");
-  expect(policy).toBe("default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'");
+  const hash = `sha256-${createHash("sha256").update(PAGE_SCRIPT).digest("base64")}`;
+  expect(PAGE_SCRIPT_HASH).toBe(hash);
+  expect(policy).toBe(
+    `default-src 'none'; style-src 'unsafe-inline'; script-src '${hash}'; base-uri 'none'; form-action 'none'`,
+  );
   expect(text.indexOf("Content-Security-Policy")).toBeLessThan(text.indexOf("<title"));
-  expect(document.querySelectorAll("script, img, iframe, object, embed, link, form, base, [src]").length).toBe(0);
+  expect(document.querySelectorAll("img, iframe, object, embed, link, form, base, [src]").length).toBe(0);
   expect(text).not.toMatch(/url\(|@import| on[a-z]+=/);
 });

@@ -40,8 +40,9 @@ export function exportCommand(): Command {
   const command = new Command("export")
     .description("write a derivative of the model as an ONNX model that any runtime can run")
     .argument("<model>", "ONNX file, or its URL")
+    .optionsGroup("Derivative:")
     .addOption(
-      new Option("--product <name>", "which derivative")
+      new Option("--product <name>", "which derivative; required")
         .choices(["gradient", "hvp", "ggnvp", "jvp", "vjp"])
         .makeOptionMandatory(),
     )
@@ -49,8 +50,11 @@ export function exportCommand(): Command {
     .addOption(reductionOption())
     .addOption(classAxisOption());
   return withModelOptions(command)
-    .addOption(new Option("--batch-size <n>", "rows of its inputs").argParser(wholeNumber(1)).makeOptionMandatory())
-    .addOption(new Option("--out <file>", "file to write").makeOptionMandatory())
+    .optionsGroup("Written file:")
+    .addOption(
+      new Option("--batch-size <n>", "rows of its inputs; required").argParser(wholeNumber(1)).makeOptionMandatory(),
+    )
+    .addOption(new Option("--out <file>", "file to write; required").makeOptionMandatory())
     .option(
       "--parameters <pattern>",
       "weights to differentiate: name, name with * or /regexp/; repeatable",
@@ -63,6 +67,7 @@ export function exportCommand(): Command {
       "shape of an input's rows where the model leaves it open, as x=3,32,32",
       namedShape,
     )
+    .optionsGroup("Output:")
     .option("--json", "print what was written as JSON")
     .option("--debug", "print where an error happened")
     .addHelpText("after", EXAMPLE)
@@ -73,19 +78,32 @@ async function exportModel(file: string, options: ExportCommandOptions): Promise
   const { product, batchSize, dtype, parameters, rowShape, out } = options;
   const model = await openModel(file, options);
   checkShapes(model, rowShape);
-  await prepareFiles(out);
-  const exported = await exportProduct(model, {
-    product,
-    loss: withOutputs(options),
-    batchSize,
-    dtype,
-    parametersAsInputs: options.parametersAsInputs ?? false,
-    ...(parameters === undefined ? {} : { parameters: [...parameters] }),
-    ...(rowShape === undefined ? {} : { rowShapes: rowShape }),
-  });
-  const { inputs, outputs } = await checkExported(exported, model);
-  await writeFiles([[out, exported.bytes]]);
-  if (options.json) printJson({ file: out, product, inputs, outputs });
+  const folders = await prepareFiles(out);
+  try {
+    const exported = await exportProduct(model, {
+      product,
+      loss: withOutputs(options),
+      batchSize,
+      dtype,
+      parametersAsInputs: options.parametersAsInputs ?? false,
+      ...(parameters === undefined ? {} : { parameters: [...parameters] }),
+      ...(rowShape === undefined ? {} : { rowShapes: rowShape }),
+    });
+    const { inputs, outputs } = await checkExported(exported, model);
+    await writeFiles([[out, exported.bytes]]);
+    tell(options, { inputs, outputs });
+  } finally {
+    await folders.discard();
+  }
+}
+
+interface Slots {
+  readonly inputs: readonly Slot[];
+  readonly outputs: readonly Slot[];
+}
+
+function tell({ json, product, out }: ExportCommandOptions, { inputs, outputs }: Slots): void {
+  if (json) printJson({ file: out, product, inputs, outputs });
   else print(summary(inputs, outputs));
   printError(`Wrote ${out}, after running it once\n`);
 }

@@ -20,6 +20,7 @@ export function inspectCommand(): Command {
     )
     .argument("<model>", "ONNX file, or its URL");
   return withModelOptions(command)
+    .optionsGroup("Output:")
     .option("--json", "print everything as JSON")
     .option("--debug", "print where an error happened")
     .addHelpText("after", EXAMPLE)

@@ -1,6 +1,7 @@
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { Command } from "commander";
 import {
+  CurvatureError,
   type CurvatureReport,
   curvatureReport,
   type Data,
@@ -9,9 +10,11 @@ import {
   loadData,
   type MatrixName,
   matrixNames,
-  type RunOptions,
+  type Risk,
+  version,
 } from "../../index.ts";
-import { renderHtml, renderJson, renderTable } from "../../report/index.ts";
+import { renderComparison, renderComparisonTable, renderHtml, renderJson, renderTable } from "../../report/index.ts";
+import { type ChosenLoss, chosenLoss } from "../chosenLoss.ts";
 import { interruptible } from "../interruption.ts";
 import {
   classAxisOption,
@@ -24,8 +27,9 @@ import {
 import { type ModelOptions, openModel, readOptions, withModelOptions } from "../modelOptions.ts";
 import { prepareFiles, writeFiles } from "../outputFiles.ts";
 import { matrixList, namedFile, patternList, positiveNumber, rowRange, wholeNumber } from "../parsers.ts";
-import { print, printError } from "../print.ts";
-import { progressDisplay } from "../progress.ts";
+import { print, printError, printJson } from "../print.ts";
+import { type ProgressDisplay, progressDisplay } from "../progress.ts";
+import { stoppedReport } from "../stoppedReport.ts";
 
 interface ReportOptions extends ModelOptions {
   readonly data?: string;
@@ -34,7 +38,7 @@ interface ReportOptions extends ModelOptions {
   readonly label?: string;
   readonly scale?: number;
   readonly rows?: readonly [from: number, to?: number];
-  readonly loss: LossChoice;
+  readonly loss?: LossChoice;
   readonly reduction: "mean" | "sum";
   readonly classAxis?: "second" | "last";
   readonly assumeLogits?: true;
@@ -48,41 +52,49 @@ interface ReportOptions extends ModelOptions {
   readonly densityProbes?: number;
   readonly eigenvalues?: number;
   readonly dense?: boolean;
+  readonly rounding: boolean;
+  readonly relative: boolean;
   readonly seed: number;
   readonly out: string;
+  readonly resume?: true;
   readonly json?: true;
 }
 
 const EXAMPLE = `
 Data files are CSV (also .gz), NPY, NPZ or IDX (also .gz). Rows are reshaped to the model's input where sizes agree.
+Either --data or --input for each input is required.
 
 Example:
-  $ onnx-curvature report digits_mlp.onnx --data digits_train.csv.gz --scale 16 --loss crossEntropy --out digits`;
+  $ onnx-curvature report digits_mlp.onnx --data digits_train.csv.gz --scale 16 --out digits`;
 
-/** `report MODEL`: writes report.html and report.json for a model and data. */
+/** `report MODEL...`: writes report.html and report.json for each model and, for several, a comparison. */
 export function reportCommand(): Command {
   const command = new Command("report").description(
     "compute the curvature of the loss on a data set and write report.html and report.json",
   );
-  addDataOptions(command.argument("<model>", "ONNX file, or its URL"));
+  addDataOptions(command.argument("<models...>", "ONNX file, or its URL; several are compared on the same data"));
   addMatrixOptions(command);
   return command
+    .optionsGroup("Output:")
     .option("--out <dir>", "folder for report.html and report.json", "curvature-report")
+    .option("--resume", "go on from the report that Ctrl-C left in --out")
     .option("--json", "print report.json on standard output instead of the short table")
     .option("--debug", "print where an error happened")
     .addHelpText("after", EXAMPLE)
-    .action((model: string, options: ReportOptions) => report(command, model, options));
+    .action((models: readonly string[], options: ReportOptions) => reports(command, models, options));
 }
 
 function addDataOptions(command: Command): void {
   command
+    .optionsGroup("Data:")
     .option("--data <file>", "rows of the model's only input, and their labels unless --targets is given")
     .option("--input <name=file>", "rows of one input; repeat for each", namedFile)
     .option("--targets <file>", "labels or values, one entry a row")
     .option("--label <column>", "label column of --data by name or number from 0; the last by default")
     .option("--scale <x>", "divide inputs by this number", positiveNumber)
     .option("--rows <a:b>", "use rows A to B - 1 only, counted from 0", rowRange)
-    .addOption(lossOption())
+    .optionsGroup("Loss:")
+    .addOption(lossOption({ mandatory: false }))
     .addOption(reductionOption())
     .addOption(classAxisOption());
   command
@@ -93,7 +105,12 @@ function addDataOptions(command: Command): void {
 
 function addMatrixOptions(command: Command): void {
   command
-    .option("--matrices <list>", `${matrixNames.join(", ")}; all that the loss has by default`, matrixList)
+    .optionsGroup("Contents and cost:")
+    .option(
+      "--matrices <list>",
+      `${matrixNames.join(", ")}; by default all that the loss has and that differ`,
+      matrixList,
+    )
     .option(
       "--parameters <pattern>",
       "weights to differentiate: name, name with * or /regexp/; repeatable",
@@ -119,25 +136,93 @@ function addMatrixOptions(command: Command): void {
     .option("--eigenvalues <k>", "eigenvalues at each end of the spectrum; 5 by default", wholeNumber(1))
     .option("--dense", "form the dense matrices for exact values; by default for few weights only")
     .option("--no-dense", "do not form them")
+    .option("--no-rounding", "do not measure the loss with rounded layers")
+    .option("--no-relative", "do not measure the curvature in units of the weights")
     .option("--seed <n>", "seed of all random numbers", wholeNumber(0), 0);
 }
 
-async function report(command: Command, file: string, options: ReportOptions): Promise<void> {
+async function reports(command: Command, files: readonly string[], options: ReportOptions): Promise<void> {
   checkDataOptions(command, options);
-  const [html, json] = [join(options.out, "report.html"), join(options.out, "report.json")];
-  const found = await interruptible(async (signal) => {
-    const model = await openModel(file, { ...options, signal });
-    const data = await dataOf(model, { ...options, signal });
-    await prepareFiles(html, json);
-    return compute({ model, data, signal, options });
-  });
+  if (files.length === 1) {
+    const { found, text, paths } = await report(files[0]!, options);
+    print(options.json ? text : renderTable(found));
+    return printError(`Wrote ${paths.html} and ${paths.json}\n`);
+  }
+  const names = distinctNames(files);
+  const page = join(options.out, "comparison.html");
+  const folders = await prepareFiles(page);
+  try {
+    const named = [];
+    for (const [i, file] of files.entries()) {
+      const name = names[i]!;
+      const { found } = await report(file, { ...options, out: join(options.out, name) });
+      named.push({ name, report: found, page: `${encodeURIComponent(name)}/report.html` });
+    }
+    await writeFiles([[page, renderComparison(named)]]);
+    if (options.json) printJson(Object.fromEntries(named.map(({ name, report: found }) => [name, found])));
+    else print(renderComparisonTable(named));
+    printError(`Wrote ${page}, and a report beside it for each of ${names.join(", ")}\n`);
+  } finally {
+    await folders.discard();
+  }
+}
+
+/** Names of files without folders and endings; a number sets equal ones apart. */
+function distinctNames(files: readonly string[]): readonly string[] {
+  const stems = files.map((file) => basename(file.split(/[?#]/)[0]!).replace(/[.]onnx$/i, "") || "model");
+  return stems.map((stem, i) => (stems.indexOf(stem) === i ? stem : `${stem}-${i + 1}`));
+}
+
+interface Written {
+  readonly found: CurvatureReport;
+  /** Text of report.json. */
+  readonly text: string;
+  readonly paths: { readonly html: string; readonly json: string };
+}
+
+/** Makes the report on one model and writes its files; after Ctrl-C, those of the finished matrices. */
+async function report(file: string, options: ReportOptions): Promise<Written> {
+  const paths = { html: join(options.out, "report.html"), json: join(options.out, "report.json") };
+  const state = options.resume ? await stoppedReport(paths.json) : undefined;
+  const display = progressDisplay();
+  const folders = await prepareFiles(paths.html, paths.json);
+  try {
+    const found = await interruptible(
+      async (signal) => {
+        const model = await openModel(file, { ...options, signal });
+        const chosen = await chosenLoss(model, {
+          asked: options.loss,
+          namesOutput: options.output !== undefined,
+          load: (targetType) => dataOf(model, { ...options, targetType, signal }),
+        });
+        return compute({ model, chosen, signal, options, display, state });
+      },
+      { onInterrupt: display.stop },
+    );
+    return { found, text: await write(found, paths), paths };
+  } catch (error) {
+    if (!(error instanceof CurvatureError && isPartial(error.state))) throw error;
+    await write(error.state, paths);
+    const finished = Object.values(error.state.matrices).map(({ title }) => title);
+    const message = `stopped by Ctrl-C after ${finished.join(", ")}; wrote these to ${paths.html}; the same command with --resume goes on`;
+    throw new CurvatureError("aborted", message, { cause: error });
+  } finally {
+    await folders.discard();
+  }
+}
+
+function isPartial(state: unknown): state is CurvatureReport {
+  return typeof state === "object" && state !== null && "matrices" in state;
+}
+
+/** Writes both files and returns the text of report.json. */
+async function write(found: CurvatureReport, { html, json }: { readonly html: string; readonly json: string }) {
   const text = renderJson(found);
   await writeFiles([
     [html, renderHtml(found)],
     [json, text],
   ]);
-  print(options.json ? text : renderTable(found));
-  printError(`Wrote ${html} and ${json}\n`);
+  return text;
 }
 
 function checkDataOptions(command: Command, { data, input, targets, label, output }: ReportOptions): void {
@@ -152,13 +237,16 @@ function checkDataOptions(command: Command, { data, input, targets, label, outpu
   if (output !== undefined && output.length > 2) refuse(`expected at most two --output, got ${output.length}`);
 }
 
-function dataOf(model: FileModel, options: ReportOptions & { readonly signal: AbortSignal }): Promise<Data> {
-  const { data, input, targets, label, scale, rows, batchSize, loss } = options;
+function dataOf(
+  model: FileModel,
+  options: ReportOptions & { readonly targetType: LossChoice["targetType"]; readonly signal: AbortSignal },
+): Promise<Data> {
+  const { data, input, targets, label, scale, rows, batchSize, targetType } = options;
   return loadData({
     ...readOptions(options),
     signal: options.signal,
-    wanted: Object.fromEntries(model.inputs.map(({ name, dims, dtype }) => [name, { dims, dtype }])),
-    targetType: loss.targetType,
+    model,
+    targetType,
     ...(data === undefined ? {} : { data }),
     ...(input === undefined ? {} : { inputs: input }),
     ...(targets === undefined ? {} : { targets }),
@@ -169,44 +257,76 @@ function dataOf(model: FileModel, options: ReportOptions & { readonly signal: Ab
   });
 }
 
-async function compute({
-  model,
-  data,
-  signal,
-  options,
-}: {
+interface Computation {
   readonly model: FileModel;
-  readonly data: Data;
+  readonly chosen: ChosenLoss;
   readonly signal: AbortSignal;
   readonly options: ReportOptions;
-}): Promise<CurvatureReport> {
-  const { dtype, parameters, matrices, probes, steps, densityProbes, eigenvalues, dense, seed } = options;
-  const loss = withOutputs(options);
-  const risk = await empiricalRisk({
-    model,
-    loss,
-    data,
-    dtype,
-    assumeLogits: options.assumeLogits ?? false,
-    coupledRows: options.coupledRows ?? false,
-    ...(options.memoryLimit === undefined ? {} : { memoryLimit: options.memoryLimit }),
-    ...(parameters === undefined ? {} : { parameters: [...parameters] }),
-  });
-  const display = progressDisplay();
-  const run: RunOptions = { signal, onProgress: display.update };
+  readonly display: ProgressDisplay;
+  readonly state: CurvatureReport | undefined;
+}
+
+async function compute(request: Computation): Promise<CurvatureReport> {
+  const { model, chosen, signal, options, display, state } = request;
+  const risk = await riskOf(request);
+  if (chosen.reason !== undefined) printError(`Loss ${risk.lossFunction.name}: ${chosen.reason}\n`);
+  const { matrices, probes, steps, densityProbes, eigenvalues, dense, seed, rounding, relative } = options;
   try {
     return await curvatureReport(risk, {
       seed,
+      rounding,
+      relative,
       ...(matrices === undefined ? {} : { matrices }),
       ...(probes === undefined ? {} : { probes }),
       ...(steps === undefined ? {} : { steps }),
       ...(densityProbes === undefined ? {} : { densityProbes }),
       ...(eigenvalues === undefined ? {} : { eigenvalues }),
       ...(dense === undefined ? {} : { dense }),
-      ...run,
+      ...(state === undefined ? {} : { state }),
+      provenance: provenance(model, { options, chosen }),
+      signal,
+      onProgress: display.update,
+      onWarning: (warning) => printError(`warning: ${warning}\n`),
     });
   } finally {
     display.stop();
     await risk.dispose();
   }
+}
+
+function riskOf({ model, chosen, options }: Computation): Promise<Risk> {
+  const { parameters, memoryLimit, reduction, classAxis, dtype } = options;
+  const output = options.output ?? (chosen.output === undefined ? undefined : [chosen.output]);
+  return empiricalRisk({
+    model,
+    data: chosen.data,
+    dtype,
+    loss: withOutputs({ loss: chosen.loss, reduction, ...(classAxis && { classAxis }), ...(output && { output }) }),
+    assumeLogits: options.assumeLogits ?? false,
+    coupledRows: options.coupledRows ?? false,
+    ...(memoryLimit === undefined ? {} : { memoryLimit }),
+    ...(parameters === undefined ? {} : { parameters: [...parameters] }),
+  });
+}
+
+/** What a reader needs to repeat the run. */
+function provenance(
+  model: FileModel,
+  { options, chosen }: { readonly options: ReportOptions; readonly chosen: ChosenLoss },
+): { readonly [entry: string]: string } {
+  const { scale, label, data } = options;
+  return {
+    Command: ["onnx-curvature", ...process.argv.slice(2).map(quoted)].join(" "),
+    Date: new Date().toISOString(),
+    Versions: `onnx-curvature ${version}, Node ${process.versions.node}, ${process.platform} ${process.arch}`,
+    Scale: scale === undefined ? "inputs as in the file" : `inputs divided by ${scale}`,
+    ...(data === undefined ? {} : { "Label column": label ?? "the last, or the array of targets" }),
+    ...(model.producer === "" ? {} : { "Model from": model.producer }),
+    ...(chosen.reason === undefined ? {} : { "Loss chosen": chosen.reason }),
+  };
+}
+
+/** An argument as a shell reads it back. */
+function quoted(argument: string): string {
+  return /^[\w@%+=:,./-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", "'\\''")}'`;
 }

@@ -3,6 +3,7 @@ import { CurvatureError } from "../../errors/index.ts";
 import type { Loss, TermLayout } from "../../losses/index.ts";
 import type { Model } from "../../models/index.ts";
 import { checkData } from "../checks/checkData.ts";
+import { checkTokens } from "../checks/checkTokens.ts";
 import { type BoundData, bindData } from "../engine/riskData.ts";
 import type { SharedEngine } from "../engine/riskEngine.ts";
 
@@ -38,6 +39,7 @@ export async function attachData(
   const indivisible = coupledRows && model.fixedRows === undefined && given.rows > 0;
   const data = indivisible ? rebatch(given, given.rows) : fittedBatches(given, model);
   let bound = bindData(data, { model, loss });
+  await checkTokens(model, bound);
   let layout: TermLayout;
   try {
     layout = (await firstGraph(engine, bound)).layout;

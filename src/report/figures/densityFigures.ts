@@ -1,10 +1,10 @@
 import { areaY, lineY, type PlotOptions, rect, ruleX, ruleY } from "@observablehq/plot";
 import type { ReportedDensity } from "../../applications/report.ts";
-import { formatNumber, formatPower, formatShare } from "../format.ts";
+import { formatNumber, formatShare } from "../format.ts";
 import { html, type Markup } from "../markup.ts";
 import type { NamedMatrix } from "../matrixText.ts";
 import { colour, drawFigure, FIGURE_WIDTH, legendEntry } from "./drawFigure.ts";
-import { linearLabel, wholeExponents } from "./logarithmicTicks.ts";
+import { linearLabel, powerLabels, wholeExponents } from "./logarithmicTicks.ts";
 
 interface Point {
   readonly x: number;
@@ -66,6 +66,7 @@ function densityRange(curves: readonly Curve[], smallestPeak: number): readonly 
 
 function densityPlot(curves: readonly Curve[], smallestPeak: number, { x, label, from }: DensityAxes): PlotOptions {
   const [floor, top] = densityRange(curves, smallestPeak);
+  const heights = wholeExponents(floor, top, 6);
   const rug = curves.some(({ ticks }) => ticks.length > 0);
   const bottom = rug ? floor - 0.08 * (top - floor) : floor;
   const drawn = (points: readonly Point[]) =>
@@ -80,8 +81,8 @@ function densityPlot(curves: readonly Curve[], smallestPeak: number, { x, label,
       domain: [bottom, top],
       label,
       labelArrow: "none",
-      ticks: wholeExponents(floor, top, 6),
-      tickFormat: formatPower,
+      ticks: heights,
+      tickFormat: powerLabels(heights),
       grid: true,
     },
     marks: [
@@ -149,7 +150,7 @@ export function logarithmicDensityFigure({ matrix, text }: NamedMatrix, paramete
   const grid = curves.flatMap(({ points }) => points.map((p) => p.x));
   const ticks = wholeExponents(Math.min(...grid), Math.max(...grid), 8);
   const options = densityPlot(curves, one, {
-    x: { label: "|eigenvalue|", ticks, tickFormat: formatPower },
+    x: { label: "|eigenvalue|", ticks, tickFormat: powerLabels(ticks) },
     label: "share of eigenvalues per decade",
     from: resolution > 0 ? Math.log10(resolution) : undefined,
   });

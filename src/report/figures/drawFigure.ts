@@ -38,7 +38,7 @@ export function drawFigure(options: PlotOptions, { title, description, caption }
   // Labels of axes are names, for which the drawing library escapes only HTML.
   const svg = printableText(drawing.outerHTML, { keepLines: true }).replace(/^<svg/, () => labelled);
   const below = caption ? html`<figcaption>${caption}</figcaption>` : undefined;
-  return html`<figure><h4>${title}</h4>${trusted(svg)}${below}</figure>`;
+  return html`<figure><div class="title">${title}</div>${trusted(svg)}${below}</figure>`;
 }
 
 /** A coloured mark with its meaning, for legends. `series` is a style class of the page. */

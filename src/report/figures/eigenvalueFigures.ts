@@ -56,8 +56,13 @@ function valueMarks(matrix: NamedMatrix, points: readonly Ranked[], clamp: (y: n
       stroke,
       strokeWidth: 1.5,
     }),
-    dot(points, { x: "rank", y: "value", fill: stroke, symbol: symbolOf(matrix), r: 3 }),
+    dot(points, { x: "rank", y: "value", fill: stroke, symbol: symbolOf(matrix), r: 3, title: valueOf(matrix) }),
   ];
+}
+
+/** Text shown at the pointer. */
+function valueOf({ matrix }: NamedMatrix) {
+  return ({ value, residualNorm }: Ranked) => `${matrix.title}: ${formatEigenvalue(value, residualNorm)}`;
 }
 
 function exactMarks(points: readonly { readonly rank: number; readonly value: number }[]) {

@@ -57,12 +57,17 @@ export function distinctPart(names: readonly string[]): readonly string[] {
   return shared > 0 ? names.map((name) => name.slice(cut)) : names;
 }
 
+/** Names for an axis: the parts that differ, with the word "layer" before a bare number. */
+function axisNames(names: readonly string[]): readonly string[] {
+  return distinctPart(names).map((name) => (/^\d+$/.test(name) ? `layer ${name}` : shortened(name, 28)));
+}
+
 function figure(matrices: readonly NamedMatrix[], measure: Measure, title: string, label: string): Markup | undefined {
   const layers = matrices[0]?.matrix.layers ?? [];
   const drawn = drawnLayers(layers);
   const values = layerValues(matrices, drawn, measure);
   if (values.length === 0) return undefined;
-  const names = distinctPart(drawn.map((i) => layers[i]?.name ?? "")).map((name) => shortened(name, 28));
+  const names = axisNames(drawn.map((i) => layers[i]?.name ?? ""));
   const scale = logarithmicScale(values.map(({ value }) => value));
   const low = (v: LayerValue) =>
     Math.max(scale ? scale.domain[0] : Number.NEGATIVE_INFINITY, v.value - 2 * v.standardError);
@@ -94,7 +99,10 @@ function figure(matrices: readonly NamedMatrix[], measure: Measure, title: strin
       ...groups(values).map(([stroke, dy, group]) =>
         ruleY(group, { y: "row", x1: low, x2: high, stroke, strokeWidth: 1.5, dy }),
       ),
-      ...groups(values).map(([fill, dy, group]) => dot(group, { y: "row", x: "value", fill, r: 3.5, dy })),
+      ...groups(values).map(([fill, dy, group]) => {
+        const title = (v: LayerValue) => `${layers[Number(v.row)]?.name}: ${formatEstimate(v.value, v.standardError)}`;
+        return dot(group, { y: "row", x: "value", fill, r: 3.5, dy, title });
+      }),
     ],
   };
   const spoken = drawn.slice(0, 10).map((i) => {

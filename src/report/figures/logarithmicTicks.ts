@@ -9,6 +9,12 @@ export function wholeExponents(low: number, high: number, most = 7): readonly nu
   return exponents.filter((exponent) => exponent % step === 0);
 }
 
+/** Labels for powers of ten on one axis by their exponents: all in plain digits if these are short, else all as powers. */
+export function powerLabels(exponents: readonly number[]): (exponent: number) => string {
+  const plain = exponents.every((exponent) => exponent >= -3 && exponent <= 4);
+  return (exponent) => (plain ? formatNumber(10 ** exponent, 1) : formatPower(exponent));
+}
+
 /** Tick label of a linear axis: no more digits than it needs, with a true minus sign. */
 export function linearLabel(value: number): string {
   const short = Number(value.toPrecision(6));
@@ -32,17 +38,14 @@ export function logarithmicScale(values: readonly number[]) {
   const air = (high / low) ** 0.06;
   const domain: [number, number] = [low / air, high * air];
   const powers = wholeExponents(Math.log10(domain[0]), Math.log10(domain[1]), 6);
-  const ticks = powers.length > 2 ? powers.map((exponent) => 10 ** exponent) : oneTwoFive(domain);
-  return { type: "log" as const, domain, ticks, tickFormat: (value: number) => tickLabel(value) };
+  if (powers.length <= 2) return { type: "log" as const, domain, ticks: oneTwoFive(domain), tickFormat: linearLabel };
+  const label = powerLabels(powers);
+  const tickFormat = (value: number) => label(Math.round(Math.log10(value)));
+  return { type: "log" as const, domain, ticks: powers.map((exponent) => 10 ** exponent), tickFormat };
 }
 
 function oneTwoFive([low, high]: readonly [number, number]): readonly number[] {
   const exponents = wholeExponents(Math.floor(Math.log10(low)), Math.ceil(Math.log10(high)), 20);
   const ticks = exponents.flatMap((exponent) => [1, 2, 5].map((digit) => Number(`${digit}e${exponent}`)));
   return ticks.filter((tick) => tick >= low && tick <= high);
-}
-
-function tickLabel(value: number): string {
-  const exponent = Math.log10(value);
-  return Math.abs(exponent - Math.round(exponent)) < 1e-9 ? formatPower(Math.round(exponent)) : linearLabel(value);
 }

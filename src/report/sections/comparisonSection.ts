@@ -2,6 +2,7 @@ import type { CurvatureReport, Quantity, ReportedEigenvalue } from "../../applic
 import { definitionNamed, linked, offBy } from "../definitions.ts";
 import { largestEigenvaluesFigure, smallestEigenvaluesFigure } from "../figures/index.ts";
 import { deviationInErrors } from "../finding.ts";
+import { equalitySentence } from "../findings.ts";
 import { formatEigenvalue, formatEstimate, formatNumber } from "../format.ts";
 import { type Content, html, type Markup } from "../markup.ts";
 import { exactFrobenius, exactTrace, type NamedMatrix, presentMatrices, roundingLevel } from "../matrixText.ts";
@@ -70,8 +71,9 @@ export function comparisonSection(report: CurvatureReport): Markup {
     heads: ["Matrix", linked("trace", "Trace"), linked("frobenius", "Frobenius norm"), ...ends],
     bodies: [matrices.map(row)],
   });
+  const equal = equalitySentence(report);
   return html`<section id="matrices"><h2>${matrices.length > 1 ? "The matrices side by side" : "The matrix"}</h2>
-${table}
+${table}${equal === undefined ? undefined : html`<p>${equal}</p>`}
 <div class="pair">${largestEigenvaluesFigure(matrices)}${smallestEigenvaluesFigure(matrices, rounding)}</div>
 ${eigenvalueTable(matrices)}</section>`;
 }

@@ -18,7 +18,8 @@ export function dataTable(
   },
 ): Markup {
   const cells = heads.map((head) => html`<th scope="col">${head}</th>`);
-  return html`<div class="scroll${tall ? " tall" : ""}" tabindex="0" role="region" aria-label="${label}">
+  const hint = heads.length > 3 ? html`<p class="hint">The table scrolls sideways.</p>` : undefined;
+  return html`${hint}<div class="scroll${tall ? " tall" : ""}" tabindex="0" role="region" aria-label="${label}">
 <table${words ? html` class="words"` : ""}><thead><tr>${cells}</tr></thead>
 ${bodies.map((rows) => html`<tbody>${rows}</tbody>`)}</table></div>`;
 }
