@@ -1,0 +1,1 @@
+export type { EvaluationCost } from "../evaluations.ts";
