@@ -151,6 +151,7 @@ export {
   type RiskEngine,
   type RiskParameter,
   type RiskSettings,
+  rowGradients,
   type Shard,
   type Tensors,
 } from "./operators/index.ts";

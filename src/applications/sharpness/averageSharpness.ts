@@ -14,9 +14,10 @@ import { sampleMean } from "../../linalg/statistics/sampleMean.ts";
 import { hessian, type Risk } from "../../operators/index.ts";
 import { stream } from "../../random/index.ts";
 import { type Vector, zeros } from "../../tensors/index.ts";
+import { checkPositive } from "../checkPositive.ts";
 import { type EvaluationCost, evaluations } from "../evaluations.ts";
 import { type ScaleOptions, scaleVector } from "./perturbationScale.ts";
-import { checkPositive, checkRiskFor, movedBy } from "./sharpnessRun.ts";
+import { checkRiskFor, movedBy } from "./sharpnessRun.ts";
 
 /** Options of `averageSharpness`. */
 export interface AverageSharpnessOptions extends ScaleOptions, RunOptions {

@@ -4,8 +4,9 @@ import { checkOptions } from "../../linalg/operator/options.ts";
 import { combination } from "../../linalg/vectors/vector.ts";
 import type { Risk } from "../../operators/index.ts";
 import type { Vector } from "../../tensors/index.ts";
+import { checkPositive } from "../checkPositive.ts";
 import { type EvaluationCost, evaluations } from "../evaluations.ts";
-import { checkPositive, checkRiskFor, movedBy } from "./sharpnessRun.ts";
+import { checkRiskFor, movedBy } from "./sharpnessRun.ts";
 
 /** Options of `boxSharpness`. */
 export interface BoxSharpnessOptions extends Pick<RunOptions, "signal"> {

@@ -3,9 +3,10 @@ import { checkOptions } from "../../linalg/operator/options.ts";
 import { norm, scaled } from "../../linalg/vectors/vector.ts";
 import type { Risk } from "../../operators/index.ts";
 import type { Vector } from "../../tensors/index.ts";
+import { checkPositive } from "../checkPositive.ts";
 import { type EvaluationCost, evaluations } from "../evaluations.ts";
 import { type ScaleOptions, scaleVector } from "./perturbationScale.ts";
-import { checkPositive, checkRiskFor, entrywise, movedBy } from "./sharpnessRun.ts";
+import { checkRiskFor, entrywise, movedBy } from "./sharpnessRun.ts";
 
 /** Options of `samSharpness`. */
 export interface SamSharpnessOptions extends ScaleOptions, Pick<RunOptions, "signal"> {

@@ -1,4 +1,4 @@
-import { CurvatureError, checkObject } from "../../errors/index.ts";
+import { checkObject } from "../../errors/index.ts";
 import { combination } from "../../linalg/vectors/vector.ts";
 import type { Risk } from "../../operators/index.ts";
 import type { Vector } from "../../tensors/index.ts";
@@ -6,15 +6,6 @@ import type { Vector } from "../../tensors/index.ts";
 /** Refuses what is no risk. */
 export function checkRiskFor(name: string, risk: Risk): void {
   checkObject(risk, `${name} expects a risk made by empiricalRisk`, ["model", "parameters", "engine"]);
-}
-
-/** Refuses what is no positive finite number. */
-export function checkPositive(name: string, option: string, value: unknown): void {
-  if (typeof value === "number" && value > 0 && Number.isFinite(value)) return;
-  throw new CurvatureError(
-    "argument",
-    `${name} expects ${option} to be a positive finite number, got ${String(value)}`,
-  );
 }
 
 /** `theta + factor d` in the precision of the risk. */

@@ -3,7 +3,8 @@ import { eigsh, type Outcome, type RunOptions } from "../../linalg/index.ts";
 import { checkSeed } from "../../linalg/operator/checks.ts";
 import { checkOptions } from "../../linalg/operator/options.ts";
 import { hessian, type Risk } from "../../operators/index.ts";
-import { checkPositive, checkRiskFor } from "./sharpnessRun.ts";
+import { checkPositive } from "../checkPositive.ts";
+import { checkRiskFor } from "./sharpnessRun.ts";
 
 /** Options of `stableLearningRate`. */
 export interface StableLearningRateOptions extends RunOptions {

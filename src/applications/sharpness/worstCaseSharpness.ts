@@ -5,10 +5,11 @@ import { outcome } from "../../linalg/runs/result.ts";
 import { combination, norm, scaled } from "../../linalg/vectors/vector.ts";
 import { hessian, type Risk } from "../../operators/index.ts";
 import { column, type Vector } from "../../tensors/index.ts";
+import { checkPositive } from "../checkPositive.ts";
 import { type EvaluationCost, type Evaluations, evaluations } from "../evaluations.ts";
 import { type ScaleOptions, scaleVector } from "./perturbationScale.ts";
 import { ascentStep } from "./samSharpness.ts";
-import { checkPositive, checkRiskFor, movedBy } from "./sharpnessRun.ts";
+import { checkRiskFor, movedBy } from "./sharpnessRun.ts";
 
 /** Options of `worstCaseSharpness`. */
 export interface WorstCaseOptions extends ScaleOptions, RunOptions {

@@ -53,7 +53,7 @@ export async function* adamSteps(
   checkOptions(
     NAME,
     options,
-    "learningRate betas epsilon steps tolerance target batchRows seed validation patience weightDecay penalties frozen state signal onProgress",
+    "learningRate betas epsilon steps tolerance target batchRows curvatureRows seed validation patience weightDecay penalties frozen state signal onProgress",
   );
   const { learningRate = 1e-3, betas = [0.9, 0.999], epsilon = 1e-8 } = options;
   checkLearningRate(NAME, learningRate);

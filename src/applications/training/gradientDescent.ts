@@ -48,7 +48,7 @@ export async function* gradientDescentSteps(
   checkOptions(
     NAME,
     options,
-    "learningRate momentum steps tolerance target batchRows seed validation patience weightDecay penalties frozen state signal onProgress",
+    "learningRate momentum steps tolerance target batchRows curvatureRows seed validation patience weightDecay penalties frozen state signal onProgress",
   );
   const { learningRate, momentum = 0 } = options;
   checkLearningRate(NAME, learningRate);

@@ -75,7 +75,7 @@ export async function* hessianFreeSteps(
   checkOptions(
     NAME,
     options,
-    "damping decrease increase matrix preconditioner solveMatvecs steps tolerance target batchRows seed validation patience weightDecay penalties frozen state signal onProgress",
+    "damping decrease increase matrix preconditioner solveMatvecs steps tolerance target batchRows curvatureRows seed validation patience weightDecay penalties frozen state signal onProgress",
   );
   const { damping = 1, matrix = ggn, solveMatvecs = 250 } = options;
   checkDamping(NAME, { ...options, damping });

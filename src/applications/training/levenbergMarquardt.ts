@@ -73,7 +73,7 @@ export async function* levenbergMarquardtSteps(
   checkOptions(
     NAME,
     options,
-    "damping decrease increase matrix solveTolerance solveMatvecs steps tolerance target batchRows seed validation patience weightDecay penalties frozen state signal onProgress",
+    "damping decrease increase matrix solveTolerance solveMatvecs steps tolerance target batchRows curvatureRows seed validation patience weightDecay penalties frozen state signal onProgress",
   );
   const { damping = 1e-3, matrix = ggn, solveMatvecs = 250 } = options;
   const { solveTolerance = risk.dtype === "float32" ? 1e-3 : 1e-6, ...rest } = options;

@@ -76,7 +76,7 @@ export async function* naturalGradientSteps(
   checkOptions(
     NAME,
     options,
-    "damping decrease increase matrix model momentum refresh solveTolerance solveMatvecs steps tolerance target batchRows seed validation patience weightDecay penalties frozen state signal onProgress",
+    "damping decrease increase matrix model momentum refresh solveTolerance solveMatvecs steps tolerance target batchRows curvatureRows seed validation patience weightDecay penalties frozen state signal onProgress",
   );
   const { damping = 1, matrix = usualMatrix, model = ggn, momentum = true, refresh = 1 } = options;
   const { solveTolerance = 0.1, solveMatvecs = 50 } = options;

@@ -64,7 +64,7 @@ export async function* newtonCgSteps(
   checkOptions(
     NAME,
     options,
-    "radius largestRadius matrix solveMatvecs steps tolerance target batchRows seed validation patience weightDecay penalties frozen state signal onProgress",
+    "radius largestRadius matrix solveMatvecs steps tolerance target batchRows curvatureRows seed validation patience weightDecay penalties frozen state signal onProgress",
   );
   const { radius = 1, largestRadius = 1000, matrix = hessian, solveMatvecs = 250 } = options;
   if (!(radius > 0 && largestRadius >= radius && largestRadius < Number.POSITIVE_INFINITY)) {

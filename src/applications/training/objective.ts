@@ -43,16 +43,32 @@ export interface ObjectiveMatrix {
 }
 
 /** Counters that an objective adds to. */
-export type Counters = { -readonly [name in keyof EvaluationCost]: number };
+export type Counters = { -readonly [name in keyof EvaluationCost]: number } & {
+  /** Cost in gradients over all rows. */
+  gradientEquivalents: number;
+};
+
+/** Cost of a value of the loss and of a product with a matrix, in gradients. */
+const LOSS_COST = 1 / 3;
+const PRODUCT_COST = 2;
+
+/** What an objective is made with. */
+export interface ObjectiveSetup {
+  readonly plan: ObjectivePlan;
+  readonly counters: Counters;
+  readonly run: RunOptions;
+  /** Rows of the whole data set, of which those of the risk may be a part. */
+  readonly rows: number;
+  /** The risk whose matrices are taken, on part of the rows or all; default: the risk itself. */
+  readonly curvature?: Risk | undefined;
+}
 
 /** The objective on the rows of a risk. */
-export function objectiveOf(
-  risk: Risk,
-  { plan, counters, run }: { readonly plan: ObjectivePlan; readonly counters: Counters; readonly run: RunOptions },
-): Objective {
+export function objectiveOf(risk: Risk, setup: ObjectiveSetup): Objective {
+  const { plan, counters, run, rows, curvature = risk } = setup;
   const { decay, penalties, mask } = plan;
-  const at = async <T>(theta: Vector, work: (moved: Risk) => Promise<T>) => {
-    const moved = risk.at(theta);
+  const at = async <T>(theta: Vector, work: (moved: Risk) => Promise<T>, of = risk) => {
+    const moved = of.at(theta);
     try {
       return await work(moved);
     } finally {
@@ -66,6 +82,7 @@ export function objectiveOf(
     meanDecay: totalDecay / risk.size,
     async value(theta) {
       counters.losses++;
+      counters.gradientEquivalents += (LOSS_COST * risk.rows) / rows;
       let sum = await at(theta, (moved) => moved.loss(run));
       for (const [i, x] of theta.entries()) sum += (decay(i) * x * x) / 2;
       for (const penalty of penalties) sum += await penalty.value(theta);
@@ -73,21 +90,26 @@ export function objectiveOf(
     },
     async gradient(theta) {
       counters.gradients++;
+      counters.gradientEquivalents += risk.rows / rows;
       const g = await at(theta, (moved) => moved.gradient(run));
       const added = await Promise.all(penalties.map((penalty) => penalty.gradient(theta)));
       return g.map((x, i) => mask(i) * added.reduce((sum, more) => sum + more[i]!, x + decay(i) * theta[i]!));
     },
     withMatrix: (theta, { make, work }) =>
-      at(theta, async (moved) => {
-        const ofLoss = await make(moved);
-        return work({ ofLoss, operator: penalized(ofLoss, { plan, counters }) });
-      }),
+      at(
+        theta,
+        async (moved) => {
+          const ofLoss = await make(moved);
+          return work({ ofLoss, operator: penalized(ofLoss, { ...setup, curvature }) });
+        },
+        curvature,
+      ),
   };
 }
 
 function penalized(
   A: LinearOperator,
-  { plan: { decay, penalties, mask }, counters }: { readonly plan: ObjectivePlan; readonly counters: Counters },
+  { plan: { decay, penalties, mask }, counters, rows, curvature }: ObjectiveSetup & { readonly curvature: Risk },
 ): LinearOperator {
   return functionOperator({
     shape: A.shape,
@@ -96,6 +118,7 @@ function penalized(
     psd: A.psd && penalties.every(({ matrix }) => matrix.psd),
     async matvec(x, run) {
       counters.matvecs++;
+      counters.gradientEquivalents += (PRODUCT_COST * curvature.rows) / rows;
       const inside = x.map((entry, i) => mask(i) * entry);
       const product = await A.matvec(inside, run);
       const added = await Promise.all(penalties.map(({ matrix }) => matrix.matvec(inside, run)));

@@ -25,6 +25,8 @@ export interface TrainingOptions<State> extends ObjectiveOptions, RunOptions {
   readonly target?: number;
   /** Rows of a step, drawn at random; default: all. `seed` is required then. */
   readonly batchRows?: number;
+  /** Rows for the matrix of a step, drawn at random, in methods that use one (sub-sampled Newton methods; Byrd et al., 2011); default: those of the step. `seed` is required then. */
+  readonly curvatureRows?: number;
   readonly seed?: number;
   /** The risk on other rows, as `risk.on(data)` gives it: its loss is watched, and the weights with the least one are the result. */
   readonly validation?: Risk;
@@ -78,6 +80,7 @@ export interface TrainingState<Own> {
   readonly losses: number;
   readonly gradients: number;
   readonly matvecs: number;
+  readonly gradientEquivalents: number;
   /** What the method itself remembers. */
   readonly own: Own;
 }
@@ -92,7 +95,7 @@ export interface TrainingResult extends Outcome, EvaluationCost {
   readonly gradientNorm: number;
   /** Why the run ended. */
   readonly stopped: "gradient" | "target" | "validation" | "steps" | "no progress" | "nonfinite" | "aborted";
-  /** Cost in gradients: one for each gradient, a third for a value of the loss, two for a product with a matrix. */
+  /** Cost in gradients over all rows: one for a gradient, a third for a value of the loss, two for a product with a matrix, in proportion to the rows of each. */
   readonly gradientEquivalents: number;
   readonly steps: readonly TrainingStep[];
   /** Least validation loss and its step. */
@@ -150,17 +153,18 @@ export async function* trainingSteps<Own>(
 ): AsyncGenerator<TrainingState<Own>, TrainingResult, void> {
   const { name } = method;
   const plan = checkedPlan(name, risk, options);
-  const counters: Counters = { losses: 0, gradients: 0, matvecs: 0 };
-  const run = options.signal ? { signal: options.signal } : {};
-  const objective = objectiveOf(risk, { plan, counters, run });
-  const { batchRows, seed } = options;
-  const parts = batchRows === undefined ? undefined : await minibatches(risk, { rows: batchRows, seed: seed! });
+  const counters: Counters = { losses: 0, gradients: 0, matvecs: 0, gradientEquivalents: 0 };
+  const { batchRows, curvatureRows, seed = 0 } = options;
+  const parts = batchRows === undefined ? undefined : await minibatches(risk, { rows: batchRows, seed });
+  const curvatureParts =
+    curvatureRows === undefined ? undefined : await minibatches(risk, { rows: curvatureRows, seed: seed + 0.5 });
   try {
     let state = options.state ?? initialState(method, risk);
     checkResumed(name, state, risk);
-    Object.assign(counters, { losses: state.losses, gradients: state.gradients, matvecs: state.matvecs });
+    const { losses, gradients, matvecs, gradientEquivalents } = state;
+    Object.assign(counters, { losses, gradients, matvecs, gradientEquivalents });
     for (;;) {
-      const stepping: Stepping<Own> = { method, state, objective, parts, counters, plan, options };
+      const stepping: Stepping<Own> = { method, state, risk, parts, curvatureParts, counters, plan, options };
       const next = await advanced(stepping).catch((cause: unknown) => {
         if (!options.signal?.aborted) throw withState(cause, state);
         return { stopped: "aborted" as const, happened: `aborted after ${state.step} steps` };
@@ -180,6 +184,7 @@ export async function* trainingSteps<Own>(
     }
   } finally {
     await parts?.dispose();
+    await curvatureParts?.dispose();
   }
 }
 
@@ -195,8 +200,9 @@ function checkedPlan<Own>(name: string, risk: Risk, options: TrainingOptions<Tra
   checkCount(name, "steps", steps);
   checkCount(name, "patience", patience);
   checkNonnegative(name, "tolerance", tolerance);
-  if (batchRows !== undefined) {
-    checkCount(name, "batchRows", batchRows);
+  for (const [option, rows] of Object.entries({ batchRows, curvatureRows: options.curvatureRows })) {
+    if (rows === undefined) continue;
+    checkCount(name, option, rows);
     checkSeed(name, seed);
   }
   if (validation !== undefined) {
@@ -224,6 +230,7 @@ function initialState<Own>({ name, start }: TrainingMethod<Own>, risk: Risk): Tr
     losses: 0,
     gradients: 0,
     matvecs: 0,
+    gradientEquivalents: 0,
     records: [],
     best: undefined,
     objective: undefined,
@@ -243,8 +250,9 @@ function initialState<Own>({ name, start }: TrainingMethod<Own>, risk: Risk): Tr
 interface Stepping<Own> {
   readonly method: TrainingMethod<Own>;
   readonly state: TrainingState<Own>;
-  readonly objective: Objective;
+  readonly risk: Risk;
   readonly parts: Minibatches | undefined;
+  readonly curvatureParts: Minibatches | undefined;
   readonly counters: Counters;
   readonly plan: Plan;
   readonly options: TrainingOptions<TrainingState<Own>>;
@@ -267,7 +275,9 @@ async function advanced<Own>(
   }
   if (step >= plan.steps) return { stopped: "steps", happened: `${step} steps are done` };
   const run = signal ? { signal } : {};
-  const objective = parts === undefined ? stepping.objective : objectiveOf(parts.at(step), { plan, counters, run });
+  const { risk, curvatureParts } = stepping;
+  const setup = { plan, counters, run, rows: risk.rows, curvature: curvatureParts?.at(step) };
+  const objective = objectiveOf(parts?.at(step) ?? risk, setup);
   const value = state.objective ?? (await objective.value(theta));
   if (value <= plan.target && parts === undefined) return { stopped: "target", happened: "the target is reached" };
   const gradient = state.gradient ?? (await objective.gradient(theta));
@@ -353,7 +363,8 @@ const ADVICE = {
 
 async function resultOf<Own>({
   state,
-  objective,
+  risk,
+  plan,
   counters,
   ending,
   options,
@@ -363,9 +374,9 @@ async function resultOf<Own>({
   const { stopped, happened } = ending;
   // The claims are recomputed at the weights that are returned; after an abort the passes cannot be made.
   const known = stopped === "aborted" || stopped === "nonfinite";
+  const objective = objectiveOf(risk, { plan, counters, run: {}, rows: risk.rows });
   const value = known ? (records.at(-1)?.objective ?? Number.NaN) : await objective.value(theta);
   const gradientNorm = known ? (records.at(-1)?.gradientNorm ?? Number.NaN) : norm(await objective.gradient(theta));
-  const { losses, gradients, matvecs } = counters;
   const advice = ADVICE[stopped];
   const said = `${happened}: objective ${value.toPrecision(6)}, gradient norm ${gradientNorm.toPrecision(3)}`;
   return {
@@ -376,10 +387,7 @@ async function resultOf<Own>({
     status: STATUS[stopped],
     message: advice === "" ? said : `${said}; ${advice}`,
     steps: records,
-    losses,
-    gradients,
-    matvecs,
-    gradientEquivalents: gradients + losses / 3 + 2 * matvecs,
+    ...counters,
     ...(options.validation && best && { validation: { loss: best.loss, step: best.step } }),
   };
 }

