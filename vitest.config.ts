@@ -25,6 +25,9 @@ export default defineConfig({
       { find: /^onnx-curvature\/linalg$/, replacement: source("linalg/index.ts") },
       { find: /^onnx-curvature\/report$/, replacement: source("report/index.ts") },
       { find: /^onnx-curvature\/structured$/, replacement: source("structured/index.ts") },
+      { find: /^onnx-curvature\/sharpness$/, replacement: source("applications/sharpness/index.ts") },
+      { find: /^onnx-curvature\/training$/, replacement: source("applications/training/index.ts") },
+      { find: /^onnx-curvature\/information$/, replacement: source("applications/information/index.ts") },
     ],
   },
   test: {

@@ -5,7 +5,15 @@ import ts from "typescript";
 import { isMain, root } from "./paths.mjs";
 
 /** Entry points that users can import. */
-const entryPoints = ["src/index.ts", "src/linalg/index.ts", "src/report/index.ts", "src/structured/index.ts"];
+const entryPoints = [
+  "src/index.ts",
+  "src/linalg/index.ts",
+  "src/report/index.ts",
+  "src/structured/index.ts",
+  "src/applications/sharpness/index.ts",
+  "src/applications/training/index.ts",
+  "src/applications/information/index.ts",
+];
 
 /**
  * Finds public names without a doc comment. Returns one line for each, and the number of names checked. Every export of an entry point

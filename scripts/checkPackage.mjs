@@ -9,7 +9,15 @@ import { ensureBuilt } from "./build.mjs";
 import { ensureInstalled, npm, npmCommand, npmEnvironment } from "./install.mjs";
 import { isMain, root } from "./paths.mjs";
 
-const entryPoints = ["onnx-curvature", "onnx-curvature/linalg", "onnx-curvature/report", "onnx-curvature/structured"];
+const entryPoints = [
+  "onnx-curvature",
+  "onnx-curvature/linalg",
+  "onnx-curvature/report",
+  "onnx-curvature/structured",
+  "onnx-curvature/sharpness",
+  "onnx-curvature/training",
+  "onnx-curvature/information",
+];
 
 /** Files of the package besides dist/ and src/. */
 const documents = ["CHANGELOG.md", "LICENSE", "README.md", "THIRD_PARTY_NOTICES.md", "package.json"];

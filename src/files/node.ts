@@ -1,6 +1,6 @@
 import { constants as bufferConstants } from "node:buffer";
 import { constants } from "node:fs";
-import { type FileHandle, open } from "node:fs/promises";
+import { type FileHandle, open, stat } from "node:fs/promises";
 import { freemem } from "node:os";
 import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -155,6 +155,12 @@ export function crc32(bytes: Uint8Array, before = 0): number {
  */
 export function pathOfUrl(url: URL): string {
   return fileURLToPath(url);
+}
+
+/** Whether two paths lead to the same file; false if either does not exist. */
+export async function isSameFile(one: string, other: string): Promise<boolean> {
+  const [a, b] = await Promise.all([one, other].map((path) => stat(path).catch(() => undefined)));
+  return a !== undefined && b !== undefined && a.ino === b.ino && a.dev === b.dev;
 }
 
 /** The folder of a path. */

@@ -35,6 +35,11 @@ export async function removeWhole(path: string): Promise<void> {
   throw withoutPaths(path);
 }
 
+/** Throws: browsers have no file paths. */
+export async function isSameFile(path: string, _: string): Promise<boolean> {
+  throw withoutPaths(path);
+}
+
 function withoutPaths(path: string): CurvatureError {
   return new CurvatureError("file", `${path}: files by path need Node; keep the state as an object`);
 }

@@ -20,4 +20,13 @@ export type {
   Parameter,
   ParameterRole,
 } from "./model.ts";
+export {
+  type ModelFile,
+  modelFile,
+  type NewWeights,
+  type SavedModel,
+  type SavedTensor,
+  saveModel,
+} from "./saveModel.ts";
+export type { ModelSource, StoredWeight } from "./storedWeights.ts";
 export type { SuggestedLoss } from "./suggestLoss.ts";

@@ -10,6 +10,7 @@ import { tokenInputs } from "./import/analysis/tokenInputs.ts";
 import { foldFixedGraphs } from "./import/controlFlow/foldControlFlow.ts";
 import { type Interpretation, interpret } from "./import/interpret.ts";
 import {
+  type ChosenParameter,
   type ConstantDecision,
   chooseParameters,
   type ParameterOverride,
@@ -29,6 +30,7 @@ import { checkRunSizes } from "./import/sizes/measureShapes.ts";
 import { finalActivation } from "./import/translate/activation.ts";
 import { shapesAt, stackRows } from "./import/translate/stackRows.ts";
 import type { GraphRequest, Model, ModelGraph, ModelInput, ModelOutput } from "./model.ts";
+import type { ModelSource } from "./storedWeights.ts";
 
 /** How a file is to be read. */
 export interface LoadOptions extends ReadOptions {
@@ -56,6 +58,8 @@ export interface FileModel extends Model {
   readonly tensors: readonly string[];
   /** The prepared nodes. */
   readonly prepared: PreparedModel;
+  /** The file itself, which `saveModel` writes again. */
+  readonly source: ModelSource;
 }
 
 /**
@@ -94,6 +98,7 @@ export async function loadModel(source: string | URL | Uint8Array, options: Load
     constants,
     tensors,
     prepared,
+    source: sourceOf(loaded, interpretation),
     inputs,
     outputs,
     ...(fixedRows === undefined ? {} : { fixedRows }),
@@ -108,6 +113,19 @@ export async function loadModel(source: string | URL | Uint8Array, options: Load
       return runOriginal(await session(), { model: prepared, feeds });
     },
   };
+}
+
+/** The bytes of the file, and the tensors in it that its parameters are: one for each, and the copies that are one with it again. */
+function sourceOf(
+  { bytes, readExternal }: Pick<ModelSource, "bytes" | "readExternal">,
+  { parameters, ties }: Interpretation,
+): ModelSource {
+  const stored = ({ tensor, dims, data }: ChosenParameter) => ({ tensor, dims, data });
+  const weights = [
+    ...parameters.map((each) => ({ parameter: each.name, transposed: false, ...stored(each) })),
+    ...ties.map(({ copy, original, transposed }) => ({ parameter: original.name, transposed, ...stored(copy) })),
+  ];
+  return { bytes, readExternal, weights };
 }
 
 /** For callers without a type checker: an override that is none would be passed over in silence. */

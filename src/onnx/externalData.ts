@@ -4,8 +4,8 @@ import { type ByteRange, checkSize, fetchBytes, type ReadLimits, shownAddress } 
 import { type TensorProto, TensorProto_DataLocation } from "./generated/onnx_pb.ts";
 import { fromTensorProto, type StoredTensor, storedByteLength, tensorHeader } from "./tensorProto.ts";
 
-/** Reads `length` bytes from `offset` of an external data file; the location is relative to the model. */
-export type ReadExternal = (location: string, range: ByteRange) => Promise<Uint8Array>;
+/** Reads `length` bytes from `offset` of an external data file, all of it without a range; the location is relative to the model. */
+export type ReadExternal = (location: string, range?: ByteRange) => Promise<Uint8Array>;
 
 export type { ByteRange } from "../files/index.ts";
 
@@ -49,6 +49,17 @@ export async function loadTensor(proto: TensorProto, readExternal: ReadExternal)
 
 /** Bytes of a tensor with data in another file. Reads only the tensor's range. Throws as `loadTensor` does. */
 export async function externalBytes(proto: TensorProto, readExternal: ReadExternal): Promise<Uint8Array> {
+  const { location, ...range } = externalPlace(proto);
+  return readExternal(location, range);
+}
+
+/** A range of bytes of an external data file. */
+export interface ExternalPlace extends ByteRange {
+  readonly location: string;
+}
+
+/** Where the data of a tensor are in another file. Throws "file" for a location outside of the model's folder and a range that does not fit the tensor. */
+export function externalPlace(proto: TensorProto): ExternalPlace {
   const { name } = proto;
   const needed = storedByteLength(tensorHeader(proto));
   const entries = new Map(proto.externalData.map(({ key, value }) => [key, value]));
@@ -60,7 +71,7 @@ export async function externalBytes(proto: TensorProto, readExternal: ReadExtern
       `Tensor "${name}" needs ${needed} bytes, but declares ${length} in external file "${location}"; export it again.`,
     );
   }
-  return readExternal(location, { offset, length });
+  return { location, offset, length };
 }
 
 /**
@@ -91,6 +102,7 @@ export function fromFiles(files: ExternalFiles, otherwise: ReadExternal): ReadEx
   return async (location, range) => {
     const bytes = Object.hasOwn(files, location) ? files[location] : undefined;
     if (bytes === undefined) return otherwise(location, range);
+    if (range === undefined) return bytes;
     checkRange(location, range, bytes.byteLength);
     return bytes.subarray(range.offset, range.offset + range.length);
   };
@@ -108,9 +120,9 @@ export function fromFolder(folder: string): ReadExternal {
   return async (location, range) => {
     const path = `${folder === "" ? "." : folder}/${location}`;
     try {
-      const found = await readPathRange(path, range);
+      const found = await readPathRange(path, range ?? { offset: 0, length: Number.POSITIVE_INFINITY });
       if (found === undefined) throw fileError(`External data "${path}" is no ordinary file.`);
-      checkRange(path, range, found.size);
+      if (range !== undefined) checkRange(path, range, found.size);
       return found.bytes;
     } catch (cause) {
       if (cause instanceof CurvatureError) throw cause;
@@ -124,10 +136,11 @@ export function fromFolder(folder: string): ReadExternal {
 /** Reader of files in the folder of a URL. */
 export function fromUrl(model: URL, limits: ReadLimits): ReadExternal {
   return async (location, range) => {
-    if (range.length === 0) return new Uint8Array(0);
+    if (range?.length === 0) return new Uint8Array(0);
     const url = new URL(location.split(/[/\\]/).map(encodeURIComponent).join("/"), model);
     const what = "External data, which hold weights of the model, at";
-    const bytes = await fetchBytes(url, { ...limits, what, range });
+    const bytes = await fetchBytes(url, { ...limits, what, ...(range && { range }) });
+    if (range === undefined) return bytes;
     checkRange(
       shownAddress(url),
       range,

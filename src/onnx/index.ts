@@ -1,5 +1,6 @@
 export { type ElementType, elementTypeCode, elementTypeOf, type NarrowType } from "./elementType.ts";
 export { type ByteRange, type ExternalFiles, loadTensor, type ReadExternal } from "./externalData.ts";
+export { type FloatMessage, floatMessage, locationOf } from "./floatMessage.ts";
 export type { Initializer, ModelDescription, OnnxNode, ValueInfo } from "./model.ts";
 export {
   type FileFunction,
@@ -15,4 +16,5 @@ export { type FileNode, readNode } from "./readNode.ts";
 export { renameCaptures } from "./renameCaptures.ts";
 export { type GraphChange, rewriteGraph } from "./rewriteGraph.ts";
 export { fromTensorProto, type StoredTensor, type TensorHeader, tensorHeader, toTensorProto } from "./tensorProto.ts";
+export { visitTensors } from "./visitTensors.ts";
 export { writeModel } from "./writeModel.ts";

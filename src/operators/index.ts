@@ -36,3 +36,4 @@ export type {
 export * from "./matrices.ts";
 export { type CurvatureDefinition, curvatureMatrix } from "./products/curvatureMatrix.ts";
 export { scaledLoss, summedLoss } from "./products/lossAndGradient.ts";
+export { rowGradients } from "./rowGradients.ts";

@@ -1,0 +1,393 @@
+import { CurvatureError, checkObject } from "../../errors/index.ts";
+import type { Outcome, RunOptions } from "../../linalg/index.ts";
+import { checkCount, checkNonnegative, checkSeed } from "../../linalg/operator/checks.ts";
+import { isFiniteVector, norm } from "../../linalg/vectors/vector.ts";
+import type { Risk } from "../../operators/index.ts";
+import type { Vector } from "../../tensors/index.ts";
+import type { EvaluationCost } from "../evaluations.ts";
+import { type Minibatches, minibatches } from "./minibatches.ts";
+import {
+  type Counters,
+  type Objective,
+  type ObjectiveOptions,
+  type ObjectivePlan,
+  objectiveOf,
+  objectivePlan,
+} from "./objective.ts";
+
+/** Options of every method of training. */
+export interface TrainingOptions<State> extends ObjectiveOptions, RunOptions {
+  /** Most steps; 100 by default. */
+  readonly steps?: number;
+  /** Bound on the norm of the gradient over that at the start: 1e-6 by default, 1e-4 for float32 risks, at which the run has converged. Not used with `batchRows`. */
+  readonly tolerance?: number;
+  /** A value of the objective at which the run ends. */
+  readonly target?: number;
+  /** Rows of a step, drawn at random; default: all. `seed` is required then. */
+  readonly batchRows?: number;
+  /** Rows for the matrix of a step, drawn at random, in methods that use one (sub-sampled Newton methods; Byrd et al., 2011); default: those of the step. `seed` is required then. */
+  readonly curvatureRows?: number;
+  readonly seed?: number;
+  /** The risk on other rows, as `risk.on(data)` gives it: its loss is watched, and the weights with the least one are the result. */
+  readonly validation?: Risk;
+  /** Steps without a lower validation loss after which the run ends; 10 by default. */
+  readonly patience?: number;
+  /** Where an earlier run with the same risk and options stopped. */
+  readonly state?: State;
+}
+
+/** One step of training. */
+export interface TrainingStep {
+  readonly step: number;
+  /** Objective before the step on the rows of the step. */
+  readonly objective: number;
+  /** Norm of its gradient. */
+  readonly gradientNorm: number;
+  /** Whether the weights moved. */
+  readonly accepted: boolean;
+  readonly stepNorm: number;
+  /** Change of the objective that the quadratic model predicts, without damping; absent in methods without a model. */
+  readonly predictedChange?: number;
+  /** Change of the objective by the step, on the same rows; absent where the method does not evaluate it. */
+  readonly actualChange?: number;
+  /** `actualChange / predictedChange` */
+  readonly ratio?: number;
+  readonly damping?: number;
+  readonly radius?: number;
+  /** Factor of the step: learning rate, or length found by line search. */
+  readonly rate?: number;
+  /** Products with the matrix in this step. */
+  readonly matvecs: number;
+  /** Loss of the validation rows after the step. */
+  readonly validationLoss?: number;
+}
+
+/** Everything that the next step needs: plain data, from which the run can go on. */
+export interface TrainingState<Own> {
+  readonly method: string;
+  readonly columns: number;
+  readonly step: number;
+  readonly theta: Vector;
+  /** Objective at theta over all rows, where it is known. */
+  readonly objective: number | undefined;
+  /** Gradient at theta over all rows, where it is known: after a step that was rejected. */
+  readonly gradient: Vector | undefined;
+  /** Norm of the gradient at the start. */
+  readonly firstNorm: number;
+  /** Weights with the least validation loss. */
+  readonly best: { readonly theta: Vector; readonly loss: number; readonly step: number } | undefined;
+  readonly records: readonly TrainingStep[];
+  readonly losses: number;
+  readonly gradients: number;
+  readonly matvecs: number;
+  readonly gradientEquivalents: number;
+  /** What the method itself remembers. */
+  readonly own: Own;
+}
+
+/** The end of a training run. */
+export interface TrainingResult extends Outcome, EvaluationCost {
+  /** `[size]`, the weights: those with the least validation loss if one was watched, else the last. */
+  readonly theta: Vector;
+  /** Loss plus penalties at `theta` over all rows. */
+  readonly objective: number;
+  /** Norm of the gradient of the objective at `theta` over all rows; frozen weights do not count. */
+  readonly gradientNorm: number;
+  /** Why the run ended. */
+  readonly stopped: "gradient" | "target" | "validation" | "steps" | "no progress" | "nonfinite" | "aborted";
+  /** Cost in gradients over all rows: one for a gradient, a third for a value of the loss, two for a product with a matrix, in proportion to the rows of each. */
+  readonly gradientEquivalents: number;
+  readonly steps: readonly TrainingStep[];
+  /** Least validation loss and its step. */
+  readonly validation?: { readonly loss: number; readonly step: number };
+}
+
+/** What a method is given for a step. */
+export interface StepContext<Own> {
+  readonly objective: Objective;
+  readonly theta: Vector;
+  readonly value: number;
+  readonly gradient: Vector;
+  readonly gradientNorm: number;
+  /** Norm of the gradient at the start of the run. */
+  readonly firstNorm: number;
+  readonly step: number;
+  readonly own: Own;
+  readonly run: RunOptions;
+}
+
+/** What a method makes of a step. */
+export interface Proposal<Own> {
+  /** The next weights; those before where the step is rejected. */
+  readonly theta: Vector;
+  /** Objective there on the rows of the step, if the method has computed it. */
+  readonly value?: number;
+  readonly own: Own;
+  readonly record: Pick<
+    TrainingStep,
+    "accepted" | "stepNorm" | "predictedChange" | "actualChange" | "ratio" | "damping" | "radius" | "rate"
+  >;
+  /** Where no further step will change anything. */
+  readonly ending?: string;
+}
+
+/** A method of training: how it starts and what it does in a step. */
+export interface TrainingMethod<Own> {
+  readonly name: string;
+  readonly start: () => Own;
+  readonly step: (context: StepContext<Own>) => Promise<Proposal<Own>>;
+}
+
+interface Plan extends ObjectivePlan {
+  readonly steps: number;
+  readonly tolerance: number;
+  readonly target: number;
+  readonly patience: number;
+}
+
+/** The run of a method step by step; yields a state after each, from which `state` resumes it. */
+export async function* trainingSteps<Own>(
+  method: TrainingMethod<Own>,
+  risk: Risk,
+  options: TrainingOptions<TrainingState<Own>>,
+): AsyncGenerator<TrainingState<Own>, TrainingResult, void> {
+  const { name } = method;
+  const plan = checkedPlan(name, risk, options);
+  const counters: Counters = { losses: 0, gradients: 0, matvecs: 0, gradientEquivalents: 0 };
+  const { batchRows, curvatureRows, seed = 0 } = options;
+  const parts = batchRows === undefined ? undefined : await minibatches(risk, { rows: batchRows, seed });
+  const curvatureParts =
+    curvatureRows === undefined ? undefined : await minibatches(risk, { rows: curvatureRows, seed: seed + 0.5 });
+  try {
+    let state = options.state ?? initialState(method, risk);
+    checkResumed(name, state, risk);
+    const { losses, gradients, matvecs, gradientEquivalents } = state;
+    Object.assign(counters, { losses, gradients, matvecs, gradientEquivalents });
+    for (;;) {
+      const stepping: Stepping<Own> = { method, state, risk, parts, curvatureParts, counters, plan, options };
+      const next = await advanced(stepping).catch((cause: unknown) => {
+        if (!options.signal?.aborted) throw withState(cause, state);
+        return { stopped: "aborted" as const, happened: `aborted after ${state.step} steps` };
+      });
+      if ("stopped" in next) return await resultOf({ ...stepping, ending: next });
+      ({ state } = next);
+      options.onProgress?.({
+        stage: name,
+        done: state.step,
+        total: plan.steps,
+        error: state.records.at(-1)!.gradientNorm,
+      });
+      yield state;
+      if (next.ending !== undefined) {
+        return await resultOf({ ...stepping, state, ending: { stopped: "no progress", happened: next.ending } });
+      }
+    }
+  } finally {
+    await parts?.dispose();
+    await curvatureParts?.dispose();
+  }
+}
+
+function withState(cause: unknown, state: unknown): unknown {
+  if (!(cause instanceof CurvatureError) || cause.state !== undefined) return cause;
+  return new CurvatureError(cause.code, cause.message, { cause, state });
+}
+
+function checkedPlan<Own>(name: string, risk: Risk, options: TrainingOptions<TrainingState<Own>>): Plan {
+  checkObject(risk, `${name} expects a risk made by empiricalRisk`, ["model", "parameters", "engine"]);
+  const { steps = 100, tolerance = risk.dtype === "float32" ? 1e-4 : 1e-6, patience = 10 } = options;
+  const { batchRows, seed, target = Number.NEGATIVE_INFINITY, validation } = options;
+  checkCount(name, "steps", steps);
+  checkCount(name, "patience", patience);
+  checkNonnegative(name, "tolerance", tolerance);
+  for (const [option, rows] of Object.entries({ batchRows, curvatureRows: options.curvatureRows })) {
+    if (rows === undefined) continue;
+    checkCount(name, option, rows);
+    checkSeed(name, seed);
+  }
+  if (validation !== undefined) {
+    checkObject(validation, `${name} expects validation as a risk, made by risk.on(data)`, ["model", "engine"]);
+    if (validation.size !== risk.size || validation.model !== risk.model) {
+      throw new CurvatureError(
+        "argument",
+        `${name} expects validation to be the same model with the same parameters on other rows, as risk.on(data) gives it`,
+      );
+    }
+  }
+  return { steps, tolerance, target, patience, ...objectivePlan(name, { ...options, risk }) };
+}
+
+function checkResumed(name: string, { method, columns }: TrainingState<unknown>, risk: Risk): void {
+  if (method === name && columns === risk.size) return;
+  throw new CurvatureError(
+    "argument",
+    `${name} expects the state of a run of its own with ${risk.size} weights, got one of ${String(method)} with ${columns}`,
+  );
+}
+
+function initialState<Own>({ name, start }: TrainingMethod<Own>, risk: Risk): TrainingState<Own> {
+  const nothing = {
+    losses: 0,
+    gradients: 0,
+    matvecs: 0,
+    gradientEquivalents: 0,
+    records: [],
+    best: undefined,
+    objective: undefined,
+    gradient: undefined,
+  };
+  return {
+    method: name,
+    columns: risk.size,
+    step: 0,
+    theta: risk.theta(),
+    firstNorm: Number.NaN,
+    ...nothing,
+    own: start(),
+  };
+}
+
+interface Stepping<Own> {
+  readonly method: TrainingMethod<Own>;
+  readonly state: TrainingState<Own>;
+  readonly risk: Risk;
+  readonly parts: Minibatches | undefined;
+  readonly curvatureParts: Minibatches | undefined;
+  readonly counters: Counters;
+  readonly plan: Plan;
+  readonly options: TrainingOptions<TrainingState<Own>>;
+}
+
+interface Ending {
+  readonly stopped: TrainingResult["stopped"];
+  readonly happened: string;
+}
+
+async function advanced<Own>(
+  stepping: Stepping<Own>,
+): Promise<{ readonly state: TrainingState<Own>; readonly ending?: string } | Ending> {
+  const { method, state, parts, counters, plan, options } = stepping;
+  const { step, theta, best } = state;
+  const { signal } = options;
+  if (signal?.aborted) return { stopped: "aborted", happened: `aborted after ${step} steps` };
+  if (best !== undefined && step - best.step >= plan.patience) {
+    return { stopped: "validation", happened: `the validation loss has not fallen for ${plan.patience} steps` };
+  }
+  if (step >= plan.steps) return { stopped: "steps", happened: `${step} steps are done` };
+  const run = signal ? { signal } : {};
+  const { risk, curvatureParts } = stepping;
+  const setup = { plan, counters, run, rows: risk.rows, curvature: curvatureParts?.at(step) };
+  const objective = objectiveOf(parts?.at(step) ?? risk, setup);
+  const value = state.objective ?? (await objective.value(theta));
+  if (value <= plan.target && parts === undefined) return { stopped: "target", happened: "the target is reached" };
+  const gradient = state.gradient ?? (await objective.gradient(theta));
+  const gradientNorm = norm(gradient);
+  if (!Number.isFinite(value) || !Number.isFinite(gradientNorm))
+    return { stopped: "nonfinite", happened: "the objective is not finite" };
+  const firstNorm = Number.isNaN(state.firstNorm) ? gradientNorm : state.firstNorm;
+  if (parts === undefined && gradientNorm <= plan.tolerance * firstNorm) {
+    return { stopped: "gradient", happened: "the gradient is as small as asked for" };
+  }
+  const before = counters.matvecs;
+  const context = { objective, theta, value, gradient, gradientNorm, firstNorm, step, own: state.own, run };
+  const proposal = await method.step(context);
+  if (!isFiniteVector(proposal.theta))
+    return { stopped: "nonfinite", happened: "a step led to weights that are not finite" };
+  const validationLoss = await validated(options.validation, { theta: proposal.theta, counters, run });
+  const record: TrainingStep = {
+    step,
+    objective: value,
+    gradientNorm,
+    ...proposal.record,
+    matvecs: counters.matvecs - before,
+    ...(validationLoss !== undefined && { validationLoss }),
+  };
+  return {
+    state: {
+      ...state,
+      ...counters,
+      step: step + 1,
+      theta: proposal.theta,
+      objective: parts === undefined ? (proposal.value ?? undefined) : undefined,
+      gradient: parts === undefined && proposal.theta === theta ? gradient : undefined,
+      firstNorm,
+      best: betterOf(best, { validationLoss, theta: proposal.theta, step: step + 1 }),
+      records: [...state.records, record],
+      own: proposal.own,
+    },
+    ...(proposal.ending !== undefined && { ending: proposal.ending }),
+  };
+}
+
+async function validated(
+  validation: Risk | undefined,
+  { theta, counters, run }: { readonly theta: Vector; readonly counters: Counters; readonly run: RunOptions },
+): Promise<number | undefined> {
+  if (validation === undefined) return undefined;
+  counters.losses++;
+  const moved = validation.at(theta);
+  try {
+    return await moved.loss(run);
+  } finally {
+    await moved.dispose();
+  }
+}
+
+function betterOf(
+  best: TrainingState<unknown>["best"],
+  { validationLoss, theta, step }: { validationLoss: number | undefined; theta: Vector; step: number },
+): TrainingState<unknown>["best"] {
+  if (validationLoss === undefined) return undefined;
+  return best === undefined || validationLoss < best.loss ? { theta, loss: validationLoss, step } : best;
+}
+
+const STATUS = {
+  gradient: "converged",
+  target: "converged",
+  validation: "converged",
+  steps: "budget",
+  "no progress": "stagnated",
+  nonfinite: "nonfinite",
+  aborted: "aborted",
+} as const;
+
+const ADVICE = {
+  gradient: "",
+  target: "",
+  validation: "",
+  steps: "raise steps, or go on from the state",
+  "no progress": "loosen tolerance, or use a float64 risk",
+  nonfinite: "the result is the best from before; lower the learning rate, or start with more damping",
+  aborted: "the result is the best so far; go on from the state",
+} as const;
+
+async function resultOf<Own>({
+  state,
+  risk,
+  plan,
+  counters,
+  ending,
+  options,
+}: Stepping<Own> & { readonly ending: Ending }): Promise<TrainingResult> {
+  const { best, records } = state;
+  const theta = best?.theta ?? state.theta;
+  const { stopped, happened } = ending;
+  // The claims are recomputed at the weights that are returned; after an abort the passes cannot be made.
+  const known = stopped === "aborted" || stopped === "nonfinite";
+  const objective = objectiveOf(risk, { plan, counters, run: {}, rows: risk.rows });
+  const value = known ? (records.at(-1)?.objective ?? Number.NaN) : await objective.value(theta);
+  const gradientNorm = known ? (records.at(-1)?.gradientNorm ?? Number.NaN) : norm(await objective.gradient(theta));
+  const advice = ADVICE[stopped];
+  const said = `${happened}: objective ${value.toPrecision(6)}, gradient norm ${gradientNorm.toPrecision(3)}`;
+  return {
+    theta,
+    objective: value,
+    gradientNorm,
+    stopped,
+    status: STATUS[stopped],
+    message: advice === "" ? said : `${said}; ${advice}`,
+    steps: records,
+    ...counters,
+    ...(options.validation && best && { validation: { loss: best.loss, step: best.step } }),
+  };
+}
