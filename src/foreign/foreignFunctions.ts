@@ -1,0 +1,26 @@
+import { memoized } from "../concurrency/index.ts";
+
+/** What the package exports. */
+export type Koffi = typeof import("koffi")["default"];
+
+/**
+ * Stack of a thread that runs a foreign function asynchronously, in bytes. koffi's own 128 KiB let MPICH crash in each of 12 runs, 512 KiB in one
+ * of one, and 1 MiB in none of 12.
+ */
+export const FOREIGN_STACK = 4 * 2 ** 20;
+
+/**
+ * The optional package koffi, which calls functions of system libraries. koffi takes settings only before it has loaded a library, and all
+ * parts of this library share one koffi, so that everything that loads a library gets it here.
+ *
+ * @throws Error if the package is not installed
+ */
+export const foreignFunctions = memoized(async (): Promise<Koffi> => {
+  const { default: koffi } = await import("koffi");
+  try {
+    koffi.config({ ...koffi.config(), async_stack_size: FOREIGN_STACK });
+  } catch {
+    // Another part of the program has loaded a library with koffi before. Who needs the stack looks at `koffi.config()`.
+  }
+  return koffi;
+});

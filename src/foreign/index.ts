@@ -1,0 +1,1 @@
+export { FOREIGN_STACK, foreignFunctions, type Koffi } from "./foreignFunctions.ts";
