@@ -12,6 +12,7 @@ export default defineConfig({
       { find: /^#runtime$/, replacement: source("runtime/node.ts") },
       { find: /^onnx-curvature$/, replacement: source("index.ts") },
       { find: /^onnx-curvature\/linalg$/, replacement: source("linalg/index.ts") },
+      { find: /^onnx-curvature\/mpi$/, replacement: source("distributed/mpi/index.ts") },
       { find: /^onnx-curvature\/report$/, replacement: source("report/index.ts") },
     ],
   },

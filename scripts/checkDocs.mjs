@@ -5,7 +5,7 @@ import ts from "typescript";
 import { isMain, root } from "./paths.mjs";
 
 /** Entry points that users can import. */
-const entryPoints = ["src/index.ts", "src/linalg/index.ts", "src/report/index.ts"];
+const entryPoints = ["src/index.ts", "src/linalg/index.ts", "src/report/index.ts", "src/distributed/mpi/index.ts"];
 
 /**
  * Finds public names without a doc comment. Returns one line for each, and the number of names checked. Every export of an entry point

@@ -54,6 +54,16 @@ export {
   takeRows,
   type WantedInput,
 } from "./data/index.ts";
+export {
+  type Communicator,
+  gatherRows,
+  isOnAllRanks,
+  type Numbers,
+  onAllRanks,
+  type ShardOptions,
+  selfCommunicator,
+  shardOf,
+} from "./distributed/index.ts";
 export { CurvatureError, type ErrorCode, printableJson, printableText } from "./errors/index.ts";
 export type { ReadOptions } from "./files/index.ts";
 export {

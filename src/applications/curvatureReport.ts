@@ -210,6 +210,6 @@ function description(risk: Risk): Pick<CurvatureReport, "model" | "data"> {
       ...("opset" in model && typeof model.opset === "number" ? { opset: model.opset } : {}),
       notices: risk.notices,
     },
-    data: { file: data.description, rows: risk.rows, batchSize: data.batchSize },
+    data: { file: data.description, rows: risk.summedRows, batchSize: data.batchSize },
   };
 }

@@ -32,6 +32,9 @@ const SILENT_RANK = 75;
 /** Exit code of a rank that ended before `close` without one of its own. */
 const ENDED_EARLY = 1;
 
+/** Milliseconds that the launcher gets to read a reason before the rank aborts: 0 lost it in 4 of 4 runs, 100 in none of 20. */
+const OUTPUT_TIME = 200;
+
 const HALF_AN_HOUR = 1_800_000;
 
 /** Longest delay of Node's timers. */
@@ -128,14 +131,25 @@ function communicator(
   let open = true;
   const abort = (code: number, reason?: string): never => {
     open = false;
-    if (reason !== undefined) process.stderr.write(`rank ${rank} of ${size}: ${reason}\n`);
+    if (reason !== undefined) {
+      process.stderr.write(`rank ${rank} of ${size}: ${reason}\n`);
+      // Open MPI drops what it has not yet read of a rank's output.
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, OUTPUT_TIME);
+    }
     mpi.abort(world, code);
     process.exit(code);
   };
+  // Node writes an uncaught error after the event "exit", which this process does not outlive.
+  let uncaught: string | undefined;
+  const onUncaught = (error: unknown) => {
+    uncaught = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  };
   // MPICH gives a job in which one rank ends early and well the status 0, with half of the work undone.
   const onExit = (code: number) => {
-    if (open) abort(code || ENDED_EARLY, code === 0 ? "ended without closing its communicator" : undefined);
+    const early = code === 0 ? "ended without closing its communicator" : undefined;
+    if (open) abort(code || ENDED_EARLY, uncaught ?? early);
   };
+  process.on("uncaughtExceptionMonitor", onUncaught);
   process.on("exit", onExit);
   const call = oneByOne(mpi, { timeoutMs, abort });
   return {
@@ -151,6 +165,7 @@ function communicator(
       await call("MPI_Barrier", mpi.barrier, () => [[world] as const]);
       open = false;
       process.removeListener("exit", onExit);
+      process.removeListener("uncaughtExceptionMonitor", onUncaught);
       check(mpi, "MPI_Finalize", mpi.finalize());
     },
   };
