@@ -33,7 +33,9 @@ export async function accuracy(risk: Risk, options: RunOptions = {}): Promise<nu
       },
     },
   );
-  const [hitsOfAll, terms, withoutClasses] = await risk.engine.sumOverRanks(Float64Array.of(right, counted, Number(!classes)));
+  const [hitsOfAll, terms, withoutClasses] = await risk.engine.sumOverRanks(
+    Float64Array.of(right, counted, Number(!classes)),
+  );
   return withoutClasses === 0 && terms! > 0 ? hitsOfAll! / terms! : undefined;
 }
 

@@ -1,4 +1,4 @@
-import { zeros, type Vector } from "../tensors/index.ts";
+import { type Vector, zeros } from "../tensors/index.ts";
 import type { Communicator } from "./communicator.ts";
 import { exclusively } from "./exclusively.ts";
 

@@ -12,7 +12,11 @@ export function isOnAllRanks(error: unknown): boolean {
 }
 
 /** An error that all ranks throw together. */
-export function errorOnAllRanks(code: ErrorCode, message: string, options?: { readonly cause?: unknown }): CurvatureError {
+export function errorOnAllRanks(
+  code: ErrorCode,
+  message: string,
+  options?: { readonly cause?: unknown },
+): CurvatureError {
   const error = new CurvatureError(code, message, options);
   shared.add(error);
   return error;

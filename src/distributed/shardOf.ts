@@ -36,7 +36,10 @@ export function shardOf(data: Data, communicator: Communicator, options: ShardOp
 }
 
 /** The range of the part `index` when a number of things is split into `of` consecutive parts. */
-function part(count: number, { index, of }: { readonly index: number; readonly of: number }): [from: number, to: number] {
+function part(
+  count: number,
+  { index, of }: { readonly index: number; readonly of: number },
+): [from: number, to: number] {
   return [Math.floor((index * count) / of), Math.floor(((index + 1) * count) / of)];
 }
 

@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "vite";
@@ -57,9 +58,11 @@ export function runJob(
   if (path === undefined) throw new Error(`the environment names no launcher for ${launcher}; see CONTRIBUTING.md`);
   const own = launcher === "openMpi" ? ["--oversubscribe", "--bind-to", "none"] : [];
   const began = performance.now();
+  // Launchers that start at one time would otherwise make the same folder.
+  const temporary = mkdtempSync(join(tmpdir(), "mpi-"));
   const child = spawn(path, [...own, "-n", String(ranks), ...command], {
     cwd: root,
-    env: { ...process.env, ...settings(launcher, path), ...env },
+    env: { ...process.env, TMPDIR: temporary, ...settings(launcher, path), ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   const text = { stdout: "", stderr: "" };
@@ -76,6 +79,7 @@ export function runJob(
     child.on("error", reject);
     child.on("close", (code) => {
       clearTimeout(limit);
+      rmSync(temporary, { recursive: true, force: true });
       resolve({ code, ...text, seconds: (performance.now() - began) / 1000 });
     });
   });
@@ -83,7 +87,11 @@ export function runJob(
 
 function settings(launcher: LauncherName, path: string): { readonly [name: string]: string } {
   if (launcher === "standard") return { MPI_LIBRARY: join(path, "../../lib/libmpi_abi.so.1") };
-  return { OMPI_ALLOW_RUN_AS_ROOT: "1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: "1", OMPI_MCA_btl_vader_single_copy_mechanism: "none" };
+  return {
+    OMPI_ALLOW_RUN_AS_ROOT: "1",
+    OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: "1",
+    OMPI_MCA_btl_vader_single_copy_mechanism: "none",
+  };
 }
 
 const bundles = new Map<string, Promise<string>>();

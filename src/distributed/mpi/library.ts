@@ -56,10 +56,7 @@ function candidates(launcher: Launcher | undefined): readonly string[] {
  * @param file its name or path; default: the first that the system has among those that fit the launcher
  * @throws CurvatureError "runtime" if koffi or the library is not installed, or koffi was configured for another purpose
  */
-export async function loadLibrary(
-  file: string | undefined,
-  launcher: Launcher | undefined,
-): Promise<MpiLibrary> {
+export async function loadLibrary(file: string | undefined, launcher: Launcher | undefined): Promise<MpiLibrary> {
   const koffi = await foreignFunctions().catch((cause: unknown) => {
     const message = "mpiCommunicator expects the optional package koffi, found none; run npm install koffi";
     throw new CurvatureError("runtime", message, { cause });

@@ -113,7 +113,10 @@ function start(mpi: MpiLibrary): { readonly rank: number; readonly size: number 
 /** @throws CurvatureError "runtime" with MPI's own text, if a function returned an error code */
 function check(mpi: MpiLibrary, name: string, code: number): void {
   if (code === 0) return;
-  throw new CurvatureError("runtime", `${name} of ${mpi.file} failed: ${textOf((...to) => mpi.errorString(code, ...to))}`);
+  throw new CurvatureError(
+    "runtime",
+    `${name} of ${mpi.file} failed: ${textOf((...to) => mpi.errorString(code, ...to))}`,
+  );
 }
 
 /** Text that a function of MPI writes; longest are 8,192 bytes, of a version. */

@@ -1,11 +1,4 @@
-import {
-  errorOnAllRanks,
-  exchangeText,
-  exclusively,
-  orderedSum,
-  settled,
-  textHash,
-} from "../../distributed/index.ts";
+import { errorOnAllRanks, exchangeText, exclusively, orderedSum, settled, textHash } from "../../distributed/index.ts";
 import type { RunOptions } from "../../linalg/operator/operator.ts";
 import { type Precision, sizeOf, toPrecision, type Vector } from "../../tensors/index.ts";
 import type { BatchConstants, BatchProduct, EvaluatedBatch, PassOptions, Tensors } from "./risk.ts";
@@ -73,7 +66,13 @@ export function distributedEngine(
         );
         const form = await agreedForm(sums, settings);
         const length = form.reduce((sum, [, dims]) => sum + sizeOf(dims), 0);
-        return unpacked(await add(sums.map((tensors) => packed(tensors, form)), length), form);
+        return unpacked(
+          await add(
+            sums.map((tensors) => packed(tensors, form)),
+            length,
+          ),
+          form,
+        );
       }),
     sum: (product, call = {}) =>
       exclusively(communicator, async () => {

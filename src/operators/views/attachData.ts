@@ -46,10 +46,7 @@ export async function attachData(settings: AttachSettings, given: Data): Promise
  *
  * @throws CurvatureError "data" for inputs that do not fit the model, "unsupported" for operators without a rule
  */
-export async function fitData(
-  { model, loss, engine, coupledRows }: AttachSettings,
-  given: Data,
-): Promise<FittedData> {
+export async function fitData({ model, loss, engine, coupledRows }: AttachSettings, given: Data): Promise<FittedData> {
   const indivisible = coupledRows && model.fixedRows === undefined && given.rows > 0;
   const data = indivisible ? rebatch(given, given.rows) : fittedBatches(given, model);
   let bound = bindData(data, { model, loss });

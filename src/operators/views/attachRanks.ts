@@ -79,7 +79,8 @@ async function placedOn(
   const by = Array.from({ length: communicator.size }, (_, rank) => all.subarray(rank * FACTS, (rank + 1) * FACTS));
   const filled = by.filter(([rows]) => rows! > 0);
   const first = filled[0];
-  if (first === undefined) throw errorOnAllRanks("data", `${data.description}: no rank has rows; a loss needs at least one`);
+  if (first === undefined)
+    throw errorOnAllRanks("data", `${data.description}: no rank has rows; a loss needs at least one`);
   checkTogether(filled);
   const rowsUpTo = (rank: number) => by.slice(0, rank).reduce((sum, [rows]) => sum + rows!, 0);
   const denominator = await wholeDenominator(communicator, { loss, own });

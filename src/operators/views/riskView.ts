@@ -11,7 +11,7 @@ import type { Risk, RiskParameter, RiskSettings, Shard } from "../engine/risk.ts
 import type { OwnedEngine, ViewSettings } from "../engine/riskEngine.ts";
 import type { RiskFamily } from "../engine/riskFamily.ts";
 import { gradientProduct, lossProduct } from "../products/lossAndGradient.ts";
-import { attachData, type AttachedData } from "./attachData.ts";
+import { type AttachedData, attachData } from "./attachData.ts";
 import { attachRanks, type RankData } from "./attachRanks.ts";
 
 /** The properties of one risk of a family. */

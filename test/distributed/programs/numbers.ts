@@ -1,11 +1,11 @@
 // Every quantity of small objectives on the ranks, against the same quantity of all rows in one process. Prints, as JSON, the largest error of each
 // quantity, and those that have other bits on another rank.
 import { createHash } from "node:crypto";
-import { cg, damped, eigsh, hutchinsonTrace, spectralDensity, toDense } from "../../../src/linalg/index.ts";
+import { accuracy } from "../../../src/applications/index.ts";
 import { arrays, type Data } from "../../../src/data/index.ts";
 import { gatherRows, shardOf } from "../../../src/distributed/index.ts";
 import { mpiCommunicator } from "../../../src/distributed/mpi/index.ts";
-import { accuracy } from "../../../src/applications/index.ts";
+import { cg, damped, eigsh, hutchinsonTrace, spectralDensity, toDense } from "../../../src/linalg/index.ts";
 import { empiricalRisk, ggn, hessian, jacobian, type Risk } from "../../../src/operators/index.ts";
 import type { Tensor, Vector } from "../../../src/tensors/index.ts";
 import { allMatrices, withLikelihood } from "../../operators/allMatrices.ts";
@@ -20,6 +20,8 @@ const CUTS: { readonly [name: string]: (rows: number) => readonly number[] } = {
   uneven: (rows) => [rows - size + 1, ...new Array(size - 1).fill(1)],
   // Rank 1 has none.
   hole: (rows) => [2, 0, rows - 2, ...new Array(size - 3).fill(0)],
+  // All tokens of rows 4 and 5 are ignored.
+  ignored: (rows) => [4, 2, rows - 6],
   last: (rows) => [...new Array(size - 1).fill(0), rows],
 };
 
@@ -65,7 +67,9 @@ async function quantities(risk: Risk, gather: (rows: Vector) => Promise<Vector>)
   const moved = risk.at(risk.theta().map((x) => 0.9 * x));
   found.moved = await hessian(moved).matvec(v);
   if (cut === "even") {
-    found.eigenvalues = (await eigsh(hessian(risk), { k: 2, which: "largest", seed: 2, tolerance: 1e-12, matvecs: 400 })).values;
+    found.eigenvalues = (
+      await eigsh(hessian(risk), { k: 2, which: "largest", seed: 2, tolerance: 1e-12, matvecs: 400 })
+    ).values;
     found.solution = (await cg(damped(G, 1), found.gradient, { tolerance: 1e-13, matvecs: 200 })).x;
     const density = await spectralDensity(hessian(risk), { steps: 8, probes: 2, seed: 3 });
     found.density = Float64Array.from(density.density);
