@@ -40,6 +40,8 @@ export interface JobOptions {
   readonly launcher?: LauncherName;
   readonly env?: { readonly [name: string]: string };
   readonly args?: readonly string[];
+  /** Processors that Open MPI binds a rank to; default "none". */
+  readonly binding?: "none" | "core";
   /** Told every line of standard output as it comes. */
   readonly onLine?: (line: string) => void;
 }
@@ -49,14 +51,14 @@ export async function runRanks(program: string, options: JobOptions): Promise<Jo
   return runJob([process.execPath, await bundled(program), ...(options.args ?? [])], options);
 }
 
-/** Runs a command on ranks; it is killed with all its children after a minute. */
+/** Runs a command on ranks; it is killed with all its children after 110 seconds. */
 export function runJob(
   command: readonly string[],
-  { ranks, launcher = "openMpi", env = {}, onLine }: JobOptions,
+  { ranks, launcher = "openMpi", env = {}, binding = "none", onLine }: JobOptions,
 ): Promise<Job> {
   const path = launchers[launcher];
   if (path === undefined) throw new Error(`the environment names no launcher for ${launcher}; see CONTRIBUTING.md`);
-  const own = launcher === "openMpi" ? ["--oversubscribe", "--bind-to", "none"] : [];
+  const own = launcher === "openMpi" ? ["--oversubscribe", "--bind-to", binding] : [];
   const began = performance.now();
   // Launchers that start at one time would otherwise make the same folder.
   const temporary = mkdtempSync(join(tmpdir(), "mpi-"));
@@ -74,7 +76,7 @@ export function runJob(
       if (name === "stdout") for (const line of lines) onLine?.(line);
     });
   }
-  const limit = setTimeout(() => child.kill("SIGKILL"), 60_000);
+  const limit = setTimeout(() => child.kill("SIGKILL"), 110_000);
   return new Promise((resolve, reject) => {
     child.on("error", reject);
     child.on("close", (code) => {

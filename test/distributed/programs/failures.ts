@@ -6,23 +6,31 @@ import { loadModel } from "../../../src/models/index.ts";
 import { empiricalRisk, hessian } from "../../../src/operators/index.ts";
 import { dataOf, riskCases } from "../../operators/riskCases.ts";
 
+const print = (text: string) => process.stdout.write(`${text}\n`);
+
 const [, , event, timeout] = process.argv;
 
 const communicator = await mpiCommunicator(timeout === undefined ? {} : { timeoutMs: Number(timeout) });
 const { rank } = communicator;
-console.log(`pid ${process.pid}`);
+print(`pid ${process.pid}`);
 const riskCase = riskCases["cross-entropy"]!;
 const { model, loss } = riskCase;
 if (event === "missing file") {
   await onAllRanks(communicator, async () => (rank === 1 ? loadModel("/nowhere/model.onnx") : model));
 }
-const risk = await empiricalRisk({ model, loss, data: shardOf(dataOf(riskCase, 2), communicator), communicator });
+const risk = await empiricalRisk({
+  model,
+  loss,
+  data: shardOf(dataOf(riskCase, 2), communicator),
+  communicator,
+  threads: 1,
+});
 const H = hessian(risk);
 let v = risk.theta();
 await communicator.barrier();
 for (let step = 0; ; step++) {
   if (step === 20 && rank === 1) happen();
-  if (step === 20) console.log("reached");
+  if (step === 20) print("reached");
   v = await H.matvec(v);
 }
 

@@ -10,6 +10,8 @@ import { functionModel } from "../../../src/models/index.ts";
 import { type EmpiricalRiskOptions, empiricalRisk, fisher, ggn, hessian } from "../../../src/operators/index.ts";
 import { matmul, mul } from "../../../src/primitives/index.ts";
 
+const print = (text: string) => process.stdout.write(`${text}\n`);
+
 const communicator = await mpiCommunicator({ timeoutMs: 30_000 });
 const { rank, size } = communicator;
 
@@ -38,7 +40,7 @@ function dataOf({ bad = {}, ignored = false }: { bad?: { x?: number; y?: number 
     description: "rows",
   });
 }
-const usual = { model, loss: crossEntropy(), data: dataOf(), dtype: "float64", communicator } as const;
+const usual = { model, loss: crossEntropy(), data: dataOf(), dtype: "float64", threads: 1, communicator } as const;
 const open = (changed: Partial<EmpiricalRiskOptions>) => async () =>
   void (await (await empiricalRisk({ ...usual, ...changed })).dispose());
 const onRankOne = <T>(one: T, others: T): T => (rank === 1 ? one : others);
@@ -100,5 +102,5 @@ await refusal("stopped run", async () => {
   const stopped = await lanczos(hessian(risk), { matvecs: 3, seed: 1 });
   throw new Error(stopped.status);
 });
-console.log(JSON.stringify({ rank, size, messages }));
+print(JSON.stringify({ rank, size, messages }));
 await communicator.close();
