@@ -9,7 +9,7 @@ import { ensureBuilt } from "./build.mjs";
 import { ensureInstalled, npm, npmCommand, npmEnvironment } from "./install.mjs";
 import { isMain, root } from "./paths.mjs";
 
-const entryPoints = ["onnx-curvature", "onnx-curvature/linalg", "onnx-curvature/report"];
+const entryPoints = ["onnx-curvature", "onnx-curvature/linalg", "onnx-curvature/report", "onnx-curvature/mpi"];
 
 /** Files of the package besides dist/ and src/. */
 const documents = ["CHANGELOG.md", "LICENSE", "README.md", "THIRD_PARTY_NOTICES.md", "package.json"];
@@ -38,7 +38,17 @@ function checkPackage() {
   cpSync(join(root, "examples/digits"), join(project, "digits"), { recursive: true });
   report("command line", commandFindings(project));
   cpSync(join(root, "scripts/package/digits.mjs"), join(project, "digits.mjs"));
-  report("digits", runFindings(["digits.mjs"], { project, expected: /^loss 0\.01724/ }));
+  const digits = () => runFindings(["digits.mjs"], { project, expected: /^loss 0\.01724/ });
+  report("digits", digits());
+  rmSync(join(project, "node_modules/koffi"), { recursive: true, force: true });
+  report("digits without koffi", digits());
+  report(
+    "MPI without koffi",
+    runFindings(["--input-type=module", "-e", refusingMpi], {
+      project,
+      expected: /expects the optional package koffi/,
+    }),
+  );
 }
 
 /**
@@ -112,6 +122,12 @@ export function contentFindings(files, manifest) {
 function leaves(field) {
   return typeof field === "string" ? [field] : Object.values(field ?? {}).flatMap(leaves);
 }
+
+/** Prints why there is no communicator over MPI. */
+const refusingMpi = `
+  import { mpiCommunicator } from "onnx-curvature/mpi";
+  await mpiCommunicator().catch((error) => console.log(error.message));
+`;
 
 /** @param {string} name */
 function importing(name) {
