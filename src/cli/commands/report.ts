@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { Command } from "commander";
 import {
+  type Communicator,
   type CurvatureReport,
   curvatureReport,
   type Data,
@@ -9,7 +10,9 @@ import {
   loadData,
   type MatrixName,
   matrixNames,
+  onAllRanks,
   type RunOptions,
+  shardOf,
 } from "../../index.ts";
 import { renderHtml, renderJson, renderTable } from "../../report/index.ts";
 import { interruptible } from "../interruption.ts";
@@ -26,6 +29,7 @@ import { prepareFiles, writeFiles } from "../outputFiles.ts";
 import { matrixList, namedFile, patternList, positiveNumber, rowRange, wholeNumber } from "../parsers.ts";
 import { print, printError } from "../print.ts";
 import { progressDisplay } from "../progress.ts";
+import { onRanks } from "../ranks.ts";
 
 interface ReportOptions extends ModelOptions {
   readonly data?: string;
@@ -124,18 +128,32 @@ function addMatrixOptions(command: Command): void {
 
 async function report(command: Command, file: string, options: ReportOptions): Promise<void> {
   checkDataOptions(command, options);
+  await onRanks((communicator) => reportOn(communicator, { file, options }));
+}
+
+async function reportOn(
+  communicator: Communicator,
+  { file, options }: { readonly file: string; readonly options: ReportOptions },
+): Promise<void> {
   const [html, json] = [join(options.out, "report.html"), join(options.out, "report.json")];
+  const writes = communicator.rank === 0;
   const found = await interruptible(async (signal) => {
-    const model = await openModel(file, { ...options, signal });
-    const data = await dataOf(model, { ...options, signal });
-    await prepareFiles(html, json);
-    return compute({ model, data, signal, options });
+    const { model, data } = await onAllRanks(communicator, async () => {
+      const model = await openModel(file, { ...options, signal });
+      const data = await dataOf(model, { ...options, signal });
+      if (writes) await prepareFiles(html, json);
+      return { model, data };
+    });
+    return compute({ model, data, communicator, signal, options });
   });
   const text = renderJson(found);
-  await writeFiles([
-    [html, renderHtml(found)],
-    [json, text],
-  ]);
+  await onAllRanks(communicator, async () => {
+    if (!writes) return;
+    await writeFiles([
+      [html, renderHtml(found)],
+      [json, text],
+    ]);
+  });
   print(options.json ? text : renderTable(found));
   printError(`Wrote ${html} and ${json}\n`);
 }
@@ -172,11 +190,13 @@ function dataOf(model: FileModel, options: ReportOptions & { readonly signal: Ab
 async function compute({
   model,
   data,
+  communicator,
   signal,
   options,
 }: {
   readonly model: FileModel;
   readonly data: Data;
+  readonly communicator: Communicator;
   readonly signal: AbortSignal;
   readonly options: ReportOptions;
 }): Promise<CurvatureReport> {
@@ -185,7 +205,8 @@ async function compute({
   const risk = await empiricalRisk({
     model,
     loss,
-    data,
+    data: shardOf(data, communicator),
+    communicator,
     dtype,
     assumeLogits: options.assumeLogits ?? false,
     coupledRows: options.coupledRows ?? false,
@@ -195,7 +216,7 @@ async function compute({
   const display = progressDisplay();
   const run: RunOptions = { signal, onProgress: display.update };
   try {
-    return await curvatureReport(risk, {
+    const found = await curvatureReport(risk, {
       seed,
       ...(matrices === undefined ? {} : { matrices }),
       ...(probes === undefined ? {} : { probes }),
@@ -205,6 +226,8 @@ async function compute({
       ...(dense === undefined ? {} : { dense }),
       ...run,
     });
+    // That of the rows of all ranks.
+    return { ...found, data: { ...found.data, file: data.description } };
   } finally {
     display.stop();
     await risk.dispose();

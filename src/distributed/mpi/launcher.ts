@@ -7,6 +7,7 @@ export interface Launcher {
   readonly kind: "openMpi" | "mpich" | "any";
 }
 
+/** Environment variables by name. */
 type Environment = { readonly [name: string]: string | undefined };
 
 /** Variables in which launchers give the number of processes, those of the innermost launcher first. */
@@ -16,7 +17,11 @@ const VARIABLES: readonly (Omit<Launcher, "size"> & { readonly variable: string 
   { variable: "SLURM_STEP_NUM_TASKS", name: "Slurm's srun", kind: "any" },
 ];
 
-/** The launcher of this process; undefined if it was started alone. */
+/**
+ * The launcher of this process (mpirun, srun), undefined if it was started alone: whether to ask for `mpiCommunicator`.
+ *
+ * @param environment the process's variables, `process.env`
+ */
 export function launcherOf(environment: Environment): Launcher | undefined {
   for (const { variable, ...launcher } of VARIABLES) {
     const size = Number(environment[variable]);
