@@ -24,7 +24,7 @@ export const layers = {
   linalg: ["files", "foreign"],
   primitives: ["graph"],
   autodiff: ["primitives", "graph"],
-  runtime: ["files", "onnx", "graph"],
+  runtime: ["files", "foreign", "onnx", "graph"],
   models: ["files", "onnx", "autodiff", "primitives", "graph", "runtime"],
   losses: ["primitives", "graph"],
   operators: ["distributed", ...core],

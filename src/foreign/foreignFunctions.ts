@@ -1,6 +1,7 @@
+import { createRequire } from "node:module";
 import { memoized } from "../concurrency/index.ts";
 
-/** What the package exports. */
+/** What the package koffi exports. */
 export type Koffi = typeof import("koffi")["default"];
 
 /**
@@ -10,17 +11,23 @@ export type Koffi = typeof import("koffi")["default"];
 export const FOREIGN_STACK = 4 * 2 ** 20;
 
 /**
- * The optional package koffi, which calls functions of system libraries. koffi takes settings only before it has loaded a library, and all
- * parts of this library share one koffi, so that everything that loads a library gets it here.
+ * The optional package koffi, which calls functions of system libraries. koffi takes settings only before it has loaded a library, so that
+ * every part of this library that loads one gets koffi here.
  *
  * @throws Error if the package is not installed
  */
-export const foreignFunctions = memoized(async (): Promise<Koffi> => {
-  const { default: koffi } = await import("koffi");
+export const foreignFunctions = memoized(async (): Promise<Koffi> => configured((await import("koffi")).default));
+
+/** As `foreignFunctions`, at once. */
+export function foreignFunctionsNow(): Koffi {
+  return configured(createRequire(import.meta.url)("koffi"));
+}
+
+function configured(koffi: Koffi): Koffi {
   try {
     koffi.config({ ...koffi.config(), async_stack_size: FOREIGN_STACK });
   } catch {
     // Another part of the program has loaded a library with koffi before. Who needs the stack looks at `koffi.config()`.
   }
   return koffi;
-});
+}

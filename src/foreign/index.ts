@@ -1,1 +1,1 @@
-export { FOREIGN_STACK, foreignFunctions, type Koffi } from "./foreignFunctions.ts";
+export { FOREIGN_STACK, foreignFunctions, foreignFunctionsNow, type Koffi } from "./foreignFunctions.ts";

@@ -2,14 +2,19 @@
 
 import { onAllRanks, shardOf } from "../../../src/distributed/index.ts";
 import { mpiCommunicator } from "../../../src/distributed/mpi/index.ts";
+import { eigh } from "../../../src/linalg/index.ts";
 import { loadModel } from "../../../src/models/index.ts";
 import { empiricalRisk, hessian } from "../../../src/operators/index.ts";
+import { keepLargeBlocks } from "../../../src/runtime/largeBlocks.ts";
 import { dataOf, riskCases } from "../../operators/riskCases.ts";
 
 const print = (text: string) => process.stdout.write(`${text}\n`);
 
 const [, , event, timeout] = process.argv;
 
+// Other parts of the library load system libraries before MPI is.
+keepLargeBlocks();
+await eigh({ rows: 1, columns: 1, data: Float64Array.of(1) });
 const communicator = await mpiCommunicator(timeout === undefined ? {} : { timeoutMs: Number(timeout) });
 const { rank } = communicator;
 print(`pid ${process.pid}`);
