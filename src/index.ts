@@ -60,6 +60,7 @@ export {
   isOnAllRanks,
   type Numbers,
   onAllRanks,
+  rankStore,
   type ShardOptions,
   selfCommunicator,
   shardOf,
