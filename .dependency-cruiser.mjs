@@ -163,7 +163,8 @@ export default {
     },
     {
       name: "mpi-apart",
-      comment: "src/distributed/mpi is an entry point of its own, which browsers do not load: only the command line may import it",
+      comment:
+        "src/distributed/mpi is an entry point of its own, which browsers do not load: only the command line may import it",
       severity: "error",
       from: { path: "^src/", pathNot: "^src/(distributed/mpi|cli)/" },
       to: { path: "^src/distributed/mpi/" },
@@ -173,7 +174,10 @@ export default {
       comment: "studio, examples and bench may import the public entry points only",
       severity: "error",
       from: { path: users },
-      to: { path: "^(src|dist)/", pathNot: [entryPoints, "^dist/(index|linalg/index|report/index|distributed/mpi/index)[.]"] },
+      to: {
+        path: "^(src|dist)/",
+        pathNot: [entryPoints, "^dist/(index|linalg/index|report/index|distributed/mpi/index)[.]"],
+      },
     },
     {
       name: "users-import-by-name",

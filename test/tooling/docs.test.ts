@@ -10,6 +10,7 @@ const findingsOf = (files: Record<string, string>) =>
       "src/index.ts": documented,
       "src/linalg/index.ts": documented,
       "src/report/index.ts": documented,
+      "src/distributed/mpi/index.ts": documented,
       ...files,
     }),
   ).findings;
