@@ -17,6 +17,9 @@ const communicator = await mpiCommunicator({ timeoutMs: 50_000 });
 const { rank, size } = communicator;
 const [, , pattern = ".", cut = "even", reduction = "tree"] = process.argv;
 
+/** Matrices that are computed in ways of their own. */
+const DISTINCT = /^hessian|sampled|Covariance/;
+
 /** Rows of each rank, if the cut is not `shardOf`'s. */
 const CUTS: { readonly [name: string]: (rows: number) => readonly number[] } = {
   uneven: (rows) => [rows - size + 1, ...new Array(size - 1).fill(1)],
@@ -55,20 +58,21 @@ async function quantities(risk: Risk, gather: (rows: Vector) => Promise<Vector>)
   found.loss = Float64Array.of(await risk.loss());
   found.gradient = await risk.gradient();
   for (const [name, make] of Object.entries(withLikelihood(risk) ? allMatrices : { hessian })) {
+    if (reduction === "ordered" && !DISTINCT.test(name)) continue;
     const A = make(risk);
     found[name] = await A.matvec(v);
-    if (/^hessian|sampled|Covariance/.test(name)) found[`${name}, columns`] = (await A.matmat!(X)).data;
+    if (DISTINCT.test(name)) found[`${name}, columns`] = (await A.matmat!(X)).data;
     found[`${name}, forms`] = await A.quadraticForms!(X);
   }
   found.rows = await gather(await jacobian(risk).matvec(v));
   found.accuracy = Float64Array.of((await accuracy(risk)) ?? 0);
-  const G = ggn(risk);
-  found.dense = (await toDense(G)).data;
-  const trace = await hutchinsonTrace(G, { matvecs: 20, seed: 1 });
-  found.trace = Float64Array.of(trace.trace, trace.standardError);
-  const moved = risk.at(risk.theta().map((x) => 0.9 * x));
-  found.moved = await hessian(moved).matvec(v);
   if (cut === "even") {
+    const G = ggn(risk);
+    found.dense = (await toDense(G)).data;
+    const trace = await hutchinsonTrace(G, { matvecs: 20, seed: 1 });
+    found.trace = Float64Array.of(trace.trace, trace.standardError);
+    const moved = risk.at(risk.theta().map((x) => 0.9 * x));
+    found.moved = await hessian(moved).matvec(v);
     found.eigenvalues = (
       await eigsh(hessian(risk), { k: 2, which: "largest", seed: 2, tolerance: 1e-12, matvecs: 400 })
     ).values;
