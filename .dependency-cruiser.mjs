@@ -17,19 +17,20 @@ export const layers = {
   random: [],
   concurrency: [],
   files: [],
+  foreign: [],
   onnx: ["files"],
   graph: [],
   data: ["files"],
-  linalg: ["files"],
+  linalg: ["files", "foreign"],
   primitives: ["graph"],
   autodiff: ["primitives", "graph"],
-  runtime: ["files", "onnx", "graph"],
+  runtime: ["files", "foreign", "onnx", "graph"],
   models: ["files", "onnx", "autodiff", "primitives", "graph", "runtime"],
   losses: ["primitives", "graph"],
-  operators: core,
+  operators: ["distributed", ...core],
   structured: ["files", "operators", ...core],
   applications: ["structured", "operators", "linalg", "models", "losses", "data"],
-  distributed: ["linalg", "data"],
+  distributed: ["linalg", "data", "foreign"],
   report: [],
   cli: [],
 };
@@ -92,7 +93,7 @@ export const rooms = {
 
 /** What users can import; the command line, the studio, examples and benchmarks import nothing else of ours. */
 const entryPoints =
-  "^src/(index|linalg/index|report/index|structured/index|applications/(sharpness|training|information)/index)[.]ts$";
+  "^src/(index|linalg/index|report/index|structured/index|distributed/mpi/index|applications/(sharpness|training|information)/index)[.]ts$";
 
 const users = "^(studio|examples|bench)/";
 
@@ -171,6 +172,14 @@ export default {
       to: { path: "^src/(report|cli)/" },
     },
     {
+      name: "mpi-apart",
+      comment:
+        "src/distributed/mpi is an entry point of its own, which browsers do not load: only the command line may import it",
+      severity: "error",
+      from: { path: "^src/", pathNot: "^src/(distributed/mpi|cli)/" },
+      to: { path: "^src/distributed/mpi/" },
+    },
+    {
       name: "layer-users",
       comment: "studio, examples and bench may import the public entry points only",
       severity: "error",
@@ -179,7 +188,7 @@ export default {
         path: "^(src|dist)/",
         pathNot: [
           entryPoints,
-          "^dist/(index|linalg/index|report/index|structured/index|applications/(sharpness|training|information)/index)[.]",
+          "^dist/(index|linalg/index|report/index|structured/index|distributed/mpi/index|applications/(sharpness|training|information)/index)[.]",
         ],
       },
     },

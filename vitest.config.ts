@@ -23,6 +23,7 @@ export default defineConfig({
       { find: /^#runtime$/, replacement: local("test/runtime/oneThread.ts") },
       { find: /^onnx-curvature$/, replacement: source("index.ts") },
       { find: /^onnx-curvature\/linalg$/, replacement: source("linalg/index.ts") },
+      { find: /^onnx-curvature\/mpi$/, replacement: source("distributed/mpi/index.ts") },
       { find: /^onnx-curvature\/report$/, replacement: source("report/index.ts") },
       { find: /^onnx-curvature\/structured$/, replacement: source("structured/index.ts") },
       { find: /^onnx-curvature\/sharpness$/, replacement: source("applications/sharpness/index.ts") },

@@ -10,6 +10,7 @@ const entryPoints = [
   "src/linalg/index.ts",
   "src/report/index.ts",
   "src/structured/index.ts",
+  "src/distributed/mpi/index.ts",
   "src/applications/sharpness/index.ts",
   "src/applications/training/index.ts",
   "src/applications/information/index.ts",

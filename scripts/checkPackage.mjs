@@ -14,6 +14,7 @@ const entryPoints = [
   "onnx-curvature/linalg",
   "onnx-curvature/report",
   "onnx-curvature/structured",
+  "onnx-curvature/mpi",
   "onnx-curvature/sharpness",
   "onnx-curvature/training",
   "onnx-curvature/information",
@@ -46,7 +47,17 @@ function checkPackage() {
   cpSync(join(root, "examples/digits"), join(project, "digits"), { recursive: true });
   report("command line", commandFindings(project));
   cpSync(join(root, "scripts/package/digits.mjs"), join(project, "digits.mjs"));
-  report("digits", runFindings(["digits.mjs"], { project, expected: /^loss 0\.01724/ }));
+  const digits = () => runFindings(["digits.mjs"], { project, expected: /^loss 0\.01724/ });
+  report("digits", digits());
+  rmSync(join(project, "node_modules/koffi"), { recursive: true, force: true });
+  report("digits without koffi", digits());
+  report(
+    "MPI without koffi",
+    runFindings(["--input-type=module", "-e", refusingMpi], {
+      project,
+      expected: /expects the optional package koffi/,
+    }),
+  );
 }
 
 /**
@@ -120,6 +131,12 @@ export function contentFindings(files, manifest) {
 function leaves(field) {
   return typeof field === "string" ? [field] : Object.values(field ?? {}).flatMap(leaves);
 }
+
+/** Prints why there is no communicator over MPI. */
+const refusingMpi = `
+  import { mpiCommunicator } from "onnx-curvature/mpi";
+  await mpiCommunicator().catch((error) => console.log(error.message));
+`;
 
 /** @param {string} name */
 function importing(name) {

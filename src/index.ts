@@ -71,6 +71,17 @@ export {
   takeRows,
   type WantedInput,
 } from "./data/index.ts";
+export {
+  type Communicator,
+  gatherRows,
+  isOnAllRanks,
+  type Numbers,
+  onAllRanks,
+  rankStore,
+  type ShardOptions,
+  selfCommunicator,
+  shardOf,
+} from "./distributed/index.ts";
 export { CurvatureError, type ErrorCode, printableJson, printableText } from "./errors/index.ts";
 export type { ReadOptions } from "./files/index.ts";
 export {

@@ -1,5 +1,6 @@
 import { arrays, crossEntropy, empiricalRisk, fisher, ggn, hessian, loadModel } from "onnx-curvature";
 import { cg, damped, eigsh, hutchinsonTrace, type LinearOperator, spectralDensity } from "onnx-curvature/linalg";
+import { type MpiCommunicator, mpiCommunicator } from "onnx-curvature/mpi";
 import * as report from "onnx-curvature/report";
 
 export async function study(bytes: Uint8Array, x: Float32Array, y: BigInt64Array): Promise<number> {
@@ -21,6 +22,13 @@ export async function study(bytes: Uint8Array, x: Float32Array, y: BigInt64Array
   } finally {
     await risk.dispose();
   }
+}
+
+export async function ranks(): Promise<number> {
+  const communicator: MpiCommunicator = await mpiCommunicator({ timeoutMs: 1000 });
+  // @ts-expect-error: the sum of integers is not defined
+  await communicator.allReduce(Int32Array.of(1));
+  return (await communicator.allReduce(Float32Array.of(communicator.rank)))[0]! + communicator.size;
 }
 
 // @ts-expect-error: random algorithms demand a seed

@@ -33,7 +33,10 @@ export async function accuracy(risk: Risk, options: RunOptions = {}): Promise<nu
       },
     },
   );
-  return classes && counted > 0 ? right / counted : undefined;
+  const [hitsOfAll, terms, withoutClasses] = await risk.engine.sumOverRanks(
+    Float64Array.of(right, counted, Number(!classes)),
+  );
+  return withoutClasses === 0 && terms! > 0 ? hitsOfAll! / terms! : undefined;
 }
 
 /** For each term, whether its largest output is its label; undefined if the label is not a class, that is, ignored. */

@@ -1,3 +1,4 @@
+import type { Data } from "../data/index.ts";
 import { CurvatureError, checkObject } from "../errors/index.ts";
 import { hutchinsonMoments, type LinearOperator, type RunOptions, subtract } from "../linalg/index.ts";
 import type { Risk } from "../operators/index.ts";
@@ -31,6 +32,8 @@ export interface CurvatureReportOptions extends RunOptions {
   /** Eigenvalues at each end of the spectrum; 5 by default. */
   readonly eigenvalues?: number;
   readonly seed: number;
+  /** The rows of all ranks, for ranges and counts; default: those of the risk. */
+  readonly wholeData?: Data;
   /**
    * Whether to form dense matrices, so that the report has exact values beside the estimates. "auto", the default, forms them for at most
    * 1,600 weights, if this takes no more than twice the products of the rest.
@@ -324,6 +327,6 @@ function description(risk: Risk): Pick<CurvatureReport, "model" | "data"> {
       ...("opset" in model && typeof model.opset === "number" ? { opset: model.opset } : {}),
       notices: risk.notices,
     },
-    data: { file: data.description, rows: risk.rows, batchSize: data.batchSize },
+    data: { file: data.description, rows: risk.summedRows, batchSize: data.batchSize },
   };
 }

@@ -1,3 +1,4 @@
+import type { Data } from "../data/index.ts";
 import { checkObject } from "../errors/index.ts";
 import type { RunOptions } from "../linalg/index.ts";
 import type { Risk } from "../operators/index.ts";
@@ -8,13 +9,17 @@ import type { DataSummary, InputSummary } from "./report.ts";
  * Ranges of the inputs of a risk, and its targets: the number of rows or tokens of each class, or the range and spread of values. One pass
  * over the data, no evaluation of the model.
  *
+ * @param options.data the rows; default: those of the risk, which are this rank's alone where there are several
  * @throws CurvatureError "aborted" when the signal stops it
  */
-export async function dataSummary(risk: Risk, { signal }: RunOptions = {}): Promise<DataSummary> {
+export async function dataSummary(
+  risk: Risk,
+  { signal, data = risk.data }: RunOptions & { readonly data?: Data } = {},
+): Promise<DataSummary> {
   checkObject(risk, "dataSummary expects a risk made by empiricalRisk", ["model", "parameters", "engine"]);
   const inputs = new Map<string, Range>();
   const targets = targetCounter(risk);
-  for await (const batch of risk.data.batches(signal ? { signal } : {})) {
+  for await (const batch of data.batches(signal ? { signal } : {})) {
     for (const [given, tensor] of Object.entries(batch.inputs)) {
       const name = given === "" ? (risk.model.inputs[0]?.name ?? "") : given;
       const range = inputs.get(name) ?? EMPTY;

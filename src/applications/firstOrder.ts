@@ -1,3 +1,4 @@
+import type { Data } from "../data/index.ts";
 import type { RunOptions } from "../linalg/index.ts";
 import type { Risk } from "../operators/index.ts";
 import { accuracy } from "./accuracy.ts";
@@ -22,20 +23,24 @@ export interface FirstOrder {
 }
 
 /** Loss, gradient, accuracy and checks of the data, and the time of a gradient: a few passes over the data. */
-export async function firstOrder(risk: Risk, { signal, onProgress }: RunOptions): Promise<FirstOrder> {
+export async function firstOrder(
+  risk: Risk,
+  { signal, onProgress, wholeData = risk.data }: RunOptions & { readonly wholeData?: Data },
+): Promise<FirstOrder> {
   const options = signal ? { signal } : {};
   onProgress?.({ stage: "loss and gradient", done: 0 });
   const loss = await risk.loss(options);
   const gradient = await risk.gradient(options);
   const times: number[] = [];
-  // The fastest of up to three repetitions; a long one is not repeated.
-  while (times.length < 3 && times.reduce((sum, time) => sum + time, 0) < 1) {
+  // The fastest of up to three repetitions; a long one is not repeated. All ranks must repeat it equally often.
+  for (let spent = 0; times.length < 3 && spent < 1; ) {
     const began = performance.now();
     await risk.gradient(options);
     times.push((performance.now() - began) / 1000);
+    spent = (await risk.engine.sumOverRanks(Float64Array.of(times.reduce((sum, time) => sum + time, 0))))[0]!;
   }
   const share = await accuracy(risk, options);
-  const summary = await dataSummary(risk, options);
+  const summary = await dataSummary(risk, { ...options, data: wholeData });
   return {
     lossName: risk.lossFunction.name,
     isMean: risk.lossFunction.reduction === "mean",

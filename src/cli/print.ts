@@ -1,14 +1,17 @@
 import { styleText } from "node:util";
 import { printableJson, printableText } from "../index.ts";
 
+/** Whether nothing is printed: on all ranks but the first. */
+export const muted = { value: false };
+
 /** Writes text on standard output. All output of a command goes through this function or `printError`, which escape control characters. */
 export function print(text: string): void {
-  process.stdout.write(emphasized(printableText(text, { keepLines: true }), process.stdout));
+  if (!muted.value) process.stdout.write(emphasized(printableText(text, { keepLines: true }), process.stdout));
 }
 
 /** Writes text on standard error. */
 export function printError(text: string): void {
-  process.stderr.write(emphasized(printableText(text, { keepLines: true }), process.stderr));
+  if (!muted.value) process.stderr.write(emphasized(printableText(text, { keepLines: true }), process.stderr));
 }
 
 /** Writes a value as JSON on standard output. */

@@ -1,5 +1,6 @@
 import { SingleBar } from "cli-progress";
 import { printableText } from "../index.ts";
+import { muted } from "./print.ts";
 
 /** Shows the progress of a computation on standard error. */
 export interface ProgressDisplay {
@@ -10,6 +11,7 @@ export interface ProgressDisplay {
 
 /** A bar with the time left on a terminal; elsewhere a line for each stage. */
 export function progressDisplay(stream: NodeJS.WriteStream = process.stderr): ProgressDisplay {
+  if (muted.value) return { update() {}, stop() {} };
   return stream.isTTY ? bar(stream) : lines(stream);
 }
 

@@ -39,5 +39,7 @@ export interface Data {
   readonly targets?: RowType;
   /** Whether batches have weights; default: false. */
   readonly weighted?: boolean;
+  /** The same rows in consecutive parts, whose sums an ordered reduction adds one by one; made by `shardOf`. */
+  readonly shards?: readonly Data[];
   batches(options?: BatchOptions): AsyncIterable<Batch>;
 }

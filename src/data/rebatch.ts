@@ -11,6 +11,12 @@ import { regroup } from "./regroup.ts";
 export function rebatch(data: Data, batchSize: number): Data {
   checkObject(data, "rebatch expects data made by arrays, csv, loadData or asyncData", ["rows", "batches"]);
   const size = chooseBatchSize(batchSize, data.rows);
-  if (size === data.batchSize) return data;
-  return { ...data, batchSize: size, batches: (options) => regroup(data.batches(options), { batchSize: size }) };
+  if (size === data.batchSize || data.rows === 0) return data;
+  const { shards } = data;
+  return {
+    ...data,
+    batchSize: size,
+    batches: (options) => regroup(data.batches(options), { batchSize: size }),
+    ...(shards && { shards: shards.map((shard) => rebatch(shard, batchSize)) }),
+  };
 }

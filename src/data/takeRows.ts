@@ -17,8 +17,10 @@ export function takeRows(data: Data, range: RowRange): Data {
   const [from, to] = checkedRange(range, { rows: data.rows, where: data.description });
   if (from === 0 && to === data.rows) return data;
   const batchSize = Math.min(data.batchSize, to - from);
+  // The shards of a data set are not those of a part of it.
+  const { shards: _, ...all } = data;
   return {
-    ...data,
+    ...all,
     rows: to - from,
     batchSize,
     description: `${data.description}, rows ${from}:${to}`,

@@ -1,19 +1,20 @@
 import { freeMemory, machineMemory } from "#runtime";
 import type { Data } from "../data/index.ts";
+import { type Communicator, exclusively, selfCommunicator, settled } from "../distributed/index.ts";
 import { CurvatureError, checkObject } from "../errors/index.ts";
 import type { Loss } from "../losses/index.ts";
 import { type Model, matches, type Pattern } from "../models/index.ts";
 import type { Precision } from "../tensors/index.ts";
 import { checkLogits } from "./checks/checkLogits.ts";
+import { checkSameOnRanks } from "./checks/checkSameOnRanks.ts";
 import { checkWeights } from "./checks/checkWeights.ts";
 import { checkRowCoupling } from "./checks/rowCoupling.ts";
 import { flatRanges } from "./engine/flatVectors.ts";
 import type { Risk, RiskParameter, Shard } from "./engine/risk.ts";
 import { sharedEngine } from "./engine/riskEngine.ts";
-import type { RiskFamily } from "./engine/riskFamily.ts";
+import type { Ranks, RiskFamily } from "./engine/riskFamily.ts";
 import { lossProduct } from "./products/lossAndGradient.ts";
-import { attachData } from "./views/attachData.ts";
-import { riskView, shardOf } from "./views/riskView.ts";
+import { attach, riskView } from "./views/riskView.ts";
 
 /** Options of an empirical risk. */
 export interface EmpiricalRiskOptions {
@@ -53,6 +54,18 @@ export interface EmpiricalRiskOptions {
   readonly memoryLimit?: number;
   /** Place of the data in a larger data set, if they are a part of one; default: the data are the whole data set. */
   readonly shard?: Shard;
+  /**
+   * The ranks whose rows together are the data set, each holding some of them (`shardOf`). Loss, gradient and products with matrices are then
+   * sums over the rows of all ranks, the same bits on each, and results by row are those of the rank's own rows. All ranks make the same calls on
+   * the risk in the same order. Default: this process alone.
+   */
+  readonly communicator?: Communicator;
+  /**
+   * How sums over ranks are taken. "tree", the default, is that of the communicator: bits depend on the number of ranks. "ordered" adds the sums of
+   * the shards of `shardOf(data, communicator, { shards })` one by one in float64: the same bits for any number of ranks, at the cost of
+   * one more vector for each shard and one exchange after the other for each rank.
+   */
+  readonly reduction?: "tree" | "ordered";
 }
 
 /** Largest share of the free memory for the values of a batch. */
@@ -72,10 +85,51 @@ const MOST_THREADS = 256;
  *
  * @throws CurvatureError "argument" for patterns that match no parameter, "data" for rows that do not fit model or loss,
  *   "model" for outputs that are probabilities where the loss takes logits, for weights that are not finite, and for rows that influence one another,
- *   "unsupported" for operators without a rule, "nondeterministic" where data or model change between two evaluations
+ *   "unsupported" for operators without a rule, "nondeterministic" where data or model change between two evaluations. With a
+ *   communicator, an error of one rank is thrown on all of them, with its number; also where ranks have other models, losses or options.
  */
 export async function empiricalRisk(options: EmpiricalRiskOptions): Promise<Risk> {
   checkObject(options, "empiricalRisk expects options", ["model", "loss", "data"]);
+  const ranks = ranksOf(options);
+  const settle = <T>(call: string, work: () => Promise<T>) =>
+    ranks === undefined ? work() : exclusively(ranks.communicator, () => settled(ranks.communicator, call, work));
+  let opened: RiskFamily | undefined;
+  try {
+    const family = await settle("empiricalRisk", async () => {
+      opened = familyOf(options, ranks);
+      return opened;
+    });
+    const attached = await attach(family, options.data, options.shard);
+    if (ranks !== undefined) await checkSameOnRanks({ ...family, ranks }, attached);
+    if (options.assumeLogits !== true) await settle("check of logits", () => checkLogits(family, attached.bound));
+    const view = riskView(family, { ...attached, theta: family.engine.theta, isReleased: () => false });
+    const dispose = async () => {
+      await view.dispose();
+      await family.engine.release();
+    };
+    const risk: Risk = { ...view, dispose, [Symbol.asyncDispose]: dispose };
+    const value = await checkDeterminism(risk);
+    await settle("check of row coupling", () => checkRowCoupling(family, attached.bound));
+    // Throws an error that names the place.
+    if (!Number.isFinite(value)) await risk.engine.total(lossProduct);
+    return risk;
+  } catch (error) {
+    await opened?.engine.release();
+    throw error;
+  }
+}
+
+/** The ranks to add over; undefined for one process whose sums are taken as they come. */
+function ranksOf({ communicator, reduction = "tree" }: EmpiricalRiskOptions): Ranks | undefined {
+  if (communicator !== undefined) {
+    checkObject(communicator, "empiricalRisk expects a communicator, as that of mpiCommunicator()", ["rank", "size"]);
+  }
+  if (reduction === "tree" && (communicator === undefined || communicator.size === 1)) return undefined;
+  return { communicator: communicator ?? selfCommunicator(), reduction };
+}
+
+/** Checks model, weights and options, and makes what the risks of a family share. */
+function familyOf(options: EmpiricalRiskOptions, ranks: Ranks | undefined): RiskFamily {
   checkObject(options.model, "empiricalRisk expects a model, as await loadModel(path) or functionModel(...)", [
     "parameters",
     "graph",
@@ -84,44 +138,22 @@ export async function empiricalRisk(options: EmpiricalRiskOptions): Promise<Risk
   checkObject(options.data, "empiricalRisk expects data, as arrays({ inputs, targets })", ["rows", "batches"]);
   checkOptions(options);
   const { model, loss, threads, dtype = "float32", cache = usualCache(), memoryLimit = usualLimit() } = options;
-  const { coupledRows = false } = options;
   const chosen = chooseParameters(model, options.parameters);
   checkWeights(model, { chosen, precision: dtype });
   const outputs = chooseOutputs(model, { loss, output: options.output });
   const bounds = { cache, memoryLimit, ...(threads !== undefined && { threads }) };
-  const settings = { model, loss, precision: dtype, outputs, chosen, ...bounds };
-  const engine = sharedEngine(settings);
-  try {
-    const parameters = placeParameters(model, chosen);
-    const family: RiskFamily = {
-      model,
-      loss,
-      dtype,
-      outputs,
-      parameters,
-      engine,
-      coupledRows,
-      cache,
-      threads: threads ?? "all",
-    };
-    const attached = await attachData(family, options.data);
-    if (options.assumeLogits !== true) await checkLogits(family, attached.bound);
-    const shard = shardOf(attached, options.shard);
-    const view = riskView(family, { ...attached, shard, theta: engine.theta, isReleased: () => false });
-    const dispose = async () => {
-      await view.dispose();
-      await engine.release();
-    };
-    const risk: Risk = { ...view, dispose, [Symbol.asyncDispose]: dispose };
-    const value = await checkDeterminism(risk);
-    await checkRowCoupling(family, attached.bound);
-    // Throws an error that names the place.
-    if (!Number.isFinite(value)) await risk.engine.total(lossProduct);
-    return risk;
-  } catch (error) {
-    await engine.release();
-    throw error;
-  }
+  return {
+    model,
+    loss,
+    dtype,
+    outputs,
+    parameters: placeParameters(model, chosen),
+    engine: sharedEngine({ model, loss, precision: dtype, outputs, chosen, ...bounds }),
+    coupledRows: options.coupledRows ?? false,
+    cache,
+    threads: threads ?? "all",
+    ...(ranks && { ranks }),
+  };
 }
 
 function usualCache(): number {
@@ -132,7 +164,20 @@ function usualLimit(): number {
   return Math.floor(freeMemory() * FREE_SHARE);
 }
 
-function checkOptions({ dtype = "float32", cache, threads, memoryLimit }: EmpiricalRiskOptions): void {
+function checkOptions(options: EmpiricalRiskOptions): void {
+  const { dtype = "float32", cache, threads, memoryLimit, communicator, shard, reduction = "tree" } = options;
+  if (reduction !== "tree" && reduction !== "ordered") {
+    throw new CurvatureError(
+      "argument",
+      `reduction must be "tree" or "ordered", got ${JSON.stringify(reduction)}; it is that of sums over ranks, and a loss has its own`,
+    );
+  }
+  if (shard !== undefined && (communicator !== undefined || reduction === "ordered")) {
+    throw new CurvatureError(
+      "argument",
+      "expected either a shard or ranks, got both; with a communicator, leave shard out: the ranks agree on it",
+    );
+  }
   if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1 && threads <= MOST_THREADS)) {
     throw new CurvatureError("argument", `threads must be an integer from 1 to ${MOST_THREADS}, got ${threads}`);
   }

@@ -25,7 +25,7 @@ export interface GradientCovarianceOptions {
  */
 export function gradientCovariance(risk: Risk, { mean }: GradientCovarianceOptions = {}): LinearOperator {
   checkRisk(risk, "gradientCovariance");
-  const { size, dtype, rows, shard } = risk;
+  const { size, dtype, summedRows: rows, shard } = risk;
   if (mean !== undefined) checkLength(mean, size);
   if (mean === undefined && shard.rows !== rows) {
     throw new CurvatureError(

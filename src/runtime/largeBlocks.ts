@@ -1,4 +1,4 @@
-import { createRequire } from "node:module";
+import { foreignFunctionsNow } from "../foreign/index.ts";
 
 // A result of 45 MB is a block that glibc takes from the system and gives back when it is freed, whatever else the process frees. The next
 // product then touches 11,000 fresh pages, each of which the system clears first: a fifth of the time of a product of ResNet-18. Told to
@@ -33,8 +33,7 @@ function tellAllocator(): boolean {
   if (process.platform !== "linux" || givesMemoryBack()) return false;
   try {
     // At once: an import that waits for its turn between products would miss the first dozen of them.
-    const koffi: typeof import("koffi") = createRequire(import.meta.url)("koffi");
-    const mallopt = koffi.load("libc.so.6").func("mallopt", "int", ["int", "int"]);
+    const mallopt = foreignFunctionsNow().load("libc.so.6").func("mallopt", "int", ["int", "int"]);
     return mallopt(TRIM_THRESHOLD, KEPT_BYTES) === 1 && mallopt(MMAP_THRESHOLD, KEPT_BYTES) === 1;
   } catch {
     // No koffi, or another C library: large blocks stay as slow as they are.

@@ -1,6 +1,7 @@
 import { basename, join } from "node:path";
 import { Command } from "commander";
 import {
+  type Communicator,
   CurvatureError,
   type CurvatureReport,
   curvatureReport,
@@ -10,7 +11,9 @@ import {
   loadData,
   type MatrixName,
   matrixNames,
+  onAllRanks,
   type Risk,
+  shardOf,
   version,
 } from "../../index.ts";
 import { renderComparison, renderComparisonTable, renderHtml, renderJson, renderTable } from "../../report/index.ts";
@@ -29,6 +32,7 @@ import { prepareFiles, writeFiles } from "../outputFiles.ts";
 import { matrixList, namedFile, patternList, positiveNumber, rowRange, wholeNumber } from "../parsers.ts";
 import { print, printError, printJson } from "../print.ts";
 import { type ProgressDisplay, progressDisplay } from "../progress.ts";
+import { onRanks } from "../ranks.ts";
 import { stoppedReport } from "../stoppedReport.ts";
 
 interface ReportOptions extends ModelOptions {
@@ -143,28 +147,40 @@ function addMatrixOptions(command: Command): void {
 
 async function reports(command: Command, files: readonly string[], options: ReportOptions): Promise<void> {
   checkDataOptions(command, options);
+  await onRanks((communicator) => reportsOn(communicator, { files, options }));
+}
+
+async function reportsOn(
+  communicator: Communicator,
+  { files, options }: { readonly files: readonly string[]; readonly options: ReportOptions },
+): Promise<void> {
   if (files.length === 1) {
-    const { found, text, paths } = await report(files[0]!, options);
+    const { found, text, paths } = await report(files[0]!, { communicator, options });
     print(options.json ? text : renderTable(found));
     return printError(`Wrote ${paths.html} and ${paths.json}\n`);
   }
   const names = distinctNames(files);
   const page = join(options.out, "comparison.html");
-  const folders = await prepareFiles(page);
+  const folders = await onFirstRank(communicator, () => prepareFiles(page));
   try {
     const named = [];
     for (const [i, file] of files.entries()) {
       const name = names[i]!;
-      const { found } = await report(file, { ...options, out: join(options.out, name) });
+      const { found } = await report(file, { communicator, options: { ...options, out: join(options.out, name) } });
       named.push({ name, report: found, page: `${encodeURIComponent(name)}/report.html` });
     }
-    await writeFiles([[page, renderComparison(named)]]);
+    await onFirstRank(communicator, () => writeFiles([[page, renderComparison(named)]]));
     if (options.json) printJson(Object.fromEntries(named.map(({ name, report: found }) => [name, found])));
     else print(renderComparisonTable(named));
     printError(`Wrote ${page}, and a report beside it for each of ${names.join(", ")}\n`);
   } finally {
-    await folders.discard();
+    await folders?.discard();
   }
+}
+
+/** Work that the first rank does alone; an error of it ends all ranks. */
+async function onFirstRank<T>(communicator: Communicator, work: () => Promise<T>): Promise<T | undefined> {
+  return onAllRanks(communicator, async () => (communicator.rank === 0 ? work() : undefined));
 }
 
 /** Names of files without folders and endings; a number sets equal ones apart. */
@@ -181,33 +197,40 @@ interface Written {
 }
 
 /** Makes the report on one model and writes its files; after Ctrl-C, those of the finished matrices. */
-async function report(file: string, options: ReportOptions): Promise<Written> {
+async function report(
+  file: string,
+  { communicator, options }: { readonly communicator: Communicator; readonly options: ReportOptions },
+): Promise<Written> {
   const paths = { html: join(options.out, "report.html"), json: join(options.out, "report.json") };
-  const state = options.resume ? await stoppedReport(paths.json) : undefined;
+  const state = await onAllRanks(communicator, async () => (options.resume ? stoppedReport(paths.json) : undefined));
   const display = progressDisplay();
-  const folders = await prepareFiles(paths.html, paths.json);
+  const folders = await onFirstRank(communicator, () => prepareFiles(paths.html, paths.json));
+  const written = (found: CurvatureReport) => write(found, { communicator, paths });
   try {
     const found = await interruptible(
       async (signal) => {
-        const model = await openModel(file, { ...options, signal });
-        const chosen = await chosenLoss(model, {
-          asked: options.loss,
-          namesOutput: options.output !== undefined,
-          load: (targetType) => dataOf(model, { ...options, targetType, signal }),
+        const { model, chosen } = await onAllRanks(communicator, async () => {
+          const model = await openModel(file, { ...options, signal });
+          const chosen = await chosenLoss(model, {
+            asked: options.loss,
+            namesOutput: options.output !== undefined,
+            load: (targetType) => dataOf(model, { ...options, targetType, signal }),
+          });
+          return { model, chosen };
         });
-        return compute({ model, chosen, signal, options, display, state });
+        return compute({ model, chosen, communicator, signal, options, display, state });
       },
       { onInterrupt: display.stop },
     );
-    return { found, text: await write(found, paths), paths };
+    return { found, text: await written(found), paths };
   } catch (error) {
     if (!(error instanceof CurvatureError && isPartial(error.state))) throw error;
-    await write(error.state, paths);
+    await written(error.state);
     const finished = Object.values(error.state.matrices).map(({ title }) => title);
     const message = `stopped by Ctrl-C after ${finished.join(", ")}; wrote these to ${paths.html}; the same command with --resume goes on`;
     throw new CurvatureError("aborted", message, { cause: error });
   } finally {
-    await folders.discard();
+    await folders?.discard();
   }
 }
 
@@ -216,12 +239,17 @@ function isPartial(state: unknown): state is CurvatureReport {
 }
 
 /** Writes both files and returns the text of report.json. */
-async function write(found: CurvatureReport, { html, json }: { readonly html: string; readonly json: string }) {
+async function write(
+  found: CurvatureReport,
+  { communicator, paths }: { readonly communicator: Communicator; readonly paths: Written["paths"] },
+): Promise<string> {
   const text = renderJson(found);
-  await writeFiles([
-    [html, renderHtml(found)],
-    [json, text],
-  ]);
+  await onFirstRank(communicator, () =>
+    writeFiles([
+      [paths.html, renderHtml(found)],
+      [paths.json, text],
+    ]),
+  );
   return text;
 }
 
@@ -260,6 +288,7 @@ function dataOf(
 interface Computation {
   readonly model: FileModel;
   readonly chosen: ChosenLoss;
+  readonly communicator: Communicator;
   readonly signal: AbortSignal;
   readonly options: ReportOptions;
   readonly display: ProgressDisplay;
@@ -272,7 +301,8 @@ async function compute(request: Computation): Promise<CurvatureReport> {
   if (chosen.reason !== undefined) printError(`Loss ${risk.lossFunction.name}: ${chosen.reason}\n`);
   const { matrices, probes, steps, densityProbes, eigenvalues, dense, seed, rounding, relative } = options;
   try {
-    return await curvatureReport(risk, {
+    const found = await curvatureReport(risk, {
+      wholeData: chosen.data,
       seed,
       rounding,
       relative,
@@ -288,18 +318,21 @@ async function compute(request: Computation): Promise<CurvatureReport> {
       onProgress: display.update,
       onWarning: (warning) => printError(`warning: ${warning}\n`),
     });
+    // That of the rows of all ranks.
+    return { ...found, data: { ...found.data, file: chosen.data.description } };
   } finally {
     display.stop();
     await risk.dispose();
   }
 }
 
-function riskOf({ model, chosen, options }: Computation): Promise<Risk> {
+function riskOf({ model, chosen, communicator, options }: Computation): Promise<Risk> {
   const { parameters, memoryLimit, reduction, classAxis, dtype } = options;
   const output = options.output ?? (chosen.output === undefined ? undefined : [chosen.output]);
   return empiricalRisk({
     model,
-    data: chosen.data,
+    data: shardOf(chosen.data, communicator),
+    communicator,
     dtype,
     loss: withOutputs({ loss: chosen.loss, reduction, ...(classAxis && { classAxis }), ...(output && { output }) }),
     assumeLogits: options.assumeLogits ?? false,

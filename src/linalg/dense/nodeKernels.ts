@@ -1,4 +1,5 @@
 import { memoized } from "../../concurrency/index.ts";
+import { foreignFunctions } from "../../foreign/index.ts";
 import type { DenseKernels } from "./kernels.ts";
 import { type Lapack, lapackKernels } from "./lapackKernels.ts";
 import { wasmKernels } from "./wasmKernels.ts";
@@ -40,7 +41,7 @@ export const denseKernels = memoized(async (): Promise<DenseKernels> => {
 /** LAPACK's routines, or nothing where the package or every library is missing. */
 async function systemLapack(): Promise<Lapack | undefined> {
   try {
-    const { default: koffi } = await import("koffi");
+    const koffi = await foreignFunctions();
     for (const name of LIBRARIES) {
       try {
         const library = koffi.load(name);

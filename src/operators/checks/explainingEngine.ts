@@ -11,8 +11,10 @@ import type { NonFiniteSource } from "./nonFiniteRows.ts";
  */
 export function explainingEngine(engine: OwnedEngine, source: NonFiniteSource): OwnedEngine {
   const explain = async (failed: Parameters<typeof nonFiniteError>[1]): Promise<void> => {
-    const error = await nonFiniteError(source, failed);
-    if (error !== undefined) throw error;
+    await engine.settle("search for numbers that are not finite", async () => {
+      const error = await nonFiniteError(source, failed);
+      if (error !== undefined) throw error;
+    });
   };
   return {
     ...engine,

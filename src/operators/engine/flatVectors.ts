@@ -38,6 +38,7 @@ export interface FlatPart {
 export interface FlatSum {
   /** Adds a vector given in parts, which together are the whole vector. */
   add(parts: readonly FlatPart[]): void;
+  /** The sum; zeros if nothing was added. */
   result(): Vector;
 }
 
@@ -60,7 +61,7 @@ export function flatSum(length: number, dtype: Precision): FlatSum {
         addCompensated(entries, { sum: sum.subarray(...range), rest: rest.subarray(...range) });
       }
     },
-    result: () => toPrecision(sum!, dtype),
+    result: () => (sum === undefined ? zeros(length, dtype) : toPrecision(sum, dtype)),
   };
 }
 

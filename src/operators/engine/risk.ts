@@ -59,6 +59,11 @@ export interface Risk {
   readonly size: number;
   /** Rows of the data set. */
   readonly rows: number;
+  /**
+   * Rows that additive quantities (loss, gradient, products with matrices) are sums over: the rows of this risk, or with a communicator those of
+   * all ranks.
+   */
+  readonly summedRows: number;
   /** Factor c of the sum over terms: 1 / shard.denominator. */
   readonly scale: number;
   /** Place of these rows in the whole data set. Without a given shard, these rows are the whole data set. */
@@ -196,7 +201,10 @@ export interface BatchOutputs {
   readonly outputs: Tensors;
 }
 
-/** Evaluates products over the data set. */
+/**
+ * Evaluates products over the data set. With a communicator, the data set is that of all ranks, on which everything but `batches` must be called
+ * in the same order: sums are over all ranks, `run` and `batches` are over the rank's own rows.
+ */
 export interface RiskEngine {
   /**
    * Runs a product on every batch in order; `collect` receives the outputs of each.
@@ -233,6 +241,12 @@ export interface RiskEngine {
    * @throws CurvatureError "data" for a risk without rows
    */
   graph(rows?: number): Promise<BatchGraph>;
+  /**
+   * The sums over all ranks of numbers that each rank computed from its own rows; without a communicator, the numbers themselves.
+   *
+   * @throws as `run`
+   */
+  sumOverRanks(values: Float64Array): Promise<Float64Array>;
   /** Arithmetic on bases of parameter vectors, if the engine's is faster than loops. */
   readonly arithmetic?: Arithmetic;
   /** Largest number of columns at once whose intermediate values fit into the memory reserved for them. */

@@ -40,6 +40,12 @@ export interface ViewSettings {
 /** The engine of a view, with further methods for its owner. */
 export interface OwnedEngine extends RiskEngine {
   readonly isReleased: () => boolean;
+  /**
+   * Runs a rank's own work. If it fails on one rank of several, it fails on all of them with that rank's message.
+   *
+   * @param call what the work is, equal on all ranks
+   */
+  settle<T>(call: string, work: () => Promise<T>): Promise<T>;
   /** Frees the view's residuals once the running pass has ended. */
   release(): Promise<void>;
 }
@@ -162,6 +168,8 @@ function viewEngine(shared: SharedParts, view: ViewSettings): OwnedEngine {
       }
       throw new CurvatureError("data", "the risk has no rows, so there is no batch to look at");
     },
+    sumOverRanks: async (values) => values,
+    settle: (_, work) => work(),
     release: () =>
       queue(async () => {
         released = true;

@@ -7,14 +7,18 @@ import { checkTokens } from "../checks/checkTokens.ts";
 import { type BoundData, bindData } from "../engine/riskData.ts";
 import type { SharedEngine } from "../engine/riskEngine.ts";
 
-/** A data set fitted to an objective, checked row by row. */
-export interface AttachedData {
+/** A data set fitted to an objective. */
+export interface FittedData {
   readonly bound: BoundData;
   readonly layout: TermLayout;
-  /** Denominator of the loss for these rows, 0 where all of their terms are ignored; 1 for the reduction "sum". */
-  readonly denominator: number;
   /** Whether these rows are one batch that may not be part of a larger data set. */
   readonly indivisible: boolean;
+}
+
+/** A data set fitted to an objective, checked row by row. */
+export interface AttachedData extends FittedData {
+  /** Denominator of the loss for these rows, 0 where all of their terms are ignored; 1 for the reduction "sum". */
+  readonly denominator: number;
 }
 
 /** The objective that a data set is fitted to. */
@@ -32,10 +36,18 @@ export interface AttachSettings {
  * @throws CurvatureError "data" for rows that do not fit model or loss, "unsupported" for operators without a rule,
  *   "nondeterministic" where a second pass gives other data
  */
-export async function attachData(
-  { model, loss, engine, coupledRows }: AttachSettings,
-  given: Data,
-): Promise<AttachedData> {
+export async function attachData(settings: AttachSettings, given: Data): Promise<AttachedData> {
+  const fitted = await fitData(settings, given);
+  const { loss } = settings;
+  return { ...fitted, denominator: await checkData(fitted.bound, { loss, layout: fitted.layout }) };
+}
+
+/**
+ * Fits a data set to an objective, as its first batch shows.
+ *
+ * @throws CurvatureError "data" for inputs that do not fit the model, "unsupported" for operators without a rule
+ */
+export async function fitData({ model, loss, engine, coupledRows }: AttachSettings, given: Data): Promise<FittedData> {
   const indivisible = coupledRows && model.fixedRows === undefined && given.rows > 0;
   const data = indivisible ? rebatch(given, given.rows) : fittedBatches(given, model);
   let bound = bindData(data, { model, loss });
@@ -50,7 +62,7 @@ export async function attachData(
     bound = bindData(rebatch(data, model.fixedRows), { model, loss });
     layout = (await firstGraph(engine, bound)).layout;
   }
-  return { bound, layout, denominator: await checkData(bound, { loss, layout }), indivisible };
+  return { bound, layout, indivisible };
 }
 
 /** Batches of a size that is a multiple of the model's fixed number of rows. */

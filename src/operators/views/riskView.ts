@@ -1,18 +1,21 @@
 import { unwrittenVector } from "#runtime";
+import type { Data } from "../../data/index.ts";
 import { CurvatureError } from "../../errors/index.ts";
 import { isFiniteVector } from "../../linalg/vectors/vector.ts";
 import { type Precision, sizeOf, type Tensor, type Vector, zeros } from "../../tensors/index.ts";
 import { explainingEngine } from "../checks/explainingEngine.ts";
 import { checkRowCoupling } from "../checks/rowCoupling.ts";
+import { distributedEngine } from "../engine/distributedEngine.ts";
 import { checkLength } from "../engine/flatVectors.ts";
-import type { Risk, RiskParameter, Shard } from "../engine/risk.ts";
+import type { Risk, RiskParameter, RiskSettings, Shard } from "../engine/risk.ts";
+import type { OwnedEngine, ViewSettings } from "../engine/riskEngine.ts";
 import type { RiskFamily } from "../engine/riskFamily.ts";
 import { gradientProduct, lossProduct } from "../products/lossAndGradient.ts";
 import { type AttachedData, attachData } from "./attachData.ts";
+import { attachRanks, type RankData } from "./attachRanks.ts";
 
 /** The properties of one risk of a family. */
-export interface ViewOptions extends AttachedData {
-  readonly shard: Shard;
+export interface ViewOptions extends RankData {
   /** [size]; not to be changed afterwards. */
   readonly theta: Vector;
   /** Whether the risk that this one was made from has been disposed of. */
@@ -21,12 +24,12 @@ export interface ViewOptions extends AttachedData {
 
 /** Creates a risk of a family: the objective on some rows at some parameters. */
 export function riskView(family: RiskFamily, view: ViewOptions): Risk {
-  const { model, loss, dtype, parameters, cache, threads, coupledRows } = family;
+  const { model, loss, dtype, parameters, coupledRows } = family;
   const { bound, layout, shard, theta } = view;
   const size = theta.length;
   const scale = 1 / shard.denominator;
   const settings = { bound, theta, scale, isReleased: view.isReleased };
-  const raw = family.engine.view(settings);
+  const raw = family.ranks === undefined ? family.engine.view(settings) : engineOfRanks(family, { ...view, settings });
   const engine = explainingEngine(raw, { ...settings, family, isReleased: raw.isReleased });
   const from = (changed: Partial<ViewOptions>) =>
     riskView(family, { ...view, isReleased: engine.isReleased, ...changed });
@@ -36,10 +39,11 @@ export function riskView(family: RiskFamily, view: ViewOptions): Risk {
     lossFunction: loss,
     data: bound.data,
     dtype,
-    settings: { dtype, batchSize: bound.data.batchSize, cache, threads },
+    settings: settingsOf(family, view),
     parameters,
     size,
     rows: bound.data.rows,
+    summedRows: family.ranks === undefined ? bound.data.rows : shard.rows,
     scale,
     shard,
     layout,
@@ -64,9 +68,9 @@ export function riskView(family: RiskFamily, view: ViewOptions): Risk {
     join: (tensors) => joinTensors(tensors, { parameters, size, dtype }),
     at: (weights) => from({ theta: checkedCopy(weights, { parameters, size, dtype }) }),
     async on(data, options = {}) {
-      const attached = await attachData(family, data);
-      await checkRowCoupling(family, attached.bound);
-      return from({ ...attached, shard: shardOf(attached, options.shard) });
+      const attached = await attach(family, data, options.shard);
+      await engine.settle("check of row coupling", () => checkRowCoupling(family, attached.bound));
+      return from(attached);
     },
     dispose,
     [Symbol.asyncDispose]: dispose,
@@ -74,11 +78,51 @@ export function riskView(family: RiskFamily, view: ViewOptions): Risk {
 }
 
 /**
+ * Fits rows to the objective of a family, on all of its ranks.
+ *
+ * @throws CurvatureError as `attachData` and `attachRanks`; "argument" for a shard that does not hold these rows
+ */
+export async function attach(family: RiskFamily, data: Data, shard: Shard | undefined): Promise<RankData> {
+  const { ranks } = family;
+  if (ranks !== undefined) return attachRanks({ ...family, ranks }, data);
+  const attached = await attachData(family, data);
+  const { bound } = attached;
+  const whole = { shards: 1, batchSize: bound.data.batchSize };
+  return { bound, layout: attached.layout, shard: shardOf(attached, shard), shards: [bound], whole };
+}
+
+/** The engine of a rank: one view of all its rows, and one for each part whose sum is kept apart. */
+function engineOfRanks(
+  family: RiskFamily,
+  { bound, shards, settings }: RankData & { readonly settings: ViewSettings },
+): OwnedEngine {
+  const { engine, ranks, dtype: precision } = family;
+  const whole = engine.view(settings);
+  let [firstRow, firstBatch] = [0, 0];
+  const views = shards.map((shard) => {
+    const view = { engine: engine.view({ ...settings, bound: shard }), firstRow, firstBatch };
+    firstRow += shard.data.rows;
+    firstBatch += Math.ceil(shard.data.rows / shard.data.batchSize);
+    return view;
+  });
+  const kept = ranks!.reduction === "ordered" ? views : [{ engine: whole, firstRow: 0, firstBatch: 0 }];
+  return distributedEngine(whole, kept, { ...ranks!, size: settings.theta.length, precision, rows: bound.data.rows });
+}
+
+/** For the reduction "tree", bits depend on the number of ranks, and for "ordered" on that of shards instead. */
+function settingsOf({ dtype, cache, threads, ranks }: RiskFamily, { whole }: RankData): RiskSettings {
+  const own = { dtype, batchSize: whole.batchSize, cache, threads };
+  if (ranks === undefined) return own;
+  const { communicator, reduction } = ranks;
+  return { ...own, reduction, ...(reduction === "tree" ? { ranks: communicator.size } : { shards: whole.shards }) };
+}
+
+/**
  * The given shard, or the rows as the whole data set.
  *
  * @throws CurvatureError "argument" for numbers out of range, "data" for rows without a shard whose terms are all ignored
  */
-export function shardOf({ bound, denominator, indivisible }: AttachedData, given: Shard | undefined): Shard {
+function shardOf({ bound, denominator, indivisible }: AttachedData, given: Shard | undefined): Shard {
   const own = bound.data.rows;
   if (given === undefined) {
     if (denominator > 0) return { denominator, rows: own, firstRow: 0 };

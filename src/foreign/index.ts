@@ -1,0 +1,1 @@
+export { FOREIGN_STACK, foreignFunctions, foreignFunctionsNow, type Koffi } from "./foreignFunctions.ts";

@@ -1,0 +1,200 @@
+import { errorOnAllRanks, exchangeText, exclusively, orderedSum, settled, textHash } from "../../distributed/index.ts";
+import type { RunOptions } from "../../linalg/operator/operator.ts";
+import { type Precision, sizeOf, toPrecision, type Vector } from "../../tensors/index.ts";
+import type { BatchConstants, BatchProduct, EvaluatedBatch, PassOptions, Tensors } from "./risk.ts";
+import type { OwnedEngine } from "./riskEngine.ts";
+import type { Ranks } from "./riskFamily.ts";
+
+/** Consecutive rows of a rank whose sums are kept apart. */
+export interface EngineShard {
+  readonly engine: OwnedEngine;
+  /** Index among the rank's rows, and among its batches, of the first one. */
+  readonly firstRow: number;
+  readonly firstBatch: number;
+}
+
+/** What the sums over ranks depend on. */
+export interface DistributedSettings extends Ranks {
+  /** Entries of a flat vector. */
+  readonly size: number;
+  readonly precision: Precision;
+  /** Rows of this rank. */
+  readonly rows: number;
+}
+
+/**
+ * The engine over the rows of all ranks. Sums are added over the ranks: for "tree" as MPI does it, for "ordered" the sums of the shards one by one
+ * in float64. Every call first settles whether the pass has succeeded on all ranks, an exchange of 16 bytes.
+ *
+ * @param whole the engine over the rank's rows
+ * @param shards the engines over its shards; `whole` itself for "tree"
+ */
+export function distributedEngine(
+  whole: OwnedEngine,
+  shards: readonly EngineShard[],
+  settings: DistributedSettings,
+): OwnedEngine {
+  const { communicator, size, precision, reduction } = settings;
+  const settle: OwnedEngine["settle"] = (call, work) =>
+    exclusively(communicator, () => settled(communicator, call, work));
+  const add = async (parts: readonly Vector[], length: number): Promise<Vector> => {
+    if (reduction === "ordered") return orderedSum(communicator, parts, { length });
+    return communicator.allReduce(parts[0]!);
+  };
+  const shifted = shiftedCalls(settings.rows);
+  return {
+    ...whole,
+    settle,
+    run: (product, { collect, ...call }) =>
+      settle("run", async () => {
+        for (const shard of shards) {
+          const own = (outputs: Tensors, batch: EvaluatedBatch) => collect(outputs, moved(batch, shard));
+          await shard.engine.run(product, { ...shifted(call, shard), collect: own });
+        }
+      }),
+    async *batches(product, call = {}) {
+      for (const shard of shards) {
+        for await (const { batch, outputs } of shard.engine.batches(product, shifted(call, shard))) {
+          yield { batch: moved(batch, shard), outputs };
+        }
+      }
+    },
+    total: (product, call = {}) =>
+      exclusively(communicator, async () => {
+        const sums = await settled(communicator, "total", () =>
+          eachShard(shards, (shard) => shard.engine.total(product, shifted(call, shard))),
+        );
+        const form = await agreedForm(sums, settings);
+        const length = form.reduce((sum, [, dims]) => sum + sizeOf(dims), 0);
+        return unpacked(
+          await add(
+            sums.map((tensors) => packed(tensors, form)),
+            length,
+          ),
+          form,
+        );
+      }),
+    sum: (product, call = {}) =>
+      exclusively(communicator, async () => {
+        const length = size * (call.columns ?? 1);
+        const sums = await settled(communicator, `sum of ${length} entries`, () =>
+          eachShard(shards, (shard) => shard.engine.sum(product, shifted(call, shard))),
+        );
+        return toPrecision(await add(sums, length), precision);
+      }),
+    sumOverRanks: (values) => exclusively(communicator, () => communicator.allReduce(values.slice())),
+    columnsAtOnce: agreedColumns(shards, settings),
+    async release() {
+      for (const shard of shards) await shard.engine.release();
+      await whole.release();
+    },
+  };
+}
+
+async function eachShard<T>(shards: readonly EngineShard[], work: (shard: EngineShard) => Promise<T>): Promise<T[]> {
+  const results: T[] = [];
+  for (const shard of shards) results.push(await work(shard));
+  return results;
+}
+
+/** A batch of a shard as a batch of the rank. */
+function moved(batch: EvaluatedBatch, { firstRow, firstBatch }: EngineShard): EvaluatedBatch {
+  return { ...batch, index: batch.index + firstBatch, start: batch.start + firstRow };
+}
+
+/** Options of a pass over the rank's rows, as options of a pass over one of its shards. */
+function shiftedCalls(rows: number) {
+  // Residuals are cached by the identity of constants.
+  const constantsOf = new WeakMap<BatchConstants, Map<number, BatchConstants>>();
+  const constantsIn = (constants: BatchConstants, shard: EngineShard): BatchConstants => {
+    const own = constantsOf.get(constants) ?? new Map<number, BatchConstants>();
+    constantsOf.set(constants, own);
+    const made = own.get(shard.firstBatch) ?? { of: (batch) => constants.of(moved(batch, shard)) };
+    own.set(shard.firstBatch, made);
+    return made;
+  };
+  const optionsIn = ({ onProgress, ...options }: RunOptions, { firstRow }: EngineShard): RunOptions => ({
+    ...options,
+    ...(onProgress && { onProgress: (at) => onProgress({ ...at, done: firstRow + at.done, total: rows }) }),
+  });
+  return ({ feed, constants, options, ...call }: PassOptions, shard: EngineShard): PassOptions => ({
+    ...call,
+    ...(feed && { feed: (batch) => feed(moved(batch, shard)) }),
+    ...(constants && { constants: constantsIn(constants, shard) }),
+    ...(options && { options: optionsIn(options, shard) }),
+  });
+}
+
+/** Outputs of a product: their names and dimensions. */
+type Form = readonly (readonly [name: string, dims: readonly number[]])[];
+
+/** The form of the sums, which a rank without rows learns from the first that has some. */
+async function agreedForm(sums: readonly Tensors[], { communicator }: DistributedSettings): Promise<Form> {
+  const texts = sums
+    .map((tensors) => JSON.stringify(Object.entries(tensors).map(([name, { dims }]) => [name, dims])))
+    .filter((text) => text !== "[]");
+  const differing = texts.find((text) => text !== texts[0]);
+  const own = texts[0] === undefined ? 0 : textHash(texts[0]);
+  const hashes = await communicator.allGather(
+    Float64Array.of(own, differing === undefined ? 0 : 1),
+    new Float64Array(2 * communicator.size),
+  );
+  const known = hashes.filter((hash, i) => i % 2 === 0 && hash !== 0);
+  const differs = hashes.some((flag, i) => i % 2 === 1 && flag === 1) || known.some((hash) => hash !== known[0]);
+  if (differs) {
+    throw errorOnAllRanks(
+      "shape",
+      "outputs have one shape on one rank or shard and another shape on another, so they have no total; sum over the rows in the product, or use batches",
+    );
+  }
+  if (hashes.every((hash, i) => i % 2 === 1 || hash !== 0)) return JSON.parse(texts[0]!) as Form;
+  const root = hashes.findIndex((hash, i) => i % 2 === 0 && hash !== 0) / 2;
+  return JSON.parse(await exchangeText(communicator, texts[0] ?? "", { root })) as Form;
+}
+
+function packed(tensors: Tensors, form: Form): Float64Array {
+  const values = new Float64Array(form.reduce((sum, [, dims]) => sum + sizeOf(dims), 0));
+  let at = 0;
+  for (const [name, dims] of form) {
+    // A rank without rows has no outputs: zeros.
+    if (tensors[name] !== undefined) values.set(tensors[name].data as Vector, at);
+    at += sizeOf(dims);
+  }
+  return values;
+}
+
+function unpacked(values: Vector, form: Form): Tensors {
+  let at = 0;
+  return Object.fromEntries(
+    form.map(([name, dims]) => {
+      const data = values.subarray(at, at + sizeOf(dims));
+      at += data.length;
+      return [name, { data, dims }];
+    }),
+  );
+}
+
+/** The least number of columns that fits on every rank, so that all of them make the same sums. */
+function agreedColumns(
+  shards: readonly EngineShard[],
+  { communicator, rows }: DistributedSettings,
+): OwnedEngine["columnsAtOnce"] {
+  const known = new WeakMap<BatchProduct, Promise<number>>();
+  const agree = async (product: BatchProduct) => {
+    const own = await settled(communicator, "columnsAtOnce", () =>
+      eachShard(shards, (shard) => shard.engine.columnsAtOnce(product)),
+    );
+    const least = rows === 0 ? Number.POSITIVE_INFINITY : Math.min(...own);
+    const [negated] = await communicator.allReduce(Float64Array.of(-least), "max");
+    return -negated!;
+  };
+  return (product) => {
+    let made = known.get(product);
+    if (made === undefined) {
+      made = exclusively(communicator, () => agree(product));
+      known.set(product, made);
+      made.catch(() => known.delete(product));
+    }
+    return made;
+  };
+}

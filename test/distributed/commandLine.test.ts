@@ -1,0 +1,88 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect } from "vitest";
+import { build } from "../../scripts/build.mjs";
+import { type Job, runJob, testWith } from "./mpiRun.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "onnx-curvature-ranks-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+beforeAll(() => {
+  if (!build()) throw new Error("src does not compile");
+});
+
+const options = [
+  "--data",
+  "examples/digits/digits_train.csv.gz",
+  "--scale",
+  "16",
+  "--loss",
+  "crossEntropy",
+  "--rows",
+  "0:200",
+];
+const cost = [
+  "--dtype",
+  "float64",
+  "--probes",
+  "4",
+  "--steps",
+  "6",
+  "--density-probes",
+  "2",
+  "--eigenvalues",
+  "1",
+  "--matrices",
+  "hessian,empiricalFisher",
+];
+
+function report(ranks: number, ...more: readonly string[]): Promise<Job> {
+  const command = [
+    process.execPath,
+    "dist/cli/main.js",
+    "report",
+    "examples/digits/digits_mlp.onnx",
+    ...options,
+    ...cost,
+  ];
+  return runJob([...command, "--out", join(folder, String(ranks)), ...more], { ranks });
+}
+
+/** The numbers of a report by their paths, but for its times and the rows of a batch, of which a rank has fewer. */
+function numbersIn(value: unknown, path = ""): readonly (readonly [path: string, value: number])[] {
+  if (typeof value === "number") return /seconds|batchSize/i.test(path) ? [] : [[path, value]];
+  if (typeof value !== "object" || value === null) return [];
+  return Object.entries(value).flatMap(([name, part]) => numbersIn(part, `${path}/${name}`));
+}
+
+testWith("openMpi")("two ranks write the report of one process, once", async () => {
+  const [two, one] = [await report(2), await report(1)];
+  expect({ code: two.code, lines: two.stderr.split("\n").filter((line) => line.startsWith("Wrote ")).length }).toEqual({
+    code: 0,
+    lines: 1,
+  });
+  expect(one.code).toBe(0);
+  const [found, expected] = [2, 1].map(
+    (ranks) => JSON.parse(readFileSync(join(folder, `${ranks}/report.json`), "utf8")) as object,
+  );
+  const [left, right] = [numbersIn(found), numbersIn(expected)];
+  expect(left.map(([path]) => path)).toEqual(right.map(([path]) => path));
+  expect(left.length).toBeGreaterThan(500);
+  const far = left.filter(
+    ([, value], i) => !(Math.abs(value - right[i]![1]) <= 1e-10 * Math.max(1, Math.abs(right[i]![1]))),
+  );
+  expect(far).toEqual([]);
+  expect({ ...found, data: 0 }).toMatchObject({ accuracy: (expected as { accuracy: number }).accuracy });
+  expect((found as { data: unknown }).data).toEqual({ ...(expected as { data: object }).data, batchSize: 100 });
+});
+
+testWith("openMpi")(
+  "an error of all ranks is printed once, and a missing file ends the job with its name",
+  async () => {
+    const broken = join(folder, "broken.csv");
+    writeFileSync(broken, "1,2,3\n");
+    const failed = await report(2, "--data", broken);
+    expect(failed.code).toBe(1);
+    expect(failed.stderr.match(/error: rank 0 of 2: .*broken.csv/g)).toHaveLength(1);
+  },
+);
