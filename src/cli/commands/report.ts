@@ -163,7 +163,7 @@ async function reportsOn(
   const page = join(options.out, "comparison.html");
   const folders = await onFirstRank(communicator, () => prepareFiles(page));
   try {
-    const named = [];
+    const named: { readonly name: string; readonly report: CurvatureReport; readonly page: string }[] = [];
     for (const [i, file] of files.entries()) {
       const name = names[i]!;
       const { found } = await report(file, { communicator, options: { ...options, out: join(options.out, name) } });
