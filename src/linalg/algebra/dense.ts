@@ -22,7 +22,7 @@ import { spectralInverse, spectralLogdet } from "./spectralForm.ts";
  */
 export function dense(
   M: Matrix,
-  options: { readonly symmetric?: boolean; readonly psd?: boolean } = {},
+  options: { readonly symmetric?: boolean | undefined; readonly psd?: boolean | undefined } = {},
 ): LinearOperator {
   checkOptions("dense", options, "symmetric psd");
   const { psd = false, symmetric: declared } = options;

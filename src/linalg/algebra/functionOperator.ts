@@ -18,15 +18,15 @@ export interface FunctionOperatorOptions {
   /** `A x` `[rows]` for a copy of x `[columns]`, which it may change or give back but not keep. */
   readonly matvec: ProductFunction;
   /** `A' x` `[columns]` for x `[rows]`; not needed where A is symmetric. */
-  readonly adjoint?: ProductFunction;
+  readonly adjoint?: ProductFunction | undefined;
   /** `x' A x` for x `[columns]` of a square A, where it costs less than the product; estimators of traces then call it instead. */
-  readonly quadraticForm?: FormFunction;
+  readonly quadraticForm?: FormFunction | undefined;
   /** That A equals its transpose, which `checkSymmetric` can probe. Default: `psd`. */
-  readonly symmetric?: boolean;
+  readonly symmetric?: boolean | undefined;
   /** That A is symmetric and positive semidefinite, which `checkPsd` can probe. Default false. */
-  readonly psd?: boolean;
+  readonly psd?: boolean | undefined;
   /** Precision of results, to which they are converted. Default float64. */
-  readonly dtype?: Precision;
+  readonly dtype?: Precision | undefined;
 }
 
 /**

@@ -26,7 +26,7 @@ import {
  * @param options.V default U
  * @throws CurvatureError "shape" where a factor is empty or the numbers of columns and weights differ, "numeric" where an entry is not finite
  */
-export function lowRank(U: Matrix, s: Vector, options: { readonly V?: Matrix } = {}): LinearOperator {
+export function lowRank(U: Matrix, s: Vector, options: { readonly V?: Matrix | undefined } = {}): LinearOperator {
   checkOptions("lowRank", options, "V");
   const { V = U } = options;
   checkMatrix("lowRank", U);

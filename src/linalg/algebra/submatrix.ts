@@ -21,7 +21,7 @@ export type Indices = ArrayLike<number>;
  */
 export function submatrix(
   A: LinearOperator,
-  indices: Indices | { readonly rows?: Indices; readonly columns?: Indices },
+  indices: Indices | { readonly rows?: Indices | undefined; readonly columns?: Indices | undefined },
 ): LinearOperator {
   checkOperator("submatrix", A);
   if (typeof indices !== "object" || indices === null) {

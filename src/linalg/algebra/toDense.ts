@@ -11,7 +11,7 @@ export interface ToDenseOptions extends RunOptions {
   /** Which columns, by index from 0; default all. */
   readonly columns?: ArrayLike<number>;
   /** Unit vectors that are multiplied at once; the memory of a product grows with it. Default 32. */
-  readonly columnsAtOnce?: number;
+  readonly columnsAtOnce?: number | undefined;
 }
 
 /**

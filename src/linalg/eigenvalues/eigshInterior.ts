@@ -2,11 +2,13 @@ import { CurvatureError } from "../../errors/index.ts";
 import { column, type Matrix, type Vector, zeros } from "../../tensors/index.ts";
 import { damped } from "../algebra/damped.ts";
 import {
+  checkArgument,
   checkCount,
   checkDeclaredSymmetric,
   checkNonnegative,
   checkSeed,
   checkState,
+  defaultTolerance,
   precision,
 } from "../operator/checks.ts";
 import type { LinearOperator, RunOptions } from "../operator/operator.ts";
@@ -26,17 +28,17 @@ export interface EigshInteriorOptions extends RunOptions {
   readonly shift: number;
   readonly seed: number;
   /** Bound on every residual norm over `|value - shift| + |shift|`: 1e-8 by default, 1e-4 for float32 operators. */
-  readonly tolerance?: number;
+  readonly tolerance?: number | undefined;
   /** Most products with A, those of the inner solves included; default 100,000. The last k are kept for the true residuals. */
-  readonly matvecs?: number;
+  readonly matvecs?: number | undefined;
   /** `(A - shift I)^-1`, from a factorization or another solver; default minres on each system, to `tolerance / 10`. */
-  readonly inverse?: LinearOperator;
+  readonly inverse?: LinearOperator | undefined;
   /** Positive definite operator close to `|A - shift I|^-1`, for the inner minres. */
-  readonly preconditioner?: LinearOperator;
+  readonly preconditioner?: LinearOperator | undefined;
   /** Most basis vectors held at once; default `max(2 k + 16, 32)`. */
-  readonly basisSize?: number;
+  readonly basisSize?: number | undefined;
   /** Where an earlier run with the same options stopped. */
-  readonly state?: EigshInteriorState;
+  readonly state?: EigshInteriorState | undefined;
 }
 
 /** The outer Krylov space after `matvecs` products with A: plain data, from which the run can go on. */
@@ -45,7 +47,7 @@ export interface EigshInteriorState {
   readonly columns: number;
   readonly matvecs: number;
   /** State of the Lanczos process on the inverse, absent before its first step. */
-  readonly outer?: EigshState;
+  readonly outer?: EigshState | undefined;
 }
 
 /** The eigenpairs nearest to the shift. */
@@ -132,14 +134,12 @@ interface Plan {
 
 function planned(A: LinearOperator, options: EigshInteriorOptions): Plan {
   checkDeclaredSymmetric(NAME, A);
-  const { k, shift, seed, tolerance = precision(A) === "float32" ? 1e-4 : 1e-8, matvecs = 100_000 } = options;
+  const { k, shift, seed, tolerance = defaultTolerance(A), matvecs = 100_000 } = options;
   checkCount(NAME, "k", k);
   checkSeed(NAME, seed);
   checkNonnegative(NAME, "tolerance", tolerance);
   checkCount(NAME, "matvecs", matvecs);
-  if (!Number.isFinite(shift)) {
-    throw new CurvatureError("argument", `${NAME} expects shift to be a finite number, got ${shift}`);
-  }
+  checkArgument(Number.isFinite(shift), `${NAME} expects shift to be a finite number, got ${shift}`);
   const { basisSize = Math.max(2 * k + 16, 32), inverse, preconditioner } = options;
   return { k, shift, seed, tolerance, matvecs, basisSize, inverse, preconditioner };
 }

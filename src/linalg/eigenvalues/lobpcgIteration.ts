@@ -58,13 +58,13 @@ export interface LobpcgPlan {
 export interface LobpcgEnding {
   readonly status: Status;
   readonly happened: string;
-  readonly advice?: string;
+  readonly advice?: string | undefined;
 }
 
 /** Orthonormal vectors S, and B times them in a generalized problem. */
 interface TrialSpace {
   readonly S: Matrix;
-  readonly BS?: Matrix;
+  readonly BS?: Matrix | undefined;
 }
 
 /** Products of the start vectors, and their Ritz pairs. */

@@ -21,16 +21,16 @@ export interface ArnoldiOptions extends RunOptions {
   /** Number of steps, each one product. */
   readonly matvecs: number;
   /** Seed of the start vector and of vectors drawn after a breakdown; required unless `start` is given and `breakdown` is "stop". */
-  readonly seed?: number;
+  readonly seed?: number | undefined;
   /** `[n]`, need not be normalized; a random direction by default. */
-  readonly start?: Vector;
+  readonly start?: Vector | undefined;
   /**
    * What to do when the Krylov space is exhausted: end there (default), or go on from a random vector orthogonal to it, with a zero on the
    * subdiagonal.
    */
-  readonly breakdown?: "stop" | "continue";
+  readonly breakdown?: "stop" | "continue" | undefined;
   /** Where an earlier run with the same options stopped. */
-  readonly state?: ArnoldiState;
+  readonly state?: ArnoldiState | undefined;
 }
 
 /** The process after `matvecs` steps: plain data, from which it can go on. */

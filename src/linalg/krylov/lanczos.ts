@@ -29,16 +29,16 @@ export interface LanczosOptions extends RunOptions {
   /** Number of steps, each one product. */
   readonly matvecs: number;
   /** Seed of the start vector and of vectors drawn after a breakdown; required unless `start` is given and `breakdown` is "stop". */
-  readonly seed?: number;
+  readonly seed?: number | undefined;
   /** `[n]`, need not be normalized; a random direction by default. */
-  readonly start?: Vector;
+  readonly start?: Vector | undefined;
   /**
    * What to do when the Krylov space is exhausted: end there (default), or go on from a random vector orthogonal to it, with a zero on the
    * subdiagonal.
    */
-  readonly breakdown?: "stop" | "continue";
+  readonly breakdown?: "stop" | "continue" | undefined;
   /** Where an earlier run with the same options stopped. */
-  readonly state?: LanczosState;
+  readonly state?: LanczosState | undefined;
 }
 
 /** The process after `matvecs` steps: plain data, from which it can go on. */
@@ -123,7 +123,11 @@ export async function* tridiagonalization(
   A: LinearOperator,
   run: Products,
   options: Tridiagonalization,
-): AsyncGenerator<LanczosState, { readonly state: LanczosState; readonly interruption?: Interruption }, void> {
+): AsyncGenerator<
+  LanczosState,
+  { readonly state: LanczosState; readonly interruption?: Interruption | undefined },
+  void
+> {
   const { name, matvecs, enclosing = (state: LanczosState) => state } = options;
   const n = A.shape[1];
   const arithmetic = arithmeticOf(A);

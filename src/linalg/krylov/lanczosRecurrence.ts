@@ -13,7 +13,7 @@ export interface LanczosRecurrenceState {
   readonly matvecs: number;
   /** `[n]` each, unit vectors: the one that is multiplied next, and the one before it; the latter is absent at the start. */
   readonly newest: Vector;
-  readonly before?: Vector;
+  readonly before?: Vector | undefined;
   /** `[matvecs]`, diagonal of T. */
   readonly alpha: Float64Array;
   /** `[matvecs]`, subdiagonal of T; the last one is 0 where nothing is left. */
@@ -28,7 +28,7 @@ export interface LanczosRecurrence {
   /** `[n]`, other than zero, need not be normalized; changed. */
   readonly start: Vector;
   /** Where an earlier run stopped. */
-  readonly state?: LanczosRecurrenceState;
+  readonly state?: LanczosRecurrenceState | undefined;
   /** State of the method that this is a part of, for `error.state`. */
   readonly enclosing: (state: LanczosRecurrenceState) => unknown;
 }
@@ -46,7 +46,7 @@ export async function* lanczosRecurrence(
   { name, matvecs, start, state: saved, enclosing }: LanczosRecurrence,
 ): AsyncGenerator<
   LanczosRecurrenceState,
-  { readonly state: LanczosRecurrenceState; readonly interruption?: Interruption },
+  { readonly state: LanczosRecurrenceState; readonly interruption?: Interruption | undefined },
   void
 > {
   const columns = A.shape[1];

@@ -21,7 +21,7 @@ interface Received {
   /** The vectors that were multiplied. */
   readonly given: Vector;
   /** Operator that is answerable for the memory; that of an adjoint is the operator it belongs to. */
-  readonly owner?: LinearOperator;
+  readonly owner?: LinearOperator | undefined;
 }
 
 /**

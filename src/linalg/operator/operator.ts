@@ -4,9 +4,9 @@ import type { Arithmetic } from "../vectors/arithmetic.ts";
 /** What a caller may pass to anything that runs long. */
 export interface RunOptions {
   /** Stops the work at the next safe point; the call then rejects (products) or returns its best result so far (algorithms). */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Told how far the work has come. */
-  readonly onProgress?: (progress: Progress) => void;
+  readonly onProgress?: ((progress: Progress) => void) | undefined;
 }
 
 /** How far a piece of work has come: `done` of `total` units (rows of data, or products). */
@@ -50,7 +50,7 @@ export interface LinearOperator {
   quadraticForms?(X: Matrix, options?: RunOptions): Promise<Float64Array>;
   /** The transpose. Required unless `symmetric`. */
   adjoint?(): LinearOperator;
-  readonly arithmetic?: Arithmetic;
+  readonly arithmetic?: Arithmetic | undefined;
   /** The exact diagonal, where the operator knows it without products. */
   diagonal?(): Promise<Vector>;
   /** The exact trace, where the operator knows it without products. */

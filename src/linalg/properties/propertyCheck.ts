@@ -8,9 +8,9 @@ import { maxAbs, norm } from "../vectors/vector.ts";
 export interface PropertyCheckOptions extends RunOptions {
   readonly seed: number;
   /** Products to spend, at least 2. */
-  readonly matvecs?: number;
+  readonly matvecs?: number | undefined;
   /** Largest relative violation that passes; default 1e-9 in float64, 1e-4 in float32. */
-  readonly tolerance?: number;
+  readonly tolerance?: number | undefined;
 }
 
 /** What a check by random probes found: a violation disproves the property, a pass makes it likely. */

@@ -28,12 +28,12 @@ export interface Products {
   block(
     X: Matrix,
     state: () => unknown,
-  ): Promise<{ readonly columns: readonly Vector[]; readonly interruption?: Interruption }>;
+  ): Promise<{ readonly columns: readonly Vector[]; readonly interruption?: Interruption | undefined }>;
   /** `x' A x` of each column x of X by the operator's own `quadraticForms`, counted as products; those before an interruption are kept. */
   quadraticForms(
     X: Matrix,
     state: () => unknown,
-  ): Promise<{ readonly values: Float64Array; readonly interruption?: Interruption }>;
+  ): Promise<{ readonly values: Float64Array; readonly interruption?: Interruption | undefined }>;
   /** Tells the caller's `onProgress` how many products are done. */
   report(error?: number): void;
 }
@@ -46,15 +46,15 @@ export function usualBlockSize(n: number): number {
   return Math.max(1, Math.min(8, Math.floor(2 ** 21 / n)));
 }
 
-/** Told apart from a vector. */
-export function isInterruption(result: Vector | Interruption): result is Interruption {
+/** Whether a product or a step gave an interruption instead of its result. */
+export function isInterruption(result: object): result is Interruption {
   return "status" in result;
 }
 
 /** The one place where algorithms call operators. */
 export function products(
   A: LinearOperator,
-  options: RunOptions & { readonly name: string; readonly matvecs: number; readonly used?: number },
+  options: RunOptions & { readonly name: string; readonly matvecs: number; readonly used?: number | undefined },
 ): Products {
   const { name, matvecs, used = 0, signal, onProgress } = options;
   const ledger: Ledger = { A, name, count: used, signal };

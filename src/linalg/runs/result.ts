@@ -40,7 +40,7 @@ const ADVICE: Readonly<Record<Status, string>> = {
 /** Outcome whose message joins what happened with what to try. */
 export function outcome(
   status: Status,
-  { happened, matvecs, advice = ADVICE[status] }: { happened: string; matvecs: number; advice?: string },
+  { happened, matvecs, advice = ADVICE[status] }: { happened: string; matvecs: number; advice?: string | undefined },
 ): Outcome {
   return { status, message: advice === "" ? happened : `${happened}; ${advice}`, matvecs };
 }

@@ -78,9 +78,9 @@ interface Marker {
   readonly $: keyof typeof KINDS | "number" | "undefined" | "object";
   /** Of an object that has a key `$` itself. */
   readonly entries?: readonly (readonly [key: string, value: unknown])[];
-  readonly at?: number;
-  readonly length?: number;
-  readonly text?: string;
+  readonly at?: number | undefined;
+  readonly length?: number | undefined;
+  readonly text?: string | undefined;
 }
 
 /** The pieces of a file: its head, and each array's bytes. */

@@ -22,15 +22,15 @@ export interface LowRankOptions extends RunOptions {
   readonly rank: number;
   readonly seed: number;
   /** Further test vectors, which make the kept directions accurate; 10 by default. */
-  readonly oversampling?: number;
+  readonly oversampling?: number | undefined;
   /** Products that measure the error, which nothing else needs; 8 by default, so that its bound fails once in 10^8 runs. */
-  readonly errorProbes?: number;
+  readonly errorProbes?: number | undefined;
   /** Most products; by default what the other options ask for. With fewer, first oversampling and then rank shrink. */
-  readonly matvecs?: number;
+  readonly matvecs?: number | undefined;
   /** Products that go through `matmat` at once, where the operator has it; by default 8, fewer for vectors of more than 262,144 entries. */
-  readonly blockSize?: number;
+  readonly blockSize?: number | undefined;
   /** Where an earlier run with the same options stopped. */
-  readonly state?: ProductLogState;
+  readonly state?: ProductLogState | undefined;
 }
 
 /** A low-rank approximation of a positive semidefinite matrix. */

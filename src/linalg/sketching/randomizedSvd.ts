@@ -17,7 +17,7 @@ import { gaussianVectors, type LowRankOptions, orthogonalRange, planned, reverse
 /** Options of `randomizedSvd`. */
 export interface RandomizedSvdOptions extends LowRankOptions {
   /** Subspace iterations, each `A A'` once more; 1 by default. Two or three where singular values fall slowly. */
-  readonly iterations?: number;
+  readonly iterations?: number | undefined;
 }
 
 /** A low-rank approximation of a matrix. */
@@ -90,7 +90,7 @@ async function* rangeOf(
   B: LinearOperator,
   X: Matrix,
   { record, rows, A }: { readonly record: ProductLog; readonly rows: number; readonly A: LinearOperator },
-): AsyncGenerator<ProductLogState, { readonly basis: Matrix; readonly interruption?: Interruption }, void> {
+): AsyncGenerator<ProductLogState, { readonly basis: Matrix; readonly interruption?: Interruption | undefined }, void> {
   const { columns, interruption } = yield* record.block(B, X);
   if (interruption) return { basis: { rows, columns: 0, data: new Float64Array(0) }, interruption };
   return orthogonalRange(A, matrixOf(columns, rows));

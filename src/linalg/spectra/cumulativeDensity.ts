@@ -10,9 +10,9 @@ import { checkQuadrature, measureOf } from "./spectralMeasure.ts";
 /** How a cumulative density is computed. */
 export interface CumulativeOptions {
   /** Where: ascending numbers, or how many evenly spaced ones over the range of the nodes; 128 by default. */
-  readonly at?: Vector | number;
+  readonly at?: Vector | number | undefined;
   /** Probability that the band holds the truth at a point of the grid; 0.95 by default. */
-  readonly confidence?: number;
+  readonly confidence?: number | undefined;
 }
 
 /** Fraction of eigenvalues at or below each point of a grid. */

@@ -1,5 +1,5 @@
 import { CurvatureError } from "../../errors/index.ts";
-import { checkCount, checkNonnegative } from "../operator/checks.ts";
+import { checkArgument, checkChoice, checkCount, checkNonnegative } from "../operator/checks.ts";
 import { checkOptions } from "../operator/options.ts";
 import { type Certainty, certainty, checkConfidence } from "../statistics/confidence.ts";
 import { sampleMean } from "../statistics/sampleMean.ts";
@@ -10,16 +10,16 @@ import { checkQuadrature } from "./spectralMeasure.ts";
 /** How a density is drawn. */
 export interface DensityOptions {
   /** Number of grid points, at least 32; 512 by default. */
-  readonly points?: number;
+  readonly points?: number | undefined;
   /**
    * Standard deviation of the Gaussian kernel in the grid's variable, by default 1 % of the range of nodes (linear) or 0.1 decades (log). No
    * narrower than the spacing of the grid, and than 1e-9 of the largest |node|, so that the kernel integrates to 1 on it.
    */
-  readonly width?: number;
+  readonly width?: number | undefined;
   /** |eigenvalue| up to which an eigenvalue counts as zero: by default 1e-8 of the largest node, 1e-5 for float32 operators. */
-  readonly epsilon?: number;
+  readonly epsilon?: number | undefined;
   /** Probability that an interval, or the band at one point of the grid, holds the truth; 0.95 by default. */
-  readonly confidence?: number;
+  readonly confidence?: number | undefined;
 }
 
 /** A smoothed density on an even grid, with the standard error over probes at each point. */
@@ -77,11 +77,11 @@ export function densityFromQuadrature(
 ): LogarithmicDensity;
 export function densityFromQuadrature(
   run: Pick<LanczosQuadrature, "quadrature" | "dtype" | "exact">,
-  options?: DensityOptions & { readonly scale?: "linear" },
+  options?: DensityOptions & { readonly scale?: "linear" | undefined },
 ): LinearDensity;
 export function densityFromQuadrature(
   run: Pick<LanczosQuadrature, "quadrature" | "dtype" | "exact">,
-  options: DensityOptions & { readonly scale?: "linear" | "log" } = {},
+  options: DensityOptions & { readonly scale?: "linear" | "log" | undefined } = {},
 ): LinearDensity | LogarithmicDensity {
   checkOptions(NAME, options, "points width epsilon confidence scale");
   const { scale = "linear", points = 512, width } = options;
@@ -122,12 +122,10 @@ function checkDensityOptions({
   width = 1,
   epsilon = 0,
   confidence = 0.95,
-}: DensityOptions & { scale?: string }): void {
-  if (scale !== "linear" && scale !== "log") {
-    throw new CurvatureError("argument", `${NAME} expects scale to be "linear" or "log", got "${scale}"`);
-  }
+}: DensityOptions & { readonly scale?: string | undefined }): void {
+  checkChoice(NAME, "scale", scale, ["linear", "log"]);
   checkCount(NAME, "points", points);
-  if (points < 32) throw new CurvatureError("argument", `${NAME} expects points to be at least 32, got ${points}`);
+  checkArgument(points >= 32, `${NAME} expects points to be at least 32, got ${points}`);
   checkNonnegative(NAME, "width", width);
   checkNonnegative(NAME, "epsilon", epsilon);
   checkConfidence(NAME, confidence);

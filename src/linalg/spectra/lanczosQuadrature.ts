@@ -33,22 +33,22 @@ export interface LanczosQuadratureOptions extends RunOptions {
   readonly probes: number;
   readonly seed: number;
   /** Most products, `steps * probes` by default. A smaller one makes each probe's Lanczos run shorter, and below one step a probe, fewer probes. */
-  readonly matvecs?: number;
+  readonly matvecs?: number | undefined;
   /** Distribution of the probes: "signs" (default), "gaussian" or "sphere"; with `deflation` one of the last two, "sphere" by default. */
-  readonly distribution?: ProbeDistribution;
+  readonly distribution?: ProbeDistribution | undefined;
   /**
    * Known eigenpairs, as `eigsh` gives them: their eigenvalues enter exactly, and the probes see the rest alone. What a few outliers add to
    * the error vanishes. Without effect where n products give all eigenvalues.
    */
-  readonly deflation?: Eigenpairs;
+  readonly deflation?: Eigenpairs | undefined;
   /**
    * Whether the vectors of a probe are kept and made orthogonal to each other: by default where all of them have at most 4,194,304 entries,
    * `n steps`, together. Without, memory is three vectors and eigenvalues that a probe has found take further steps; sums over the quadrature
    * stay as accurate (`lanczosRecurrence.ts` says why).
    */
-  readonly reorthogonalize?: boolean;
+  readonly reorthogonalize?: boolean | undefined;
   /** Where an earlier run with the same options stopped. */
-  readonly state?: LanczosQuadratureState;
+  readonly state?: LanczosQuadratureState | undefined;
 }
 
 /** Some eigenvalues `[k]` of a symmetric matrix and their orthonormal eigenvectors `[n, k]`. */
@@ -64,7 +64,7 @@ export interface Quadrature {
   /** `[m]`, positive, of sum 1. */
   readonly weights: Float64Array;
   /** The part of the rule that a Lanczos run estimates; absent where the nodes are all eigenvalues. */
-  readonly gauss?: GaussRule;
+  readonly gauss?: GaussRule | undefined;
 }
 
 /** A Gauss rule and the tridiagonal matrix that it comes from. */
@@ -88,7 +88,7 @@ export interface LanczosQuadratureState {
   readonly matvecs: number;
   readonly seed: number;
   readonly quadrature: readonly Quadrature[];
-  readonly current?: LanczosState | LanczosRecurrenceState;
+  readonly current?: LanczosState | LanczosRecurrenceState | undefined;
 }
 
 /** What products tell about the distribution of eigenvalues; densities on any scale are read off it without further products. */
@@ -110,7 +110,7 @@ export interface QuadratureWatch {
   /** Half the quantity's interval over its size, from the probes so far. */
   half(run: QuadratureRules, how: Certainty): Promise<number>;
   /** What half the interval is measured by, "the estimate" by default. */
-  readonly of?: string;
+  readonly of?: string | undefined;
 }
 
 /** What is known of the spectrum, without how the run went. */
@@ -120,8 +120,8 @@ export type QuadratureRules = Pick<LanczosQuadrature, "quadrature" | "order" | "
 export interface QuadratureSetup extends LanczosQuadratureOptions {
   /** The function that was called. */
   readonly name: string;
-  readonly confidence?: number;
-  readonly watch?: QuadratureWatch;
+  readonly confidence?: number | undefined;
+  readonly watch?: QuadratureWatch | undefined;
 }
 
 const NAME = "lanczosQuadrature";
@@ -204,7 +204,7 @@ function stoppingRule(A: LinearOperator, plan: Plan, { watch, confidence = 0.95 
       (await halfOf(rulesOf(A, quadrature, plan))) <= watch!.tolerance,
     concluded: async (
       quadrature: readonly Quadrature[],
-      { matvecs, interruption }: { readonly matvecs: number; readonly interruption?: Interruption },
+      { matvecs, interruption }: { readonly matvecs: number; readonly interruption?: Interruption | undefined },
     ): Promise<LanczosQuadrature> => {
       const rules = rulesOf(A, quadrature, plan);
       const how = certaintyOf(rules);

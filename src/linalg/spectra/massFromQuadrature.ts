@@ -10,15 +10,15 @@ import { checkQuadrature, measureOf } from "./spectralMeasure.ts";
 /** Which part of the spectrum. */
 export interface SpectrumPart {
   /** Eigenvalues up to and including this one do not count; -Infinity by default. */
-  readonly from?: number;
+  readonly from?: number | undefined;
   /** Eigenvalues above this one do not count; 0 by default, so that without options the part is all that is not positive. */
-  readonly to?: number;
+  readonly to?: number | undefined;
   /**
    * Standard deviation of a Gaussian by which each eigenvalue is spread, 0 by default. With the width of a density this is the integral of
    * that density from `from` to `to`. Without one an end should lie in a gap of the spectrum: next to an end inside a continuum the
    * quadrature tells no more than `bounds`.
    */
-  readonly width?: number;
+  readonly width?: number | undefined;
 }
 
 /** Fraction of eigenvalues, an estimate with its interval. */
@@ -46,7 +46,7 @@ const NAME = "massFromQuadrature";
  */
 export function massFromQuadrature(
   run: Pick<LanczosQuadrature, "quadrature" | "exact">,
-  options: SpectrumPart & { readonly confidence?: number } = {},
+  options: SpectrumPart & { readonly confidence?: number | undefined } = {},
 ): PartMass {
   checkOptions(NAME, options, "from to width confidence");
   const { confidence = 0.95, ...part } = options;

@@ -32,11 +32,11 @@ export async function spectralDensity(
 ): Promise<LogarithmicDensity & DensityRun>;
 export async function spectralDensity(
   A: LinearOperator,
-  options: LanczosQuadratureOptions & DensityOptions & { readonly scale?: "linear" },
+  options: LanczosQuadratureOptions & DensityOptions & { readonly scale?: "linear" | undefined },
 ): Promise<LinearDensity & DensityRun>;
 export async function spectralDensity(
   A: LinearOperator,
-  options: LanczosQuadratureOptions & DensityOptions & { readonly scale?: "linear" | "log" },
+  options: LanczosQuadratureOptions & DensityOptions & { readonly scale?: "linear" | "log" | undefined },
 ): Promise<(LinearDensity | LogarithmicDensity) & DensityRun> {
   checkOptions(
     "spectralDensity",

@@ -8,12 +8,12 @@ import { checkPart, type PartMass, partMass, type SpectrumPart } from "./massFro
 /** Options of `spectralMass`. */
 export interface SpectralMassOptions extends LanczosQuadratureOptions, SpectrumPart {
   /** Probability that the interval holds the truth; 0.95 by default. */
-  readonly confidence?: number;
+  readonly confidence?: number | undefined;
   /**
    * Stops once half the interval is at most this share of all eigenvalues. The run looks after 32, 48, 72, ... probes and the last, and its
    * intervals hold for all looks together with probability `confidence`. `probes` is then the most that are drawn.
    */
-  readonly tolerance?: number;
+  readonly tolerance?: number | undefined;
 }
 
 const NAME = "spectralMass";

@@ -17,12 +17,12 @@ import {
 /** Options of what is a sum over eigenvalues. */
 export interface SpectralSumOptions extends LanczosQuadratureOptions {
   /** Probability that an interval holds the truth; 0.95 by default. */
-  readonly confidence?: number;
+  readonly confidence?: number | undefined;
   /**
    * Stops once half the interval is at most this times the size of the result. The run looks after 32, 48, 72, ... probes and the last, and
    * its intervals hold for all looks together with probability `confidence`. `probes` is then the most that are drawn.
    */
-  readonly tolerance?: number;
+  readonly tolerance?: number | undefined;
 }
 
 /** An estimated sum over eigenvalues. */
@@ -71,7 +71,7 @@ export interface SumSetup extends SpectralSumOptions {
   readonly name: string;
   readonly f: (x: number) => number;
   /** Lower bound on the eigenvalues, by which the quadrature is bounded from below. */
-  readonly smallest?: number;
+  readonly smallest?: number | undefined;
   /** Increasing function of the sum that `tolerance` is about; the sum itself by default. */
   readonly watched?: (sum: number) => number;
 }

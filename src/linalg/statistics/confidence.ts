@@ -32,7 +32,11 @@ const FEW_PROBES = 30;
  */
 export function certainty(
   confidence: number,
-  { probes, looks = 1, exact = false }: { readonly probes: number; readonly looks?: number; readonly exact?: boolean },
+  {
+    probes,
+    looks = 1,
+    exact = false,
+  }: { readonly probes: number; readonly looks?: number | undefined; readonly exact?: boolean | undefined },
 ): Certainty {
   if (exact) return { confidence, quantile: 0, probes, fewProbes: false };
   const quantile = studentQuantile(1 - (1 - confidence) / (2 * looks), probes - 1);

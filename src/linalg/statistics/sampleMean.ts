@@ -32,7 +32,10 @@ export function meanOf(
 }
 
 /** Mean of these samples; exact where they are not random. */
-export function sampleMean(samples: readonly number[], { exact = false }: { readonly exact?: boolean } = {}): Estimate {
+export function sampleMean(
+  samples: readonly number[],
+  { exact = false }: { readonly exact?: boolean | undefined } = {},
+): Estimate {
   const sums = samples.reduce((so, x, count) => addSample(so, x, count), noSamples);
   return meanOf(sums, { count: samples.length, ...(exact ? { population: samples.length } : {}) });
 }

@@ -23,7 +23,7 @@ export interface SequentialOptions {
   /** Probes that the budget allows. */
   readonly most: number;
   /** Probes before the first look, 32 by default. */
-  readonly first?: number;
+  readonly first?: number | undefined;
 }
 
 /**
@@ -54,9 +54,9 @@ export function sequentialOutcome({
   readonly how: Certainty;
   readonly matvecs: number;
   /** What half the interval is measured by. */
-  readonly of?: string;
+  readonly of?: string | undefined;
   /** What was drawn. */
-  readonly counted?: string;
+  readonly counted?: string | undefined;
 }): Outcome {
   const drawn = `${how.probes} ${counted}${fewProbesRemark(how)}`;
   const happened = `half the interval is ${half.toPrecision(2)} of ${of} after ${drawn}, ${tolerance} asked for`;

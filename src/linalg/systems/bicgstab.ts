@@ -19,7 +19,7 @@ import {
 /** Options of `bicgstab`. */
 export interface BicgstabOptions extends SolverOptions<BicgstabState> {
   /** Operator close to the inverse of A, of any kind; applied twice a step, not counted in `matvecs`. */
-  readonly preconditioner?: LinearOperator;
+  readonly preconditioner?: LinearOperator | undefined;
 }
 
 /** State of a run of `bicgstab`, from which it can go on. */

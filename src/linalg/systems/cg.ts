@@ -27,11 +27,11 @@ export interface CgOptions extends SolverOptions<CgState> {
    * Bound on the residual norm over the norm of b: 1e-8 by default, 1e-4 for float32 operators. With 0 the budget is spent as far as it lowers
    * the residual that is computed from x.
    */
-  readonly tolerance?: number;
+  readonly tolerance?: number | undefined;
   /** Symmetric positive definite operator close to the inverse of A; applied once a step, not counted in `matvecs`. */
-  readonly preconditioner?: LinearOperator;
+  readonly preconditioner?: LinearOperator | undefined;
   /** Steps between two replacements of the recursive residual by the true one, each one product; 50 by default. */
-  readonly recompute?: number;
+  readonly recompute?: number | undefined;
 }
 
 /** State of a run of `cg`, from which it can go on. */

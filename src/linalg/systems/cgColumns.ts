@@ -1,7 +1,7 @@
 import { CurvatureError } from "../../errors/index.ts";
 import { column, type Matrix, toPrecision, type Vector, zeros } from "../../tensors/index.ts";
 import { callMatmat, callMatvec } from "../operator/callOperator.ts";
-import { checkCount, checkDeclaredSymmetric, checkState, precision } from "../operator/checks.ts";
+import { checkArgument, checkCount, checkDeclaredSymmetric, checkState, precision } from "../operator/checks.ts";
 import type { LinearOperator, RunOptions } from "../operator/operator.ts";
 import { checkOptions } from "../operator/options.ts";
 import { checkInputs } from "../operator/structure.ts";
@@ -12,11 +12,11 @@ import { type CgOptions, type CgResult, type CgState, cgSteps } from "./cg.ts";
 /** Options of `cgColumns`. */
 export interface CgColumnsOptions extends Omit<CgOptions, "x0" | "state"> {
   /** Most products of all right-hand sides together, each of which has an equal share; 1000 for each by default. */
-  readonly matvecs?: number;
+  readonly matvecs?: number | undefined;
   /** `[n, k]`, where to start; zero by default. */
-  readonly x0?: Matrix;
+  readonly x0?: Matrix | undefined;
   /** Where an earlier run with the same A, B and options stopped. */
-  readonly state?: CgColumnsState;
+  readonly state?: CgColumnsState | undefined;
 }
 
 /** The states of the single runs, absent before their first step. */
@@ -64,10 +64,8 @@ export async function* cgColumnsSteps(
   checkInputs("the operator of cgColumns", B, A.shape);
   const { matvecs = 1000 * B.columns, x0, state, onProgress, ...rest } = options;
   checkCount(NAME, "matvecs", matvecs);
-  if (matvecs < B.columns) {
-    const message = `${NAME} expects matvecs to be at least the number of right-hand sides, ${B.columns}, got ${matvecs}`;
-    throw new CurvatureError("argument", message);
-  }
+  const message = `${NAME} expects matvecs to be at least the number of right-hand sides, ${B.columns}, got ${matvecs}`;
+  checkArgument(matvecs >= B.columns, message);
   const columns = A.shape[1];
   if (state) checkState(NAME, state, { method: NAME, columns });
   const gathering = gathered(A);

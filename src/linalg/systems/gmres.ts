@@ -13,9 +13,9 @@ import type { Method, SolverOptions, SolverResult, SolverState, StepResult, Stop
 /** Options of `gmres`. */
 export interface GmresOptions extends SolverOptions<GmresState> {
   /** Steps between restarts, which bounds the memory to this many vectors (twice as many with a preconditioner); 30 by default. */
-  readonly basisSize?: number;
+  readonly basisSize?: number | undefined;
   /** Operator close to the inverse of A, of any kind; may change from step to step. Applied once a step, not counted in `matvecs`. */
-  readonly preconditioner?: LinearOperator;
+  readonly preconditioner?: LinearOperator | undefined;
 }
 
 /** State of a run of `gmres`, from which it can go on. */
@@ -26,7 +26,7 @@ export interface GmresRecurrence {
   /** `[n, steps + 1]`, orthonormal. */
   readonly basis: Matrix;
   /** `[n, steps]`, the basis after preconditioning; absent without a preconditioner. */
-  readonly preconditioned?: Matrix;
+  readonly preconditioned?: Matrix | undefined;
   /** Columns of R, of 1, 2, ... entries. */
   readonly R: readonly Float64Array[];
   readonly rotations: readonly { readonly c: number; readonly s: number }[];

@@ -1,16 +1,7 @@
 import { toPrecision, type Vector, zeros } from "../../tensors/index.ts";
-import {
-  checkCount,
-  checkNonnegative,
-  checkOperator,
-  checkSquare,
-  checkState,
-  checkVector,
-  epsilon,
-  precision,
-} from "../operator/checks.ts";
+import { checkOperator, checkSquare, checkState, checkVector, epsilon, precision } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
-import { products } from "../runs/products.ts";
+import { checkedRun } from "../runs/checkedRun.ts";
 import { norm } from "../vectors/vector.ts";
 import type { VectorPool } from "../vectors/vectorPool.ts";
 import { inUnits } from "./extremeScale.ts";
@@ -103,12 +94,9 @@ function prepared<R>(
   if (leastSquares) checkOperator(name, A);
   else checkSquare(name, A);
   checkVector(name, b, { what: "b", length: A.shape[0], as: leastSquares ? "rows" : "columns" });
-  const { tolerance = precision(A) === "float32" ? 1e-4 : 1e-8, matvecs = 1000, x0, state } = options;
-  checkNonnegative(name, "tolerance", tolerance);
-  checkCount(name, "matvecs", matvecs);
-  if (x0) checkVector(name, x0, { what: "x0", length: A.shape[1] });
+  const { tolerance, run } = checkedRun(A, options, { name });
+  if (options.x0) checkVector(name, options.x0, { what: "x0", length: A.shape[1] });
   const right = toPrecision(b, precision(A));
-  const run = products(A, { ...options, name, matvecs, used: state?.matvecs ?? 0 });
   return { A, b: right, run, current, method, tolerance, size: norm(right) };
 }
 
@@ -181,7 +169,7 @@ function restartedFrom<R>(
 }
 
 interface Advanced {
-  readonly ending?: StopReason;
+  readonly ending?: StopReason | undefined;
 }
 
 /** One step of the recurrence, which starts first where it has to. */

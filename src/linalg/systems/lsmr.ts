@@ -19,7 +19,7 @@ export interface LsmrRecurrence {
   readonly u: Vector;
   readonly v: Vector;
   /** `M^-1 v`; absent without a preconditioner M. */
-  readonly dual?: Vector;
+  readonly dual?: Vector | undefined;
   readonly h: Vector;
   readonly hbar: Vector;
   readonly residual: Vector;
@@ -102,7 +102,7 @@ function recurrenceWith(inverse: Products | undefined): Pick<Method<LsmrRecurren
 async function scaledPair(
   w: Vector,
   { inverse, current, limit }: { inverse: Products | undefined; current: SolverContext["current"]; limit: number },
-): Promise<{ readonly v: Vector; readonly dual?: Vector; readonly alpha: number } | StopReason> {
+): Promise<{ readonly v: Vector; readonly dual?: Vector | undefined; readonly alpha: number } | StopReason> {
   if (!inverse) return { v: w, alpha: normalizedBy(w, { limit }) };
   const v = await inverse.matvec(w, current);
   if (isInterruption(v)) return v;
@@ -125,7 +125,14 @@ function normalizedBy(x: Vector, { limit }: { limit: number }): number {
 function advancedBy(
   x: Vector,
   was: LsmrRecurrence,
-  { u, v, dual, alpha, beta, Av }: { u: Vector; v: Vector; dual?: Vector; alpha: number; beta: number; Av: Vector },
+  {
+    u,
+    v,
+    dual,
+    alpha,
+    beta,
+    Av,
+  }: { u: Vector; v: Vector; dual?: Vector | undefined; alpha: number; beta: number; Av: Vector },
 ) {
   const rho = Math.hypot(was.alphabar, beta);
   const [c, s] = [was.alphabar / rho, beta / rho];

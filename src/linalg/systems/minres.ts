@@ -20,7 +20,7 @@ import {
 /** Options of `minres`. */
 export interface MinresOptions extends SolverOptions<MinresState> {
   /** Symmetric positive definite operator close to the inverse of |A|; applied once a step, not counted in `matvecs`. */
-  readonly preconditioner?: LinearOperator;
+  readonly preconditioner?: LinearOperator | undefined;
 }
 
 /** State of a run of `minres`, from which it can go on. */

@@ -1,5 +1,5 @@
 import { type Vector, zeros } from "../../tensors/index.ts";
-import { checkDeclaredSymmetric, checkVector, epsilon, precision } from "../operator/checks.ts";
+import { checkDeclaredSymmetric, checkVector, defaultTolerance, epsilon, precision } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
 import { checkOptions } from "../operator/options.ts";
 import { isInterruption } from "../runs/products.ts";
@@ -18,9 +18,9 @@ export type MinresQlpOptions = SolverOptions<MinresQlpState>;
 /** State of a run of `minresQlp`, from which it can go on. */
 export interface MinresQlpState extends SolverState<MinresQlpRecurrence> {
   /** The part of b outside of the range of A, once it is known: from then on the system without it is solved. */
-  readonly outside?: Vector;
+  readonly outside?: Vector | undefined;
   /** Whether that part could not be told as well as the tolerance asks. */
-  readonly isCoarse?: boolean;
+  readonly isCoarse?: boolean | undefined;
 }
 
 /** The last Lanczos vectors, columns of `W = V P`, and rows of L, of `Q T P = L`. */
@@ -98,7 +98,7 @@ async function* unscaledSteps(
   let { state } = options;
   if (!state?.outside) {
     const { result, residual, state: last } = yield* solverRun(method, { A, b, options });
-    const { tolerance = precision(A) === "float32" ? 1e-4 : 1e-8, matvecs = 1000 } = options;
+    const { tolerance = defaultTolerance(A), matvecs = 1000 } = options;
     const compatible = result.residualNorm <= tolerance * norm(b);
     const recurrence = (last as MinresQlpState).recurrence;
     const isCoarse = result.status === "stagnated" && recurrence !== undefined && isOutside(recurrence);

@@ -50,7 +50,7 @@ export function difference(b: Vector, Ax: Vector): { readonly vector: Vector; re
 export interface TrueResidual {
   readonly residual: Vector;
   readonly residualNorm: number;
-  readonly gradient?: Gradient;
+  readonly gradient?: Gradient | undefined;
 }
 
 /** `||A' r||`, and the same in the norm of the preconditioner. */

@@ -10,13 +10,13 @@ import type { RefinementHistory } from "./refinement.ts";
 /** Options that every solver takes. */
 export interface SolverOptions<State> extends RunOptions {
   /** Bound on the residual norm over the norm of b: 1e-8 by default, 1e-4 for float32 operators. */
-  readonly tolerance?: number;
+  readonly tolerance?: number | undefined;
   /** Most products, those with the transpose included; 1000 by default. What the final residual takes is kept back. */
-  readonly matvecs?: number;
+  readonly matvecs?: number | undefined;
   /** `[n]`, where to start; zero by default. Costs one product, two in least squares. */
-  readonly x0?: Vector;
+  readonly x0?: Vector | undefined;
   /** Where an earlier run with the same A, b and options stopped. */
-  readonly state?: State;
+  readonly state?: State | undefined;
 }
 
 /** A solution of `A x = b`, or the best approximation to it. */
@@ -38,20 +38,20 @@ export interface SolverState<Recurrence> {
   /** `||b - A x||`, as the recurrence has it unless `residual` is there. */
   readonly residualNorm: number;
   /** `b - A x` computed from x, from which the recurrence starts again. */
-  readonly residual?: Vector;
-  readonly recurrence?: Recurrence;
+  readonly residual?: Vector | undefined;
+  readonly recurrence?: Recurrence | undefined;
   /** In least squares: `||A' (b - A x)||`, and the norm of A that it is measured by. */
-  readonly normal?: NormalResidual;
+  readonly normal?: NormalResidual | undefined;
   /** The x of smallest `measure` so far, and the step it belongs to. */
   readonly best: {
     readonly x: Vector;
     readonly residualNorm: number;
-    readonly normal?: NormalResidual;
+    readonly normal?: NormalResidual | undefined;
     readonly isTrue: boolean;
     readonly step: number;
   };
   /** An x that may be better than the last one where b is not in the range of A; its residual is computed at the end as well. */
-  readonly alternative?: Vector;
+  readonly alternative?: Vector | undefined;
   /** True measures at the last two times that the recurrence claimed to have converged. */
   readonly verifiedResiduals: RefinementHistory;
 }
@@ -63,17 +63,17 @@ export interface NormalResidual {
   /** Norm of A, or of A times a square root of M. */
   readonly operatorNorm: number;
   /** `||A' r||` whatever the preconditioner, where it is known. */
-  readonly gradientNorm?: number;
+  readonly gradientNorm?: number | undefined;
 }
 
 /** Why a run ends. */
 export interface StopReason {
   readonly status: Status;
-  readonly happened?: string;
-  readonly advice?: string;
+  readonly happened?: string | undefined;
+  readonly advice?: string | undefined;
   /** With "indefinite": unit vector along which A has negative curvature, and that curvature. */
-  readonly direction?: Vector;
-  readonly curvature?: number;
+  readonly direction?: Vector | undefined;
+  readonly curvature?: number | undefined;
 }
 
 /** The status of a method that needs a positive definite matrix, with its proof where the matrix is not. */
@@ -92,15 +92,15 @@ export interface StepResult<Recurrence> {
   readonly x: Vector;
   readonly recurrence: Recurrence;
   readonly residualNorm: number;
-  readonly normal?: NormalResidual;
+  readonly normal?: NormalResidual | undefined;
   /** `b - A x`, where the step computed it from x. */
-  readonly residual?: Vector;
+  readonly residual?: Vector | undefined;
   /** Whether that residual shows that the recurrence has lost touch with x, so that it has to start again. */
-  readonly isLost?: boolean;
+  readonly isLost?: boolean | undefined;
   /** An x that may be better than all later ones where b is not in the range of A. */
-  readonly alternative?: Vector;
+  readonly alternative?: Vector | undefined;
   /** Where this step is the last that can be made. */
-  readonly ending?: StopReason;
+  readonly ending?: StopReason | undefined;
 }
 
 /** What a method's functions are given. */
@@ -119,11 +119,11 @@ export interface Method<Recurrence> {
   readonly name: string;
   /** Most products of one step, and of a start. */
   readonly stepProducts: number;
-  readonly startProducts?: number;
+  readonly startProducts?: number | undefined;
   /** Whether the minimum of `||b - A x||` counts as a solution, for operators of any shape with a transpose. */
-  readonly leastSquares?: boolean;
+  readonly leastSquares?: boolean | undefined;
   /** Whether it is a method on `A' A` in disguise, whose condition is the square of that of A. */
-  readonly isOnSquare?: boolean;
+  readonly isOnSquare?: boolean | undefined;
   /** In least squares: products with the preconditioner of the normal equations, in whose norm their residual is measured. */
   readonly preconditioner?: Products | undefined;
   /** What the message calls the residual norm and, in least squares, that of the normal equations. */
@@ -164,6 +164,6 @@ export function isStopReason(result: object): result is StopReason {
 export interface SolverEnd {
   readonly result: SolverResult &
     Pick<StopReason, "direction" | "curvature"> & { readonly normalResidualNorm?: number };
-  readonly residual?: Vector;
+  readonly residual?: Vector | undefined;
   readonly state: SolverState<unknown>;
 }

@@ -48,7 +48,7 @@ export interface HutchinsonMoments extends Outcome {
  */
 export async function hutchinsonMoments(
   A: LinearOperator,
-  options: HutchinsonOptions & { readonly blocks?: readonly DiagonalBlock[] },
+  options: HutchinsonOptions & { readonly blocks?: readonly DiagonalBlock[] | undefined },
 ): Promise<HutchinsonMoments> {
   checkOptions(
     "hutchinsonMoments",
@@ -61,7 +61,7 @@ export async function hutchinsonMoments(
 /** The run of `hutchinsonMoments` block by block of probes; yields a state after each, from which `state` resumes it. */
 export async function* hutchinsonSteps(
   A: LinearOperator,
-  options: HutchinsonOptions & { readonly blocks?: readonly DiagonalBlock[] },
+  options: HutchinsonOptions & { readonly blocks?: readonly DiagonalBlock[] | undefined },
 ): AsyncGenerator<HutchinsonState, HutchinsonMoments, void> {
   checkOptions(
     "hutchinsonMoments",

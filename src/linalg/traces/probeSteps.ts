@@ -40,20 +40,20 @@ export interface HutchinsonOptions extends RunOptions {
    * Where that would take more than n further products and the budget has room for these, all unit vectors are used and the result is exact; so it is
    * for n up to 64 where the budget reaches n.
    */
-  readonly tolerance?: number;
+  readonly tolerance?: number | undefined;
   /** Probability that an interval holds the truth; 0.95 by default. */
-  readonly confidence?: number;
+  readonly confidence?: number | undefined;
   /** Distribution of the probes: "signs" (default), "gaussian" or "sphere". */
-  readonly distribution?: ProbeDistribution;
+  readonly distribution?: ProbeDistribution | undefined;
   /**
    * Orthonormal basis `[n, k]` that is taken out and treated exactly, at one product a column: eigenvectors of the largest |eigenvalues| leave
    * the least variance. Any basis is right. Without effect where the budget reaches n.
    */
-  readonly deflation?: Matrix;
+  readonly deflation?: Matrix | undefined;
   /** Probes that go through `matmat` at once, where the operator has it; by default 8, fewer for vectors of more than 262,144 entries. */
-  readonly blockSize?: number;
+  readonly blockSize?: number | undefined;
   /** Where an earlier run with the same options stopped. */
-  readonly state?: HutchinsonState;
+  readonly state?: HutchinsonState | undefined;
 }
 
 /** Quantity by which a run decides that it knows enough. */
@@ -67,7 +67,7 @@ export interface ProbeSetup extends HutchinsonOptions {
   readonly blocks: readonly DiagonalBlock[];
   readonly entries: Entries;
   /** Products that were made before this run, by the method that it is a part of. */
-  readonly spent?: number;
+  readonly spent?: number | undefined;
   /** State of the method that this run is a part of. */
   readonly enclosing?: (state: HutchinsonState) => unknown;
 }
@@ -78,7 +78,7 @@ export interface ProbeRun {
   readonly certainty: Certainty;
   readonly exact: boolean;
   /** The order of the unit vectors, where these are the probes. */
-  readonly order?: readonly number[];
+  readonly order?: readonly number[] | undefined;
   readonly outcome: Outcome;
 }
 
@@ -149,7 +149,7 @@ interface BlockMaker {
 /** The state after a block of products or forms, as many of them as there are before an interruption. */
 interface BlockMade {
   readonly state: HutchinsonState;
-  readonly interruption?: Interruption;
+  readonly interruption?: Interruption | undefined;
 }
 
 /** The next `count` columns of the deflation basis. */

@@ -20,7 +20,7 @@ export type Entries = "none" | "diagonal" | "rowNorms";
 export interface DeflatedSums {
   readonly columns: number;
   readonly trace: number;
-  readonly squaredFrobenius?: number;
+  readonly squaredFrobenius?: number | undefined;
   readonly blocks: readonly number[];
   readonly entries: Float64Array;
 }
@@ -39,7 +39,7 @@ export interface HutchinsonState {
   readonly probes: number;
   readonly trace: SampleSums;
   /** Absent, here and in `deflated`, where the run goes by quadratic forms, which tell the trace alone. */
-  readonly squaredFrobenius?: SampleSums;
+  readonly squaredFrobenius?: SampleSums | undefined;
   readonly blocks: readonly SampleSums[];
   /** One entry a row; empty where nothing is asked for entry by entry. */
   readonly entries: { readonly sum: Float64Array; readonly squares: Float64Array };

@@ -169,7 +169,7 @@ function projection(Q: Matrix, v: Vector): Float64Array {
 function combine(
   { rows, columns, data: q }: Matrix,
   c: Vector,
-  { into, base }: { readonly into: Vector; readonly base?: Vector },
+  { into, base }: { readonly into: Vector; readonly base?: Vector | undefined },
 ): void {
   const long = longLoops(rows);
   if (long) {
@@ -195,6 +195,10 @@ export const hostArithmetic: Arithmetic = {
 };
 
 /** The arithmetic that an operator brings for bases of its vectors, else the loops of this file. */
-export function arithmeticOf({ arithmetic = hostArithmetic }: { readonly arithmetic?: Arithmetic }): Arithmetic {
+export function arithmeticOf({
+  arithmetic = hostArithmetic,
+}: {
+  readonly arithmetic?: Arithmetic | undefined;
+}): Arithmetic {
   return arithmetic;
 }
