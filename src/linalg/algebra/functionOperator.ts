@@ -82,7 +82,7 @@ function formsOf(
     const forms = new Float64Array(X.columns);
     for (let k = 0; k < X.columns; k++) {
       checkSignal("functionOperator", signal, `${k} of ${X.columns} quadratic forms`);
-      const form = await quadraticForm(column(own, k), signal ? { signal } : {});
+      const form = await quadraticForm(column(own, k), { signal });
       if (typeof form !== "number") {
         const message = `functionOperator expects quadraticForm to give a number, got ${typeof form}; give x' A x of its argument`;
         throw new CurvatureError("argument", message);

@@ -36,7 +36,7 @@ export async function toDense(A: LinearOperator, options: ToDenseOptions = {}): 
     const units = zeros(width * count, precision(A));
     for (let k = 0; k < count; k++) units[k * width + (columns ? columns[start + k]! : start + k)] = 1;
     const X = { rows: width, columns: count, data: units };
-    const block = await callMatmat(A, X, { name: "toDense", options: signal ? { signal } : {} });
+    const block = await callMatmat(A, X, { name: "toDense", options: { signal } });
     data.set(block.data, start * rows);
     onProgress?.({ stage: "toDense", done: start + count, total: length });
   }

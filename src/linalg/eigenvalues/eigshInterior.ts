@@ -5,14 +5,13 @@ import {
   checkArgument,
   checkCount,
   checkDeclaredSymmetric,
-  checkNonnegative,
   checkSeed,
   checkState,
-  defaultTolerance,
   precision,
 } from "../operator/checks.ts";
 import type { LinearOperator, RunOptions } from "../operator/operator.ts";
 import { checkOptions } from "../operator/options.ts";
+import { checkedRun } from "../runs/checkedRun.ts";
 import { isInterruption, products } from "../runs/products.ts";
 import { type Outcome, outcome, type Status } from "../runs/result.ts";
 import { runToEnd } from "../runs/runToEnd.ts";
@@ -92,7 +91,7 @@ export async function* eigshInteriorSteps(
     "k shift seed tolerance matvecs inverse preconditioner basisSize state signal onProgress",
   );
   const plan = planned(A, options);
-  const { k, seed, basisSize, tolerance } = plan;
+  const { k, seed, tolerance, basisSize = Math.max(2 * k + 16, 32) } = plan;
   const columns = A.shape[1];
   const saved = options.state;
   if (saved) checkState(NAME, saved, { method: NAME, columns });
@@ -106,8 +105,8 @@ export async function* eigshInteriorSteps(
     which: "magnitude",
     matvecs: 1_000_000,
     copies: false,
-    ...(options.signal ? { signal: options.signal } : {}),
-    ...(saved?.outer ? { state: saved.outer } : {}),
+    signal: options.signal,
+    state: saved?.outer,
   });
   let state: EigshInteriorState = saved ?? { method: NAME, columns, matvecs: 0 };
   for (;;) {
@@ -121,27 +120,16 @@ export async function* eigshInteriorSteps(
   }
 }
 
-interface Plan {
-  readonly k: number;
-  readonly shift: number;
-  readonly seed: number;
-  readonly tolerance: number;
-  readonly matvecs: number;
-  readonly basisSize: number;
-  readonly inverse: LinearOperator | undefined;
-  readonly preconditioner: LinearOperator | undefined;
-}
+type Plan = EigshInteriorOptions & { readonly tolerance: number; readonly matvecs: number };
 
 function planned(A: LinearOperator, options: EigshInteriorOptions): Plan {
   checkDeclaredSymmetric(NAME, A);
-  const { k, shift, seed, tolerance = defaultTolerance(A), matvecs = 100_000 } = options;
+  const { k, shift, seed } = options;
   checkCount(NAME, "k", k);
   checkSeed(NAME, seed);
-  checkNonnegative(NAME, "tolerance", tolerance);
-  checkCount(NAME, "matvecs", matvecs);
+  const { tolerance, matvecs } = checkedRun(A, options, { name: NAME, matvecs: 100_000 });
   checkArgument(Number.isFinite(shift), `${NAME} expects shift to be a finite number, got ${shift}`);
-  const { basisSize = Math.max(2 * k + 16, 32), inverse, preconditioner } = options;
-  return { k, shift, seed, tolerance, matvecs, basisSize, inverse, preconditioner };
+  return { ...options, tolerance, matvecs };
 }
 
 /** `(A - shift I)^-1` by minres, which ends the outer process by a vector that is not finite where it has no solution. */
@@ -152,7 +140,7 @@ function solver(A: LinearOperator, { plan, inner }: { readonly plan: Plan; reado
     dtype: precision(A),
     symmetric: true,
     psd: false,
-    ...(A.arithmetic ? { arithmetic: A.arithmetic } : {}),
+    arithmetic: A.arithmetic,
     async matvec(b, { signal } = {}): Promise<Vector> {
       const left = plan.matvecs - plan.k - inner.used;
       const stop = (status: Status, happened: string) => {
@@ -160,12 +148,11 @@ function solver(A: LinearOperator, { plan, inner }: { readonly plan: Plan; reado
         return zeros(b.length, precision(A)).fill(Number.NaN);
       };
       if (left < 3) return stop("budget", `the products were used up after ${inner.solves} systems`);
-      const M = plan.preconditioner;
       const { x, status, message, matvecs } = await minres(shifted, b, {
         tolerance: plan.tolerance / 10,
         matvecs: left,
-        ...(signal ? { signal } : {}),
-        ...(M ? { preconditioner: M } : {}),
+        signal,
+        preconditioner: plan.preconditioner,
       });
       inner.used += matvecs;
       if (status !== "converged") return stop(status, `system ${inner.solves + 1} was not solved: ${message}`);
@@ -219,6 +206,5 @@ async function conclude(
     inner.failure ?? (found.status === "converged" ? undefined : { status: found.status, happened: found.message });
   const matvecs = run.used;
   if (failed) return { ...rest, ...outcome(failed.status, { happened: `${failed.happened}; ${happened}`, matvecs }) };
-  if (good === plan.k) return { ...rest, ...outcome("converged", { happened, matvecs }) };
-  return { ...rest, ...outcome("stagnated", { happened, matvecs }) };
+  return { ...rest, ...outcome(good === plan.k ? "converged" : "stagnated", { happened, matvecs }) };
 }

@@ -44,9 +44,9 @@ export interface SvdsState {
   readonly columns: number;
   readonly matvecs: number;
   /** `[n, steps + 1]`, orthonormal; the next step multiplies the last column. One fewer where it spans everything. */
-  readonly right: Matrix;
+  readonly V: Matrix;
   /** `[m, steps]`, orthonormal. */
-  readonly left: Matrix;
+  readonly U: Matrix;
   /** `[steps, steps]`, `U' A V` of the columns multiplied. */
   readonly projected: Matrix;
   /** What couples `A' U` to the next right vector, the last column of U. */
@@ -117,25 +117,25 @@ async function initialState(plan: Plan): Promise<SvdsState> {
   const [rows, columns] = A.shape;
   const none = { rows: columns, columns: 0, data: zeros(0, dtype) };
   const v = await freshDirection(none, 0, { ...plan, arithmetic: hostArithmetic });
-  const bases = { right: { rows: columns, columns: 1, data: v }, left: { ...none, rows } };
+  const bases = { V: { rows: columns, columns: 1, data: v }, U: { ...none, rows } };
   const projected = { rows: 0, columns: 0, data: new Float64Array(0) };
   return { method: NAME, columns, matvecs: 0, ...bases, projected, beta: 0 };
 }
 
-function roomFor({ right, left }: Pick<SvdsState, "right" | "left">, { basisSize, dtype }: Plan) {
+function roomFor({ U, V }: Pick<SvdsState, "U" | "V">, { basisSize, dtype }: Plan) {
   return {
-    right: growingBasis(right, { capacity: basisSize + 1, dtype }),
-    left: growingBasis(left, { capacity: basisSize, dtype }),
+    V: growingBasis(V, { capacity: basisSize + 1, dtype }),
+    U: growingBasis(U, { capacity: basisSize, dtype }),
   };
 }
 
 function methodOf(plan: Plan): ThickRestartMethod<SvdsState, Triplets> {
   const { A, k, run, basisSize } = plan;
   return {
-    spans: ({ left, right }) => left.columns > 0 && (left.columns === A.shape[1] || right.columns === left.columns),
+    spans: ({ U, V }) => U.columns > 0 && (U.columns === A.shape[1] || V.columns === U.columns),
     isShort: () => run.left < 2 * k + 2,
-    hasRoom: (state) => state.left.columns < basisSize,
-    isDue: (state) => state.left.columns > 0 && state.left.columns % 4 === 0,
+    hasRoom: (state) => state.U.columns < basisSize,
+    isDue: (state) => state.U.columns > 0 && state.U.columns % 4 === 0,
     look: (state) => look(state, plan),
     isConverged: (triplets) => isConverged(triplets, plan),
     search(state, triplets) {
@@ -147,40 +147,40 @@ function methodOf(plan: Plan): ThickRestartMethod<SvdsState, Triplets> {
       const chosen = indices(lockedCount(triplets, plan, { spare: 2 }));
       const next = await onTriplets(state, { triplets, chosen, plan });
       const path = `copies ${run.used}`;
-      const direction = await freshDirection(next.right, path, { ...plan, arithmetic: hostArithmetic });
-      return { ...next, right: withColumn(next.right, direction), locked: chosen.length };
+      const direction = await freshDirection(next.V, path, { ...plan, arithmetic: hostArithmetic });
+      return { ...next, V: withColumn(next.V, direction), locked: chosen.length };
     },
     async restarted(state, triplets) {
       const next = await onTriplets(state, { triplets, chosen: keptPairs(triplets.locked, plan), plan });
-      return { ...next, right: withColumn(next.right, column(state.right, state.left.columns)) };
+      return { ...next, V: withColumn(next.V, column(state.V, state.U.columns)) };
     },
     step: (state) => step(state, plan),
   };
 }
 
-/** `A v` gives one more left vector and the last column of the projection, `A' u` the next right vector. */
+/** `A v` gives the next column of U and of the projection, `A' u` the next column of V. */
 async function step(state: SvdsState, plan: Plan): Promise<SvdsState | Interruption> {
   const { A, run, dtype } = plan;
-  const steps = state.left.columns;
-  const w = await run.matvec(column(state.right, steps), () => state);
+  const steps = state.U.columns;
+  const w = await run.matvec(column(state.V, steps), () => state);
   if (isInterruption(w)) return w;
-  const up = await orthogonalize(w, state.left, hostArithmetic);
+  const up = await orthogonalize(w, state.U, hostArithmetic);
   const size = maxAbs(state.projected.data);
   const rounding = 16 * epsilon(dtype) * Math.max(size, norm(up.coefficients), up.norm);
   const gone = up.norm <= rounding;
   const fresh = (basis: Matrix, side: string) =>
     freshDirection(basis, `${side} ${run.used}`, { ...plan, arithmetic: hostArithmetic });
-  const u = gone ? await fresh(state.left, "left") : normalized(up.vector);
-  const left = withColumn(state.left, u);
+  const u = gone ? await fresh(state.U, "left") : normalized(up.vector);
+  const U = withColumn(state.U, u);
   const projected = bordered(state.projected, up.coefficients, gone ? 0 : up.norm);
   const z = await run.adjointMatvec(u, () => state);
   if (isInterruption(z)) return z;
-  const down = await orthogonalize(z, state.right, hostArithmetic);
-  const next = { ...state, matvecs: run.used, left, projected };
-  if (state.right.columns === A.shape[1]) return { ...next, beta: 0 };
+  const down = await orthogonalize(z, state.V, hostArithmetic);
+  const next = { ...state, matvecs: run.used, U, projected };
+  if (state.V.columns === A.shape[1]) return { ...next, beta: 0 };
   const spent = down.norm <= 16 * epsilon(dtype) * Math.max(size, norm(down.coefficients));
-  const v = spent ? await fresh(state.right, "right") : normalized(down.vector);
-  return { ...next, beta: spent ? 0 : down.norm, right: withColumn(state.right, v) };
+  const v = spent ? await fresh(state.V, "right") : normalized(down.vector);
+  return { ...next, beta: spent ? 0 : down.norm, V: withColumn(state.V, v) };
 }
 
 /** The matrix with one more column, and a row of zeros below but for the corner. */
@@ -220,7 +220,7 @@ async function look(state: SvdsState, { which, tolerance }: Plan): Promise<Tripl
 
 /** Whether no copy of a repeated value is missing. */
 function isComplete(state: SvdsState, triplets: Triplets, plan: Plan): boolean {
-  const spans = state.left.columns === plan.A.shape[1];
+  const spans = state.U.columns === plan.A.shape[1];
   return spans || excludesCopies(triplets, { ...plan, target: target(triplets, plan) });
 }
 
@@ -231,10 +231,10 @@ async function onTriplets(
 ): Promise<SvdsState> {
   const { triplets, chosen, plan } = at;
   const { arithmetic } = plan;
-  const whole = leadingColumns(state.right, state.left.columns);
-  const right = await arithmetic.combine(whole, columnsOf(triplets.Y, chosen));
-  const left = await arithmetic.combine(state.left, columnsOf(triplets.X, chosen));
-  return { ...state, ...roomFor({ right, left }, plan), projected: diagonalOf(triplets.values, chosen) };
+  const whole = leadingColumns(state.V, state.U.columns);
+  const V = await arithmetic.combine(whole, columnsOf(triplets.Y, chosen));
+  const U = await arithmetic.combine(state.U, columnsOf(triplets.X, chosen));
+  return { ...state, ...roomFor({ U, V }, plan), projected: diagonalOf(triplets.values, chosen) };
 }
 
 const TRIPLETS = { pairs: "singular triplets", values: "singular values", largest: "largest value" };
@@ -248,9 +248,9 @@ async function conclude(
   const order = found ? resultOrder(found.values, plan) : [];
   const formed = (Q: Matrix, coordinates?: Matrix) =>
     coordinates
-      ? arithmetic.combine(leadingColumns(Q, state.left.columns), columnsOf(coordinates, order))
+      ? arithmetic.combine(leadingColumns(Q, state.U.columns), columnsOf(coordinates, order))
       : { ...Q, columns: 0, data: zeros(0, dtype) };
-  const [U, V] = [await formed(state.left, found?.X), await formed(state.right, found?.Y)];
+  const [U, V] = [await formed(state.U, found?.X), await formed(state.V, found?.Y)];
   const values = Float64Array.from(order, (i) => found?.values[i] ?? 0);
   const residualNorms = Float64Array.from(order, (i) => found?.residualNorms[i] ?? 0);
   let stopped = interruption;

@@ -27,7 +27,7 @@ import { arithmeticOf, hostArithmetic, maxAbs, norm } from "../vectors/vector.ts
 /** Options of the Lanczos process. */
 export interface LanczosOptions extends RunOptions {
   /** Number of steps, each one product. */
-  readonly matvecs: number;
+  readonly steps: number;
   /** Seed of the start vector and of vectors drawn after a breakdown; required unless `start` is given and `breakdown` is "stop". */
   readonly seed?: number | undefined;
   /** `[n]`, need not be normalized; a random direction by default. */
@@ -83,12 +83,12 @@ export async function* lanczosSteps(
   A: LinearOperator,
   options: LanczosOptions,
 ): AsyncGenerator<LanczosState, LanczosResult, void> {
-  checkOptions("lanczos", options, "matvecs seed start breakdown state signal onProgress");
+  checkOptions("lanczos", options, "steps seed start breakdown state signal onProgress");
   const name = "lanczos";
   checkDeclaredSymmetric(name, A);
-  checkCount(name, "matvecs", options.matvecs);
+  checkCount(name, "steps", options.steps);
   if (options.start === undefined || options.breakdown === "continue") checkSeed(name, options.seed);
-  const run = products(A, { ...options, name, used: options.state?.matvecs ?? 0 });
+  const run = products(A, { ...options, name, matvecs: options.steps, used: options.state?.matvecs ?? 0 });
   const { state, interruption } = yield* tridiagonalization(A, run, { ...options, name });
   const m = state.matvecs;
   return {
@@ -96,7 +96,7 @@ export async function* lanczosSteps(
     alpha: state.alpha,
     beta: state.beta.slice(0, Math.max(m - 1, 0)),
     residualNorm: state.beta[m - 1] ?? 0,
-    ...ending(state, options.matvecs, interruption),
+    ...ending(state, options.steps, interruption),
   };
 }
 
@@ -128,14 +128,14 @@ export async function* tridiagonalization(
   { readonly state: LanczosState; readonly interruption?: Interruption | undefined },
   void
 > {
-  const { name, matvecs, enclosing = (state: LanczosState) => state } = options;
+  const { name, steps, enclosing = (state: LanczosState) => state } = options;
   const n = A.shape[1];
   const arithmetic = arithmeticOf(A);
   let state = options.state ?? (await initialState(A, options));
   checkState(name, state, { method: "lanczos", columns: n });
-  const capacity = Math.min(matvecs, n) + 1;
+  const capacity = Math.min(steps, n) + 1;
   state = { ...state, basis: growingBasis(state.basis, { capacity, dtype: precision(A) }) };
-  while (state.matvecs < matvecs && state.basis.columns > state.matvecs) {
+  while (state.matvecs < steps && state.basis.columns > state.matvecs) {
     const current = state;
     const newest = current.basis.data.subarray(n * current.matvecs);
     const w = await run.matvec(newest, () => enclosing(current));

@@ -24,7 +24,7 @@ export interface LanczosRecurrenceState {
 export interface LanczosRecurrence {
   readonly name: string;
   /** Number of steps, each one product. */
-  readonly matvecs: number;
+  readonly steps: number;
   /** `[n]`, other than zero, need not be normalized; changed. */
   readonly start: Vector;
   /** Where an earlier run stopped. */
@@ -43,7 +43,7 @@ export interface LanczosRecurrence {
 export async function* lanczosRecurrence(
   A: LinearOperator,
   run: Products,
-  { name, matvecs, start, state: saved, enclosing }: LanczosRecurrence,
+  { name, steps, start, state: saved, enclosing }: LanczosRecurrence,
 ): AsyncGenerator<
   LanczosRecurrenceState,
   { readonly state: LanczosRecurrenceState; readonly interruption?: Interruption | undefined },
@@ -61,7 +61,7 @@ export async function* lanczosRecurrence(
     beta: empty,
   };
   checkState(name, state, { method, columns });
-  while (state.matvecs < matvecs && state.beta[state.matvecs - 1] !== 0) {
+  while (state.matvecs < steps && state.beta[state.matvecs - 1] !== 0) {
     const current = state;
     const w = await run.matvec(current.newest, () => enclosing(current));
     if (isInterruption(w)) return { state, interruption: w };

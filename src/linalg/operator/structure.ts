@@ -73,6 +73,13 @@ export function hasAdjoint(A: LinearOperator): boolean {
   return A.symmetric || A.adjoint !== undefined;
 }
 
+/** What the operators of the algebra that have one operand take over from it: shape, precision and arithmetic. */
+export function structureOf(A: LinearOperator) {
+  const { shape, symmetric } = A;
+  const dtype = precision(A);
+  return { shape, dtype, symmetric, ...sharedArithmetic([A], { length: shape[0], dtype }) };
+}
+
 /** The exact trace, where the operator knows it or its diagonal. */
 export function exactTrace(A: LinearOperator): (() => Promise<number>) | undefined {
   if (A.trace) return () => A.trace!();

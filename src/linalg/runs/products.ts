@@ -82,7 +82,7 @@ export function preconditionerProducts(
   { name, signal }: { readonly name: string; readonly signal?: AbortSignal | undefined },
 ): Products | undefined {
   const title = `the preconditioner of ${name}`;
-  return M && products(M, { ...(signal ? { signal } : {}), name: title, matvecs: Number.POSITIVE_INFINITY });
+  return M && products(M, { signal, name: title, matvecs: Number.POSITIVE_INFINITY });
 }
 
 interface Ledger {
@@ -111,7 +111,7 @@ async function product(
   const made = await callOperator(ledger, {
     width: 1,
     state,
-    work: () => operator.matvec(x, signal ? { signal } : {}),
+    work: () => operator.matvec(x, { signal }),
   });
   if ("interruption" in made) return made.interruption;
   const y = receivedVector(operator, made.result, { name: ledger.name, given: x, owner: ledger.A });
@@ -122,7 +122,7 @@ async function block(ledger: Ledger, X: Matrix, state: () => unknown) {
   const { A, signal } = ledger;
   const columns: Vector[] = [];
   const together = A.matmat !== undefined && X.columns > 1;
-  const work = () => A.matmat!(X, signal ? { signal } : {});
+  const work = () => A.matmat!(X, { signal });
   const made = together ? await callOperator(ledger, { width: X.columns, state, work }) : undefined;
   if (made && "interruption" in made) return { columns, interruption: made.interruption };
   const whole = made && receivedMatrix(A, made.result, { name: ledger.name, given: X.data, columns: X.columns });
@@ -139,7 +139,7 @@ async function block(ledger: Ledger, X: Matrix, state: () => unknown) {
 
 async function forms(ledger: Ledger, X: Matrix, state: () => unknown) {
   const { A, name, signal } = ledger;
-  const work = () => A.quadraticForms!(X, signal ? { signal } : {});
+  const work = () => A.quadraticForms!(X, { signal });
   const made = await callOperator(ledger, { width: X.columns, state, work, what: "quadratic form" });
   if ("interruption" in made) return { values: new Float64Array(0), interruption: made.interruption };
   const values = receivedForms(name, made.result, X.columns);

@@ -1,4 +1,4 @@
-import { column, type Vector } from "../../tensors/index.ts";
+import { column, precisionOf, type Vector } from "../../tensors/index.ts";
 import { meanOf } from "../statistics/sampleMean.ts";
 import type { DiagonalEstimate } from "../traces/hutchinsonMoments.ts";
 import { leadingColumns } from "../vectors/basis.ts";
@@ -45,7 +45,7 @@ export function sketchedDiagonal(state: SketchState): DiagonalEstimate {
   const samples = entrySamples(state.columns);
   for (let i = 0; i < state.sketched; i++) {
     const y = sketchedProduct(state, i);
-    const omega = testVector(state, i, y instanceof Float64Array ? "float64" : "float32");
+    const omega = testVector(state, i, precisionOf(y));
     samples.add((j) => omega[j]! * y[j]!);
   }
   return samples.result();

@@ -1,5 +1,5 @@
 import { stream } from "../../random/index.ts";
-import { column, type Matrix, toPrecision, type Vector, zeros } from "../../tensors/index.ts";
+import { column, type Matrix, precisionOf, toPrecision, type Vector, zeros } from "../../tensors/index.ts";
 import { lowRank } from "../algebra/lowRank.ts";
 import { eigh } from "../dense/index.ts";
 import { checkCount, checkDeclaredSymmetric, checkSeed, epsilon, precision } from "../operator/checks.ts";
@@ -161,7 +161,7 @@ export async function orthogonalRange(
   A: LinearOperator,
   Y: Matrix,
 ): Promise<{ readonly basis: Matrix; readonly R: Matrix }> {
-  const dtype = Y.data instanceof Float64Array ? "float64" : "float32";
+  const dtype = precisionOf(Y.data);
   const scale = Math.sqrt(dot(Y.data, Y.data));
   const arithmetic = Y.rows === A.shape[0] && dtype === precision(A) ? arithmeticOf(A) : hostArithmetic;
   let range = emptyRange(Y.rows, { capacity: Y.columns, dtype });

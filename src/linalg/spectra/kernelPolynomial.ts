@@ -164,9 +164,8 @@ async function* rangeSteps(
 > {
   const { seed, lanczos: saved } = state;
   const enclosing = (lanczos: LanczosState): KernelPolynomialState => ({ ...state, matvecs: run.used, lanczos });
-  const matvecs = plan.rangeProducts;
   const process = tridiagonalization(A, run, {
-    ...{ name: NAME, matvecs, seed, enclosing, state: saved },
+    ...{ name: NAME, steps: plan.rangeProducts, seed, enclosing, state: saved },
   });
   let next = await process.next();
   for (; !next.done; next = await process.next()) yield enclosing(next.value);

@@ -293,7 +293,7 @@ function withoutBasis(
     symmetric: true,
     psd: false,
     matvec: async (x, options) => projectedOut(await callMatvec(A, x, { name, options }), basis, arithmetic),
-    ...(A.arithmetic ? { arithmetic: A.arithmetic } : {}),
+    arithmetic: A.arithmetic,
   };
 }
 
@@ -316,15 +316,14 @@ interface ProbeRun {
 /** The Lanczos run of a probe, with or without its basis; from the state that an earlier run left of it. */
 function probeSteps(B: LinearOperator, run: Products, { plan, start, before, name, enclosing }: ProbeRun) {
   const { current } = before;
-  const { steps: matvecs, seed, exact } = plan;
+  const { steps, seed, exact } = plan;
   // A saved run goes on as it began; the checks of states refuse one that began otherwise.
   if (plan.reorthogonalize) {
-    const saved = current ? { state: current as LanczosState } : {};
+    const state = current as LanczosState | undefined;
     const breakdown = exact ? "continue" : "stop";
-    return tridiagonalization(B, run, { name, matvecs, start, seed, breakdown, enclosing, ...saved });
+    return tridiagonalization(B, run, { name, steps, start, seed, breakdown, enclosing, state });
   }
-  const saved = current ? { state: current as LanczosRecurrenceState } : {};
-  return lanczosRecurrence(B, run, { name, matvecs, start, enclosing, ...saved });
+  return lanczosRecurrence(B, run, { name, steps, start, enclosing, state: current as LanczosRecurrenceState });
 }
 
 /**

@@ -153,8 +153,13 @@ async function* basisSteps(
   const { A, run } = context;
   let state = before;
   const enclosing = (lanczos: LanczosState): MatrixFunctionState => ({ ...state, matvecs: run.used, lanczos });
-  const saved = before.lanczos ? { state: before.lanczos } : {};
-  const process = tridiagonalization(A, run, { name: NAME, matvecs: basisSize, start: b, enclosing, ...saved });
+  const process = tridiagonalization(A, run, {
+    name: NAME,
+    steps: basisSize,
+    start: b,
+    enclosing,
+    state: before.lanczos,
+  });
   for (;;) {
     const next = await process.next();
     const lanczos = next.done ? next.value.state : next.value;
@@ -203,7 +208,7 @@ async function looked(
   const errorEstimate = exhausted ? 0 : known ? size * changeOf(before, y) : Number.POSITIVE_INFINITY;
   const next = { ...state, coefficients: y, errorEstimate };
   const verdict = settled(next, context);
-  return { state: next, ...(verdict.status === "converged" ? { verdict } : {}) };
+  return { state: next, verdict: verdict.status === "converged" ? verdict : undefined };
 }
 
 /** Distance of coefficients on a longer basis from those on a shorter one. */

@@ -33,11 +33,7 @@ export async function spectralMass(A: LinearOperator, options: SpectralMassOptio
   );
   checkPart(NAME, options);
   const { tolerance, from, to, width, ...setup } = options;
-  const part = {
-    ...(from === undefined ? {} : { from }),
-    ...(to === undefined ? {} : { to }),
-    ...(width === undefined ? {} : { width }),
-  };
+  const part = { from, to, width };
   const watch: QuadratureWatch | undefined =
     tolerance === undefined
       ? undefined
@@ -49,7 +45,7 @@ export async function spectralMass(A: LinearOperator, options: SpectralMassOptio
             return Math.max(interval.upper - value, value - interval.lower);
           },
         };
-  const run = await runToEnd(quadratureSteps(A, { ...setup, name: NAME, ...(watch ? { watch } : {}) }));
+  const run = await runToEnd(quadratureSteps(A, { ...setup, name: NAME, watch }));
   const { status, message, matvecs } = run;
   return { ...partMass(run, { ...part, how: run.certainty }), status, message, matvecs };
 }

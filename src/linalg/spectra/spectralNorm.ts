@@ -66,8 +66,7 @@ export async function* spectralNormSteps(
   const steps = gramBudget(NAME, { matvecs, cost });
   const used = options.state?.matvecs ?? 0;
   const run = products(B, { ...options, name: NAME, matvecs: steps, used });
-  const saved = options.state ? { state: options.state } : {};
-  const process = tridiagonalization(B, run, { name: NAME, matvecs: steps, seed, ...saved });
+  const process = tridiagonalization(B, run, { name: NAME, steps, seed, state: options.state });
   const context = { A, cost, confidence, tolerance };
   for (;;) {
     const next = await process.next();

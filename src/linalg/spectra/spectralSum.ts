@@ -87,9 +87,8 @@ export async function summed(A: LinearOperator, { tolerance, ...setup }: SumSetu
     const { value, interval } = await estimated(rules, { ...setup, how });
     return relativeHalf(watched(value), { lower: watched(interval.lower), upper: watched(interval.upper) });
   };
-  const run = await runToEnd(
-    quadratureSteps(A, { ...setup, ...(tolerance === undefined ? {} : { watch: { tolerance, half } }) }),
-  );
+  const watch = tolerance === undefined ? undefined : { tolerance, half };
+  const run = await runToEnd(quadratureSteps(A, { ...setup, watch }));
   const { status, message, matvecs } = run;
   const bad = offending(run.quadrature, setup.f);
   return {

@@ -1,4 +1,4 @@
-import { toPrecision, type Vector } from "../../tensors/index.ts";
+import { precisionOf, toPrecision, type Vector } from "../../tensors/index.ts";
 import { checkCount, checkDeclaredSymmetric, checkVector, epsilon, precision } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
 import { checkOptions } from "../operator/options.ts";
@@ -185,7 +185,7 @@ async function nextDirection(
     const happened = `the preconditioner gives r' M r = ${rz.toPrecision(3)}: it is not positive definite`;
     return { status: "breakdown", happened };
   }
-  const dtype = r instanceof Float32Array ? "float32" : "float64";
+  const dtype = precisionOf(r);
   if (!search) return { direction: toPrecision(z, dtype).slice(), rz };
   const into = pool?.take(r.length, dtype);
   return { direction: combination([1, z], [rz / search.rz, search.direction], { dtype, into }), rz };

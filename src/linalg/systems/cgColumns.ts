@@ -71,20 +71,13 @@ export async function* cgColumnsSteps(
   const gathering = gathered(A);
   const states: (CgState | undefined)[] = Array.from({ length: B.columns }, (_, k) => state?.states[k]);
   const runs = states.map((from, k) => {
-    const start = { ...(x0 ? { x0: column(x0, k) } : {}), ...(from ? { state: from } : {}) };
     const share = Math.floor(matvecs / B.columns);
-    return cgSteps(gathering.operator, column(B, k), { ...rest, ...start, matvecs: share });
+    return cgSteps(gathering.operator, column(B, k), { ...rest, x0: x0 && column(x0, k), state: from, matvecs: share });
   });
   const results: (CgResult | undefined)[] = states.map(() => undefined);
   while (results.includes(undefined)) {
     const waiting = runs.map((run, k) => ({ run, k })).filter(({ k }) => results[k] === undefined);
-    const settled = await gathering.round(
-      waiting.map(
-        ({ run }) =>
-          () =>
-            run.next(),
-      ),
-    );
+    const settled = await gathering.round(waiting.map(({ run }) => run));
     const failure = settled.find((next) => next.status === "rejected");
     settled.forEach((next, i) => {
       const { k } = waiting[i]!;
@@ -137,16 +130,13 @@ function gathered(A: LinearOperator) {
       }),
   };
   /** Runs the steps at the same time; whenever all that have not ended wait for a product, theirs are made. */
-  const round = <T>(steps: readonly (() => Promise<T>)[]): Promise<PromiseSettledResult<T>[]> => {
-    awaited = steps.length;
-    return Promise.allSettled(
-      steps.map((step) =>
-        step().finally(() => {
-          awaited--;
-          flush();
-        }),
-      ),
-    );
+  const round = <T>(runs: readonly { next(): Promise<T> }[]): Promise<PromiseSettledResult<T>[]> => {
+    awaited = runs.length;
+    const ended = () => {
+      awaited--;
+      flush();
+    };
+    return Promise.allSettled(runs.map((run) => run.next().finally(ended)));
   };
   return { operator, round };
 }

@@ -111,7 +111,7 @@ function initialState<R>({ A, b, method, size }: SolverRun<R>, { x0 }: SolverOpt
     steps: 0,
     x,
     residualNorm,
-    ...(x0 ? {} : { residual: b }),
+    residual: x0 ? undefined : b,
     best: { x, residualNorm, isTrue: x0 === undefined, step: 0 },
     verifiedResiduals: { last: Number.POSITIVE_INFINITY, before: Number.POSITIVE_INFINITY },
   };
@@ -159,13 +159,13 @@ function restartedFrom<R>(
   { residual, residualNorm, gradient }: TrueResidual,
   { size, isClaim }: { readonly size: number; readonly isClaim: boolean },
 ): SolverState<R> {
-  const normal = gradient === undefined ? {} : { normal: scaledNormal(state, gradient, residualNorm) };
-  const { recurrence: _, normal: __, x, steps, ...rest } = state;
-  const now = measure({ residualNorm, ...normal }, size);
+  const normal = gradient && scaledNormal(state, gradient, residualNorm);
+  const { recurrence: _, x, steps, ...rest } = state;
+  const now = measure({ residualNorm, normal }, size);
   const verifiedResiduals = isClaim ? { last: now, before: state.verifiedResiduals.last } : state.verifiedResiduals;
   const better = state.best.isTrue && measure(state.best, size) <= now;
-  const best = better ? state.best : { x, residualNorm, ...normal, isTrue: true, step: steps };
-  return { ...rest, x, steps, residual, residualNorm, ...normal, best, verifiedResiduals };
+  const best = better ? state.best : { x, residualNorm, normal, isTrue: true, step: steps };
+  return { ...rest, x, steps, residual, residualNorm, normal, best, verifiedResiduals };
 }
 
 interface Advanced {
@@ -189,7 +189,7 @@ async function advanced<R>(
   if (residual && step.isLost) return restartedFrom(made, { residual, residualNorm }, { size, isClaim: true });
   // The norm of A is estimated from below: the largest estimate of the run counts, also after a restart.
   const operatorNorm = Math.max(step.normal?.operatorNorm ?? 0, seen?.operatorNorm ?? 0);
-  const reached = { residualNorm, ...(step.normal ? { normal: { ...step.normal, operatorNorm } } : {}) };
+  const reached = { residualNorm, normal: step.normal && { ...step.normal, operatorNorm } };
   const isTrue = residual !== undefined;
   // A method without x at hand keeps the best for the next restart, where x is formed.
   const believed = isTrue || !(state.best.isTrue && hasRestarted(state.verifiedResiduals));
@@ -197,6 +197,5 @@ async function advanced<R>(
   const best = falls ? { x, ...reached, isTrue, step: steps } : state.best;
   const alternative = step.alternative ?? state.alternative;
   const fell = method.solution && residualNorm < state.residualNorm ? { ...best, step: steps } : best;
-  const known = { ...(alternative && { alternative }), ...(residual && { residual }), ...(ending && { ending }) };
-  return { ...made, recurrence, ...reached, best: fell, ...known };
+  return { ...made, recurrence, ...reached, best: fell, alternative, residual, ending };
 }

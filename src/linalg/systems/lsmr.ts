@@ -1,4 +1,4 @@
-import { toPrecision, type Vector, zeros } from "../../tensors/index.ts";
+import { precisionOf, toPrecision, type Vector, zeros } from "../../tensors/index.ts";
 import { epsilon, precision } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
 import { checkOptions } from "../operator/options.ts";
@@ -110,7 +110,7 @@ async function scaledPair(
   if (squared < 0 || (squared === 0 && norm(w) > 0)) return notDefinite(squared);
   const alpha = Math.sqrt(squared);
   if (alpha <= limit) return { v, dual: w, alpha: 0 };
-  const dtype = w instanceof Float32Array ? "float32" : "float64";
+  const dtype = precisionOf(w);
   return { v: scaled(1 / alpha, toPrecision(v, dtype)), dual: scaled(1 / alpha, w), alpha };
 }
 
@@ -157,7 +157,7 @@ function advancedBy(
   const recurrence = {
     u,
     v,
-    ...(dual ? { dual } : {}),
+    dual,
     h,
     hbar,
     residual,

@@ -1,4 +1,4 @@
-import { type Vector, zeros } from "../../tensors/index.ts";
+import { precisionOf, type Vector, zeros } from "../../tensors/index.ts";
 import { checkDeclaredSymmetric, checkVector, defaultTolerance, epsilon, precision } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
 import { checkOptions } from "../operator/options.ts";
@@ -264,7 +264,7 @@ const GROWING: StopReason = {
 
 /** Whether `||A r||` has been so small that r is the part of b outside of the range, to half of the digits. */
 function isOutside({ least, scale, zetaBar, v }: MinresQlpRecurrence): boolean {
-  const rounding = epsilon(v instanceof Float32Array ? "float32" : "float64");
+  const rounding = epsilon(precisionOf(v));
   return least.gradient <= 4 * Math.sqrt(rounding) * scale * Math.abs(zetaBar);
 }
 
@@ -276,7 +276,7 @@ function shortest(
   was: MinresQlpRecurrence,
   at: { epsilonEntry: number; gamma: number; lambda: number; zeta: number; rounding: number },
 ) {
-  const dtype = was.v instanceof Float32Array ? "float32" : "float64";
+  const dtype = precisionOf(was.v);
   let { gamma, lambda } = at;
   let [theta, eta, tau, v, settled] = [was.theta[1], 0, 0, was.v, was.settled];
   if (was.step >= 2) {

@@ -103,7 +103,7 @@ async function byInverse(A: LinearOperator, b: Vector, options: SolveOptions): P
   checkVector("solve", b, { what: "b", length: A.shape[1] });
   const { tolerance = defaultTolerance(A), signal } = options;
   const right = toPrecision(b, precision(A));
-  const x = await callMatvec(A.inverse({ damping: 0 }), right, { name: "solve", options: signal ? { signal } : {} });
+  const x = await callMatvec(A.inverse({ damping: 0 }), right, { name: "solve", options: { signal } });
   checkProducts("solve", x, x.length);
   const run = products(A, { ...options, name: "solve", matvecs: 1 });
   const Ax = await run.matvec(x, () => undefined);

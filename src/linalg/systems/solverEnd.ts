@@ -1,4 +1,4 @@
-import type { Vector } from "../../tensors/index.ts";
+import { precisionOf, type Vector } from "../../tensors/index.ts";
 import { type Interruption, isInterruption } from "../runs/products.ts";
 import { outcome, type Status } from "../runs/result.ts";
 import { combinationWithNorm, dot, norm } from "../vectors/vector.ts";
@@ -43,7 +43,7 @@ export async function residualOf<R>(
 
 /** `b - A x`, written over the product, and its norm. */
 export function difference(b: Vector, Ax: Vector): { readonly vector: Vector; readonly norm: number } {
-  return combinationWithNorm([1, b], [-1, Ax], { dtype: b instanceof Float32Array ? "float32" : "float64", into: Ax });
+  return combinationWithNorm([1, b], [-1, Ax], { dtype: precisionOf(b), into: Ax });
 }
 
 /** A residual computed from x. */
@@ -138,10 +138,10 @@ export async function conclude<R>(
   const advice = solved ? undefined : (ending.advice ?? method.advice?.[status] ?? ADVICE[status]);
   const known = normal?.gradientNorm ?? (method.preconditioner ? undefined : normal?.residualNorm);
   const gradient = known === undefined ? {} : { normalResidualNorm: known };
-  const ended = outcome(status, advice ? { ...told, advice } : told);
+  const ended = outcome(status, { ...told, advice });
   const { direction, curvature } = ending;
   const proof = status === "indefinite" && direction ? { direction, curvature: curvature! } : {};
-  return { result: { x, residualNorm, ...gradient, ...ended, ...proof }, ...(residual ? { residual } : {}), state };
+  return { result: { x, residualNorm, ...gradient, ...ended, ...proof }, residual, state };
 }
 
 const ADVICE: Partial<Record<Status, string>> = {

@@ -1,4 +1,4 @@
-import { toPrecision, type Vector, zeros } from "../../tensors/index.ts";
+import { precisionOf, toPrecision, type Vector, zeros } from "../../tensors/index.ts";
 import {
   checkDeclaredSymmetric,
   checkPositive,
@@ -121,7 +121,7 @@ function initialState(A: LinearOperator, g: Vector): SteihaugState {
 /** The end inside of the region, unless the tolerance asks for less than rounding lets `||g + A x||` be. */
 function endedInside(state: SteihaugState, { target, size }: { target: number; size: number }): Ended | undefined {
   const residualNorm = Math.sqrt(state.squared);
-  const dtype = state.x instanceof Float32Array ? "float32" : "float64";
+  const dtype = precisionOf(state.x);
   const rounding = epsilon(dtype) * (state.scale * norm(state.x) + size);
   if (residualNorm <= target && rounding <= target) return { status: "converged", reached: "interior" };
   if (residualNorm > Math.max(target, rounding / 8)) return undefined;
@@ -149,7 +149,7 @@ function stepped(
   const length = dot(p, p);
   const curvature = dot(p, Ap) / length;
   const scale = Math.max(state.scale, norm(Ap) / Math.sqrt(length));
-  const dtype = x instanceof Float32Array ? "float32" : "float64";
+  const dtype = precisionOf(x);
   const flat = curvature <= 4 * epsilon(dtype) * scale;
   const alpha = flat ? Number.POSITIVE_INFINITY : squared / (curvature * length);
   const toBoundary = boundaryStep(x, p, radius);

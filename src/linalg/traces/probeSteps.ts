@@ -330,14 +330,14 @@ function finish(state: HutchinsonState, context: Context, interruption?: Interru
   const { confidence = 0.95 } = setup;
   const exact = state.unitVectors && state.probes === state.columns;
   const how = rule?.certainty(state.probes) ?? certainty(confidence, { probes: state.probes, exact });
-  const said = ending(state, context, { how, exact, ...(interruption ? { interruption } : {}) });
-  return { state, certainty: how, exact, ...(order ? { order } : {}), outcome: said };
+  const said = ending(state, context, { how, exact, interruption });
+  return { state, certainty: how, exact, order, outcome: said };
 }
 
 function ending(
   state: HutchinsonState,
   context: Context,
-  { how, exact, interruption }: { how: Certainty; exact: boolean; interruption?: Interruption },
+  { how, exact, interruption }: { how: Certainty; exact: boolean; interruption: Interruption | undefined },
 ): Outcome {
   const { spent = 0, tolerance, watch } = context.setup;
   const matvecs = spent + state.matvecs;

@@ -152,7 +152,7 @@ export async function withSamples(
     matvecs: state.matvecs + done,
     probes: state.probes + done,
     trace,
-    ...(squaredFrobenius && { squaredFrobenius }),
+    squaredFrobenius,
     blocks: sums,
     entries,
   };
@@ -204,8 +204,7 @@ export async function withDeflated(
     if (kind === "rowNorms") for (let i = 0; i < y.length; i++) entries[i] = entries[i]! + y[i]! * y[i]!;
     if (kind === "diagonal") for (let i = 0; i < z.length; i++) entries[i] = entries[i]! + q[i]! * z[i]!;
   }
-  const norms = squaredFrobenius === undefined ? {} : { squaredFrobenius };
-  const deflated = { columns, trace, ...norms, blocks: sums, entries };
+  const deflated = { columns, trace, squaredFrobenius, blocks: sums, entries };
   return { ...state, matvecs: state.matvecs + products.length, deflated };
 }
 
