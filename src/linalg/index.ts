@@ -55,6 +55,7 @@ export {
   randomizedSvd,
   randomizedSvdSteps,
   type SketchOptions,
+  type SketchOrigin,
   type SketchState,
   xdiag,
   xdiagSteps,

@@ -12,7 +12,7 @@ export type ProductFunction = (x: Vector, options?: RunOptions) => Vector | Prom
 /** A quadratic form `x' A x` as a function, which may give its number at once or as a promise. */
 export type FormFunction = (x: Vector, options?: RunOptions) => number | Promise<number>;
 
-/** What an operator is made from. */
+/** Functions and declarations that make an operator. */
 export interface FunctionOperatorOptions {
   readonly shape: readonly [rows: number, columns: number];
   /** `A x` `[rows]` for a copy of x `[columns]`, which it may change or give back but not keep. */

@@ -12,7 +12,7 @@ export interface SpectralForm {
   readonly values: Float64Array;
 }
 
-/** How a matrix in spectral form is inverted: computed once, at the first product. */
+/** Description of a matrix whose spectral form is computed once, at the first product. */
 interface SpectralOptions {
   readonly name: string;
   /** Number of rows n. */

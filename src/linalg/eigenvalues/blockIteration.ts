@@ -200,7 +200,7 @@ async function step(plan: BlockPlan, state: BlockIterationState): Promise<BlockI
     interruption = pair;
     return { vector: zeros(rows, dtype), dual: zeros(rows, dtype) };
   };
-  // What a solver leaves is no direction of A: a remainder below the tolerance counts as exhausted.
+  // The error of a solver is not a direction of A: a remainder below the tolerance counts as exhausted.
   const rounding = Math.max(16 * epsilon(dtype), inner ? plan.tolerance / 10 : 0);
   const exact = async (pair: DualPair, space: BlockSpace): Promise<DualPair> => {
     if (!inner) return pair;

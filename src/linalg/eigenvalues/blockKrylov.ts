@@ -33,7 +33,7 @@ export interface DualPair {
   readonly dual?: Vector | undefined;
 }
 
-/** How many columns of the basis have not been multiplied. */
+/** Number of columns of the basis that have not been multiplied. */
 export function openColumns({ basis, multiplied }: BlockSpace): number {
   return basis.columns - multiplied;
 }

@@ -2,7 +2,7 @@ import { column, type Matrix } from "../../tensors/index.ts";
 import { eig } from "../dense/index.ts";
 import { dot, norm } from "../vectors/vector.ts";
 
-/** What `which` may be, the default first. */
+/** Values of `which`, the default first. */
 export const WHICH_COMPLEX = ["magnitude", "largestReal", "smallestReal", "largestImaginary"] as const;
 
 /** Which eigenvalues of a matrix that is not symmetric: largest modulus, largest or smallest real part, or largest |imaginary part|. */
@@ -18,7 +18,7 @@ export interface RitzVectors {
   readonly scale: number;
 }
 
-/** What an eigenvalue is ordered by, the largest first. */
+/** Key that orders eigenvalues, the largest first. */
 export const KEYS: Readonly<Record<WhichComplex, (real: number, imaginary: number) => number>> = {
   magnitude: Math.hypot,
   largestReal: (real) => real,

@@ -112,7 +112,7 @@ function innerProduct(
 }
 
 /**
- * Asks an operator that knows its log-determinant for it, which it has where it is positive definite alone. Of others the vectors of the run tell.
+ * Asks an operator that knows its log-determinant for it: only a positive definite one has it. For others the vectors of the run decide.
  *
  * @throws CurvatureError "numeric"
  */

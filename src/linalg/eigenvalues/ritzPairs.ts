@@ -2,7 +2,7 @@ import { column, type Matrix } from "../../tensors/index.ts";
 import { eigh } from "../dense/index.ts";
 import { maxAbs } from "../vectors/vector.ts";
 
-/** What `which` may be, the default first. */
+/** Values of `which`, the default first. */
 export const WHICH = ["largest", "smallest", "magnitude", "both"] as const;
 
 /** End of the spectrum that is asked for, or both, or the largest in absolute value. */
@@ -127,7 +127,7 @@ function projectedMatrix({ kept, alpha, beta }: Projection, size: number): Float
 
 /** Values that are preferred where others are ahead by no more than some amount. */
 interface Favoured {
-  /** How many of the values, the first ones, are. */
+  /** Number of these values, which come first. */
   readonly count: number;
   readonly by: number;
 }

@@ -49,7 +49,7 @@ export interface SvdsState {
   readonly U: Matrix;
   /** `[steps, steps]`, `U' A V` of the columns multiplied. */
   readonly projected: Matrix;
-  /** What couples `A' U` to the next right vector, the last column of U. */
+  /** Coupling of `A' U`, by the last column of U, to the next right vector. */
   readonly beta: number;
   /** Leading columns of both bases that have converged, while further copies of them are looked for in their complement. */
   readonly locked?: number | undefined;

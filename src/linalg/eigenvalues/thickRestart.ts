@@ -17,7 +17,7 @@ import { randomDirection } from "../vectors/basis.ts";
 import { arithmeticOf } from "../vectors/vector.ts";
 import { convergedOutcome } from "./copies.ts";
 
-// What the thick-restarted Krylov methods share beside their recurrence: options, the loop of steps, looks and restarts, and how a run ends.
+// Parts that the thick-restarted Krylov methods share beside their recurrence: options, the loop of steps, looks and restarts, and the outcome.
 // `eigsh`, `blockEigsh` with `eigshGeneralized`, `eigs` and `svds` bring a basis as plain data, one step of it and its Ritz pairs.
 
 /** Options of every thick-restarted Krylov method. */
@@ -55,15 +55,15 @@ export interface ThickRestartPlan<Which> {
   readonly arithmetic: Arithmetic;
 }
 
-/** What the options of a method default to, and the least that they may be. */
+/** Defaults and lower bounds of a method's options. */
 interface Rules<Which> {
   readonly name: string;
-  /** What `which` may be, the default first. */
+  /** Values of `which`, the default first. */
   readonly choices: readonly [Which, ...Which[]];
   readonly basisSize: number;
   /** Basis vectors that it needs beside k, and both together in words; 2 by default. */
   readonly beside?: readonly [count: number, words: string] | undefined;
-  /** Number of values that there are, and what it is; the order of the matrix by default. */
+  /** Number of values of the operator, and its name in messages; the order of the matrix by default. */
   readonly most?: readonly [count: number, words: string] | undefined;
   /** Default budget over `basisSize`; 50 by default. */
   readonly productsPerVector?: number | undefined;
@@ -97,7 +97,7 @@ export function thickRestartPlan<Which extends string>(
   return { name, A, run, k, which, seed, tolerance, basisSize: Math.min(basisSize, most), copies, ...tools };
 }
 
-/** What a look at the projected matrix shows: its pairs, foremost first. */
+/** Residuals of the Ritz pairs at a look, foremost first. */
 interface Look {
   readonly residualNorms: Float64Array;
   /** Largest absolute value. */
@@ -115,7 +115,7 @@ export function isConverged(look: Look, plan: ThickRestartPlan<unknown>, wanted 
   return residualNorms.length >= plan.k && residualNorms.subarray(0, wanted).every((r) => r <= target(look, plan));
 }
 
-/** How far the search for copies has come: it has to start, perhaps again; it goes on; or no copy is missing. */
+/** Progress of the search for copies: it has to start, perhaps again; it goes on; or no copy is missing. */
 export type CopySearch = "start" | "on" | "complete";
 
 /** A thick-restarted method. */
@@ -139,7 +139,7 @@ export interface ThickRestartMethod<State, Pairs> {
   step(state: State): Promise<State | Interruption>;
 }
 
-/** How the steps of a run ended. */
+/** End of the steps of a run. */
 export interface ThickRestartEnd<State, Pairs> {
   readonly state: State;
   /** Ritz pairs of the state, where the run has looked at them. */
@@ -176,7 +176,7 @@ export async function* thickRestartSteps<State extends object, Pairs>(
   }
 }
 
-/** How many of the foremost pairs are locked: those that have converged, at least k, as far as half of the basis is left beside them. */
+/** Number of foremost pairs to lock: the converged ones, at least k, as far as half of the basis is left beside them. */
 export function lockedCount(
   look: Look,
   plan: ThickRestartPlan<unknown>,
@@ -230,11 +230,11 @@ export function freshDirection(
   return randomDirection(basis, { seed, path, dtype, arithmetic });
 }
 
-/** What was found, as messages call it. */
+/** Names of the results in messages. */
 interface Words {
   readonly pairs: string;
   readonly values: string;
-  /** What residuals are measured by. */
+  /** Quantity that residuals are compared with. */
   readonly largest: string;
 }
 
@@ -243,7 +243,7 @@ const EIGENPAIRS: Words = { pairs: "eigenpairs", values: "eigenvalues", largest:
 /** Advice where products of an operator that should be symmetric are rounded. */
 export const ROUNDED = `loosen tolerance, or use a float64 operator; ${SYMMETRY_ADVICE}`;
 
-/** How a run ended that nothing interrupted, by its true residuals. */
+/** Outcome of a run that was not interrupted, by its true residuals. */
 export async function thickRestartOutcome(
   plan: ThickRestartPlan<unknown>,
   found: {

@@ -1,6 +1,6 @@
 import { column, type Matrix, precisionOf, type Vector, zeros } from "../../tensors/index.ts";
 import { checkCount, checkSeed, checkSquare, checkState, precision } from "../operator/checks.ts";
-import type { LinearOperator, RunOptions } from "../operator/operator.ts";
+import type { LinearOperator } from "../operator/operator.ts";
 import { checkOptions } from "../operator/options.ts";
 import { type Interruption, isInterruption, products } from "../runs/products.ts";
 import { type Outcome, outcome } from "../runs/result.ts";
@@ -14,24 +14,10 @@ import {
   withColumn,
 } from "../vectors/basis.ts";
 import { arithmeticOf, norm, scaled } from "../vectors/vector.ts";
-import { appended, isExhausted, startVector } from "./lanczos.ts";
+import { appended, isExhausted, type KrylovOptions, startVector } from "./lanczos.ts";
 
 /** Options of the Arnoldi process. */
-export interface ArnoldiOptions extends RunOptions {
-  /** Number of steps, each one product. */
-  readonly steps: number;
-  /** Seed of the start vector and of vectors drawn after a breakdown; required unless `start` is given and `breakdown` is "stop". */
-  readonly seed?: number | undefined;
-  /** `[n]`, need not be normalized; a random direction by default. */
-  readonly start?: Vector | undefined;
-  /**
-   * What to do when the Krylov space is exhausted: end there (default), or go on from a random vector orthogonal to it, with a zero on the
-   * subdiagonal.
-   */
-  readonly breakdown?: "stop" | "continue" | undefined;
-  /** Where an earlier run with the same options stopped. */
-  readonly state?: ArnoldiState | undefined;
-}
+export type ArnoldiOptions = KrylovOptions<ArnoldiState>;
 
 /** The process after `matvecs` steps: plain data, from which it can go on. */
 export interface ArnoldiState {

@@ -24,8 +24,8 @@ import {
 } from "../vectors/basis.ts";
 import { arithmeticOf, hostArithmetic, maxAbs, norm } from "../vectors/vector.ts";
 
-/** Options of the Lanczos process. */
-export interface LanczosOptions extends RunOptions {
+/** Options of the Lanczos and the Arnoldi process. */
+export interface KrylovOptions<State> extends RunOptions {
   /** Number of steps, each one product. */
   readonly steps: number;
   /** Seed of the start vector and of vectors drawn after a breakdown; required unless `start` is given and `breakdown` is "stop". */
@@ -33,13 +33,16 @@ export interface LanczosOptions extends RunOptions {
   /** `[n]`, need not be normalized; a random direction by default. */
   readonly start?: Vector | undefined;
   /**
-   * What to do when the Krylov space is exhausted: end there (default), or go on from a random vector orthogonal to it, with a zero on the
+   * Behaviour when the Krylov space is exhausted: end there (default), or go on from a random vector orthogonal to it, with a zero on the
    * subdiagonal.
    */
   readonly breakdown?: "stop" | "continue" | undefined;
   /** Where an earlier run with the same options stopped. */
-  readonly state?: LanczosState | undefined;
+  readonly state?: State | undefined;
 }
+
+/** Options of the Lanczos process. */
+export type LanczosOptions = KrylovOptions<LanczosState>;
 
 /** The process after `matvecs` steps: plain data, from which it can go on. */
 export interface LanczosState {
@@ -111,7 +114,7 @@ function ending({ matvecs, basis, columns }: LanczosState, asked: number, interr
   return outcome("breakdown", { happened, matvecs, advice: "for the rest of the space, start from another vector" });
 }
 
-/** What the process needs beside the operator and its products. */
+/** Options of the process as a part of another method. */
 export interface Tridiagonalization extends Omit<LanczosOptions, "signal" | "onProgress"> {
   readonly name: string;
   /** State of the method that this process is a part of, for `error.state`. */

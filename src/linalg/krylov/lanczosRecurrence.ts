@@ -20,7 +20,7 @@ export interface LanczosRecurrenceState {
   readonly beta: Float64Array;
 }
 
-/** What the recurrence needs beside the operator and its products. */
+/** Options of the recurrence as a part of another method. */
 export interface LanczosRecurrence {
   readonly name: string;
   /** Number of steps, each one product. */

@@ -74,7 +74,7 @@ export function checkCount(name: string, option: string, value: unknown): void {
   checkArgument(isCount(value), `${name} expects ${option} to be a positive integer, got ${String(value)}`);
 }
 
-/** Seed of random draws: required, since there is no global state to fall back on. */
+/** Seed of random draws: required, since the library keeps no global random state. */
 export function checkSeed(name: string, seed: unknown): void {
   const message = `${name} draws random vectors and expects seed to be a finite number, got ${String(seed)}; pass for example seed: 0`;
   checkArgument(Number.isFinite(seed), message);

@@ -24,7 +24,7 @@ export function checkInputs(name: string, X: Matrix, shape: LinearOperator["shap
   throw new CurvatureError("shape", message);
 }
 
-/** What a caller says about an operator: only square ones are symmetric, and semidefinite ones are symmetric. */
+/** Declarations of a caller about an operator: only square ones are symmetric, and semidefinite ones are symmetric. */
 export function checkFlags(
   name: string,
   {
@@ -73,7 +73,7 @@ export function hasAdjoint(A: LinearOperator): boolean {
   return A.symmetric || A.adjoint !== undefined;
 }
 
-/** What the operators of the algebra that have one operand take over from it: shape, precision and arithmetic. */
+/** Shape, symmetry, precision and arithmetic that an operator of one operand takes over from it. */
 export function structureOf(A: LinearOperator) {
   const { shape, symmetric } = A;
   const dtype = precision(A);

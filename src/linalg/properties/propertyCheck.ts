@@ -13,7 +13,7 @@ export interface PropertyCheckOptions extends RunOptions {
   readonly tolerance?: number | undefined;
 }
 
-/** What a check by random probes found: a violation disproves the property, a pass makes it likely. */
+/** Result of a check by random probes: a violation disproves the property, a pass makes it likely. */
 export interface PropertyCheck {
   readonly passed: boolean;
   /** Largest relative violation found; 0 where there is none, NaN where a product is not finite. */

@@ -5,7 +5,7 @@ import { receivedForms, receivedMatrix, receivedVector } from "../operator/callO
 import type { LinearOperator, RunOptions } from "../operator/operator.ts";
 import { isFiniteVector } from "../vectors/vector.ts";
 
-/** Why an algorithm has to stop with what it has. */
+/** Reason why an algorithm stops early. */
 export interface Interruption {
   readonly status: "nonfinite" | "aborted";
   readonly happened: string;
@@ -18,7 +18,7 @@ export interface Products {
   /** Products that the budget still allows. */
   readonly left: number;
   /**
-   * `A x`, or why there is none. `state` gives what the algorithm can be resumed from if the operator throws. `isFinite` may tell with
+   * `A x`, or why there is none. `state` gives the state to resume from if the operator throws. `isFinite` may decide, with
    * sums over the product that the algorithm needs anyway whether all of its entries are finite.
    */
   matvec(x: Vector, state: () => unknown, isFinite?: (y: Vector) => boolean): Promise<Vector | Interruption>;
@@ -34,7 +34,7 @@ export interface Products {
     X: Matrix,
     state: () => unknown,
   ): Promise<{ readonly values: Float64Array; readonly interruption?: Interruption | undefined }>;
-  /** Tells the caller's `onProgress` how many products are done. */
+  /** Reports the number of products to the caller's `onProgress`. */
   report(error?: number): void;
 }
 

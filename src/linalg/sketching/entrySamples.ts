@@ -40,7 +40,7 @@ export function sketchedProduct({ range }: SketchState, i: number): Vector {
   return column(multiply(leadingColumns(range.basis, c.length), { rows: c.length, columns: 1, data: c }), 0);
 }
 
-/** What the products of a sketch tell about the diagonal without further ones: Hutchinson's samples `omega * A omega`. */
+/** Diagonal from the products of a sketch alone, by Hutchinson's samples `omega * A omega`. */
 export function sketchedDiagonal(state: SketchState): DiagonalEstimate {
   const samples = entrySamples(state.columns);
   for (let i = 0; i < state.sketched; i++) {

@@ -23,7 +23,7 @@ export interface LowRankOptions extends RunOptions {
   readonly seed: number;
   /** Further test vectors, which make the kept directions accurate; 10 by default. */
   readonly oversampling?: number | undefined;
-  /** Products that measure the error, which nothing else needs; 8 by default, so that its bound fails once in 10^8 runs. */
+  /** Extra products used only to estimate the error; 8 by default, so that its bound fails once in 10^8 runs. */
   readonly errorProbes?: number | undefined;
   /** Most products; by default what the other options ask for. With fewer, first oversampling and then rank shrink. */
   readonly matvecs?: number | undefined;
@@ -86,7 +86,7 @@ function orOne(X: Matrix): Matrix {
   return X.columns > 0 ? X : { ...X, columns: 1, data: zeros(X.rows, "float64") };
 }
 
-/** How a budget is spent. */
+/** Division of a budget. */
 export interface LowRankPlan {
   readonly rank: number;
   readonly vectors: number;

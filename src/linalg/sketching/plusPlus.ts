@@ -15,7 +15,7 @@ export interface PlusPlusState extends SketchState {
   readonly probes?: HutchinsonState | undefined;
 }
 
-/** What was found: probes of the rest, or the sketch alone where the run ended before there were two of them. */
+/** Result: probes of the rest, or the sketch alone where the run ended before the second probe. */
 export type PlusPlusRun = { readonly probed: ProbeRun } | { readonly sketched: Sketch };
 
 /**

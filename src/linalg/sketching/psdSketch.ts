@@ -67,7 +67,7 @@ export function sketchedSamples({ Omega, Y }: PsdSketch): readonly number[] {
   return Array.from({ length: Y.columns }, (_, i) => dot(column(Omega, i), column(Y, i)));
 }
 
-/** What the message says where a Nyström approximation does not exist. */
+/** Message where a Nyström approximation does not exist. */
 export const INDEFINITE = {
   happened: "the matrix is not positive semidefinite, so this is the average of the probes alone",
   advice: "use xtrace or xdiag, which take any matrix",

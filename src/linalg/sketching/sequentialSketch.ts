@@ -12,7 +12,7 @@ import { checkBudget, checkSketch, type Sketch, type SketchOptions, type SketchO
 
 // The run that `xtrace`, `xdiag`, `xnystrace` and `xnysdiag` share: sketches of more and more test vectors, and estimates from them.
 
-/** Test vectors before the first look: with fewer, leave-one-out estimates tell little about their errors. */
+/** Test vectors before the first look: with fewer, leave-one-out estimates show little of their errors. */
 const FIRST_CHECKPOINT = 8;
 
 /** Options of such a run. */
@@ -25,7 +25,7 @@ interface Found<E> {
   readonly estimate: E;
   /** Number of estimates that were averaged. */
   readonly probes: number;
-  /** How the run ends where the method does not suit the matrix. */
+  /** Message where the method does not suit the matrix. */
   readonly unsuited?: { readonly happened: string; readonly advice: string } | undefined;
 }
 
@@ -43,7 +43,7 @@ interface TestVectorMethod<State, S, E> {
   readonly estimate: (sketch: S) => Found<E> | Promise<Found<E>>;
 }
 
-/** How its estimates are judged. */
+/** Rules by which its estimates are judged. */
 interface Judgement<E> {
   readonly entries: Entries;
   /** Half the interval over the size of the estimate. */

@@ -31,7 +31,7 @@ export interface SketchOptions extends RunOptions {
   readonly state?: SketchState | HutchinsonState | undefined;
 }
 
-/** What states of sketches have in common. */
+/** Fields that all states of sketches have. */
 export interface SketchOrigin {
   readonly method: string;
   readonly columns: number;
@@ -58,7 +58,7 @@ export interface Sketch {
   readonly interruption?: Interruption | undefined;
 }
 
-/** What the method that wants a sketch says about it. */
+/** Options of a sketch within a method. */
 export interface SketchSetup extends SketchOptions {
   readonly name: string;
   /** Number of test vectors. */

@@ -7,7 +7,7 @@ import type { LanczosQuadrature, Quadrature } from "./lanczosQuadrature.ts";
 import { type MassEstimate, massEstimate } from "./massFromQuadrature.ts";
 import { checkQuadrature } from "./spectralMeasure.ts";
 
-/** How a density is drawn. */
+/** Options of a smoothed density. */
 export interface DensityOptions {
   /** Number of grid points, at least 32; 512 by default. */
   readonly points?: number | undefined;
@@ -42,7 +42,7 @@ export interface LinearDensity extends DensityCurve {
   readonly negativeMass: MassEstimate;
   /** Fraction of eigenvalues within `epsilon` of zero. */
   readonly zeroMass: number;
-  /** How bands follow from standard errors: `density` plus and minus `quantile` times `standardError`. */
+  /** Certainty of bands: `density` plus and minus `quantile` times `standardErrors`. */
   readonly certainty: Certainty;
 }
 
@@ -56,7 +56,7 @@ export interface LogarithmicDensity {
   readonly negativeMass: MassEstimate;
   /** Fraction of eigenvalues within `epsilon` of zero. */
   readonly zeroMass: number;
-  /** How bands follow from standard errors: `density` plus and minus `quantile` times `standardError`. */
+  /** Certainty of bands: `density` plus and minus `quantile` times `standardErrors`. */
   readonly certainty: Certainty;
 }
 
@@ -69,7 +69,7 @@ const MARGIN = 6;
  * Smoothed density of eigenvalues from the nodes and weights of `lanczosQuadrature`, at no product: each node becomes a Gaussian of its
  * weight, averaged over probes (Lin, Saad and Yang, 2016).
  *
- * @throws CurvatureError "argument" for options it cannot take, "numeric" where there is no node
+ * @throws CurvatureError "argument" for options it cannot take, "numeric" without a node
  */
 export function densityFromQuadrature(
   run: Pick<LanczosQuadrature, "quadrature" | "dtype" | "exact">,

@@ -73,7 +73,7 @@ export interface GaussRule {
   readonly nodes: Float64Array;
   /** `[m]`, of sum `share`. */
   readonly weights: Float64Array;
-  /** Part of all eigenvalues that it stands for: 1 but for those that were deflated. */
+  /** Share of all eigenvalues that the rule represents: 1 less the share of deflated ones. */
   readonly share: number;
   /** `[m]` */
   readonly diagonal: Float64Array;
@@ -91,7 +91,7 @@ export interface LanczosQuadratureState {
   readonly current?: LanczosState | LanczosRecurrenceState | undefined;
 }
 
-/** What products tell about the distribution of eigenvalues; densities on any scale are read off it without further products. */
+/** Distribution of eigenvalues as quadratures; densities on any scale follow from it without further products. */
 export interface LanczosQuadrature extends Outcome {
   /** One for each probe. `n sum_j w_j f(x_j)`, averaged over probes, estimates `tr f(A)`. */
   readonly quadrature: readonly Quadrature[];
@@ -100,7 +100,7 @@ export interface LanczosQuadrature extends Outcome {
   readonly dtype: Precision;
   /** Whether the single entry of `quadrature` holds all n eigenvalues with weights 1/n, so that nothing is estimated. */
   readonly exact: boolean;
-  /** How intervals follow from standard errors over these probes, of confidence 0.95. */
+  /** Certainty of intervals over these probes, of confidence 0.95. */
   readonly certainty: Certainty;
 }
 
@@ -109,11 +109,11 @@ export interface QuadratureWatch {
   readonly tolerance: number;
   /** Half the quantity's interval over its size, from the probes so far. */
   half(run: QuadratureRules, how: Certainty): Promise<number>;
-  /** What half the interval is measured by, "the estimate" by default. */
+  /** Quantity that half the interval is compared with, "the estimate" by default. */
   readonly of?: string | undefined;
 }
 
-/** What is known of the spectrum, without how the run went. */
+/** Knowledge of the spectrum, without the outcome of the run. */
 export type QuadratureRules = Pick<LanczosQuadrature, "quadrature" | "order" | "dtype" | "exact">;
 
 /** Options of the run behind everything that averages over quadratures. */
@@ -355,7 +355,7 @@ function rulesOf(A: LinearOperator, quadrature: readonly Quadrature[], { exact }
   return { quadrature, order, dtype: precision(A), exact: exact && quadrature[0]?.nodes.length === order };
 }
 
-/** What a run says that did all it was asked for. */
+/** Outcome of a run that made all its probes. */
 function asked(
   { exact, steps }: Plan,
   { how, matvecs }: { readonly how: Certainty; readonly matvecs: number },

@@ -2,7 +2,7 @@ import { CurvatureError } from "../../errors/index.ts";
 import { checkArgument } from "../operator/checks.ts";
 import type { Quadrature } from "./lanczosQuadrature.ts";
 
-/** Refuses what is no run of `lanczosQuadrature` with at least one rule. */
+/** Refuses anything but a run of `lanczosQuadrature` with at least one rule. */
 export function checkQuadrature(name: string, run: { readonly quadrature: readonly unknown[] }): void {
   const got = run === null ? "null" : typeof run;
   checkArgument(Array.isArray(run?.quadrature), `${name} expects what lanczosQuadrature gives, got ${got}`);

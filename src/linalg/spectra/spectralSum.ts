@@ -37,7 +37,7 @@ export interface SpectralSum extends Outcome {
 /** A spectral sum with bounds on the error of its quadrature. */
 export interface BoundedSum extends SpectralSum {
   /**
-   * What the quadrature of these probes leaves open: the mean of `v' f(A) v` over them lies between, whatever the number of steps. The
+   * Bounds on the quadrature error: the mean of `v' f(A) v` over these probes lies between, whatever the number of steps. The
    * interval is widened by it.
    */
   readonly bounds: { readonly lower: number; readonly upper: number };
@@ -97,7 +97,7 @@ export async function summed(A: LinearOperator, { tolerance, ...setup }: SumSetu
   };
 }
 
-/** What some quadratures tell about the sum. */
+/** Estimate of the sum from some quadratures. */
 async function estimated(
   rules: QuadratureRules,
   { f, smallest, how }: Pick<SumSetup, "f" | "smallest"> & { readonly how: Certainty },

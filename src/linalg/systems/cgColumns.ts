@@ -32,7 +32,7 @@ export interface CgColumnsResult extends Outcome {
   readonly x: Matrix;
   /** `[k]`, `||b - A x||` of each column, as `cg` gives it. */
   readonly residualNorms: Float64Array;
-  /** How each column ended, with the direction of negative curvature where one was found. */
+  /** Result of each column, with the direction of negative curvature where one was found. */
   readonly results: readonly CgResult[];
 }
 

@@ -17,10 +17,10 @@ import {
   type StopReason,
 } from "./solverMethod.ts";
 
-// What all solvers of linear systems share beside their recurrence: the budget, true residuals, restarts from them, the best x, and how a run
+// Parts that all solvers of linear systems share beside their recurrence: the budget, true residuals, restarts from them, the best x, and how a run
 // ends. A method brings its recurrence as plain data and one step of it.
 
-/** What a method is run on. */
+/** System that a method is run on. */
 interface System<R> {
   readonly A: LinearOperator;
   readonly b: Vector;

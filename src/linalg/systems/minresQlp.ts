@@ -234,7 +234,7 @@ function factored(x: Vector, was: MinresQlpRecurrence, column: NewColumn): StepR
   // r_k = s^2 r_(k-1) - zetaBar_(k+1) c v_(k+1), which costs no product
   const residual = singular ? was.residual : scaled(left.s * left.s, was.residual);
   if (betaNext > 0 && !singular) axpy((-zetaBar * left.c) / betaNext, p, residual);
-  // ||A r|| of the step before, which this column of T tells; the end of the Krylov space makes it zero.
+  // ||A r|| of the step before, known from this column of T; zero at the end of the Krylov space.
   const gradient = Math.abs(was.zetaBar) * Math.hypot(diagonal, was.step === 0 ? betaNext : newer.c * betaNext);
   const normal = { residualNorm: betaNext === 0 ? 0 : gradient, operatorNorm: scale };
   const size = norm(solution);

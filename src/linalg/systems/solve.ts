@@ -46,7 +46,7 @@ export interface SolveResult extends SolverResult {
 
 /**
  * Solution of `(A + damping I) x = b`, or minimizer of `||b - A x||^2 + damping ||x||^2` where A is not square, by the method that A's declared structure speaks for;
- * `explainSolver(A)` tells which and why. Costs what that method costs; a closed inverse costs one product, for the residual. Where that method, not asked for
+ * `explainSolver(A)` gives the method and the reason. Costs what that method costs; a closed inverse costs one product, for the residual. Where that method, not asked for
  * by name, is `cg` or `minres` and ends without a solution, as on singular systems, `minresQlp` goes on with the products that are left.
  *
  * @throws CurvatureError "argument", "shape", "numeric" or "unsupported" for what it cannot take; whatever the operator throws, with `state`

@@ -5,9 +5,9 @@ import { combinationWithNorm, dot, norm } from "../vectors/vector.ts";
 import { hasRestarted, sizeOf } from "./refinement.ts";
 import type { Method, NormalResidual, SolverEnd, SolverRun, SolverState, StopReason } from "./solverMethod.ts";
 
-// How solvers of linear systems measure what they have, and what they say at the end.
+// Measures of approximate solutions of linear systems, and messages at the end of a run.
 
-/** How far from a solution: `||r|| / ||b||` or, in least squares, the smaller of this and `||A' r|| / (||A|| ||r||)`. */
+/** Distance from a solution: `||r|| / ||b||` or, in least squares, the smaller of this and `||A' r|| / (||A|| ||r||)`. */
 export function measure(
   { residualNorm, normal }: { residualNorm: number; normal?: NormalResidual | undefined },
   size: number,
@@ -18,7 +18,7 @@ export function measure(
   return Math.min(relative, normal.residualNorm / (normal.operatorNorm * residualNorm));
 }
 
-/** The x that a state stands for. */
+/** The x that a state represents. */
 export function solutionOf<R>({ x, recurrence }: SolverState<R>, method: Method<R>): Vector {
   return recurrence && method.solution ? method.solution(x, recurrence) : x;
 }

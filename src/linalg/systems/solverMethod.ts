@@ -5,7 +5,7 @@ import type { Outcome, Status } from "../runs/result.ts";
 import type { VectorPool } from "../vectors/vectorPool.ts";
 import type { RefinementHistory } from "./refinement.ts";
 
-// What a solver of linear systems is to `linearSolver.ts`: its options, its state, and the recurrence that it brings.
+// Interface between a solver of linear systems and `linearSolver.ts`: options, state and the recurrence of the method.
 
 /** Options that every solver takes. */
 export interface SolverOptions<State> extends RunOptions {
@@ -66,7 +66,7 @@ export interface NormalResidual {
   readonly gradientNorm?: number | undefined;
 }
 
-/** Why a run ends. */
+/** Reason why a run ends. */
 export interface StopReason {
   readonly status: Status;
   readonly happened?: string | undefined;
@@ -87,7 +87,7 @@ export type DefiniteStatus =
       readonly curvature: number;
     };
 
-/** What one step gives. */
+/** Result of one step. */
 export interface StepResult<Recurrence> {
   readonly x: Vector;
   readonly recurrence: Recurrence;
@@ -103,7 +103,7 @@ export interface StepResult<Recurrence> {
   readonly ending?: StopReason | undefined;
 }
 
-/** What a method's functions are given. */
+/** Context passed to the functions of a method. */
 export interface SolverContext {
   readonly A: LinearOperator;
   readonly b: Vector;
@@ -126,7 +126,7 @@ export interface Method<Recurrence> {
   readonly isOnSquare?: boolean | undefined;
   /** In least squares: products with the preconditioner of the normal equations, in whose norm their residual is measured. */
   readonly preconditioner?: Products | undefined;
-  /** What the message calls the residual norm and, in least squares, that of the normal equations. */
+  /** Names of the residual norm and, in least squares, of that of the normal equations in messages. */
   readonly terms?: { readonly residual: string; readonly gradient: string };
   /** Recurrence from a true residual `b - A x`. */
   start(residual: Vector, context: SolverContext): Promise<Recurrence | StopReason>;
@@ -135,7 +135,7 @@ export interface Method<Recurrence> {
     recurrence: Recurrence,
     context: SolverContext,
   ): Promise<StepResult<Recurrence> | StopReason>;
-  /** Of a method that does not form x at each step: the x that it stands for. */
+  /** The current x, for a method that does not form it at each step. */
   solution?(x: Vector, recurrence: Recurrence): Vector;
   /** The recurrence of a saved state with room to grow again. */
   resumed?(recurrence: Recurrence): Recurrence;
@@ -160,7 +160,7 @@ export function isStopReason(result: object): result is StopReason {
   return "status" in result;
 }
 
-/** How a run ended, with its last state, and the residual `b - A x` where it was computed from x. */
+/** End of a run, with its last state, and the residual `b - A x` where it was computed from x. */
 export interface SolverEnd {
   readonly result: SolverResult &
     Pick<StopReason, "direction" | "curvature"> & { readonly normalResidualNorm?: number };

@@ -133,7 +133,7 @@ interface Ended {
   readonly status: Outcome["status"];
   readonly reached: SteihaugResult["reached"];
   readonly happened?: string | undefined;
-  /** What `||g + A x||` may be where the recurrence has less. */
+  /** Attainable `||g + A x||` where the recurrence claims less. */
   readonly rounding?: number | undefined;
   readonly direction?: Vector | undefined;
   readonly curvature?: number | undefined;

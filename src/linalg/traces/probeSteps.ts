@@ -72,7 +72,7 @@ export interface ProbeSetup extends HutchinsonOptions {
   readonly enclosing?: (state: HutchinsonState) => unknown;
 }
 
-/** How a run ended, and what its sums mean. */
+/** End of a run, with the meaning of its sums. */
 export interface ProbeRun {
   readonly state: HutchinsonState;
   readonly certainty: Certainty;
@@ -139,7 +139,7 @@ export async function* probeSteps(
   return finish(state, context);
 }
 
-/** What a run multiplies its blocks with. */
+/** Tools that multiply the blocks of a run. */
 interface BlockMaker {
   readonly run: Products;
   readonly context: Context;
@@ -285,7 +285,7 @@ function contextOf(A: LinearOperator, state: HutchinsonState, setup: ProbeSetup)
   };
 }
 
-/** How the samples of this run weigh: unit vectors stand for probes of length sqrt(n). */
+/** Weights of the samples of this run: unit vectors stand for probes of length sqrt(n). */
 export function weighting({ unitVectors, columns, probes }: HutchinsonState) {
   return unitVectors ? { count: probes, weight: columns, population: columns } : { count: probes };
 }

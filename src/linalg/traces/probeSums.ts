@@ -13,7 +13,7 @@ export interface DiagonalBlock {
   readonly end: number;
 }
 
-/** What is summed entry by entry: nothing, the diagonal of A, or that of `A A'`, the squared norms of its rows. */
+/** Quantity that is summed entry by entry: nothing, the diagonal of A, or the squared norms of its rows, the diagonal of `A A'`. */
 export type Entries = "none" | "diagonal" | "rowNorms";
 
 /** The part of every quantity that lies in a deflation basis, summed over the columns of it so far. */
@@ -38,7 +38,7 @@ export interface HutchinsonState {
   /** Number of probes so far. */
   readonly probes: number;
   readonly trace: SampleSums;
-  /** Absent, here and in `deflated`, where the run goes by quadratic forms, which tell the trace alone. */
+  /** Absent, here and in `deflated`, in a run by quadratic forms, which give the trace alone. */
   readonly squaredFrobenius?: SampleSums | undefined;
   readonly blocks: readonly SampleSums[];
   /** One entry a row; empty where nothing is asked for entry by entry. */
@@ -46,7 +46,7 @@ export interface HutchinsonState {
   readonly deflated: DeflatedSums;
 }
 
-/** How products become samples. */
+/** Rules by which products become samples. */
 export interface Sampling {
   readonly kind: Entries;
   readonly blocks: readonly DiagonalBlock[];
