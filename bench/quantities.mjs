@@ -103,7 +103,7 @@ function algorithms(risk, v) {
     cg_50: () => cg(damped(ggn(risk), 1e-2), v, { matvecs: 51, tolerance: 1e-12 }),
     eigsh_10: () => eigsh(hessian(risk), { k: 10, which: "largest", tolerance: 1e-3, seed: 0 }),
     density_128: () => spectralDensity(hessian(risk), { steps: 128, probes: 1, seed: 0 }),
-    lanczos_64: () => lanczos(ggn(risk), { matvecs: 64, seed: 0 }),
+    lanczos_64: () => lanczos(ggn(risk), { steps: 64, seed: 0 }),
   };
 }
 

@@ -15,6 +15,11 @@ export function zeros(length: number, dtype: Precision): Vector {
   return dtype === "float64" ? new Float64Array(length) : new Float32Array(length);
 }
 
+/** Precision of a vector. */
+export function precisionOf(vector: Vector): Precision {
+  return vector instanceof Float32Array ? "float32" : "float64";
+}
+
 /** The vector in the requested precision: itself if it already has it, else a converted copy. */
 export function toPrecision(vector: Vector, dtype: Precision): Vector {
   if (dtype === "float64") return vector instanceof Float64Array ? vector : Float64Array.from(vector);

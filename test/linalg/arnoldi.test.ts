@@ -43,7 +43,7 @@ describe("arnoldi", () => {
       const data = dtype === "float32" ? Float32Array.from(M.data) : M.data;
       const A = counted(dense({ ...M, data }));
       const start = randomVector(n, 2);
-      const result = await arnoldi(A, { matvecs: m, start });
+      const result = await arnoldi(A, { steps: m, start });
       expect(result.status, result.message).toBe("converged");
       expect([A.count(), result.matvecs, result.basis.columns, result.hessenberg.rows]).toEqual([m, m, m, m]);
       const found = await defects(A, result);
@@ -60,7 +60,7 @@ describe("arnoldi", () => {
 
   test("all steps give all eigenvalues, symmetric matrices the tridiagonal one of lanczos", async () => {
     const M = randomMatrix(12, 12, 3);
-    const { hessenberg } = await arnoldi(dense(M), { matvecs: 99, seed: 0 });
+    const { hessenberg } = await arnoldi(dense(M), { steps: 99, seed: 0 });
     const moduli = async (matrix: typeof M) => {
       const { real, imaginary } = await eig(matrix);
       return Array.from(real, (re, i) => Math.hypot(re, imaginary[i]!)).sort((x, y) => x - y);
@@ -68,7 +68,7 @@ describe("arnoldi", () => {
     expect(distance(await moduli(hessenberg as typeof M), await moduli(M))).toBeLessThan(1e-11);
     const A = rotated(geometric(40, 0.8));
     const start = randomVector(40, 1);
-    const [general, symmetric] = [await arnoldi(A, { matvecs: 9, start }), await lanczos(A, { matvecs: 9, start })];
+    const [general, symmetric] = [await arnoldi(A, { steps: 9, start }), await lanczos(A, { steps: 9, start })];
     for (let j = 0; j < 9; j++) {
       expect(Math.abs(general.hessenberg.data[j * 9 + j]! - symmetric.alpha[j]!)).toBeLessThan(1e-12);
       if (j > 0) expect(Math.abs(general.hessenberg.data[j * 9 - 9 + j]! - symmetric.beta[j - 1]!)).toBeLessThan(1e-12);
@@ -82,7 +82,7 @@ describe("arnoldi", () => {
     const data = M.data.map((value, at) => (at % 30 < 3 === Math.floor(at / 30) < 3 ? value : 0));
     const A = dense({ ...M, data });
     const start = range(30, (i) => (i < 3 ? 1 + i : 0));
-    const stopped = await arnoldi(A, { matvecs: 20, start });
+    const stopped = await arnoldi(A, { steps: 20, start });
     expect(stopped).toMatchObject({ status: "breakdown", matvecs: 3, residualNorm: 0 });
     expect(stopped.message).toBe(
       "the Krylov space is exhausted after 3 of 20 steps, so it is invariant and H exact on it; for the rest of the space, start from another vector",
@@ -91,7 +91,7 @@ describe("arnoldi", () => {
     const block = { rows: 3, columns: 3, data: data.filter((_, at) => at % 30 < 3 && Math.floor(at / 30) < 3) };
     const reals = async (matrix: typeof block) => Array.from((await eig(matrix)).real).sort((x, y) => x - y);
     expect(distance(await reals(stopped.hessenberg as typeof block), await reals(block))).toBeLessThan(1e-12);
-    const further = await arnoldi(A, { matvecs: 20, start, breakdown: "continue", seed: 0 });
+    const further = await arnoldi(A, { steps: 20, start, breakdown: "continue", seed: 0 });
     expect(further).toMatchObject({ status: "converged", matvecs: 20 });
     expect(further.hessenberg.data[2 * 20 + 3]).toBe(0);
     const { orthonormality, recurrence } = await defects(A, further);
@@ -99,14 +99,14 @@ describe("arnoldi", () => {
   });
 
   test("rank one, zero and nilpotent matrices", async () => {
-    expect(await arnoldi(rotated(new Float64Array(9)), { matvecs: 5, seed: 0 })).toMatchObject({
+    expect(await arnoldi(rotated(new Float64Array(9)), { steps: 5, seed: 0 })).toMatchObject({
       status: "breakdown",
       matvecs: 1,
       residualNorm: 0,
     });
-    expect((await arnoldi(rotated(range(9, (i) => (i === 0 ? 2 : 0))), { matvecs: 5, seed: 0 })).matvecs).toBe(2);
+    expect((await arnoldi(rotated(range(9, (i) => (i === 0 ? 2 : 0))), { steps: 5, seed: 0 })).matvecs).toBe(2);
     const shift = dense({ rows: 4, columns: 4, data: range(16, (at) => (at % 4 === Math.floor(at / 4) + 1 ? 1 : 0)) });
-    const nilpotent = await arnoldi(shift, { matvecs: 4, start: Float64Array.of(1, 0, 0, 0) });
+    const nilpotent = await arnoldi(shift, { steps: 4, start: Float64Array.of(1, 0, 0, 0) });
     expect(nilpotent.status, nilpotent.message).toBe("converged");
     expect(Math.max(...(await eig(nilpotent.hessenberg)).real.map(Math.abs))).toBe(0);
   });
@@ -123,7 +123,7 @@ describe("arnoldi", () => {
           const M = product(randomMatrix(n, rank, seed), randomMatrix(rank, n, seed + 1));
           const data = dtype === "float32" ? Float32Array.from(M.data) : M.data;
           const A = dense({ ...M, data });
-          const result = await arnoldi(A, { matvecs: steps, seed });
+          const result = await arnoldi(A, { steps, seed });
           expect(["converged", "breakdown"]).toContain(result.status);
           const size = 1 + length(M.data);
           const rounding = (dtype === "float32" ? 1e-5 : 1e-13) * size;
@@ -138,12 +138,12 @@ describe("arnoldi", () => {
 
   test("refuses start vectors that are none", async () => {
     const A = rotated(geometric(5, 0.5));
-    await expect(arnoldi(A, { matvecs: 2, start: new Float64Array(5) })).rejects.toThrow(
+    await expect(arnoldi(A, { steps: 2, start: new Float64Array(5) })).rejects.toThrow(
       "arnoldi expects a start vector other than zero; leave it out for a random one",
     );
-    await expect(arnoldi(A, { matvecs: 2, start: new Float64Array(3) })).rejects.toThrow("arnoldi expects start to be");
-    await expect(arnoldi(A, { matvecs: 2 })).rejects.toThrow("expects seed to be a finite number, got undefined");
-    await expect(arnoldi(A, { matvecs: 2, start: randomVector(5, 1), breakdown: "continue" })).rejects.toThrow(
+    await expect(arnoldi(A, { steps: 2, start: new Float64Array(3) })).rejects.toThrow("arnoldi expects start to be");
+    await expect(arnoldi(A, { steps: 2 })).rejects.toThrow("expects seed to be a finite number, got undefined");
+    await expect(arnoldi(A, { steps: 2, start: randomVector(5, 1), breakdown: "continue" })).rejects.toThrow(
       "expects seed to be a finite number, got undefined",
     );
   });

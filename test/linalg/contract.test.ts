@@ -71,6 +71,8 @@ interface Algorithm {
   /** The same run as a generator of states. */
   readonly steps?: (A: LinearOperator, options: Options) => AsyncGenerator<unknown, Outcome, void>;
   readonly random: boolean;
+  /** What it calls its budget; "matvecs" by default. */
+  readonly budget?: "steps";
   readonly rectangular?: true;
 }
 
@@ -103,8 +105,9 @@ const algorithms: Readonly<Record<string, Algorithm>> = {
     random: true,
   },
   lanczos: {
-    run: (A, o) => lanczos(A, { ...o, state: o.state as State }),
-    steps: (A, o) => lanczosSteps(A, { ...o, state: o.state as State }),
+    run: (A, { matvecs: steps, ...o }) => lanczos(A, { ...o, steps, state: o.state as State }),
+    steps: (A, { matvecs: steps, ...o }) => lanczosSteps(A, { ...o, steps, state: o.state as State }),
+    budget: "steps",
     random: true,
   },
   eigsh: {
@@ -385,7 +388,9 @@ describe.each(names)("%s", (name) => {
     const refused = (B: unknown, more: object = {}) =>
       expect(run(name, B as LinearOperator, { ...options, ...more })).rejects;
     for (const matvecs of [0, -1, 2.5, Number.NaN]) {
-      await refused(A, { matvecs }).toThrow(`${name} expects matvecs to be a positive integer, got ${matvecs}`);
+      await refused(A, { matvecs }).toThrow(
+        `${name} expects ${algorithms[name]?.budget ?? "matvecs"} to be a positive integer, got ${matvecs}`,
+      );
     }
     if (algorithms[name]!.random) {
       for (const seed of [undefined, Number.NaN, "1"]) {

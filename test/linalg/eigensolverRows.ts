@@ -81,11 +81,13 @@ export const eigensolverRows: Readonly<Record<string, EigensolverRow> & Record<E
   },
   lanczos: {
     cost: () => ({ step: 1, end: 0 }),
-    steps: (A, { k: _, tolerance: __, basisSize: ___, matvecs = 40, ...o }) => lanczosSteps(A, { ...o, matvecs }),
+    steps: (A, { k: _, tolerance: __, basisSize: ___, matvecs = 40, ...o }) =>
+      lanczosSteps(A, { ...o, steps: matvecs }),
   },
   arnoldi: {
     cost: () => ({ step: 1, end: 0 }),
-    steps: (A, { k: _, tolerance: __, basisSize: ___, matvecs = 40, ...o }) => arnoldiSteps(A, { ...o, matvecs }),
+    steps: (A, { k: _, tolerance: __, basisSize: ___, matvecs = 40, ...o }) =>
+      arnoldiSteps(A, { ...o, steps: matvecs }),
   },
   eigsh: { cost: (k) => ({ step: 1, end: k }), steps: eigshSteps, wanted: largest, found: values },
   "eigsh, smallest": {

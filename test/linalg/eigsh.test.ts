@@ -207,7 +207,7 @@ describe("lanczos", () => {
   test("tridiagonalizes: Q' A Q = T and A Q = Q T + beta q e', with Q orthonormal", async () => {
     const dense = rotatedMatrix(range(80, (i) => (i < 2 ? 1e4 : Math.sin(i))));
     const A = operatorOf(dense);
-    const { basis, alpha, beta, residualNorm, status, matvecs } = await lanczos(A, { matvecs: 25, seed: 0 });
+    const { basis, alpha, beta, residualNorm, status, matvecs } = await lanczos(A, { steps: 25, seed: 0 });
     expect([status, matvecs, basis.columns]).toEqual(["converged", 25, 25]);
     expect(lossOfOrthogonality(basis)).toBeLessThan(1e-14 * 80);
     for (let j = 0; j < 25; j++) {
@@ -224,12 +224,12 @@ describe("lanczos", () => {
 
   test("stops where the Krylov space ends, and says that it is exact there", async () => {
     const A = rotated(range(40, (i) => [1, 2, 5][i % 3]!));
-    const result = await lanczos(A, { matvecs: 10, seed: 0 });
+    const result = await lanczos(A, { steps: 10, seed: 0 });
     expect(result).toMatchObject({ status: "breakdown", matvecs: 3, residualNorm: 0 });
     expect(result.message).toMatch(
       /^the Krylov space is exhausted after 3 of 10 steps, so T is exact on it; for the rest/,
     );
-    const whole = await lanczos(A, { matvecs: 50, seed: 0, breakdown: "continue" });
+    const whole = await lanczos(A, { steps: 50, seed: 0, breakdown: "continue" });
     expect(whole).toMatchObject({ status: "converged", matvecs: 40 });
     expect(whole.message).toBe("the basis spans the whole space after 40 of 50 steps, so T has all eigenvalues");
     const trace = whole.alpha.reduce((so, x) => so + x, 0);
@@ -244,7 +244,7 @@ describe("lanczos", () => {
       range(200, (i) => (i === 0 ? 1000 : Math.sin(i))),
       { dtype: "float32" },
     );
-    const { basis, alpha } = await lanczos(A, { matvecs: 60, seed: 0 });
+    const { basis, alpha } = await lanczos(A, { steps: 60, seed: 0 });
     expect(basis.data).toBeInstanceOf(Float32Array);
     expect(alpha).toBeInstanceOf(Float64Array);
     expect(lossOfOrthogonality(basis)).toBeLessThan(1e-6);
@@ -257,15 +257,15 @@ describe("lanczos", () => {
       return hostArithmetic.project(Q, v);
     };
     const A = rotated(geometric(100, 0.9));
-    const result = await lanczos({ ...A, arithmetic: { ...hostArithmetic, project } }, { matvecs: 20, seed: 0 });
+    const result = await lanczos({ ...A, arithmetic: { ...hostArithmetic, project } }, { steps: 20, seed: 0 });
     expect(projections).toBe(20);
-    expect(distance(result.alpha, (await lanczos(A, { matvecs: 20, seed: 0 })).alpha)).toBe(0);
+    expect(distance(result.alpha, (await lanczos(A, { steps: 20, seed: 0 })).alpha)).toBe(0);
   });
 
   test("starts from a given vector and refuses the zero vector", async () => {
     const A = rotated(geometric(30, 0.9));
     const start = randomVector(30, 1);
-    const { basis } = await lanczos(A, { matvecs: 3, start });
+    const { basis } = await lanczos(A, { steps: 3, start });
     const length = Math.hypot(...start);
     expect(
       distance(
@@ -273,21 +273,21 @@ describe("lanczos", () => {
         start.map((x) => x / length),
       ),
     ).toBeLessThan(1e-15);
-    await expect(lanczos(A, { matvecs: 3, start: new Float64Array(30) })).rejects.toThrow(
+    await expect(lanczos(A, { steps: 3, start: new Float64Array(30) })).rejects.toThrow(
       "lanczos expects a start vector other than zero; leave it out for a random one",
     );
-    await expect(lanczos(A, { matvecs: 3, start: new Float64Array(29) })).rejects.toThrow(
+    await expect(lanczos(A, { steps: 3, start: new Float64Array(29) })).rejects.toThrow(
       "lanczos expects start to be a Float32Array or Float64Array of 30 entries as the operator has columns, got 29 entries",
     );
     const infinite = start.slice().fill(Number.POSITIVE_INFINITY, 4, 5);
-    await expect(lanczos(A, { matvecs: 3, start: infinite })).rejects.toThrow(
+    await expect(lanczos(A, { steps: 3, start: infinite })).rejects.toThrow(
       "lanczos expects start to be finite, got Infinity at entry 4; look for where it was computed",
     );
   });
 
   test("states stay as they were while the run goes on", async () => {
     const kept: { readonly copy: unknown; readonly state: unknown }[] = [];
-    for await (const state of lanczosSteps(rotated(geometric(30, 0.9)), { matvecs: 10, seed: 0 })) {
+    for await (const state of lanczosSteps(rotated(geometric(30, 0.9)), { steps: 10, seed: 0 })) {
       kept.push({ state, copy: structuredClone(state) });
     }
     for (const { state, copy } of kept) expect(state).toEqual(copy);

@@ -114,7 +114,7 @@ describe("quadrature without a basis", () => {
 
 test("the full process has no copies where the recurrence has", async () => {
   const start = signs(3, 0);
-  const { basis } = await lanczos(A, { matvecs: 150, start });
+  const { basis } = await lanczos(A, { steps: 150, start });
   expect(basis.columns).toBe(150);
   const { quadrature } = await lanczosQuadrature(A, { steps: 150, probes: 1, seed: 3, reorthogonalize: true });
   expect(Array.from(quadrature[0]!.nodes).filter((x) => x > 10)).toHaveLength(3);

@@ -22,8 +22,8 @@ type Run = (more: { readonly state?: never }) => AsyncGenerator<unknown, Outcome
 export const longRuns: Readonly<Record<string, Run>> = {
   cg: (more) => cgSteps(definite, b, { tolerance: 1e-10, recompute: 7, ...more }),
   minres: (more) => minresSteps(indefinite, b, { tolerance: 1e-10, ...more }),
-  lanczos: (more) => lanczosSteps(definite, { matvecs: 40, seed: 0, ...more }),
-  arnoldi: (more) => arnoldiSteps(indefinite, { matvecs: 40, seed: 0, ...more }),
+  lanczos: (more) => lanczosSteps(definite, { steps: 40, seed: 0, ...more }),
+  arnoldi: (more) => arnoldiSteps(indefinite, { steps: 40, seed: 0, ...more }),
   lsmr: (more) => lsmrSteps(definite, b, { tolerance: 1e-10, damping: 1e-5, preconditioner: twice, ...more }),
   "lobpcg, generalized": (more) => lobpcgSteps(definite, { k: 2, seed: 0, tolerance: 1e-10, B: twice, ...more }),
   lobpcg: (more) => lobpcgSteps(definite, { k: 2, seed: 0, tolerance: 1e-10, ...more }),

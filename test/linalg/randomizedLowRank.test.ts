@@ -126,14 +126,14 @@ describe("randomizedSvd", () => {
       const made = rectangular(70, 40, 0.75);
       const A = transpose ? { ...made.A.adjoint(), adjoint: () => made.A } : made.A;
       const rank = 8;
-      const { values, left, right, operator, error, matvecs } = await randomizedSvd(A, {
+      const { values, U, V, operator, error, matvecs } = await randomizedSvd(A, {
         rank,
         seed: 0,
         iterations: 2,
       });
       expect(matvecs).toBe(18 * 6 + 8);
       for (let k = 0; k < rank; k++) expect(Math.abs(values[k]! / made.values[k]! - 1)).toBeLessThan(1e-5);
-      for (const X of [left, right]) expect(offIdentity(columnsOf(X))).toBeLessThan(1e-12);
+      for (const X of [U, V]) expect(offIdentity(columnsOf(X))).toBeLessThan(1e-12);
       expect(operator.shape).toEqual(A.shape);
       const truth = tail(made.values, rank);
       expect(error.interval.lower).toBeLessThan(truth);

@@ -1,8 +1,6 @@
-import { CurvatureError } from "../../errors/index.ts";
-import { formatDims } from "../../tensors/index.ts";
 import { adjoint } from "../operator/adjoint.ts";
 import { callMatmat, callMatvec } from "../operator/callOperator.ts";
-import { checkOperator } from "../operator/checks.ts";
+import { checkOperator, checkSameShape } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
 import { callQuadraticForms } from "../operator/quadraticForms.ts";
 import {
@@ -26,11 +24,8 @@ import { combination } from "../vectors/vector.ts";
 export function add(A: LinearOperator, B: LinearOperator): LinearOperator {
   checkOperator("add", A);
   checkOperator("add", B);
-  const shape = A.shape;
-  if (shape[0] !== B.shape[0] || shape[1] !== B.shape[1]) {
-    const message = `add expects operators of equal shapes, got ${formatDims(shape)} and ${formatDims(B.shape)}`;
-    throw new CurvatureError("shape", message);
-  }
+  const { shape } = A;
+  checkSameShape("add", A, { B });
   const dtype = widestPrecision(A, B);
   const [traceA, traceB] = [exactTrace(A), exactTrace(B)];
   return {

@@ -20,7 +20,7 @@ import { checkFlags, checkInput, checkInputs, hasAdjoint, sharedArithmetic } fro
 export function compose(
   A: LinearOperator,
   B: LinearOperator,
-  options: { readonly symmetric?: boolean; readonly psd?: boolean } = {},
+  options: { readonly symmetric?: boolean | undefined; readonly psd?: boolean | undefined } = {},
 ): LinearOperator {
   checkOptions("compose", options, "symmetric psd");
   const { psd = false, symmetric = psd } = options;

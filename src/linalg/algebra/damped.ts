@@ -1,17 +1,10 @@
 import { column } from "../../tensors/index.ts";
 import { adjoint } from "../operator/adjoint.ts";
 import { callMatmat, callMatvec } from "../operator/callOperator.ts";
-import { checkSquare, precision } from "../operator/checks.ts";
+import { checkSquare } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
 import { callQuadraticForms } from "../operator/quadraticForms.ts";
-import {
-  checkInput,
-  checkInputs,
-  checkScalar,
-  exactTrace,
-  hasAdjoint,
-  sharedArithmetic,
-} from "../operator/structure.ts";
+import { checkInput, checkInputs, checkScalar, exactTrace, hasAdjoint, structureOf } from "../operator/structure.ts";
 import { withInputCopy } from "../vectors/inputCopy.ts";
 import { combination, dot } from "../vectors/vector.ts";
 
@@ -25,13 +18,11 @@ import { combination, dot } from "../vectors/vector.ts";
 export function damped(A: LinearOperator, damping: number): LinearOperator {
   checkSquare("damped", A);
   checkScalar("damped", "damping", damping);
-  const { shape } = A;
-  const dtype = precision(A);
+  const structure = structureOf(A);
+  const { shape, dtype } = structure;
   const trace = exactTrace(A);
   return {
-    shape,
-    dtype,
-    symmetric: A.symmetric,
+    ...structure,
     psd: A.psd && damping >= 0,
     async matvec(x, options) {
       checkInput("a damped operator", x, shape);
@@ -56,7 +47,6 @@ export function damped(A: LinearOperator, damping: number): LinearOperator {
       },
     }),
     ...(hasAdjoint(A) && { adjoint: () => damped(adjoint(A), damping) }),
-    ...sharedArithmetic([A], { length: shape[0], dtype }),
     ...(A.diagonal && { diagonal: async () => (await A.diagonal!()).map((value) => value + damping) }),
     ...(trace && { trace: async () => (await trace()) + shape[0] * damping }),
     ...(A.inverse && { inverse: (more) => A.inverse!({ damping: damping + more.damping }) }),

@@ -1,5 +1,5 @@
 import { memoized } from "../../concurrency/index.ts";
-import { type Matrix, type Precision, toPrecision } from "../../tensors/index.ts";
+import { type Matrix, type Precision, precisionOf, toPrecision } from "../../tensors/index.ts";
 import { eigh } from "../dense/index.ts";
 import { checkMatrix, symmetricPart } from "../dense/matrixChecks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
@@ -22,7 +22,7 @@ import { spectralInverse, spectralLogdet } from "./spectralForm.ts";
  */
 export function dense(
   M: Matrix,
-  options: { readonly symmetric?: boolean; readonly psd?: boolean } = {},
+  options: { readonly symmetric?: boolean | undefined; readonly psd?: boolean | undefined } = {},
 ): LinearOperator {
   checkOptions("dense", options, "symmetric psd");
   const { psd = false, symmetric: declared } = options;
@@ -31,7 +31,7 @@ export function dense(
   const exact = isSymmetric(M);
   const symmetric = declared ?? (exact || psd);
   checkFlags("dense", { shape: [rows, columns], symmetric, psd });
-  const dtype: Precision = M.data instanceof Float64Array ? "float64" : "float32";
+  const dtype = precisionOf(M.data);
   const matrix = symmetric && !exact ? { rows, columns, data: toPrecision(symmetricPart("dense", M), dtype) } : M;
   return {
     ...products(matrix, { dtype, transposed: false, flags: { symmetric, psd } }),

@@ -1,5 +1,5 @@
 import { CurvatureError } from "../../errors/index.ts";
-import { type Matrix, toPrecision, type Vector, zeros } from "../../tensors/index.ts";
+import { type Matrix, precisionOf, toPrecision, type Vector, zeros } from "../../tensors/index.ts";
 import { checkFinite } from "../dense/matrixChecks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
 import { checkInput, checkInputs, checkScalar, sum } from "../operator/structure.ts";
@@ -18,7 +18,7 @@ export function diagonal(d: Vector): LinearOperator {
   const entries = d.slice();
   const n = entries.length;
   const shape = [n, n] as const;
-  const dtype = entries instanceof Float64Array ? "float64" : "float32";
+  const dtype = precisionOf(entries);
   /** Columns of X times the diagonal. */
   const times = ({ rows, columns, data }: Matrix): Matrix => {
     const result = zeros(data.length, dtype);
@@ -51,7 +51,7 @@ function inverse(entries: Vector, damping: number): LinearOperator {
   const at = shifted.indexOf(0);
   if (at >= 0) throw singular("nonzero", at, 0);
   const reciprocal = shifted.map((value) => 1 / value);
-  return diagonal(toPrecision(reciprocal, entries instanceof Float64Array ? "float64" : "float32"));
+  return diagonal(toPrecision(reciprocal, precisionOf(entries)));
 }
 
 function logdet(entries: Vector, damping: number): number {

@@ -12,21 +12,21 @@ export type ProductFunction = (x: Vector, options?: RunOptions) => Vector | Prom
 /** A quadratic form `x' A x` as a function, which may give its number at once or as a promise. */
 export type FormFunction = (x: Vector, options?: RunOptions) => number | Promise<number>;
 
-/** What an operator is made from. */
+/** Functions and declarations that make an operator. */
 export interface FunctionOperatorOptions {
   readonly shape: readonly [rows: number, columns: number];
   /** `A x` `[rows]` for a copy of x `[columns]`, which it may change or give back but not keep. */
   readonly matvec: ProductFunction;
   /** `A' x` `[columns]` for x `[rows]`; not needed where A is symmetric. */
-  readonly adjoint?: ProductFunction;
+  readonly adjoint?: ProductFunction | undefined;
   /** `x' A x` for x `[columns]` of a square A, where it costs less than the product; estimators of traces then call it instead. */
-  readonly quadraticForm?: FormFunction;
+  readonly quadraticForm?: FormFunction | undefined;
   /** That A equals its transpose, which `checkSymmetric` can probe. Default: `psd`. */
-  readonly symmetric?: boolean;
+  readonly symmetric?: boolean | undefined;
   /** That A is symmetric and positive semidefinite, which `checkPsd` can probe. Default false. */
-  readonly psd?: boolean;
+  readonly psd?: boolean | undefined;
   /** Precision of results, to which they are converted. Default float64. */
-  readonly dtype?: Precision;
+  readonly dtype?: Precision | undefined;
 }
 
 /**
@@ -82,7 +82,7 @@ function formsOf(
     const forms = new Float64Array(X.columns);
     for (let k = 0; k < X.columns; k++) {
       checkSignal("functionOperator", signal, `${k} of ${X.columns} quadratic forms`);
-      const form = await quadraticForm(column(own, k), signal ? { signal } : {});
+      const form = await quadraticForm(column(own, k), { signal });
       if (typeof form !== "number") {
         const message = `functionOperator expects quadraticForm to give a number, got ${typeof form}; give x' A x of its argument`;
         throw new CurvatureError("argument", message);

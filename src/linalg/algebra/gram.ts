@@ -3,7 +3,7 @@ import { adjoint } from "../operator/adjoint.ts";
 import type { LinearOperator } from "../operator/operator.ts";
 import { compose } from "./compose.ts";
 
-/** The symmetric matrix that tells the singular values of A: A itself where it is symmetric, else `A'A` at two products each. */
+/** The symmetric matrix whose eigenvalues give the singular values of A: A itself where it is symmetric, else `A'A` at two products each. */
 export function gramOf(A: LinearOperator): { readonly B: LinearOperator; readonly cost: 1 | 2 } {
   if (A.symmetric) return { B: A, cost: 1 };
   return { B: compose(adjoint(A), A, { psd: true }), cost: 2 };

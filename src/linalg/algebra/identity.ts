@@ -10,10 +10,10 @@ import { scale } from "./scale.ts";
  * Identity `I` `[n, n]`, with everything known exactly.
  *
  * @param options.dtype precision of results
- * @throws CurvatureError "argument" where n is no positive integer; its inverse and logdet throw "numeric" where `1 + damping` is zero,
+ * @throws CurvatureError "argument" where n is not a positive integer; its inverse and logdet throw "numeric" where `1 + damping` is zero,
  * or for logdet negative
  */
-export function identity(n: number, options: { readonly dtype?: Precision } = {}): LinearOperator {
+export function identity(n: number, options: { readonly dtype?: Precision | undefined } = {}): LinearOperator {
   checkOptions("identity", options, "dtype");
   const { dtype = "float64" } = options;
   checkCount("identity", "n", n);

@@ -1,6 +1,6 @@
 import { memoized } from "../../concurrency/index.ts";
 import { CurvatureError } from "../../errors/index.ts";
-import { type Matrix, type Precision, toPrecision, type Vector } from "../../tensors/index.ts";
+import { type Matrix, type Precision, precisionOf, toPrecision, type Vector } from "../../tensors/index.ts";
 import { eigh, qr } from "../dense/index.ts";
 import { checkFinite, checkMatrix } from "../dense/matrixChecks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
@@ -26,7 +26,7 @@ import {
  * @param options.V default U
  * @throws CurvatureError "shape" where a factor is empty or the numbers of columns and weights differ, "numeric" where an entry is not finite
  */
-export function lowRank(U: Matrix, s: Vector, options: { readonly V?: Matrix } = {}): LinearOperator {
+export function lowRank(U: Matrix, s: Vector, options: { readonly V?: Matrix | undefined } = {}): LinearOperator {
   checkOptions("lowRank", options, "V");
   const { V = U } = options;
   checkMatrix("lowRank", U);
@@ -38,7 +38,7 @@ export function lowRank(U: Matrix, s: Vector, options: { readonly V?: Matrix } =
   }
   const weights = Float64Array.from(s);
   const shape = [U.rows, V.rows] as const;
-  const dtype: Precision = U.data instanceof Float64Array ? "float64" : "float32";
+  const dtype = precisionOf(U.data);
   const symmetric = V === U;
   const psd = symmetric && weights.every((weight) => weight >= 0);
   const times = (X: Matrix): Matrix => {

@@ -1,17 +1,10 @@
 import { toPrecision, type Vector } from "../../tensors/index.ts";
 import { adjoint } from "../operator/adjoint.ts";
 import { callMatmat, callMatvec } from "../operator/callOperator.ts";
-import { checkOperator, precision } from "../operator/checks.ts";
+import { checkOperator } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
 import { callQuadraticForms } from "../operator/quadraticForms.ts";
-import {
-  checkInput,
-  checkInputs,
-  checkScalar,
-  exactTrace,
-  hasAdjoint,
-  sharedArithmetic,
-} from "../operator/structure.ts";
+import { checkInput, checkInputs, checkScalar, exactTrace, hasAdjoint, structureOf } from "../operator/structure.ts";
 import { scaled } from "../vectors/vector.ts";
 
 /**
@@ -25,14 +18,12 @@ import { scaled } from "../vectors/vector.ts";
 export function scale(A: LinearOperator, factor: number): LinearOperator {
   checkOperator("scale", A);
   checkScalar("scale", "factor", factor);
-  const { shape } = A;
-  const dtype = precision(A);
+  const structure = structureOf(A);
+  const { shape, dtype } = structure;
   const trace = exactTrace(A);
   const times = (x: Vector) => toPrecision(scaled(factor, x), dtype);
   return {
-    shape,
-    dtype,
-    symmetric: A.symmetric,
+    ...structure,
     psd: A.psd && factor >= 0,
     async matvec(x, options) {
       checkInput("a multiple", x, shape);
@@ -50,7 +41,6 @@ export function scale(A: LinearOperator, factor: number): LinearOperator {
       },
     }),
     ...(hasAdjoint(A) && { adjoint: () => scale(adjoint(A), factor) }),
-    ...sharedArithmetic([A], { length: shape[0], dtype }),
     ...(A.diagonal && { diagonal: async () => times(await A.diagonal!()) }),
     ...(trace && { trace: async () => factor * (await trace()) }),
     ...(A.inverse &&

@@ -12,7 +12,7 @@ export interface SpectralForm {
   readonly values: Float64Array;
 }
 
-/** How a matrix in spectral form is inverted: computed once, at the first product. */
+/** Description of a matrix whose spectral form is computed once, at the first product. */
 interface SpectralOptions {
   readonly name: string;
   /** Number of rows n. */
@@ -112,7 +112,11 @@ export async function spectralLogdet(
 }
 
 /** `sum_k c_k W_ik V_ik`, the diagonal `[n]` of `W diag(c) V'` for W and V `[n, p]`. */
-export function quadraticDiagonal(W: Matrix, c: Vector, { V = W }: { readonly V?: Matrix } = {}): Float64Array {
+export function quadraticDiagonal(
+  W: Matrix,
+  c: Vector,
+  { V = W }: { readonly V?: Matrix | undefined } = {},
+): Float64Array {
   const result = new Float64Array(W.rows);
   for (let k = 0; k < W.columns; k++) {
     const start = k * W.rows;

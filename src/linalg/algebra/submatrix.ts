@@ -16,12 +16,12 @@ export type Indices = ArrayLike<number>;
  * order and repeatedly. With the same list on both sides, given once or twice, the submatrix is symmetric, and positive semidefinite,
  * where A is, and knows its diagonal and quadratic forms where A does.
  *
- * @param indices one list for rows and columns, or one for each, where a missing one stands for all
+ * @param indices one list for rows and columns, or one for each, where a missing list means all
  * @throws CurvatureError "argument" where a list is empty or an index is out of range
  */
 export function submatrix(
   A: LinearOperator,
-  indices: Indices | { readonly rows?: Indices; readonly columns?: Indices },
+  indices: Indices | { readonly rows?: Indices | undefined; readonly columns?: Indices | undefined },
 ): LinearOperator {
   checkOperator("submatrix", A);
   if (typeof indices !== "object" || indices === null) {

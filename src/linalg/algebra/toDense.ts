@@ -11,7 +11,7 @@ export interface ToDenseOptions extends RunOptions {
   /** Which columns, by index from 0; default all. */
   readonly columns?: ArrayLike<number>;
   /** Unit vectors that are multiplied at once; the memory of a product grows with it. Default 32. */
-  readonly columnsAtOnce?: number;
+  readonly columnsAtOnce?: number | undefined;
 }
 
 /**
@@ -36,7 +36,7 @@ export async function toDense(A: LinearOperator, options: ToDenseOptions = {}): 
     const units = zeros(width * count, precision(A));
     for (let k = 0; k < count; k++) units[k * width + (columns ? columns[start + k]! : start + k)] = 1;
     const X = { rows: width, columns: count, data: units };
-    const block = await callMatmat(A, X, { name: "toDense", options: signal ? { signal } : {} });
+    const block = await callMatmat(A, X, { name: "toDense", options: { signal } });
     data.set(block.data, start * rows);
     onProgress?.({ stage: "toDense", done: start + count, total: length });
   }

@@ -49,7 +49,7 @@ export function checkSquareMatrix(name: string, A: Matrix): void {
 /**
  * `(A + A') / 2` in float64, the symmetric matrix closest to A.
  *
- * @throws CurvatureError "numeric" where A and A' differ by more than 1e-3 of the largest entry, which is no rounding
+ * @throws CurvatureError "numeric" where A and A' differ by more than 1e-3 of the largest entry, more than rounding
  */
 export function symmetricPart(name: string, A: Matrix): Float64Array {
   checkSquareMatrix(name, A);

@@ -1,50 +1,25 @@
-import type { Matrix } from "../../tensors/index.ts";
 import { checkDeclaredSymmetric } from "../operator/checks.ts";
-import type { LinearOperator, RunOptions } from "../operator/operator.ts";
+import type { LinearOperator } from "../operator/operator.ts";
 import { checkOptions } from "../operator/options.ts";
-import { products } from "../runs/products.ts";
-import type { Outcome } from "../runs/result.ts";
 import { runToEnd } from "../runs/runToEnd.ts";
-import { type BlockIterationState, blockIteration, blockPlan } from "./blockIteration.ts";
-import type { Which } from "./ritzPairs.ts";
+import { type BlockIterationState, type BlockOptions, blockIteration, blockPlan } from "./blockIteration.ts";
+import type { EigshResult } from "./eigsh.ts";
 
 /** Options of `blockEigsh`. */
-export interface BlockEigshOptions extends RunOptions {
-  /** Number of eigenpairs, at most n. */
-  readonly k: number;
-  /** As in `eigsh`: "largest" (default), "smallest", "magnitude" or "both". */
-  readonly which?: Which;
-  readonly seed: number;
-  /** Bound on every residual norm over the largest |eigenvalue|: 1e-8 by default, 1e-4 for float32 operators. */
-  readonly tolerance?: number;
-  /** Most products; default 50 times `basisSize`. The last k are kept for the true residuals. */
-  readonly matvecs?: number;
+export interface BlockEigshOptions extends BlockOptions {
   /** Vectors multiplied at once, through `matmat` where A has it: eigenvalues up to this multiplicity are found without luck. Default 4. */
-  readonly blockSize?: number;
+  readonly blockSize?: number | undefined;
   /** Most basis vectors held at once, at least k plus two blocks; default `max(2 k + 4 blockSize, 64)`. */
-  readonly basisSize?: number;
-  /**
-   * Whether to look for further copies of repeated eigenvalues once k pairs have converged (default true), on the complement of the k pairs and until
-   * its own extreme eigenvalue is known to lie beyond the k-th: about as many steps as the k pairs took, and once more for every blockSize copies.
-   * Without it, or where the budget ends it, copies may be missing.
-   */
-  readonly copies?: boolean;
-  /** Where an earlier run with the same options stopped. */
-  readonly state?: BlockEigshState;
+  readonly basisSize?: number | undefined;
 }
 
 /** The block Krylov space after `matvecs` products: plain data, from which the run can go on. */
 export type BlockEigshState = BlockIterationState;
 
-/** Some eigenpairs of a symmetric matrix. */
-export interface BlockEigshResult extends Outcome {
-  /** `[k]` in the order that `which` says; fewer only where the run ended before k could be formed. */
-  readonly values: Float64Array;
-  /** `[n, k]`, orthonormal columns in the order of `values`. */
-  readonly vectors: Matrix;
-  /** `[k]`, `||A v - value v||` from one more product each; the recurrence's estimates after "aborted" and "nonfinite". */
-  readonly residualNorms: Float64Array;
-}
+/** Some eigenpairs of a symmetric matrix, as `eigsh` gives them. */
+export type BlockEigshResult = EigshResult;
+
+const NAME = "blockEigsh";
 
 /**
  * Eigenvalues at the ends of a symmetric matrix's spectrum by block Lanczos (Golub and Underwood, 1977) with full reorthogonalization and
@@ -62,14 +37,9 @@ export async function* blockEigshSteps(
   A: LinearOperator,
   options: BlockEigshOptions,
 ): AsyncGenerator<BlockEigshState, BlockEigshResult, void> {
-  checkOptions(
-    "blockEigsh",
-    options,
-    "k which seed tolerance matvecs blockSize basisSize copies state signal onProgress",
-  );
-  const name = "blockEigsh";
-  checkDeclaredSymmetric(name, A);
-  const { matvecs, ...plan } = blockPlan(name, A, options);
-  const run = products(A, { ...options, name, matvecs, used: options.state?.matvecs ?? 0 });
-  return yield* blockIteration({ ...plan, run }, options.state);
+  checkOptions(NAME, options, "k which seed tolerance matvecs blockSize basisSize copies state signal onProgress");
+  checkDeclaredSymmetric(NAME, A);
+  const { blockSize = Math.min(4, A.shape[1]) } = options;
+  const { basisSize = Math.max(2 * options.k + 4 * blockSize, 64) } = options;
+  return yield* blockIteration(blockPlan(NAME, A, { ...options, blockSize, basisSize }), options.state);
 }

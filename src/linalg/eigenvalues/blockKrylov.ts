@@ -1,9 +1,10 @@
-import { column, type Matrix, type Precision, type Vector, zeros } from "../../tensors/index.ts";
+import { column, type Matrix, type Precision, type Vector } from "../../tensors/index.ts";
 import { eigh } from "../dense/index.ts";
 import type { Arithmetic } from "../vectors/arithmetic.ts";
 import { growingBasis, leadingColumns, orthogonalize, withColumn } from "../vectors/basis.ts";
 import { axpy, dot, maxAbs, multiply, norm, scaled } from "../vectors/vector.ts";
-import { columnsOf, preference, trailingBlock, type Which } from "./ritzPairs.ts";
+import { besideLocked, columnsOf, foremost, type RitzPairs, trailingBlock, type Which } from "./ritzPairs.ts";
+import { diagonalOf } from "./thickRestart.ts";
 
 // A block Krylov space and what the operator is on it. With a basis V of which the first `multiplied` columns V_1 have been multiplied, and
 // the rest X have not, `A V_1 = V_1 H + X C`: H is the projection and C the coupling. Restarts keep this form, which holds for any V_1.
@@ -13,46 +14,34 @@ export interface BlockSpace {
   /** `[n, multiplied + block]`, orthonormal in the inner product. */
   readonly basis: Matrix;
   /** Of an inner product `x' B y`: B times the basis. */
-  readonly dual?: Matrix;
+  readonly dual?: Matrix | undefined;
   readonly multiplied: number;
   /** `[multiplied, multiplied]`, symmetric. */
   readonly projected: Matrix;
   /** `[block, multiplied]` */
   readonly coupling: Matrix;
   /** Leading columns that have converged and are not coupled to the others: these live in their complement. */
-  readonly locked?: number;
+  readonly locked?: number | undefined;
 }
 
-/** Eigenpairs of the projection, the most wanted first. */
-export interface BlockRitz {
-  readonly values: Float64Array;
-  /** `[multiplied, multiplied]` */
-  readonly coordinates: Matrix;
-  /** Norms of `C s`, the residuals. */
-  readonly residualNorms: Float64Array;
-  /** Whether each is a locked vector. */
-  readonly locked: readonly boolean[];
-  readonly scale: number;
-}
+/** Eigenpairs of the projection, the most wanted first; `residualNorms` are the norms of `C s`. */
+export type BlockRitz = Omit<RitzPairs, "coupling">;
 
 /** A vector and, of another inner product, B times it. */
 export interface DualPair {
   readonly vector: Vector;
-  readonly dual?: Vector;
+  readonly dual?: Vector | undefined;
 }
 
-/** How many columns of the basis have not been multiplied. */
+/** Number of columns of the basis that have not been multiplied. */
 export function openColumns({ basis, multiplied }: BlockSpace): number {
   return basis.columns - multiplied;
 }
 
-/** The space of these orthonormal columns, none of them multiplied, with room for `capacity`. */
-export function newSpace(
-  start: { readonly basis: Matrix; readonly dual?: Matrix },
-  { capacity, dtype }: { readonly capacity: number; readonly dtype: Precision },
-): BlockSpace {
+/** The space without a column, `dual` in an inner product. */
+export function emptySpace(basis: Matrix, dual?: Matrix): BlockSpace {
   const none: Matrix = { rows: 0, columns: 0, data: new Float64Array(0) };
-  return resumedSpace({ ...start, multiplied: 0, projected: none, coupling: none }, { capacity, dtype });
+  return { basis, dual, multiplied: 0, projected: none, coupling: none };
 }
 
 /** A saved space with room to grow. */
@@ -60,8 +49,8 @@ export function resumedSpace(
   space: BlockSpace,
   { capacity, dtype }: { readonly capacity: number; readonly dtype: Precision },
 ): BlockSpace {
-  const basis = growingBasis(space.basis, { capacity, dtype });
-  return { ...space, basis, ...(space.dual ? { dual: growingBasis(space.dual, { capacity, dtype }) } : {}) };
+  const room = (Q: Matrix) => growingBasis(Q, { capacity, dtype });
+  return { ...space, basis: room(space.basis), dual: space.dual && room(space.dual) };
 }
 
 /**
@@ -74,22 +63,10 @@ export async function blockRitz(space: BlockSpace, which: Which, advantage = 0):
   const values = Float64Array.from({ length: size }, (_, i) =>
     i < locked ? projected.data[i * size + i]! : open.values[i - locked]!,
   );
-  const scale = maxAbs(values);
-  const order = preference(values, which, { count: locked, by: advantage * scale });
-  const data = new Float64Array(size * size);
-  order.forEach((from, to) => {
-    if (from < locked) data[to * size + from] = 1;
-    else data.set(column(open.vectors, from - locked), to * size + locked);
-  });
-  const coordinates = { rows: size, columns: size, data };
+  const { order, ...sorted } = foremost(values, which, { locked, advantage });
+  const coordinates = besideLocked(open.vectors, { order, locked });
   const residuals = multiply(space.coupling, coordinates);
-  return {
-    values: Float64Array.from(order, (i) => values[i]!),
-    coordinates,
-    residualNorms: Float64Array.from(order, (_, i) => norm(column(residuals, i))),
-    locked: order.map((i) => i < locked),
-    scale,
-  };
+  return { ...sorted, coordinates, residualNorms: Float64Array.from(order, (_, i) => norm(column(residuals, i))) };
 }
 
 /**
@@ -115,7 +92,7 @@ export async function grown(
   const size = multiplied + block;
   const projected = new Float64Array(size * size);
   for (let j = 0; j < multiplied; j++) projected.set(column(space.projected, j), j * size);
-  const coupling = zeros(block * size, "float64") as Float64Array;
+  const coupling = new Float64Array(block * size);
   let next: BlockSpace = space;
   let scale = maxAbs(space.projected.data);
   for (let j = 0; j < block; j++) {
@@ -158,31 +135,26 @@ export async function shrunk(
   }: {
     readonly chosen: readonly number[];
     readonly locked: number;
-    readonly alone?: boolean;
+    readonly alone?: boolean | undefined;
     readonly capacity: number;
     readonly dtype: Precision;
     readonly arithmetic: Arithmetic;
   },
 ): Promise<BlockSpace> {
   const { multiplied } = space;
-  const count = chosen.length;
   const S = columnsOf(ritz.coordinates, chosen);
   const kept = async (Q: Matrix) => {
     let basis = growingBasis(await arithmetic.combine(leadingColumns(Q, multiplied), S), { capacity, dtype });
     for (let j = multiplied; j < Q.columns && !alone; j++) basis = withColumn(basis, column(Q, j));
     return basis;
   };
-  const projected = new Float64Array(count * count);
-  chosen.forEach((from, i) => {
-    projected[i * count + i] = ritz.values[from]!;
-  });
   return {
     basis: await kept(space.basis),
-    ...(space.dual ? { dual: await kept(space.dual) } : {}),
-    multiplied: count,
-    projected: { rows: count, columns: count, data: projected },
-    coupling: alone ? { rows: 0, columns: count, data: new Float64Array(0) } : multiply(space.coupling, S),
-    ...(locked > 0 && { locked }),
+    dual: space.dual && (await kept(space.dual)),
+    multiplied: chosen.length,
+    projected: diagonalOf(ritz.values, chosen),
+    coupling: alone ? { rows: 0, columns: chosen.length, data: new Float64Array(0) } : multiply(space.coupling, S),
+    locked: locked > 0 ? locked : undefined,
   };
 }
 
@@ -208,13 +180,12 @@ export async function orthogonalizedPair(
 
 /** The pair times a number. */
 export function scaledPair(factor: number, { vector, dual }: DualPair): DualPair {
-  return { vector: scaled(factor, vector), ...(dual ? { dual: scaled(factor, dual) } : {}) };
+  return { vector: scaled(factor, vector), dual: dual && scaled(factor, dual) };
 }
 
 /** The space with one more open column. */
 export function appended(space: BlockSpace, { vector, dual }: DualPair): BlockSpace {
-  const basis = withColumn(space.basis, vector);
-  return { ...space, basis, ...(space.dual && dual ? { dual: withColumn(space.dual, dual) } : {}) };
+  return { ...space, basis: withColumn(space.basis, vector), dual: space.dual && dual && withColumn(space.dual, dual) };
 }
 
 /** Columns `from ...` of a symmetric matrix written to its rows as well; where both are there, their mean. */

@@ -2,8 +2,11 @@ import { column, type Matrix } from "../../tensors/index.ts";
 import { eig } from "../dense/index.ts";
 import { dot, norm } from "../vectors/vector.ts";
 
+/** Values of `which`, the default first. */
+export const WHICH_COMPLEX = ["magnitude", "largestReal", "smallestReal", "largestImaginary"] as const;
+
 /** Which eigenvalues of a matrix that is not symmetric: largest modulus, largest or smallest real part, or largest |imaginary part|. */
-export type WhichComplex = "magnitude" | "largestReal" | "smallestReal" | "largestImaginary";
+export type WhichComplex = (typeof WHICH_COMPLEX)[number];
 
 /** Eigenpairs of a projected matrix. */
 export interface RitzVectors {
@@ -15,7 +18,7 @@ export interface RitzVectors {
   readonly scale: number;
 }
 
-/** What an eigenvalue is ordered by, the largest first. */
+/** Key that orders eigenvalues, the largest first. */
 export const KEYS: Readonly<Record<WhichComplex, (real: number, imaginary: number) => number>> = {
   magnitude: Math.hypot,
   largestReal: (real) => real,
@@ -26,7 +29,7 @@ export const KEYS: Readonly<Record<WhichComplex, (real: number, imaginary: numbe
 /** Eigenpairs of H, the most wanted first, the members of a pair side by side. */
 export async function ritzVectors(
   { projected, coupling }: { readonly projected: Matrix; readonly coupling: Float64Array },
-  { which }: { readonly which: WhichComplex },
+  which: WhichComplex,
 ): Promise<RitzVectors> {
   const { real, imaginary, vectors } = await eig(projected);
   const m = real.length;

@@ -39,7 +39,7 @@ export function excludesCopies(
   return above && below;
 }
 
-/** How a run ended whose pairs have all converged: only with every copy is that "converged", unless they were not to be looked for. */
+/** Outcome of a run whose pairs have all converged: "converged" only with every copy, unless copies were not asked for. */
 export function convergedOutcome(
   happened: string,
   facts: { readonly matvecs: number; readonly complete: boolean; readonly copies: boolean; readonly of: string },

@@ -1,63 +1,38 @@
-import { CurvatureError } from "../../errors/index.ts";
-import { column, type Matrix, type Precision, zeros } from "../../tensors/index.ts";
+import { column, type Matrix, precisionOf, zeros } from "../../tensors/index.ts";
 import { qr } from "../dense/index.ts";
-import {
-  checkCount,
-  checkNonnegative,
-  checkSeed,
-  checkSquare,
-  checkState,
-  epsilon,
-  precision,
-} from "../operator/checks.ts";
-import type { LinearOperator, RunOptions } from "../operator/operator.ts";
+import { checkSquare, checkState, epsilon } from "../operator/checks.ts";
+import type { LinearOperator } from "../operator/operator.ts";
 import { checkOptions } from "../operator/options.ts";
-import { type Interruption, isInterruption, type Products, products } from "../runs/products.ts";
+import { type Interruption, isInterruption } from "../runs/products.ts";
 import { type Outcome, outcome } from "../runs/result.ts";
 import { runToEnd } from "../runs/runToEnd.ts";
-import {
-  growingBasis,
-  leadingColumns,
-  normalized,
-  orthogonalize,
-  randomDirection,
-  withColumn,
-} from "../vectors/basis.ts";
-import {
-  arithmeticOf,
-  axpy,
-  dot,
-  hostArithmetic,
-  maxAbs,
-  multiply,
-  norm,
-  transposedProduct,
-} from "../vectors/vector.ts";
-import { KEYS, type RitzVectors, ritzVectors, type WhichComplex, whole } from "./complexRitz.ts";
-import { convergedOutcome, SURE } from "./copies.ts";
+import { growingBasis, leadingColumns, normalized, orthogonalize, withColumn } from "../vectors/basis.ts";
+import { axpy, dot, hostArithmetic, maxAbs, multiply, norm, transposedProduct } from "../vectors/vector.ts";
+import { KEYS, type RitzVectors, ritzVectors, WHICH_COMPLEX, type WhichComplex, whole } from "./complexRitz.ts";
+import { SURE } from "./copies.ts";
 import { trailingBlock } from "./ritzPairs.ts";
+import {
+  type CopySearch,
+  freshDirection,
+  isConverged,
+  lockedCount,
+  type ThickRestartEnd,
+  type ThickRestartMethod,
+  type ThickRestartOptions,
+  type ThickRestartPlan,
+  thickRestartOutcome,
+  thickRestartPlan,
+  thickRestartSteps,
+} from "./thickRestart.ts";
 
-/** Options of `eigs`. */
-export interface EigsOptions extends RunOptions {
-  /** Number of eigenvalues, at most n; one more comes where the last is the first of a conjugate pair. */
-  readonly k: number;
+/** Options of `eigs`; one more eigenvalue comes where the k-th is the first of a conjugate pair. */
+export interface EigsOptions extends ThickRestartOptions<EigsState> {
   /** "magnitude" by default. */
-  readonly which?: WhichComplex;
-  readonly seed: number;
-  /** Bound on every residual norm over the largest |eigenvalue|: 1e-8 by default, 1e-4 for float32 operators. */
-  readonly tolerance?: number;
+  readonly which?: WhichComplex | undefined;
   /** Most products; default 50 times `basisSize`. The last k + 1 are kept for the true residuals. */
-  readonly matvecs?: number;
+  readonly matvecs?: number | undefined;
   /** Most basis vectors held at once, at least k + 3 unless n is smaller; default `max(2 k + 16, 32)`. */
-  readonly basisSize?: number;
-  /**
-   * Whether to look for further copies of repeated eigenvalues once k pairs have converged (default true), on the complement of the k pairs and until
-   * its own outermost eigenvalue is known to come after the k-th: about as many steps as the k pairs took, and once more for each copy. Without it, or
-   * where the budget ends it, copies may be missing.
-   */
-  readonly copies?: boolean;
-  /** Where an earlier run with the same options stopped. */
-  readonly state?: EigsState;
+  readonly basisSize?: number | undefined;
 }
 
 /** A Krylov decomposition `A Q = Q H + q c'`: plain data, from which the run can go on. */
@@ -72,7 +47,7 @@ export interface EigsState {
   /** `[m]` */
   readonly coupling: Float64Array;
   /** Leading columns of Q that have converged, while further copies of them are looked for in their complement. */
-  readonly locked?: number;
+  readonly locked?: number | undefined;
 }
 
 /** Some eigenvalues and right eigenvectors, conjugate pairs together, the positive imaginary part first. */
@@ -89,18 +64,6 @@ export interface EigsResult extends Outcome {
 
 const NAME = "eigs";
 
-interface Plan {
-  readonly A: LinearOperator;
-  readonly run: Products;
-  readonly k: number;
-  readonly which: WhichComplex;
-  readonly seed: number;
-  readonly tolerance: number;
-  readonly basisSize: number;
-  readonly copies: boolean;
-  readonly dtype: Precision;
-}
-
 /**
  * Outermost eigenvalues of a square operator that is not symmetric, as `K^-1 H` is, by Arnoldi with restarts in the manner of Krylov and Schur
  * (Arnoldi, 1951; Stewart, 2002): a restart keeps an orthonormal basis of the wanted eigenvectors, on which A is their part of its real Schur
@@ -116,73 +79,51 @@ export async function eigs(A: LinearOperator, options: EigsOptions): Promise<Eig
 /** The run of `eigs` product by product; yields a state after each, from which `state` resumes it. */
 export async function* eigsSteps(A: LinearOperator, options: EigsOptions): AsyncGenerator<EigsState, EigsResult, void> {
   checkOptions(NAME, options, "k which seed tolerance matvecs basisSize copies state signal onProgress");
-  const plan = planned(A, options);
-  const { run, k, basisSize, dtype } = plan;
-  let state = options.state ?? (await initialState(plan));
-  checkState(NAME, state, { method: NAME, columns: A.shape[1] });
-  state = { ...state, basis: growingBasis(state.basis, { capacity: basisSize + 1, dtype }) };
-  for (;;) {
-    const m = state.coupling.length;
-    const spans = state.basis.columns === m;
-    const short = run.left < k + 2;
-    const full = m === basisSize || spans || short;
-    if (full || (m > 0 && m % 4 === 0)) {
-      const ritz = m > 0 ? await ritzVectors(state, plan) : undefined;
-      const done = ritz !== undefined && isConverged(ritz, plan);
-      const search = done && plan.copies ? await searched(state, plan) : "complete";
-      if (spans || short || (done && search === "complete")) return conclude(state, plan, { ritz });
-      // A basis that can hold everything shows every copy when it does.
-      const fresh = done && search === "start" && basisSize < state.columns;
-      if (fresh) state = await lockedState(state, ritz, plan);
-      else if (full) state = await restarted(state, ritz!, plan);
-    }
-    const next = await step(state, plan);
-    if ("status" in next) return conclude(state, plan, { interruption: next });
-    state = next;
-    run.report();
-    yield state;
-  }
-}
-
-function planned(A: LinearOperator, options: EigsOptions): Plan {
   checkSquare(NAME, A);
-  const n = A.shape[1];
-  const { k, which = "magnitude", seed, tolerance = precision(A) === "float32" ? 1e-4 : 1e-8 } = options;
-  checkCount(NAME, "k", k);
-  if (k > n)
-    throw new CurvatureError("argument", `${NAME} expects k of at most ${n}, the order of the matrix, got ${k}`);
-  if (!Object.hasOwn(KEYS, which)) {
-    const known = Object.keys(KEYS).join('", "');
-    throw new CurvatureError("argument", `${NAME} expects which to be one of "${known}", got "${which}"`);
-  }
-  checkSeed(NAME, seed);
-  checkNonnegative(NAME, "tolerance", tolerance);
-  const { basisSize = Math.max(2 * k + 16, 32) } = options;
-  checkCount(NAME, "basisSize", basisSize);
-  if (basisSize < Math.min(k + 3, n)) {
-    throw new CurvatureError("argument", `${NAME} expects basisSize to be at least k + 3 = ${k + 3}, got ${basisSize}`);
-  }
-  const { matvecs = 50 * basisSize, copies = true } = options;
-  checkCount(NAME, "matvecs", matvecs);
-  const run = products(A, { ...options, name: NAME, matvecs, used: options.state?.matvecs ?? 0 });
-  return { A, run, k, which, seed, tolerance, basisSize: Math.min(basisSize, n), copies, dtype: precision(A) };
+  const { k } = options;
+  const rules = { name: NAME, choices: WHICH_COMPLEX, basisSize: Math.max(2 * k + 16, 32) };
+  const plan = thickRestartPlan(A, options, { ...rules, beside: [3, "k + 3"] });
+  const state = options.state ?? (await initialState(plan));
+  checkState(NAME, state, { method: NAME, columns: A.shape[1] });
+  const basis = growingBasis(state.basis, { capacity: plan.basisSize + 1, dtype: plan.dtype });
+  return conclude(plan, yield* thickRestartSteps(methodOf(plan), { ...state, basis }, plan));
 }
 
-async function initialState({ A, seed, dtype }: Plan): Promise<EigsState> {
-  const n = A.shape[1];
-  const none = { rows: n, columns: 0, data: zeros(0, dtype) };
-  const q = await randomDirection(none, { seed, path: 0, dtype, arithmetic: hostArithmetic });
-  const empty = new Float64Array(0);
-  const projected = { rows: 0, columns: 0, data: empty };
-  return { method: NAME, columns: n, matvecs: 0, basis: { rows: n, columns: 1, data: q }, projected, coupling: empty };
+type Plan = ThickRestartPlan<WhichComplex>;
+
+async function initialState(plan: Plan): Promise<EigsState> {
+  const rows = plan.A.shape[1];
+  const none = { rows, columns: 0, data: new Float64Array(0) };
+  const q = await freshDirection(none, 0, { ...plan, arithmetic: hostArithmetic });
+  const start = { method: NAME, columns: rows, matvecs: 0, basis: { rows, columns: 1, data: q } } as const;
+  return { ...start, projected: { ...none, rows: 0 }, coupling: none.data };
+}
+
+function methodOf(plan: Plan): ThickRestartMethod<EigsState, RitzVectors> {
+  const { k, run, basisSize } = plan;
+  return {
+    spans: (state) => state.basis.columns === state.coupling.length,
+    isShort: () => run.left < k + 2,
+    hasRoom: (state) => state.coupling.length < basisSize,
+    isDue: (state) => state.coupling.length > 0 && state.coupling.length % 4 === 0,
+    look: (state) => look(state, plan),
+    isConverged: (ritz) => isConverged(ritz, plan, whole(k, ritz)),
+    search: (state) => searched(state, plan),
+    locked: (state, ritz) => lockedState(state, ritz, plan),
+    restarted: (state, ritz) => restarted(state, ritz, plan),
+    step: (state) => step(state, plan),
+  };
+}
+
+async function look(state: EigsState, { which }: Plan): Promise<RitzVectors | undefined> {
+  return state.coupling.length > 0 ? ritzVectors(state, which) : undefined;
 }
 
 /** One product, whose coefficients in the basis are the next column of H. */
 async function step(state: EigsState, plan: Plan): Promise<EigsState | Interruption> {
-  const { A, run, seed, dtype } = plan;
+  const { run, dtype, arithmetic } = plan;
   const { basis, projected, coupling } = state;
   const m = coupling.length;
-  const arithmetic = arithmeticOf(A);
   const w = await run.matvec(column(basis, m), () => state);
   if (isInterruption(w)) return w;
   const { vector, coefficients, norm: left } = await orthogonalize(w, basis, arithmetic);
@@ -196,35 +137,26 @@ async function step(state: EigsState, plan: Plan): Promise<EigsState | Interrupt
   const next = { ...state, matvecs: run.used, projected: H, coupling: new Float64Array(m + 1) };
   if (m + 1 === state.columns) return next;
   const exhausted = left <= 16 * epsilon(dtype) * maxAbs(data);
-  const random = { seed, path: run.used, dtype, arithmetic };
-  const q = exhausted ? await randomDirection(basis, random) : normalized(vector);
+  const q = exhausted ? await freshDirection(basis, run.used, plan) : normalized(vector);
   if (!exhausted) next.coupling[m] = left;
   return { ...next, basis: withColumn(basis, q) };
 }
 
-function isConverged(ritz: RitzVectors, { k, tolerance }: Plan): boolean {
-  if (ritz.real.length < k) return false;
-  return ritz.residualNorms.subarray(0, whole(k, ritz)).every((r) => r <= (tolerance * ritz.scale) / 2);
-}
-
-/**
- * How far the search for copies has come: it is to start, again where it has found one; it goes on; or the complement of the locked vectors is known to
- * hold no eigenvalue that belongs among the k foremost, by the rule of copies.ts.
- */
-async function searched(state: EigsState, plan: Plan): Promise<"start" | "on" | "complete"> {
-  const { locked = 0 } = state;
-  if (state.coupling.length === state.columns) return "complete";
-  if (locked === 0) return "start";
-  if (state.coupling.length === locked) return "on";
-  const key = ({ real, imaginary }: RitzVectors, i: number) => KEYS[plan.which](real[i]!, imaginary[i]!);
-  const found = await ritzVectors(
-    { projected: leadingBlock(state.projected, locked), coupling: new Float64Array(locked) },
-    plan,
-  );
-  const open = await ritzVectors(openPart(state), plan);
-  const bound = (plan.tolerance * Math.max(found.scale, open.scale)) / 2;
-  const distance = key(found, plan.k - 1) - key(open, 0);
-  if (distance < -bound) return "start";
+/** The search for copies; complete where the complement of the locked vectors holds no eigenvalue among the k foremost, by the rule of copies.ts. */
+async function searched(state: EigsState, { k, which, tolerance, basisSize }: Plan): Promise<CopySearch> {
+  const { locked = 0, projected, coupling } = state;
+  if (coupling.length === state.columns) return "complete";
+  // A basis that can hold everything shows every copy when it does.
+  const start = basisSize < state.columns ? "start" : "on";
+  if (locked === 0) return start;
+  if (coupling.length === locked) return "on";
+  const key = ({ real, imaginary }: RitzVectors, i: number) => KEYS[which](real[i]!, imaginary[i]!);
+  const known = { projected: leadingBlock(projected, locked), coupling: new Float64Array(locked) };
+  const found = await ritzVectors(known, which);
+  const open = await ritzVectors(openPart(state), which);
+  const bound = (tolerance * Math.max(found.scale, open.scale)) / 2;
+  const distance = key(found, k - 1) - key(open, 0);
+  if (distance < -bound) return start;
   return open.residualNorms[0]! <= Math.max(bound, SURE * distance) ? "complete" : "on";
 }
 
@@ -235,18 +167,12 @@ function openPart({ projected, coupling, locked = 0 }: EigsState): Pick<EigsStat
 
 /** Converged vectors alone, and a random one to look for copies from in their complement. */
 async function lockedState(state: EigsState, ritz: RitzVectors, plan: Plan): Promise<EigsState> {
-  const { k, basisSize, seed, dtype, A, run } = plan;
-  const bound = (plan.tolerance * ritz.scale) / 2;
-  const unconverged = ritz.residualNorms.findIndex((r) => r > bound);
-  const most = Math.min(k + Math.floor((basisSize - k) / 2), basisSize - 3);
-  const converged = Math.min(most, unconverged < 0 ? ritz.real.length : unconverged);
-  const count = whole(Math.max(converged, k), ritz);
-  const { Q: W } = await qr(leadingColumns(ritz.coordinates, count));
+  const locked = whole(lockedCount(ritz, plan, { spare: 3 }), ritz);
+  const { Q: W } = await qr(leadingColumns(ritz.coordinates, locked));
   const next = await onBasis(state, W, plan);
-  const arithmetic = arithmeticOf(A);
-  const basis = leadingColumns(next.basis, count);
-  const q = await randomDirection(basis, { seed, path: `copies ${run.used}`, dtype, arithmetic });
-  return { ...next, basis: withColumn(basis, q), coupling: new Float64Array(count), locked: count };
+  const basis = leadingColumns(next.basis, locked);
+  const q = await freshDirection(basis, `copies ${plan.run.used}`, plan);
+  return { ...next, basis: withColumn(basis, q), coupling: new Float64Array(locked), locked };
 }
 
 /**
@@ -254,14 +180,14 @@ async function lockedState(state: EigsState, ritz: RitzVectors, plan: Plan): Pro
  * `A Q W = Q W (W' H W) + q (W' c)'` since they span an invariant space.
  */
 async function restarted(state: EigsState, ritz: RitzVectors, plan: Plan): Promise<EigsState> {
-  const { k, basisSize } = plan;
+  const { k, basisSize, which } = plan;
   const { locked = 0 } = state;
   if (locked === 0) {
     const wanted = Math.min(k + Math.floor((basisSize - k) / 2), basisSize - 2);
     const { Q: W } = await qr(leadingColumns(ritz.coordinates, whole(Math.max(wanted, 1), ritz)));
     return onBasis(state, W, plan);
   }
-  const open = await ritzVectors(openPart(state), plan);
+  const open = await ritzVectors(openPart(state), which);
   const free = basisSize - locked;
   const count = whole(Math.min(Math.max(Math.floor(free / 2), 1), free - 2), open);
   const { Q } = await qr(leadingColumns(open.coordinates, count));
@@ -269,10 +195,10 @@ async function restarted(state: EigsState, ritz: RitzVectors, plan: Plan): Promi
 }
 
 /** The decomposition on the vectors with these coordinates, which span an invariant space of H. */
-async function onBasis(state: EigsState, W: Matrix, { A, basisSize, dtype }: Plan): Promise<EigsState> {
+async function onBasis(state: EigsState, W: Matrix, { arithmetic, basisSize, dtype }: Plan): Promise<EigsState> {
   const { basis, projected, coupling } = state;
   const m = coupling.length;
-  const kept = await arithmeticOf(A).combine(leadingColumns(basis, m), W);
+  const kept = await arithmetic.combine(leadingColumns(basis, m), W);
   const grown = growingBasis(kept, { capacity: basisSize + 1, dtype });
   return {
     ...state,
@@ -299,48 +225,31 @@ function leadingBlock({ rows, data }: Matrix, size: number): Matrix {
 }
 
 async function conclude(
-  state: EigsState,
   plan: Plan,
-  { ritz, interruption }: { readonly ritz?: RitzVectors | undefined; readonly interruption?: Interruption },
+  { state, pairs, interruption }: ThickRestartEnd<EigsState, RitzVectors>,
 ): Promise<EigsResult> {
-  const { A, run, k, tolerance } = plan;
-  const m = state.coupling.length;
-  const found = ritz ?? (m > 0 ? await ritzVectors(state, plan) : undefined);
+  const { A, run, k, dtype, copies, arithmetic } = plan;
+  const found = pairs ?? (await look(state, plan));
   const count = found ? Math.min(whole(k, found), found.real.length) : 0;
-  const values = {
-    real: found?.real.slice(0, count) ?? new Float64Array(0),
-    imaginary: found?.imaginary.slice(0, count) ?? new Float64Array(0),
-  };
-  const residualNorms = found?.residualNorms.slice(0, count) ?? new Float64Array(0);
-  const none = { rows: state.columns, columns: 0, data: zeros(0, plan.dtype) };
-  const arithmetic = arithmeticOf(A);
+  const leading = (x: Float64Array | undefined) => x?.slice(0, count) ?? new Float64Array(0);
+  const values = { real: leading(found?.real), imaginary: leading(found?.imaginary) };
+  const residualNorms = leading(found?.residualNorms);
+  const basis = leadingColumns(state.basis, state.coupling.length);
   const parts = found
-    ? await arithmetic.combine(leadingColumns(state.basis, m), leadingColumns(found.coordinates, count))
-    : none;
+    ? await arithmetic.combine(basis, leadingColumns(found.coordinates, count))
+    : { rows: A.shape[1], columns: 0, data: zeros(0, dtype) };
   const vectors = complexColumns(parts, values.imaginary);
   const stopped = interruption ?? (await trueResiduals(state, plan, { parts, values, residualNorms }));
-  const matvecs = run.used;
   const result = { values, vectors, residualNorms };
-  if (stopped) return { ...result, ...outcome(stopped.status, { happened: stopped.happened, matvecs }) };
-  const good = residualNorms.filter((r) => r <= tolerance * (found?.scale ?? 0)).length;
-  const happened = `${good} of ${Math.max(k, count)} eigenpairs have residuals below ${tolerance} of the largest |eigenvalue|`;
-  if (count >= k && good === count) {
-    const complete = plan.copies && (await searched(state, plan)) === "complete";
-    return { ...result, ...convergedOutcome(happened, { matvecs, complete, copies: plan.copies, of: "eigenvalues" }) };
-  }
-  const rounded = `${happened}, though the recurrence says all have: products are rounded`;
-  if (found && isConverged(found, plan)) return { ...result, ...outcome("stagnated", { happened: rounded, matvecs }) };
-  const advice = "raise matvecs or basisSize, or loosen tolerance";
-  return { ...result, ...outcome("budget", { happened, matvecs, advice }) };
+  if (stopped) return { ...result, ...outcome(stopped.status, { happened: stopped.happened, matvecs: run.used }) };
+  const complete = async () => copies && (await searched(state, plan)) === "complete";
+  return { ...result, ...(await thickRestartOutcome(plan, { look: found, residualNorms, complete })) };
 }
 
 /** Columns of parts as complex vectors: those of a pair are conjugates. */
 function complexColumns(parts: Matrix, imaginaryValues: Float64Array): EigsResult["vectors"] {
   const real = { ...parts, data: parts.data.slice() };
-  const imaginary = {
-    ...parts,
-    data: zeros(parts.data.length, parts.data instanceof Float64Array ? "float64" : "float32"),
-  };
+  const imaginary = { ...parts, data: zeros(parts.data.length, precisionOf(parts.data)) };
   imaginaryValues.forEach((value, i) => {
     if (!(value > 0)) return;
     column(imaginary, i).set(column(parts, i + 1));

@@ -1,59 +1,47 @@
-import { CurvatureError } from "../../errors/index.ts";
-import { type Matrix, type Vector, zeros } from "../../tensors/index.ts";
+import { type Matrix, zeros } from "../../tensors/index.ts";
 import { appended, isExhausted } from "../krylov/lanczos.ts";
-import {
-  checkCount,
-  checkDeclaredSymmetric,
-  checkNonnegative,
-  checkSeed,
-  checkState,
-  precision,
-} from "../operator/checks.ts";
-import type { LinearOperator, RunOptions } from "../operator/operator.ts";
+import { checkArgument, checkDeclaredSymmetric, checkState } from "../operator/checks.ts";
+import type { LinearOperator } from "../operator/operator.ts";
 import { checkOptions } from "../operator/options.ts";
-import { type Interruption, isInterruption, type Products, products } from "../runs/products.ts";
+import { type Interruption, isInterruption } from "../runs/products.ts";
 import { type Outcome, outcome } from "../runs/result.ts";
 import { runToEnd } from "../runs/runToEnd.ts";
-import { SYMMETRY_ADVICE } from "../systems/refinement.ts";
+import { growingBasis, lanczosStep, leadingColumns, normalized, withColumn } from "../vectors/basis.ts";
+import { hostArithmetic, maxAbs } from "../vectors/vector.ts";
+import { excludesCopies } from "./copies.ts";
+import { eigenpairResiduals } from "./eigenpairResiduals.ts";
+import { columnsOf, projectedColumns, type RitzPairs, resultOrder, ritzPairs, WHICH, type Which } from "./ritzPairs.ts";
 import {
-  growingBasis,
-  lanczosStep,
-  leadingColumns,
-  normalized,
-  randomDirection,
-  withColumn,
-} from "../vectors/basis.ts";
-import { arithmeticOf, axpy, hostArithmetic, maxAbs, norm } from "../vectors/vector.ts";
-import { convergedOutcome, excludesCopies } from "./copies.ts";
-import { columnsOf, preference, projectedColumns, type RitzPairs, ritzPairs, type Which } from "./ritzPairs.ts";
+  freshDirection,
+  indices,
+  isConverged,
+  keptPairs,
+  lockedCount,
+  ROUNDED,
+  type ThickRestartEnd,
+  type ThickRestartMethod,
+  type ThickRestartOptions,
+  type ThickRestartPlan,
+  target,
+  thickRestartOutcome,
+  thickRestartPlan,
+  thickRestartSteps,
+} from "./thickRestart.ts";
 
 /** Options of `eigsh`. */
-export interface EigshOptions extends RunOptions {
-  /** Number of eigenpairs, at most n. */
-  readonly k: number;
+export interface EigshOptions extends ThickRestartOptions<EigshState> {
   /**
    * "largest" (default): the algebraically largest, largest first. "smallest": the algebraically smallest, smallest first. "magnitude": the
    * largest in absolute value, in that order. "both": the `ceil(k / 2)` largest and the `floor(k / 2)` smallest, in descending order.
    */
-  readonly which?: Which;
-  readonly seed: number;
-  /** Bound on every residual norm `||A v - value v||` over the largest |eigenvalue|: 1e-8 by default, 1e-4 for float32 operators. */
-  readonly tolerance?: number;
+  readonly which?: Which | undefined;
   /** Most products, at least 2 k; k of them are kept for the true residuals. Default 50 times `basisSize`. */
-  readonly matvecs?: number;
+  readonly matvecs?: number | undefined;
   /**
    * Most basis vectors held at once, at least k + 2 unless n is smaller; default `max(2 k + 16, 64)`. Where convergence is slow, twice as many
    * save a third of the products or more.
    */
-  readonly basisSize?: number;
-  /**
-   * Whether to look for further copies of repeated eigenvalues once k pairs have converged (default true): a single Krylov sequence sees one copy
-   * of each only. The search runs on the complement of the k pairs until its own extreme eigenvalue is known to lie beyond the k-th value, about as
-   * many steps as the k pairs took, and once more for each copy. Without it, or where the budget ends it, copies may be missing.
-   */
-  readonly copies?: boolean;
-  /** Where an earlier run with the same options stopped. */
-  readonly state?: EigshState;
+  readonly basisSize?: number | undefined;
 }
 
 /** The basis and the projected matrix after `matvecs` products: plain data, from which the run can go on. */
@@ -69,7 +57,7 @@ export interface EigshState {
   readonly alpha: Float64Array;
   readonly beta: Float64Array;
   /** Leading columns of the basis that have converged, while further copies of them are looked for in their complement. */
-  readonly locked?: number;
+  readonly locked?: number | undefined;
 }
 
 /** Some eigenpairs of a symmetric matrix. */
@@ -83,16 +71,6 @@ export interface EigshResult extends Outcome {
    * "nonfinite" no product can be made, and these are the estimates of the recurrence.
    */
   readonly residualNorms: Float64Array;
-}
-
-interface Plan {
-  readonly k: number;
-  readonly which: Which;
-  readonly seed: number;
-  readonly tolerance: number;
-  readonly basisSize: number;
-  /** Whether to look for further copies. */
-  readonly copies: boolean;
 }
 
 const NAME = "eigsh";
@@ -119,122 +97,80 @@ export async function* eigshSteps(
   options: EigshOptions,
 ): AsyncGenerator<EigshState, EigshResult, void> {
   checkOptions(NAME, options, "k which seed tolerance matvecs basisSize copies state signal onProgress");
-  const { plan, matvecs } = planned(A, options);
-  const run = products(A, { ...options, name: NAME, matvecs, used: options.state?.matvecs ?? 0 });
-  let state = options.state ?? (await initialState(A, plan));
-  checkState(NAME, state, { method: "eigsh", columns: A.shape[1] });
-  const capacity = plan.basisSize + 1;
-  state = { ...state, basis: growingBasis(state.basis, { capacity, dtype: precision(A) }) };
-  for (;;) {
-    const size = projectedColumns(state);
-    const full = size === plan.basisSize || run.left <= plan.k;
-    if (full || (state.alpha.length > 0 && size % CHECKED_EVERY === 0)) {
-      const pairs = await ritzPairs(state, plan.which, plan.tolerance / 2);
-      const verdict = judged(state, { pairs, run, plan, full });
-      if (verdict === "finish") return conclude(A, { state, run, plan });
-      if (verdict !== "step") state = await restarted(A, state, { pairs, plan, fresh: verdict === "copies" });
-    }
-    const next = await step(A, state, { run, plan });
-    if ("status" in next) return conclude(A, { state, run, plan, interruption: next });
-    state = next;
-    run.report();
-    yield state;
-  }
-}
-
-function planned(A: LinearOperator, options: EigshOptions): { readonly plan: Plan; readonly matvecs: number } {
   checkDeclaredSymmetric(NAME, A);
-  const n = A.shape[1];
-  const { k, which = "largest", seed, copies = true } = options;
-  checkCount(NAME, "k", k);
-  if (k > n)
-    throw new CurvatureError("argument", `${NAME} expects k of at most ${n}, the order of the matrix, got ${k}`);
-  if (!["largest", "smallest", "magnitude", "both"].includes(which)) {
-    const message = `${NAME} expects which to be "largest", "smallest", "magnitude" or "both", got "${which}"`;
-    throw new CurvatureError("argument", message);
-  }
-  checkSeed(NAME, seed);
-  const { tolerance = precision(A) === "float32" ? 1e-4 : 1e-8 } = options;
-  checkNonnegative(NAME, "tolerance", tolerance);
-  const { basisSize = Math.max(2 * k + 16, 64) } = options;
-  checkCount(NAME, "basisSize", basisSize);
-  if (basisSize < Math.min(k + 2, n)) {
-    throw new CurvatureError("argument", `${NAME} expects basisSize to be at least k + 2 = ${k + 2}, got ${basisSize}`);
-  }
-  const { matvecs = 50 * basisSize } = options;
-  checkCount(NAME, "matvecs", matvecs);
-  if (matvecs < 2 * k) {
-    const message = `${NAME} expects matvecs to be at least 2 k = ${2 * k} (k steps and k residuals), got ${matvecs}`;
-    throw new CurvatureError("argument", message);
-  }
-  return { plan: { k, which, seed, tolerance, basisSize: Math.min(basisSize, n), copies }, matvecs };
+  const plan = thickRestartPlan(A, options, {
+    name: NAME,
+    choices: WHICH,
+    basisSize: Math.max(2 * options.k + 16, 64),
+  });
+  const { k, dtype, basisSize } = plan;
+  const budget = options.matvecs ?? Number.POSITIVE_INFINITY;
+  const message = `${NAME} expects matvecs to be at least 2 k = ${2 * k} (k steps and k residuals), got ${budget}`;
+  checkArgument(budget >= 2 * k, message);
+  const state = options.state ?? (await initialState(plan));
+  checkState(NAME, state, { method: NAME, columns: A.shape[1] });
+  const basis = growingBasis(state.basis, { capacity: basisSize + 1, dtype });
+  return conclude(plan, yield* thickRestartSteps(methodOf(plan), { ...state, basis }, plan));
 }
 
-async function initialState(A: LinearOperator, { seed }: Plan): Promise<EigshState> {
-  const n = A.shape[1];
-  const none: Matrix = { rows: n, columns: 0, data: new Float64Array(0) };
-  const dtype = precision(A);
-  const q = await randomDirection(none, { seed, path: 0, dtype, arithmetic: hostArithmetic });
+type Plan = ThickRestartPlan<Which>;
+
+async function initialState(plan: Plan): Promise<EigshState> {
+  const rows = plan.A.shape[1];
   const empty = new Float64Array(0);
-  const kept = { values: empty, coupling: empty };
+  const q = await freshDirection({ rows, columns: 0, data: empty }, 0, { ...plan, arithmetic: hostArithmetic });
+  const projection = { kept: { values: empty, coupling: empty }, alpha: empty, beta: empty };
+  return { method: NAME, columns: rows, matvecs: 0, basis: { rows, columns: 1, data: q }, ...projection };
+}
+
+function methodOf(plan: Plan): ThickRestartMethod<EigshState, RitzPairs> {
+  const { k, run, basisSize } = plan;
   return {
-    method: "eigsh",
-    columns: n,
-    matvecs: 0,
-    basis: { rows: n, columns: 1, data: q },
-    kept,
-    alpha: empty,
-    beta: empty,
+    spans: (state) => projectedColumns(state) === state.columns,
+    isShort: () => run.left <= k,
+    hasRoom: (state) => projectedColumns(state) < basisSize,
+    isDue: (state) => state.alpha.length > 0 && projectedColumns(state) % CHECKED_EVERY === 0,
+    look: (state) => ritzPairs(state, plan.which, plan.tolerance / 2),
+    isConverged: (pairs) => isConverged(pairs, plan),
+    search(state, pairs) {
+      if (isComplete(state, pairs, plan)) return "complete";
+      // A basis that can hold everything shows every copy when it does.
+      if (basisSize === state.columns && !state.locked) return "on";
+      return pairs.locked.slice(0, k).every(Boolean) ? "on" : "start";
+    },
+    async locked(state, pairs) {
+      const chosen = indices(lockedCount(pairs, plan, { spare: 2 }));
+      const { basis, ...rest } = await onRitzVectors(state, { pairs, chosen, plan });
+      const direction = await freshDirection(basis, `copies ${state.matvecs}`, plan);
+      // The residuals of converged pairs are negligible.
+      const kept = { ...rest.kept, coupling: new Float64Array(chosen.length) };
+      return { ...rest, basis: withColumn(basis, direction), kept, locked: chosen.length };
+    },
+    async restarted(state, pairs) {
+      const next = await onRitzVectors(state, { pairs, chosen: keptPairs(pairs.locked, plan), plan });
+      const direction = state.basis.data.subarray(state.columns * projectedColumns(state));
+      return { ...next, basis: withColumn(next.basis, direction) };
+    },
+    step: (state) => step(state, plan),
   };
 }
 
 /** One product and one more column of the basis. */
-async function step(
-  A: LinearOperator,
-  state: EigshState,
-  { run, plan }: { run: Products; plan: Plan },
-): Promise<EigshState | Interruption> {
+async function step(state: EigshState, plan: Plan): Promise<EigshState | Interruption> {
+  const { run, dtype, arithmetic } = plan;
+  const { basis, kept } = state;
   const size = projectedColumns(state);
-  const newest = state.basis.data.subarray(state.columns * size);
-  const w = await run.matvec(newest, () => state);
+  const w = await run.matvec(basis.data.subarray(state.columns * size), () => state);
   if (isInterruption(w)) return w;
-  const arithmetic = arithmeticOf(A);
-  const { basis } = state;
   const made = await lanczosStep(w, { basis, beta: state.beta[state.beta.length - 1] ?? 0, arithmetic });
   const alpha = appended(state.alpha, made.alpha);
-  const { values, coupling } = state.kept;
-  const scale = Math.max(...[alpha, state.beta, values, coupling].map(maxAbs));
+  const scale = Math.max(...[alpha, state.beta, kept.values, kept.coupling].map(maxAbs));
   const spans = size + 1 === state.columns;
-  const exhausted = spans || isExhausted(made.beta, { scale, dtype: precision(A) });
+  const exhausted = spans || isExhausted(made.beta, { scale, dtype });
   const next = { ...state, matvecs: run.used, alpha, beta: appended(state.beta, exhausted ? 0 : made.beta) };
   if (spans) return next;
-  const direction = exhausted ? await freshDirection(A, basis, { plan, path: run.used }) : normalized(made.next);
+  const direction = exhausted ? await freshDirection(basis, run.used, plan) : normalized(made.next);
   return { ...next, basis: withColumn(basis, direction) };
-}
-
-function freshDirection(
-  A: LinearOperator,
-  basis: Matrix,
-  { plan, path }: { plan: Plan; path: string | number },
-): Promise<Vector> {
-  const arithmetic = arithmeticOf(A);
-  return randomDirection(basis, { seed: plan.seed, path, dtype: precision(A), arithmetic });
-}
-
-/** Whether to give the result, look for further copies of what has converged, restart a full basis, or make the next step. */
-function judged(
-  state: EigshState,
-  { pairs, run, plan, full }: { pairs: RitzPairs; run: Products; plan: Plan; full: boolean },
-): "finish" | "copies" | "restart" | "step" {
-  const spansAll = projectedColumns(state) === state.columns;
-  const spent = run.left <= plan.k;
-  if (spansAll || spent) return "finish";
-  const goOn = full ? "restart" : "step";
-  if (!areConverged(pairs, plan)) return goOn;
-  if (!plan.copies || isComplete(state, pairs, plan)) return "finish";
-  // A basis that can hold everything shows every copy when it does.
-  if (plan.basisSize === state.columns && !state.locked) return "step";
-  return pairs.locked.slice(0, plan.k).every(Boolean) ? goOn : "copies";
 }
 
 /** Whether no copy of a repeated eigenvalue is missing. */
@@ -242,142 +178,38 @@ function isComplete(state: EigshState, pairs: RitzPairs, plan: Plan): boolean {
   return projectedColumns(state) === state.columns || excludesCopies(pairs, { ...plan, target: target(pairs, plan) });
 }
 
-/** Bound on residual norms inside the run: half of what is promised, since true residuals add rounding to the recurrence's. */
-function target({ scale }: RitzPairs, { tolerance }: Plan): number {
-  return (tolerance * scale) / 2;
-}
-
-function areConverged(pairs: RitzPairs, plan: Plan): boolean {
-  if (pairs.values.length < plan.k) return false;
-  return pairs.residualNorms.slice(0, plan.k).every((r) => r <= target(pairs, plan));
-}
-
-/**
- * A basis of the foremost Ritz vectors and one more column. Usually this is the Lanczos vector that comes next, to which each kept vector
- * is coupled by its residual. `fresh` keeps converged vectors alone, whose residuals are negligible, locks them, and goes on from a random vector.
- */
-async function restarted(
-  A: LinearOperator,
+/** The state on some of its Ritz vectors, without the vector that comes after them, to which their residuals couple them. */
+async function onRitzVectors(
   state: EigshState,
-  { pairs, plan, fresh }: { pairs: RitzPairs; plan: Plan; fresh: boolean },
+  { pairs, chosen, plan }: { readonly pairs: RitzPairs; readonly chosen: readonly number[]; readonly plan: Plan },
 ): Promise<EigshState> {
-  const { basisSize } = plan;
-  const size = projectedColumns(state);
-  const chosen = fresh ? convergedPairs(pairs, plan) : keptPairs(pairs, { ...plan, size });
-  const coordinates = columnsOf(pairs.coordinates, chosen);
-  const arithmetic = arithmeticOf(A);
-  const kept = await arithmetic.combine(leadingColumns(state.basis, size), coordinates);
-  const basis = growingBasis(kept, { capacity: basisSize + 1, dtype: precision(A) });
-  const direction = fresh
-    ? await freshDirection(A, basis, { plan, path: `copies ${state.matvecs}` })
-    : state.basis.data.subarray(state.columns * size);
+  const { arithmetic, basisSize, dtype } = plan;
+  const whole = leadingColumns(state.basis, projectedColumns(state));
+  const vectors = await arithmetic.combine(whole, columnsOf(pairs.coordinates, chosen));
+  const [values, coupling] = [pairs.values, pairs.coupling].map((x) => Float64Array.from(chosen, (i) => x[i]!));
   const empty = new Float64Array(0);
-  const locked = fresh ? chosen.length : (state.locked ?? 0);
-  return {
-    ...state,
-    basis: withColumn(basis, direction),
-    kept: {
-      values: Float64Array.from(chosen, (i) => pairs.values[i]!),
-      coupling: fresh ? new Float64Array(chosen.length) : Float64Array.from(chosen, (i) => pairs.coupling[i]!),
-    },
-    alpha: empty,
-    beta: empty,
-    ...(locked > 0 && { locked }),
-  };
-}
-
-/** Foremost pairs that have converged, as many as leave half of the basis for the search beside them. */
-function convergedPairs(pairs: RitzPairs, plan: Plan): readonly number[] {
-  const { k, basisSize } = plan;
-  const unconverged = pairs.residualNorms.findIndex((r) => r > target(pairs, plan));
-  const most = Math.min(k + Math.floor((basisSize - k) / 2), basisSize - 2);
-  const count = Math.min(most, unconverged < 0 ? pairs.values.length : unconverged);
-  return Array.from({ length: count }, (_, i) => i);
-}
-
-/** The locked pairs and, of the others, the foremost that half of the remaining basis can hold. */
-function keptPairs(
-  { locked, values }: RitzPairs,
-  { k, basisSize, size }: Pick<Plan, "k" | "basisSize"> & { readonly size: number },
-): readonly number[] {
-  const indices = Array.from(values, (_, i) => i);
-  const fixed = indices.filter((i) => locked[i]);
-  const free = basisSize - fixed.length;
-  const most =
-    fixed.length > 0
-      ? Math.min(Math.max(Math.floor(free / 2), 1), free - 1)
-      : Math.min(size, k + Math.floor((basisSize - k) / 2), basisSize - 1);
-  return [...fixed, ...indices.filter((i) => !locked[i]).slice(0, most)];
+  const basis = growingBasis(vectors, { capacity: basisSize + 1, dtype });
+  return { ...state, basis, kept: { values: values!, coupling: coupling! }, alpha: empty, beta: empty };
 }
 
 /** The result from the Ritz pairs of the state, with true residuals unless the operator can no longer be asked. */
 async function conclude(
-  A: LinearOperator,
-  { state, run, plan, interruption }: { state: EigshState; run: Products; plan: Plan; interruption?: Interruption },
+  plan: Plan,
+  { state, pairs: seen, interruption }: ThickRestartEnd<EigshState, RitzPairs>,
 ): Promise<EigshResult> {
-  const found = await ritzPairs(state, plan.which, plan.tolerance / 2);
-  const pairs = arranged(found, plan);
-  const count = Math.min(plan.k, pairs.values.length);
-  const values = pairs.values.slice(0, count);
-  const size = projectedColumns(state);
+  const { A, run, arithmetic, dtype } = plan;
+  const pairs = seen ?? (await ritzPairs(state, plan.which, plan.tolerance / 2));
+  const order = resultOrder(pairs.values, plan);
+  const values = Float64Array.from(order, (i) => pairs.values[i]!);
+  const residualNorms = Float64Array.from(order, (i) => pairs.residualNorms[i]!);
+  const basis = leadingColumns(state.basis, projectedColumns(state));
   const vectors =
-    count === 0
-      ? { rows: state.columns, columns: 0, data: zeros(0, precision(A)) }
-      : await arithmeticOf(A).combine(leadingColumns(state.basis, size), leadingColumns(pairs.coordinates, count));
-  const residualNorms = pairs.residualNorms.slice(0, count);
-  if (interruption) {
-    const ending = outcome(interruption.status, { happened: interruption.happened, matvecs: run.used });
-    return { values, vectors, residualNorms, ...ending };
-  }
-  const residuals = await run.block(vectors, () => state);
-  residuals.columns.forEach((w, i) => {
-    axpy(-values[i]!, vectors.data.subarray(i * vectors.rows, (i + 1) * vectors.rows), w);
-    residualNorms[i] = norm(w);
-  });
-  const stopped = residuals.interruption;
-  const ending = stopped
-    ? outcome(stopped.status, { happened: stopped.happened, matvecs: run.used })
-    : judgedOutcome({ pairs, residualNorms, run, plan, complete: isComplete(state, found, plan) });
-  return { values, vectors, residualNorms, ...ending };
-}
-
-/** The k foremost pairs in the order of `which`; in descending order where both ends were taken in turns. */
-function arranged(pairs: RitzPairs, { k, which }: Plan): RitzPairs {
-  const order = preference(pairs.values.slice(0, k), which === "both" ? "largest" : which);
-  return {
-    ...pairs,
-    values: Float64Array.from(order, (i) => pairs.values[i]!),
-    coordinates: columnsOf(pairs.coordinates, order),
-    coupling: Float64Array.from(order, (i) => pairs.coupling[i]!),
-    residualNorms: Float64Array.from(order, (i) => pairs.residualNorms[i]!),
-    locked: order.map((i) => pairs.locked[i]!),
-  };
-}
-
-function judgedOutcome({
-  pairs,
-  residualNorms,
-  run,
-  plan,
-  complete,
-}: {
-  pairs: RitzPairs;
-  residualNorms: Float64Array;
-  run: Products;
-  plan: Plan;
-  complete: boolean;
-}): Outcome {
-  const matvecs = run.used;
-  const bound = plan.tolerance * pairs.scale;
-  const good = residualNorms.filter((r) => r <= bound).length;
-  const happened = `${good} of ${plan.k} eigenpairs have residuals below ${plan.tolerance} of the largest |eigenvalue|`;
-  if (good === plan.k) return convergedOutcome(happened, { matvecs, complete, copies: plan.copies, of: "eigenvalues" });
-  if (areConverged(pairs, plan)) {
-    return outcome("stagnated", {
-      happened: `${happened}, though the recurrence says all have: products are rounded`,
-      matvecs,
-      advice: `loosen tolerance, or use a float64 operator; ${SYMMETRY_ADVICE}`,
-    });
-  }
-  return outcome("budget", { happened, matvecs, advice: "raise matvecs or basisSize, or loosen tolerance" });
+    order.length === 0
+      ? { rows: A.shape[1], columns: 0, data: zeros(0, dtype) }
+      : await arithmetic.combine(basis, columnsOf(pairs.coordinates, order));
+  const found = { values, vectors, residualNorms };
+  const stopped = interruption ?? (await eigenpairResiduals(run, found, { state: () => state }));
+  if (stopped) return { ...found, ...outcome(stopped.status, { happened: stopped.happened, matvecs: run.used }) };
+  const facts = { look: pairs, residualNorms, complete: () => isComplete(state, pairs, plan), advice: ROUNDED };
+  return { ...found, ...(await thickRestartOutcome(plan, facts)) };
 }

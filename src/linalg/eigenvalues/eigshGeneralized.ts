@@ -1,43 +1,31 @@
 import { CurvatureError } from "../../errors/index.ts";
-import { formatDims, type Matrix, type Vector } from "../../tensors/index.ts";
+import type { Matrix, Vector } from "../../tensors/index.ts";
 import { solverInverse } from "../inverses/solverInverse.ts";
-import { checkDeclaredSymmetric, checkNonnegative } from "../operator/checks.ts";
-import type { LinearOperator, RunOptions } from "../operator/operator.ts";
+import { checkDeclaredSymmetric, checkNonnegative, checkSameShape } from "../operator/checks.ts";
+import type { LinearOperator } from "../operator/operator.ts";
 import { checkOptions } from "../operator/options.ts";
-import { type Interruption, products } from "../runs/products.ts";
+import { type Interruption, isInterruption, products } from "../runs/products.ts";
 import type { Outcome } from "../runs/result.ts";
 import { runToEnd } from "../runs/runToEnd.ts";
 import { dot, norm } from "../vectors/vector.ts";
-import { type BlockIterationState, blockIteration, blockPlan, type InnerProduct } from "./blockIteration.ts";
-import type { Which } from "./ritzPairs.ts";
+import {
+  type BlockIterationState,
+  type BlockOptions,
+  blockIteration,
+  blockPlan,
+  type InnerProduct,
+} from "./blockIteration.ts";
 
 /** Options of `eigshGeneralized`. */
-export interface EigshGeneralizedOptions extends RunOptions {
-  /** Number of eigenpairs, at most n. */
-  readonly k: number;
-  /** As in `eigsh`: "largest" (default), "smallest", "magnitude" or "both". */
-  readonly which?: Which;
-  readonly seed: number;
-  /** Bound on every residual norm over the largest |eigenvalue|: 1e-8 by default, 1e-4 for float32 operators. */
-  readonly tolerance?: number;
-  /** Most products with A; default 50 times `basisSize`. The last k are kept for the true residuals. */
-  readonly matvecs?: number;
+export interface EigshGeneralizedOptions extends BlockOptions {
   /** Most basis vectors held at once, each with its product with B; default `max(2 k + 4, 64)`. */
-  readonly basisSize?: number;
+  readonly basisSize?: number | undefined;
   /** Vectors multiplied at once; eigenvalues up to this multiplicity are found. Default 1. */
-  readonly blockSize?: number;
+  readonly blockSize?: number | undefined;
   /** Added to the diagonal of B, which makes a semidefinite B definite; 0 by default. */
-  readonly damping?: number;
+  readonly damping?: number | undefined;
   /** Inverse of `B + damping I`; by default its own closed inverse, or conjugate gradients to `tolerance / 100`. */
-  readonly inverse?: LinearOperator;
-  /**
-   * Whether to look for further copies of repeated eigenvalues once k pairs have converged (default true), on the complement of the k pairs and until
-   * its own extreme eigenvalue is known to lie beyond the k-th: about as many steps as the k pairs took, and once more for each copy.
-   * Without it, or where the budget ends it, copies may be missing.
-   */
-  readonly copies?: boolean;
-  /** Where an earlier run with the same options stopped. */
-  readonly state?: EigshGeneralizedState;
+  readonly inverse?: LinearOperator | undefined;
 }
 
 /** The Krylov space after `matvecs` products: plain data, from which the run can go on. */
@@ -84,18 +72,14 @@ export async function* eigshGeneralizedSteps(
   );
   checkDeclaredSymmetric(NAME, A);
   checkDeclaredSymmetric(`${NAME} (B)`, B);
-  if (A.shape[0] !== B.shape[0]) {
-    const message = `${NAME} expects A and B of equal shapes, got ${formatDims(A.shape)} and ${formatDims(B.shape)}`;
-    throw new CurvatureError("shape", message);
-  }
+  checkSameShape(NAME, A, { B, what: "A and B" });
   const { damping = 0, state } = options;
   checkNonnegative(NAME, "damping", damping);
-  const plan = { blockSize: 1, basisSize: Math.max(2 * options.k + 4, 64), ...options };
-  const { matvecs, ...problem } = blockPlan(NAME, A, plan);
-  const run = products(A, { ...options, name: NAME, matvecs, used: state?.matvecs ?? 0 });
+  const { blockSize = 1, basisSize = Math.max(2 * options.k + 4, 64) } = options;
+  const plan = blockPlan(NAME, A, { ...options, blockSize, basisSize });
   await checkDefinite(B, damping);
-  const inverse = options.inverse ?? inverseOf(B, { damping, tolerance: problem.tolerance / 100 });
-  return yield* blockIteration({ ...problem, run, inner: innerProduct(B, inverse, options) }, state);
+  const inverse = options.inverse ?? inverseOf(B, { damping, tolerance: plan.tolerance / 100 });
+  return yield* blockIteration({ ...plan, inner: innerProduct(B, inverse, options) }, state);
 }
 
 function inverseOf(B: LinearOperator, { damping, tolerance }: { damping: number; tolerance: number }): LinearOperator {
@@ -108,27 +92,27 @@ function innerProduct(
   inverse: LinearOperator,
   { signal, damping = 0 }: EigshGeneralizedOptions,
 ): InnerProduct {
-  const unlimited = { ...(signal ? { signal } : {}), matvecs: Number.POSITIVE_INFINITY };
+  const unlimited = { signal, matvecs: Number.POSITIVE_INFINITY };
   const metric = products(B, { ...unlimited, name: `B of ${NAME}` });
   const solver = products(inverse, { ...unlimited, name: `the inverse of B of ${NAME}` });
   return {
     async multiply(x: Vector, state): Promise<Vector | Interruption> {
       const Bx = await metric.matvec(x, state);
-      if ("status" in Bx) return Bx;
+      if (isInterruption(Bx)) return Bx;
       const image = damping === 0 ? Bx : Bx.map((value, i) => value + damping * x[i]!);
       checkCurvature(x, image, "x' B x");
       return image;
     },
     async solve(x, state) {
       const solution = await solver.matvec(x, state);
-      if (!("status" in solution)) checkCurvature(x, solution, "x' B^-1 x");
+      if (!isInterruption(solution)) checkCurvature(x, solution, "x' B^-1 x");
       return solution;
     },
   };
 }
 
 /**
- * Asks an operator that knows its log-determinant for it, which it has where it is positive definite alone. Of others the vectors of the run tell.
+ * Asks an operator that knows its log-determinant for it: only a positive definite one has it. For others the vectors of the run decide.
  *
  * @throws CurvatureError "numeric"
  */
@@ -152,5 +136,5 @@ function checkCurvature(x: Vector, image: Vector, what: string): void {
 
 function notDefinite(found: string, cause?: unknown): CurvatureError {
   const message = `${NAME} expects a positive definite B, but ${found}; damp B, or take another`;
-  return new CurvatureError("numeric", message, cause === undefined ? {} : { cause });
+  return new CurvatureError("numeric", message, { cause });
 }

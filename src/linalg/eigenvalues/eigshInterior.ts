@@ -2,15 +2,16 @@ import { CurvatureError } from "../../errors/index.ts";
 import { column, type Matrix, type Vector, zeros } from "../../tensors/index.ts";
 import { damped } from "../algebra/damped.ts";
 import {
+  checkArgument,
   checkCount,
   checkDeclaredSymmetric,
-  checkNonnegative,
   checkSeed,
   checkState,
   precision,
 } from "../operator/checks.ts";
 import type { LinearOperator, RunOptions } from "../operator/operator.ts";
 import { checkOptions } from "../operator/options.ts";
+import { checkedRun } from "../runs/checkedRun.ts";
 import { isInterruption, products } from "../runs/products.ts";
 import { type Outcome, outcome, type Status } from "../runs/result.ts";
 import { runToEnd } from "../runs/runToEnd.ts";
@@ -26,17 +27,17 @@ export interface EigshInteriorOptions extends RunOptions {
   readonly shift: number;
   readonly seed: number;
   /** Bound on every residual norm over `|value - shift| + |shift|`: 1e-8 by default, 1e-4 for float32 operators. */
-  readonly tolerance?: number;
+  readonly tolerance?: number | undefined;
   /** Most products with A, those of the inner solves included; default 100,000. The last k are kept for the true residuals. */
-  readonly matvecs?: number;
+  readonly matvecs?: number | undefined;
   /** `(A - shift I)^-1`, from a factorization or another solver; default minres on each system, to `tolerance / 10`. */
-  readonly inverse?: LinearOperator;
+  readonly inverse?: LinearOperator | undefined;
   /** Positive definite operator close to `|A - shift I|^-1`, for the inner minres. */
-  readonly preconditioner?: LinearOperator;
+  readonly preconditioner?: LinearOperator | undefined;
   /** Most basis vectors held at once; default `max(2 k + 16, 32)`. */
-  readonly basisSize?: number;
+  readonly basisSize?: number | undefined;
   /** Where an earlier run with the same options stopped. */
-  readonly state?: EigshInteriorState;
+  readonly state?: EigshInteriorState | undefined;
 }
 
 /** The outer Krylov space after `matvecs` products with A: plain data, from which the run can go on. */
@@ -45,7 +46,7 @@ export interface EigshInteriorState {
   readonly columns: number;
   readonly matvecs: number;
   /** State of the Lanczos process on the inverse, absent before its first step. */
-  readonly outer?: EigshState;
+  readonly outer?: EigshState | undefined;
 }
 
 /** The eigenpairs nearest to the shift. */
@@ -90,7 +91,7 @@ export async function* eigshInteriorSteps(
     "k shift seed tolerance matvecs inverse preconditioner basisSize state signal onProgress",
   );
   const plan = planned(A, options);
-  const { k, seed, basisSize, tolerance } = plan;
+  const { k, seed, tolerance, basisSize = Math.max(2 * k + 16, 32) } = plan;
   const columns = A.shape[1];
   const saved = options.state;
   if (saved) checkState(NAME, saved, { method: NAME, columns });
@@ -104,8 +105,8 @@ export async function* eigshInteriorSteps(
     which: "magnitude",
     matvecs: 1_000_000,
     copies: false,
-    ...(options.signal ? { signal: options.signal } : {}),
-    ...(saved?.outer ? { state: saved.outer } : {}),
+    signal: options.signal,
+    state: saved?.outer,
   });
   let state: EigshInteriorState = saved ?? { method: NAME, columns, matvecs: 0 };
   for (;;) {
@@ -119,29 +120,16 @@ export async function* eigshInteriorSteps(
   }
 }
 
-interface Plan {
-  readonly k: number;
-  readonly shift: number;
-  readonly seed: number;
-  readonly tolerance: number;
-  readonly matvecs: number;
-  readonly basisSize: number;
-  readonly inverse: LinearOperator | undefined;
-  readonly preconditioner: LinearOperator | undefined;
-}
+type Plan = EigshInteriorOptions & { readonly tolerance: number; readonly matvecs: number };
 
 function planned(A: LinearOperator, options: EigshInteriorOptions): Plan {
   checkDeclaredSymmetric(NAME, A);
-  const { k, shift, seed, tolerance = precision(A) === "float32" ? 1e-4 : 1e-8, matvecs = 100_000 } = options;
+  const { k, shift, seed } = options;
   checkCount(NAME, "k", k);
   checkSeed(NAME, seed);
-  checkNonnegative(NAME, "tolerance", tolerance);
-  checkCount(NAME, "matvecs", matvecs);
-  if (!Number.isFinite(shift)) {
-    throw new CurvatureError("argument", `${NAME} expects shift to be a finite number, got ${shift}`);
-  }
-  const { basisSize = Math.max(2 * k + 16, 32), inverse, preconditioner } = options;
-  return { k, shift, seed, tolerance, matvecs, basisSize, inverse, preconditioner };
+  const { tolerance, matvecs } = checkedRun(A, options, { name: NAME, matvecs: 100_000 });
+  checkArgument(Number.isFinite(shift), `${NAME} expects shift to be a finite number, got ${shift}`);
+  return { ...options, tolerance, matvecs };
 }
 
 /** `(A - shift I)^-1` by minres, which ends the outer process by a vector that is not finite where it has no solution. */
@@ -152,7 +140,7 @@ function solver(A: LinearOperator, { plan, inner }: { readonly plan: Plan; reado
     dtype: precision(A),
     symmetric: true,
     psd: false,
-    ...(A.arithmetic ? { arithmetic: A.arithmetic } : {}),
+    arithmetic: A.arithmetic,
     async matvec(b, { signal } = {}): Promise<Vector> {
       const left = plan.matvecs - plan.k - inner.used;
       const stop = (status: Status, happened: string) => {
@@ -160,12 +148,11 @@ function solver(A: LinearOperator, { plan, inner }: { readonly plan: Plan; reado
         return zeros(b.length, precision(A)).fill(Number.NaN);
       };
       if (left < 3) return stop("budget", `the products were used up after ${inner.solves} systems`);
-      const M = plan.preconditioner;
       const { x, status, message, matvecs } = await minres(shifted, b, {
         tolerance: plan.tolerance / 10,
         matvecs: left,
-        ...(signal ? { signal } : {}),
-        ...(M ? { preconditioner: M } : {}),
+        signal,
+        preconditioner: plan.preconditioner,
       });
       inner.used += matvecs;
       if (status !== "converged") return stop(status, `system ${inner.solves + 1} was not solved: ${message}`);
@@ -219,6 +206,5 @@ async function conclude(
     inner.failure ?? (found.status === "converged" ? undefined : { status: found.status, happened: found.message });
   const matvecs = run.used;
   if (failed) return { ...rest, ...outcome(failed.status, { happened: `${failed.happened}; ${happened}`, matvecs }) };
-  if (good === plan.k) return { ...rest, ...outcome("converged", { happened, matvecs }) };
-  return { ...rest, ...outcome("stagnated", { happened, matvecs }) };
+  return { ...rest, ...outcome(good === plan.k ? "converged" : "stagnated", { happened, matvecs }) };
 }

@@ -5,6 +5,7 @@ export {
   blockEigsh,
   blockEigshSteps,
 } from "./blockEigsh.ts";
+export type { BlockOptions } from "./blockIteration.ts";
 export type { WhichComplex } from "./complexRitz.ts";
 export { type EigsOptions, type EigsResult, type EigsState, eigs, eigsSteps } from "./eigs.ts";
 export { type EigshOptions, type EigshResult, type EigshState, eigsh, eigshSteps } from "./eigsh.ts";
@@ -26,3 +27,4 @@ export { type LobpcgOptions, type LobpcgResult, lobpcg, lobpcgSteps } from "./lo
 export type { LobpcgState } from "./lobpcgIteration.ts";
 export type { Which } from "./ritzPairs.ts";
 export { type SvdsOptions, type SvdsResult, type SvdsState, svds, svdsSteps } from "./svds.ts";
+export type { ThickRestartOptions } from "./thickRestart.ts";

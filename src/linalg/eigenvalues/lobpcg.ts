@@ -1,15 +1,18 @@
-import { CurvatureError } from "../../errors/index.ts";
-import { column, formatDims, type Matrix } from "../../tensors/index.ts";
+import { column, type Matrix } from "../../tensors/index.ts";
 import {
+  checkArgument,
+  checkChoice,
   checkCount,
   checkDeclaredSymmetric,
   checkNonnegative,
+  checkSameShape,
   checkSeed,
   checkState,
   precision,
 } from "../operator/checks.ts";
 import type { LinearOperator, RunOptions } from "../operator/operator.ts";
 import { checkOptions } from "../operator/options.ts";
+import { checkedRun } from "../runs/checkedRun.ts";
 import { type Interruption, isInterruption, preconditionerProducts, products } from "../runs/products.ts";
 import { type Outcome, outcome } from "../runs/result.ts";
 import { runToEnd } from "../runs/runToEnd.ts";
@@ -30,23 +33,23 @@ export interface LobpcgOptions extends RunOptions {
   /** Number of eigenpairs; three times as many and the guards must fit into n. */
   readonly k: number;
   /** End of the spectrum: "smallest" (default) or "largest". */
-  readonly which?: "smallest" | "largest";
+  readonly which?: "smallest" | "largest" | undefined;
   readonly seed: number;
   /** Symmetric positive definite operator `[n, n]` of the generalized problem `A x = value B x`; the identity by default. */
-  readonly B?: LinearOperator;
+  readonly B?: LinearOperator | undefined;
   /** Symmetric positive definite operator close to the inverse of A, shifted where A is indefinite; not counted in `matvecs`. */
-  readonly preconditioner?: LinearOperator;
+  readonly preconditioner?: LinearOperator | undefined;
   /**
    * Bound on every residual norm over the largest |eigenvalue| seen, with B over `(||A|| + |value| ||B||) ||v||` with norms estimated from
    * below: 1e-6 by default, 1e-3 for float32 operators.
    */
-  readonly tolerance?: number;
+  readonly tolerance?: number | undefined;
   /** Most products with A; 1000 times k by default. The last k are kept for the true residuals. */
-  readonly matvecs?: number;
+  readonly matvecs?: number | undefined;
   /** Further vectors iterated with the k, which speed up convergence where eigenvalues are close; `ceil(k / 4) + 1` by default. */
-  readonly guards?: number;
+  readonly guards?: number | undefined;
   /** Where an earlier run with the same options stopped. */
-  readonly state?: LobpcgState;
+  readonly state?: LobpcgState | undefined;
 }
 
 /** Some eigenpairs at one end of the spectrum. */
@@ -104,20 +107,16 @@ export async function* lobpcgSteps(
 
 function planned(A: LinearOperator, options: LobpcgOptions): LobpcgPlan {
   checkDeclaredSymmetric(NAME, A);
-  const { k, seed, which = "smallest", tolerance = precision(A) === "float32" ? 1e-3 : 1e-6 } = options;
+  const { k, seed, which = "smallest" } = options;
   const n = A.shape[1];
   checkCount(NAME, "k", k);
   checkSeed(NAME, seed);
-  checkNonnegative(NAME, "tolerance", tolerance);
-  if (which !== "smallest" && which !== "largest") {
-    throw new CurvatureError("argument", `${NAME} expects which to be "smallest" or "largest", got "${which}"`);
-  }
-  if (k > n)
-    throw new CurvatureError("argument", `${NAME} expects k of at most ${n}, the order of the matrix, got ${k}`);
-  const { guards = Math.ceil(k / 4) + 1, matvecs = 1000 * k } = options;
+  checkChoice(NAME, "which", which, ["smallest", "largest"]);
+  checkArgument(k <= n, `${NAME} expects k of at most ${n}, the order of the matrix, got ${k}`);
+  const { guards = Math.ceil(k / 4) + 1 } = options;
   checkNonnegative(NAME, "guards", guards);
-  checkCount(NAME, "matvecs", matvecs);
-  const run = products(A, { ...options, name: NAME, matvecs, used: options.state?.matvecs ?? 0 });
+  const usual = { tolerance: precision(A) === "float32" ? 1e-3 : 1e-6, matvecs: 1000 * k };
+  const { tolerance, run } = checkedRun(A, options, { name: NAME, ...usual });
   const size = Math.min(k + Math.floor(guards), n);
   return { A, run, ...companions(A, options), k, size, sign: which === "smallest" ? 1 : -1, seed, tolerance };
 }
@@ -130,13 +129,10 @@ function companions(A: LinearOperator, { B, preconditioner: M, signal }: LobpcgO
   ] as const) {
     if (!operator) continue;
     checkDeclaredSymmetric(`${NAME} (${what})`, operator);
-    if (operator.shape[0] === A.shape[0]) continue;
-    const message = `${NAME} expects A and ${what} of equal shapes, got ${formatDims(A.shape)} and ${formatDims(operator.shape)}`;
-    throw new CurvatureError("shape", message);
+    checkSameShape(NAME, A, { B: operator, what: `A and ${what}` });
   }
   return {
-    metric:
-      B && products(B, { ...(signal ? { signal } : {}), name: `B of ${NAME}`, matvecs: Number.POSITIVE_INFINITY }),
+    metric: B && products(B, { signal, name: `B of ${NAME}`, matvecs: Number.POSITIVE_INFINITY }),
     preconditioner: preconditionerProducts(M, { name: NAME, signal }),
   };
 }

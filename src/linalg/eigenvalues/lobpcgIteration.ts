@@ -33,7 +33,7 @@ export interface LobpcgState {
   readonly p: Matrix;
   readonly ap: Matrix;
   /** B times x and p, and the largest `||B s|| / ||s||` seen; only of a generalized problem. */
-  readonly metric?: { readonly x: Matrix; readonly p: Matrix; readonly scale: number };
+  readonly metric?: { readonly x: Matrix; readonly p: Matrix; readonly scale: number } | undefined;
   /** Ritz values and residual norms of x, in the order wanted. */
   readonly values: Float64Array;
   readonly residualNorms: Float64Array;
@@ -58,13 +58,13 @@ export interface LobpcgPlan {
 export interface LobpcgEnding {
   readonly status: Status;
   readonly happened: string;
-  readonly advice?: string;
+  readonly advice?: string | undefined;
 }
 
 /** Orthonormal vectors S, and B times them in a generalized problem. */
 interface TrialSpace {
   readonly S: Matrix;
-  readonly BS?: Matrix;
+  readonly BS?: Matrix | undefined;
 }
 
 /** Products of the start vectors, and their Ritz pairs. */
@@ -120,7 +120,7 @@ export async function nextStep(
 function knownSpace(state: LobpcgState, room: { readonly capacity: number; readonly dtype: Precision }): TrialSpace {
   const both = (x: Matrix, p: Matrix) => columnsOf(p).reduce(withColumn, growingBasis(x, room));
   const S = both(state.x, state.p);
-  return state.metric ? { S, BS: both(state.metric.x, state.metric.p) } : { S };
+  return { S, BS: state.metric && both(state.metric.x, state.metric.p) };
 }
 
 /** The space with one more vector, unless it adds nothing but rounding. Of a generalized problem takes one product with B. */
@@ -146,10 +146,7 @@ async function extendedBy(
   if (squared < -rounding) return notDefinite(`has negative curvature ${squared.toPrecision(3)} along a direction`);
   if (squared <= rounding) return notDefinite("is singular along a direction, to rounding", "breakdown");
   const size = Math.sqrt(squared);
-  return {
-    S: withColumn(space.S, scaled(1 / size, w)),
-    BS: withColumn(space.BS, scaled(1 / size, image)),
-  };
+  return { S: withColumn(space.S, scaled(1 / size, w)), BS: withColumn(space.BS, scaled(1 / size, image)) };
 }
 
 function notDefinite(what: string, status: Status = "indefinite"): LobpcgEnding {
@@ -206,7 +203,7 @@ async function minimized(
     ax: await times(AS, Y),
     p: await times(S, directions),
     ap: await times(AS, directions),
-    ...(metric ? { metric } : {}),
+    metric,
     values: Float64Array.from(order, (i) => values[i]!),
     scale: Math.max(state.scale, size),
   };

@@ -2,8 +2,11 @@ import { column, type Matrix } from "../../tensors/index.ts";
 import { eigh } from "../dense/index.ts";
 import { maxAbs } from "../vectors/vector.ts";
 
+/** Values of `which`, the default first. */
+export const WHICH = ["largest", "smallest", "magnitude", "both"] as const;
+
 /** End of the spectrum that is asked for, or both, or the largest in absolute value. */
-export type Which = "largest" | "smallest" | "magnitude" | "both";
+export type Which = (typeof WHICH)[number];
 
 /** Projection of A on a basis of kept Ritz vectors and the Lanczos vectors after them. */
 export interface Projection {
@@ -11,7 +14,7 @@ export interface Projection {
   readonly alpha: Float64Array;
   readonly beta: Float64Array;
   /** Kept vectors, the first ones, that have converged and are not coupled to the others: these live in their complement. Default 0. */
-  readonly locked?: number;
+  readonly locked?: number | undefined;
 }
 
 /** Eigenpairs of a projected matrix, foremost first. */
@@ -21,6 +24,7 @@ export interface RitzPairs {
   readonly coordinates: Matrix;
   /** Coupling of each Ritz vector to the next basis vector; `residualNorms` are its absolute values. */
   readonly coupling: Float64Array;
+  /** Norms of the residuals, by the recurrence. */
   readonly residualNorms: Float64Array;
   /** Whether each is a locked vector. */
   readonly locked: readonly boolean[];
@@ -44,22 +48,38 @@ export async function ritzPairs(state: Projection, which: Which, advantage = 0):
   const made = open.alpha.length === 0 ? afterRestart(open) : await decomposed(open, size - locked);
   const values = Float64Array.of(...state.kept.values.subarray(0, locked), ...made.values);
   const coupling = Float64Array.of(...new Float64Array(locked), ...made.coupling);
+  const { order, ...sorted } = foremost(values, which, { locked, advantage });
+  const chosen = Float64Array.from(order, (i) => coupling[i]!);
+  const coordinates = besideLocked(made.coordinates, { order, locked });
+  return { ...sorted, coordinates, coupling: chosen, residualNorms: chosen.map(Math.abs) };
+}
+
+/**
+ * The values of a projection, foremost first, and where each comes from. Others come before one of the first `locked` values only where they are
+ * ahead of it by more than `advantage` times the largest absolute value.
+ */
+export function foremost(
+  values: Float64Array,
+  which: Which,
+  { locked, advantage }: { readonly locked: number; readonly advantage: number },
+) {
   const scale = maxAbs(values);
   const order = preference(values, which, { count: locked, by: advantage * scale });
+  return { order, values: Float64Array.from(order, (i) => values[i]!), locked: order.map((i) => i < locked), scale };
+}
+
+/** Coordinates of locked vectors, which are the first ones of the basis, and of combinations Q of the others, in an order. */
+export function besideLocked(
+  Q: Matrix,
+  { order, locked }: { readonly order: readonly number[]; readonly locked: number },
+): Matrix {
+  const size = order.length;
   const data = new Float64Array(size * size);
   order.forEach((from, to) => {
     if (from < locked) data[to * size + from] = 1;
-    else data.set(column(made.coordinates, from - locked), to * size + locked);
+    else data.set(column(Q, from - locked), to * size + locked);
   });
-  const chosen = Float64Array.from(order, (i) => coupling[i]!);
-  return {
-    values: Float64Array.from(order, (i) => values[i]!),
-    coordinates: { rows: size, columns: size, data },
-    coupling: chosen,
-    residualNorms: chosen.map(Math.abs),
-    locked: order.map((i) => i < locked),
-    scale,
-  };
+  return { rows: size, columns: size, data };
 }
 
 function withoutLocked({ kept, alpha, beta, locked = 0 }: Projection): Projection {
@@ -107,7 +127,7 @@ function projectedMatrix({ kept, alpha, beta }: Projection, size: number): Float
 
 /** Values that are preferred where others are ahead by no more than some amount. */
 interface Favoured {
-  /** How many of the values, the first ones, are. */
+  /** Number of these values, which come first. */
   readonly count: number;
   readonly by: number;
 }
@@ -136,6 +156,14 @@ export function preference(
     if (next !== undefined) turns.add(next);
   }
   return [...turns];
+}
+
+/** Indices of the k foremost values in the order that `which` says; in descending order where both ends were taken in turns. */
+export function resultOrder(
+  values: Float64Array,
+  { k, which }: { readonly k: number; readonly which: Which },
+): readonly number[] {
+  return preference(values.slice(0, k), which === "both" ? "largest" : which);
 }
 
 /** Some columns of a matrix, in this order. */

@@ -5,6 +5,7 @@ import {
   checkCount,
   checkDeclaredSymmetric,
   checkNonnegative,
+  checkPositive,
   checkSeed,
   checkVector,
   precision,
@@ -19,15 +20,15 @@ export interface NeumannOptions {
   /** Number of terms of the series, at least 1. */
   readonly terms: number;
   /** Added to the diagonal: the inverse is of `A + damping I`. */
-  readonly damping?: number;
+  readonly damping?: number | undefined;
   /** Step alpha, between 0 and `2 / (largest eigenvalue + damping)`; found by power iteration unless given. */
-  readonly scale?: number;
+  readonly scale?: number | undefined;
   /** Seed of the power iteration; required unless `scale` is given. */
-  readonly seed?: number;
+  readonly seed?: number | undefined;
   /** Most products of the power iteration, which runs once, before the first product; 30 by default. */
-  readonly scaleMatvecs?: number;
+  readonly scaleMatvecs?: number | undefined;
   /** Bound on `||b - (A + damping I) x|| / ||b||`: the series ends there, and throws where its terms do not get there. No bound by default. */
-  readonly tolerance?: number;
+  readonly tolerance?: number | undefined;
 }
 
 const NAME = "neumannInverse";
@@ -54,9 +55,7 @@ export function neumannInverse(A: LinearOperator, options: NeumannOptions): Line
   checkNonnegative(NAME, "damping", damping);
   checkNonnegative(NAME, "tolerance", tolerance);
   if (scale === undefined) checkSeed(NAME, seed);
-  else if (!(scale > 0 && scale < Number.POSITIVE_INFINITY)) {
-    throw new CurvatureError("argument", `${NAME} expects scale to be a positive finite number, got ${scale}`);
-  }
+  else checkPositive(NAME, "scale", scale);
   let found: Promise<number> | undefined;
   const step = (run: RunOptions) => {
     if (scale !== undefined) return Promise.resolve(scale);

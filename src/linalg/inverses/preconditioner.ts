@@ -12,7 +12,10 @@ import { checkOptions } from "../operator/options.ts";
  *
  * @throws CurvatureError "unsupported" where P has no inverse; whatever that inverse throws
  */
-export function preconditioner(P: LinearOperator, options: { readonly damping?: number } = {}): LinearOperator {
+export function preconditioner(
+  P: LinearOperator,
+  options: { readonly damping?: number | undefined } = {},
+): LinearOperator {
   checkOptions("preconditioner", options, "damping");
   const { damping = 0 } = options;
   checkSquare("preconditioner", P);
@@ -44,7 +47,7 @@ export function preconditioner(P: LinearOperator, options: { readonly damping?: 
  */
 export async function jacobiPreconditioner(
   A: LinearOperator,
-  options: { readonly damping?: number; readonly entries?: Vector } = {},
+  options: { readonly damping?: number | undefined; readonly entries?: Vector | undefined } = {},
 ): Promise<LinearOperator> {
   checkOptions("jacobiPreconditioner", options, "damping entries");
   const { damping = 0, entries } = options;

@@ -1,6 +1,6 @@
-import { column, type Matrix, type Vector, zeros } from "../../tensors/index.ts";
+import { column, type Matrix, precisionOf, type Vector, zeros } from "../../tensors/index.ts";
 import { checkCount, checkSeed, checkSquare, checkState, precision } from "../operator/checks.ts";
-import type { LinearOperator, RunOptions } from "../operator/operator.ts";
+import type { LinearOperator } from "../operator/operator.ts";
 import { checkOptions } from "../operator/options.ts";
 import { type Interruption, isInterruption, products } from "../runs/products.ts";
 import { type Outcome, outcome } from "../runs/result.ts";
@@ -14,24 +14,10 @@ import {
   withColumn,
 } from "../vectors/basis.ts";
 import { arithmeticOf, norm, scaled } from "../vectors/vector.ts";
-import { appended, isExhausted, startVector } from "./lanczos.ts";
+import { appended, isExhausted, type KrylovOptions, startVector } from "./lanczos.ts";
 
 /** Options of the Arnoldi process. */
-export interface ArnoldiOptions extends RunOptions {
-  /** Number of steps, each one product. */
-  readonly matvecs: number;
-  /** Seed of the start vector and of vectors drawn after a breakdown; required unless `start` is given and `breakdown` is "stop". */
-  readonly seed?: number;
-  /** `[n]`, need not be normalized; a random direction by default. */
-  readonly start?: Vector;
-  /**
-   * What to do when the Krylov space is exhausted: end there (default), or go on from a random vector orthogonal to it, with a zero on the
-   * subdiagonal.
-   */
-  readonly breakdown?: "stop" | "continue";
-  /** Where an earlier run with the same options stopped. */
-  readonly state?: ArnoldiState;
-}
+export type ArnoldiOptions = KrylovOptions<ArnoldiState>;
 
 /** The process after `matvecs` steps: plain data, from which it can go on. */
 export interface ArnoldiState {
@@ -78,16 +64,16 @@ export async function* arnoldiSteps(
   A: LinearOperator,
   options: ArnoldiOptions,
 ): AsyncGenerator<ArnoldiState, ArnoldiResult, void> {
-  checkOptions(NAME, options, "matvecs seed start breakdown state signal onProgress");
+  checkOptions(NAME, options, "steps seed start breakdown state signal onProgress");
   checkSquare(NAME, A);
-  const { matvecs, start, breakdown = "stop", seed } = options;
-  checkCount(NAME, "matvecs", matvecs);
+  const { steps, start, breakdown = "stop", seed } = options;
+  checkCount(NAME, "steps", steps);
   if (start === undefined || breakdown === "continue") checkSeed(NAME, seed);
   const n = A.shape[1];
   let state = options.state ?? (await initialState(A, options));
   checkState(NAME, state, { method: NAME, columns: n });
-  const run = products(A, { ...options, name: NAME, used: state.matvecs });
-  const capacity = Math.min(matvecs, n) + 1;
+  const run = products(A, { ...options, name: NAME, matvecs: steps, used: state.matvecs });
+  const capacity = Math.min(steps, n) + 1;
   state = { ...state, basis: growingBasis(state.basis, { capacity, dtype: precision(A) }) };
   while (run.left > 0 && state.basis.columns > state.matvecs) {
     const current = state;
@@ -102,7 +88,7 @@ export async function* arnoldiSteps(
 
 async function initialState(A: LinearOperator, { start, seed }: ArnoldiOptions): Promise<ArnoldiState> {
   const n = A.shape[1];
-  const q = await startVector(A, { name: NAME, ...(start && { start }), ...(seed !== undefined && { seed }) });
+  const q = await startVector(A, { name: NAME, start, seed });
   return { method: NAME, columns: n, matvecs: 0, basis: { rows: n, columns: 1, data: q }, hessenberg: [] };
 }
 
@@ -127,14 +113,14 @@ async function extended(
   return { ...next, basis: withColumn(basis, q) };
 }
 
-function conclude(state: ArnoldiState, { matvecs: asked }: ArnoldiOptions, interruption?: Interruption): ArnoldiResult {
+function conclude(state: ArnoldiState, { steps: asked }: ArnoldiOptions, interruption?: Interruption): ArnoldiResult {
   const { columns: n, matvecs: m, basis, hessenberg } = state;
   const data = new Float64Array(m * m);
   hessenberg.forEach((each, j) => {
     data.set(each.subarray(0, Math.min(j + 2, m)), j * m);
   });
   const residualNorm = hessenberg[m - 1]?.[m] ?? 0;
-  const dtype = basis.data instanceof Float32Array ? "float32" : "float64";
+  const dtype = precisionOf(basis.data);
   const residual = residualNorm === 0 ? zeros(n, dtype) : scaled(residualNorm, column(basis, m));
   const Q = leadingColumns(basis, m);
   return {

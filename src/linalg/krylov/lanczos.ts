@@ -24,22 +24,25 @@ import {
 } from "../vectors/basis.ts";
 import { arithmeticOf, hostArithmetic, maxAbs, norm } from "../vectors/vector.ts";
 
-/** Options of the Lanczos process. */
-export interface LanczosOptions extends RunOptions {
+/** Options of the Lanczos and the Arnoldi process. */
+export interface KrylovOptions<State> extends RunOptions {
   /** Number of steps, each one product. */
-  readonly matvecs: number;
+  readonly steps: number;
   /** Seed of the start vector and of vectors drawn after a breakdown; required unless `start` is given and `breakdown` is "stop". */
-  readonly seed?: number;
+  readonly seed?: number | undefined;
   /** `[n]`, need not be normalized; a random direction by default. */
-  readonly start?: Vector;
+  readonly start?: Vector | undefined;
   /**
-   * What to do when the Krylov space is exhausted: end there (default), or go on from a random vector orthogonal to it, with a zero on the
+   * Behaviour when the Krylov space is exhausted: end there (default), or go on from a random vector orthogonal to it, with a zero on the
    * subdiagonal.
    */
-  readonly breakdown?: "stop" | "continue";
+  readonly breakdown?: "stop" | "continue" | undefined;
   /** Where an earlier run with the same options stopped. */
-  readonly state?: LanczosState;
+  readonly state?: State | undefined;
 }
+
+/** Options of the Lanczos process. */
+export type LanczosOptions = KrylovOptions<LanczosState>;
 
 /** The process after `matvecs` steps: plain data, from which it can go on. */
 export interface LanczosState {
@@ -83,12 +86,12 @@ export async function* lanczosSteps(
   A: LinearOperator,
   options: LanczosOptions,
 ): AsyncGenerator<LanczosState, LanczosResult, void> {
-  checkOptions("lanczos", options, "matvecs seed start breakdown state signal onProgress");
+  checkOptions("lanczos", options, "steps seed start breakdown state signal onProgress");
   const name = "lanczos";
   checkDeclaredSymmetric(name, A);
-  checkCount(name, "matvecs", options.matvecs);
+  checkCount(name, "steps", options.steps);
   if (options.start === undefined || options.breakdown === "continue") checkSeed(name, options.seed);
-  const run = products(A, { ...options, name, used: options.state?.matvecs ?? 0 });
+  const run = products(A, { ...options, name, matvecs: options.steps, used: options.state?.matvecs ?? 0 });
   const { state, interruption } = yield* tridiagonalization(A, run, { ...options, name });
   const m = state.matvecs;
   return {
@@ -96,7 +99,7 @@ export async function* lanczosSteps(
     alpha: state.alpha,
     beta: state.beta.slice(0, Math.max(m - 1, 0)),
     residualNorm: state.beta[m - 1] ?? 0,
-    ...ending(state, options.matvecs, interruption),
+    ...ending(state, options.steps, interruption),
   };
 }
 
@@ -111,7 +114,7 @@ function ending({ matvecs, basis, columns }: LanczosState, asked: number, interr
   return outcome("breakdown", { happened, matvecs, advice: "for the rest of the space, start from another vector" });
 }
 
-/** What the process needs beside the operator and its products. */
+/** Options of the process as a part of another method. */
 export interface Tridiagonalization extends Omit<LanczosOptions, "signal" | "onProgress"> {
   readonly name: string;
   /** State of the method that this process is a part of, for `error.state`. */
@@ -123,15 +126,19 @@ export async function* tridiagonalization(
   A: LinearOperator,
   run: Products,
   options: Tridiagonalization,
-): AsyncGenerator<LanczosState, { readonly state: LanczosState; readonly interruption?: Interruption }, void> {
-  const { name, matvecs, enclosing = (state: LanczosState) => state } = options;
+): AsyncGenerator<
+  LanczosState,
+  { readonly state: LanczosState; readonly interruption?: Interruption | undefined },
+  void
+> {
+  const { name, steps, enclosing = (state: LanczosState) => state } = options;
   const n = A.shape[1];
   const arithmetic = arithmeticOf(A);
   let state = options.state ?? (await initialState(A, options));
   checkState(name, state, { method: "lanczos", columns: n });
-  const capacity = Math.min(matvecs, n) + 1;
+  const capacity = Math.min(steps, n) + 1;
   state = { ...state, basis: growingBasis(state.basis, { capacity, dtype: precision(A) }) };
-  while (state.matvecs < matvecs && state.basis.columns > state.matvecs) {
+  while (state.matvecs < steps && state.basis.columns > state.matvecs) {
     const current = state;
     const newest = current.basis.data.subarray(n * current.matvecs);
     const w = await run.matvec(newest, () => enclosing(current));

@@ -13,22 +13,22 @@ export interface LanczosRecurrenceState {
   readonly matvecs: number;
   /** `[n]` each, unit vectors: the one that is multiplied next, and the one before it; the latter is absent at the start. */
   readonly newest: Vector;
-  readonly before?: Vector;
+  readonly before?: Vector | undefined;
   /** `[matvecs]`, diagonal of T. */
   readonly alpha: Float64Array;
   /** `[matvecs]`, subdiagonal of T; the last one is 0 where nothing is left. */
   readonly beta: Float64Array;
 }
 
-/** What the recurrence needs beside the operator and its products. */
+/** Options of the recurrence as a part of another method. */
 export interface LanczosRecurrence {
   readonly name: string;
   /** Number of steps, each one product. */
-  readonly matvecs: number;
+  readonly steps: number;
   /** `[n]`, other than zero, need not be normalized; changed. */
   readonly start: Vector;
   /** Where an earlier run stopped. */
-  readonly state?: LanczosRecurrenceState;
+  readonly state?: LanczosRecurrenceState | undefined;
   /** State of the method that this is a part of, for `error.state`. */
   readonly enclosing: (state: LanczosRecurrenceState) => unknown;
 }
@@ -43,10 +43,10 @@ export interface LanczosRecurrence {
 export async function* lanczosRecurrence(
   A: LinearOperator,
   run: Products,
-  { name, matvecs, start, state: saved, enclosing }: LanczosRecurrence,
+  { name, steps, start, state: saved, enclosing }: LanczosRecurrence,
 ): AsyncGenerator<
   LanczosRecurrenceState,
-  { readonly state: LanczosRecurrenceState; readonly interruption?: Interruption },
+  { readonly state: LanczosRecurrenceState; readonly interruption?: Interruption | undefined },
   void
 > {
   const columns = A.shape[1];
@@ -61,7 +61,7 @@ export async function* lanczosRecurrence(
     beta: empty,
   };
   checkState(name, state, { method, columns });
-  while (state.matvecs < matvecs && state.beta[state.matvecs - 1] !== 0) {
+  while (state.matvecs < steps && state.beta[state.matvecs - 1] !== 0) {
     const current = state;
     const w = await run.matvec(current.newest, () => enclosing(current));
     if (isInterruption(w)) return { state, interruption: w };

@@ -1,15 +1,9 @@
 import { toPrecision, type Vector } from "../../tensors/index.ts";
-import {
-  checkCount,
-  checkDeclaredSymmetric,
-  checkNonnegative,
-  checkSeed,
-  checkState,
-  precision,
-} from "../operator/checks.ts";
+import { checkDeclaredSymmetric, checkSeed, checkState, precision } from "../operator/checks.ts";
 import type { LinearOperator, RunOptions } from "../operator/operator.ts";
 import { checkOptions } from "../operator/options.ts";
-import { isInterruption, products } from "../runs/products.ts";
+import { checkedRun } from "../runs/checkedRun.ts";
+import { isInterruption } from "../runs/products.ts";
 import { type Outcome, outcome } from "../runs/result.ts";
 import { runToEnd } from "../runs/runToEnd.ts";
 import { normalized, randomDirection } from "../vectors/basis.ts";
@@ -19,11 +13,11 @@ import { axpy, dot, hostArithmetic, norm } from "../vectors/vector.ts";
 export interface PowerIterationOptions extends RunOptions {
   readonly seed: number;
   /** Bound on the residual norm over |value|: 1e-6 by default, 1e-3 for float32 operators. */
-  readonly tolerance?: number;
+  readonly tolerance?: number | undefined;
   /** Most products, one a step. */
-  readonly matvecs?: number;
+  readonly matvecs?: number | undefined;
   /** Where an earlier run with the same options stopped. */
-  readonly state?: PowerIterationState;
+  readonly state?: PowerIterationState | undefined;
 }
 
 /** Plain data, from which the iteration can go on. */
@@ -68,13 +62,11 @@ export async function* powerIterationSteps(
 ): AsyncGenerator<PowerIterationState, PowerIterationResult, void> {
   checkOptions(NAME, options, "seed tolerance matvecs state signal onProgress");
   checkDeclaredSymmetric(NAME, A);
-  const { seed, matvecs = 1000, tolerance = precision(A) === "float32" ? 1e-3 : 1e-6 } = options;
-  checkSeed(NAME, seed);
-  checkCount(NAME, "matvecs", matvecs);
-  checkNonnegative(NAME, "tolerance", tolerance);
-  let state = options.state ?? (await initialState(A, seed));
+  checkSeed(NAME, options.seed);
+  const usual = { name: NAME, tolerance: precision(A) === "float32" ? 1e-3 : 1e-6 };
+  const { tolerance, matvecs, run } = checkedRun(A, options, usual);
+  let state = options.state ?? (await initialState(A, options.seed));
   checkState(NAME, state, { method: NAME, columns: A.shape[1] });
-  const run = products(A, { ...options, name: NAME, matvecs, used: state.matvecs });
   while (state.matvecs === 0 || state.residualNorm > tolerance * Math.abs(state.value)) {
     if (run.left <= 0) {
       const happened = `the residual is ${relative(state)} of the eigenvalue after ${matvecs} products, ${tolerance} asked for`;

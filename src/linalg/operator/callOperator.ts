@@ -21,7 +21,7 @@ interface Received {
   /** The vectors that were multiplied. */
   readonly given: Vector;
   /** Operator that is answerable for the memory; that of an adjoint is the operator it belongs to. */
-  readonly owner?: LinearOperator;
+  readonly owner?: LinearOperator | undefined;
 }
 
 /**
@@ -49,7 +49,7 @@ export async function callMatmat(A: LinearOperator, X: Matrix, { name, options =
   const own = columns === 1 ? X : { ...X, data: X.data.slice() };
   for (let k = 0; k < columns; k++) {
     checkSignal(name, signal, `${k} of ${columns} products`);
-    data.set(await callMatvec(A, column(own, k), { name, options: signal ? { signal } : {} }), k * rows);
+    data.set(await callMatvec(A, column(own, k), { name, options: { signal } }), k * rows);
     onProgress?.({ stage: name, done: k + 1, total: columns });
   }
   return { rows, columns, data };

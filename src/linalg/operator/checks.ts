@@ -33,10 +33,8 @@ export function checkSquare(name: string, A: LinearOperator): void {
 /** Square operator that does not declare itself unsymmetric. */
 export function checkDeclaredSymmetric(name: string, A: LinearOperator): void {
   checkSquare(name, A);
-  if (A.symmetric === false) {
-    const message = `${name} expects a symmetric operator, got one that declares symmetric: false; if A equals A', pass { ...A, symmetric: true }`;
-    throw new CurvatureError("argument", message);
-  }
+  const message = `${name} expects a symmetric operator, got one that declares symmetric: false; if A equals A', pass { ...A, symmetric: true }`;
+  checkArgument(A.symmetric !== false, message);
 }
 
 /** Vector of finite numbers of this length, which is that of the operator's columns or rows. */
@@ -58,34 +56,58 @@ export function checkVector(
   }
 }
 
-/** Option that counts something: 1, 2, 3, ... */
-export function checkCount(name: string, option: string, value: unknown): void {
-  if (!isCount(value)) {
-    throw new CurvatureError("argument", `${name} expects ${option} to be a positive integer, got ${String(value)}`);
-  }
+/** Refuses an argument for which a condition does not hold. `message` says what is expected, what came and what to do. */
+export function checkArgument(holds: boolean, message: string): asserts holds {
+  if (!holds) throw new CurvatureError("argument", message);
 }
 
-/** Seed of random draws: required, since there is no global state to fall back on. */
+/** Option that is one of some words. */
+export function checkChoice(name: string, option: string, value: string, choices: readonly string[]): void {
+  if (choices.includes(value)) return;
+  const quoted = choices.map((choice) => `"${choice}"`);
+  const listed = `${quoted.slice(0, -1).join(", ")} or ${quoted.at(-1)}`;
+  throw new CurvatureError("argument", `${name} expects ${option} to be ${listed}, got "${value}"`);
+}
+
+/** Option that counts something: 1, 2, 3, ... */
+export function checkCount(name: string, option: string, value: unknown): void {
+  checkArgument(isCount(value), `${name} expects ${option} to be a positive integer, got ${String(value)}`);
+}
+
+/** Seed of random draws: required, since the library keeps no global random state. */
 export function checkSeed(name: string, seed: unknown): void {
-  if (typeof seed !== "number" || !Number.isFinite(seed)) {
-    const message = `${name} draws random vectors and expects seed to be a finite number, got ${String(seed)}; pass for example seed: 0`;
-    throw new CurvatureError("argument", message);
-  }
+  const message = `${name} draws random vectors and expects seed to be a finite number, got ${String(seed)}; pass for example seed: 0`;
+  checkArgument(Number.isFinite(seed), message);
 }
 
 /** Option that is zero or a positive finite number. */
 export function checkNonnegative(name: string, option: string, value: unknown): void {
-  if (typeof value !== "number" || !(value >= 0) || value === Number.POSITIVE_INFINITY) {
-    const message = `${name} expects ${option} to be zero or a positive finite number, got ${String(value)}`;
-    throw new CurvatureError("argument", message);
-  }
+  const holds = typeof value === "number" && value >= 0 && value < Number.POSITIVE_INFINITY;
+  checkArgument(holds, `${name} expects ${option} to be zero or a positive finite number, got ${String(value)}`);
+}
+
+/** Option that is a positive finite number. */
+export function checkPositive(name: string, option: string, value: number): void {
+  const holds = value > 0 && value < Number.POSITIVE_INFINITY;
+  checkArgument(holds, `${name} expects ${option} to be a positive finite number, got ${value}`);
+}
+
+/** Operators of equal shapes, `what` in the message. */
+export function checkSameShape(
+  name: string,
+  A: LinearOperator,
+  { B, what = "operators" }: { readonly B: LinearOperator; readonly what?: string },
+): void {
+  if (A.shape[0] === B.shape[0] && A.shape[1] === B.shape[1]) return;
+  const message = `${name} expects ${what} of equal shapes, got ${formatDims(A.shape)} and ${formatDims(B.shape)}`;
+  throw new CurvatureError("shape", message);
 }
 
 /** Saved state of the same method for an operator with as many columns, and the same seed where the state keeps one. */
 export function checkState(
   name: string,
-  state: { readonly method: string; readonly columns: number; readonly seed?: number },
-  expected: { readonly method: string; readonly columns: number; readonly seed?: number },
+  state: { readonly method: string; readonly columns: number; readonly seed?: number | undefined },
+  expected: { readonly method: string; readonly columns: number; readonly seed?: number | undefined },
 ): void {
   const { method, columns, seed } = expected;
   if (state?.method !== method || state.columns !== columns || state.seed !== seed) {
@@ -99,16 +121,18 @@ export function checkState(
 
 /** Function of the caller. */
 export function checkFunction(name: string, what: string, f: unknown): void {
-  if (typeof f === "function") return;
-  throw new CurvatureError(
-    "argument",
-    `${name} expects ${what} to be a function, got ${f === null ? "null" : typeof f}`,
-  );
+  const got = f === null ? "null" : typeof f;
+  checkArgument(typeof f === "function", `${name} expects ${what} to be a function, got ${got}`);
 }
 
 /** Precision of the operator's products; float64 where it does not say. */
 export function precision(A: LinearOperator): Precision {
   return A.dtype === "float32" ? "float32" : "float64";
+}
+
+/** Relative residual that the methods ask for by default: what rounding of the operator's products leaves in reach. */
+export function defaultTolerance(A: LinearOperator): number {
+  return precision(A) === "float32" ? 1e-4 : 1e-8;
 }
 
 /** Distance from 1 to the next number in this precision. */

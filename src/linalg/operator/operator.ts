@@ -1,19 +1,19 @@
 import type { Matrix, Precision, Vector } from "../../tensors/index.ts";
 import type { Arithmetic } from "../vectors/arithmetic.ts";
 
-/** What a caller may pass to anything that runs long. */
+/** Options of everything that runs long. */
 export interface RunOptions {
   /** Stops the work at the next safe point; the call then rejects (products) or returns its best result so far (algorithms). */
-  readonly signal?: AbortSignal;
-  /** Told how far the work has come. */
-  readonly onProgress?: (progress: Progress) => void;
+  readonly signal?: AbortSignal | undefined;
+  /** Called with the progress of the work. */
+  readonly onProgress?: ((progress: Progress) => void) | undefined;
 }
 
-/** How far a piece of work has come: `done` of `total` units (rows of data, or products). */
+/** Progress of a piece of work: `done` of `total` units (rows of data, or products). */
 export interface Progress {
   readonly stage: string;
   readonly done: number;
-  /** Absent where the work ends by a tolerance. */
+  /** Absent where a tolerance ends the work. */
   readonly total?: number;
   /** Residual norm or standard error at this point, where the method has one. */
   readonly error?: number;
@@ -45,12 +45,12 @@ export interface LinearOperator {
   /**
    * `x' A x` for each of the K columns x of X, [K], without `A X`: for a square operator that has these for less than its
    * products (`J' M J` by the tangent `J x` alone). The same numbers as by products, to rounding; counts as K matvecs;
-   * never keeps or changes `X`. Absent where it would only be the products and an inner product.
+   * never keeps or changes `X`. Omit it unless it is cheaper than products.
    */
   quadraticForms?(X: Matrix, options?: RunOptions): Promise<Float64Array>;
   /** The transpose. Required unless `symmetric`. */
   adjoint?(): LinearOperator;
-  readonly arithmetic?: Arithmetic;
+  readonly arithmetic?: Arithmetic | undefined;
   /** The exact diagonal, where the operator knows it without products. */
   diagonal?(): Promise<Vector>;
   /** The exact trace, where the operator knows it without products. */

@@ -48,7 +48,7 @@ export async function callQuadraticForms(
   for (let k = 0; k < columns; k++) {
     checkSignal(name, signal, `${k} of ${columns} products`);
     const x = column(own, k);
-    forms[k] = dot(x, await callMatvec(A, x, { name, options: signal ? { signal } : {} }));
+    forms[k] = dot(x, await callMatvec(A, x, { name, options: { signal } }));
     onProgress?.({ stage: name, done: k + 1, total: columns });
   }
   return forms;

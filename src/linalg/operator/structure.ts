@@ -1,7 +1,7 @@
 import { CurvatureError } from "../../errors/index.ts";
 import { formatDims, type Matrix, type Precision, type Vector } from "../../tensors/index.ts";
 import type { Arithmetic } from "../vectors/arithmetic.ts";
-import { precision } from "./checks.ts";
+import { checkArgument, precision } from "./checks.ts";
 import type { LinearOperator } from "./operator.ts";
 
 // What the operators of the algebra have in common: checks at their doors, and the rules by which knowledge passes from operands to results.
@@ -24,7 +24,7 @@ export function checkInputs(name: string, X: Matrix, shape: LinearOperator["shap
   throw new CurvatureError("shape", message);
 }
 
-/** What a caller says about an operator: only square ones are symmetric, and semidefinite ones are symmetric. */
+/** Declarations of a caller about an operator: only square ones are symmetric, and semidefinite ones are symmetric. */
 export function checkFlags(
   name: string,
   {
@@ -33,24 +33,15 @@ export function checkFlags(
     psd,
   }: { readonly shape: LinearOperator["shape"]; readonly symmetric: boolean; readonly psd: boolean },
 ): void {
-  if (symmetric && shape[0] !== shape[1]) {
-    throw new CurvatureError(
-      "argument",
-      `${name} expects a square shape where symmetric is true, got ${formatDims(shape)}`,
-    );
-  }
-  if (psd && !symmetric) {
-    throw new CurvatureError(
-      "argument",
-      `${name} expects symmetric to be true where psd is, got false; leave symmetric out`,
-    );
-  }
+  const fits = !symmetric || shape[0] === shape[1];
+  checkArgument(fits, `${name} expects a square shape where symmetric is true, got ${formatDims(shape)}`);
+  const message = `${name} expects symmetric to be true where psd is, got false; leave symmetric out`;
+  checkArgument(symmetric || !psd, message);
 }
 
 /** Finite number, of which an operator is built. */
 export function checkScalar(name: string, option: string, value: unknown): void {
-  if (typeof value === "number" && Number.isFinite(value)) return;
-  throw new CurvatureError("argument", `${name} expects ${option} to be a finite number, got ${String(value)}`);
+  checkArgument(Number.isFinite(value), `${name} expects ${option} to be a finite number, got ${String(value)}`);
 }
 
 /** Stops where the caller's signal says so; `progress` is what has been done so far, as the message says it. */
@@ -68,7 +59,7 @@ export function widestPrecision(A: LinearOperator, B: LinearOperator): Precision
 export function sharedArithmetic(
   operands: readonly LinearOperator[],
   { length, dtype }: { readonly length: number; readonly dtype: Precision },
-): { readonly arithmetic?: Arithmetic } {
+): { readonly arithmetic?: Arithmetic | undefined } {
   for (const A of operands) {
     if (A.arithmetic && A.shape[0] === length && A.shape[1] === length && precision(A) === dtype) {
       return { arithmetic: A.arithmetic };
@@ -80,6 +71,13 @@ export function sharedArithmetic(
 /** Whether products with the transpose can be had. */
 export function hasAdjoint(A: LinearOperator): boolean {
   return A.symmetric || A.adjoint !== undefined;
+}
+
+/** Shape, symmetry, precision and arithmetic that an operator of one operand takes over from it. */
+export function structureOf(A: LinearOperator) {
+  const { shape, symmetric } = A;
+  const dtype = precision(A);
+  return { shape, dtype, symmetric, ...sharedArithmetic([A], { length: shape[0], dtype }) };
 }
 
 /** The exact trace, where the operator knows it or its diagonal. */

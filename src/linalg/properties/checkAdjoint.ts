@@ -1,19 +1,21 @@
 import { CurvatureError } from "../../errors/index.ts";
 import { adjoint } from "../operator/adjoint.ts";
 import { callMatmat } from "../operator/callOperator.ts";
-import { checkOperator, precision } from "../operator/checks.ts";
+import { checkOperator } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
 import { checkOptions } from "../operator/options.ts";
 import { transposedProduct } from "../vectors/vector.ts";
 import {
-  checkedTolerance,
   columnNorms,
   gaussianProbes,
   type PropertyCheck,
   type PropertyCheckOptions,
+  propertyCheckPlan,
   relative,
   verdict,
 } from "./propertyCheck.ts";
+
+const NAME = "checkAdjoint";
 
 /**
  * Test whether the adjoint of an operator A `[m, n]` is its transpose: `u' (A v) = (A' u)' v` for all pairs of `matvecs / 2` random u and
@@ -24,29 +26,19 @@ import {
  * the transpose, "argument" for an option out of range, "aborted" when the signal stops it
  */
 export async function checkAdjoint(A: LinearOperator, options: PropertyCheckOptions): Promise<PropertyCheck> {
-  checkOptions("checkAdjoint", options, "seed matvecs tolerance signal onProgress");
-  const { seed, matvecs = 8, tolerance, ...run } = options;
-  checkOperator("checkAdjoint", A);
-  const dtype = precision(A);
-  const limit = checkedTolerance("checkAdjoint", { seed, matvecs, tolerance, dtype });
-  if (matvecs < 2) {
-    throw new CurvatureError(
-      "argument",
-      `checkAdjoint needs products with A and A' and expects matvecs of at least 2, got ${matvecs}`,
-    );
-  }
+  checkOptions(NAME, options, "seed matvecs tolerance signal onProgress");
+  checkOperator(NAME, A);
+  const plan = propertyCheckPlan(A, options, { name: NAME, needs: "needs products with A and A'" });
+  const { seed, matvecs, tolerance, dtype, call } = plan;
   const transpose = adjoint(A);
   const [rows, columns] = A.shape;
   if (transpose.shape[0] !== columns || transpose.shape[1] !== rows) {
-    throw new CurvatureError(
-      "shape",
-      `checkAdjoint expects an adjoint of shape [${columns}, ${rows}], got [${transpose.shape.join(", ")}]`,
-    );
+    const got = `[${transpose.shape.join(", ")}]`;
+    throw new CurvatureError("shape", `${NAME} expects an adjoint of shape [${columns}, ${rows}], got ${got}`);
   }
   const count = Math.floor(matvecs / 2);
-  const U = gaussianProbes({ rows, columns: count, dtype }, { seed, name: "checkAdjoint u" });
-  const V = gaussianProbes({ rows: columns, columns: count, dtype }, { seed, name: "checkAdjoint v" });
-  const call = { name: "checkAdjoint", options: run };
+  const U = gaussianProbes({ rows, columns: count, dtype }, { seed, name: `${NAME} u` });
+  const V = gaussianProbes({ rows: columns, columns: count, dtype }, { seed, name: `${NAME} v` });
   const [AV, AtU] = [await callMatmat(A, V, call), await callMatmat(transpose, U, call)];
   const [left, right] = [transposedProduct(U, AV).data, transposedProduct(AtU, V).data]; // [count, count]
   const [u, v, av, atu] = [columnNorms(U), columnNorms(V), columnNorms(AV), columnNorms(AtU)];
@@ -54,5 +46,5 @@ export async function checkAdjoint(A: LinearOperator, options: PropertyCheckOpti
     const [i, j] = [at % count, Math.floor(at / count)];
     return relative(value - right[at]!, Math.max(u[i]! * av[j]!, atu[i]! * v[j]!));
   });
-  return verdict(violations, { law: "u' (A v) = (A' u)' v", tolerance: limit, matvecs: 2 * count });
+  return verdict(violations, { law: "u' (A v) = (A' u)' v", tolerance, matvecs: 2 * count });
 }

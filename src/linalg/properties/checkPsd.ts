@@ -6,7 +6,7 @@ import type { LinearOperator, RunOptions } from "../operator/operator.ts";
 import { checkOptions } from "../operator/options.ts";
 import { checkSignal } from "../operator/structure.ts";
 import { hostArithmetic, isFiniteVector, norm, scaled, transposedProduct } from "../vectors/vector.ts";
-import { checkedTolerance, gaussianProbes, type PropertyCheck, type PropertyCheckOptions } from "./propertyCheck.ts";
+import { gaussianProbes, type PropertyCheck, type PropertyCheckOptions, propertyCheckPlan } from "./propertyCheck.ts";
 
 /**
  * Test whether an operator A `[n, n]` is positive semidefinite: the least value of `x' A x / x' x` on the Krylov space of a random vector,
@@ -18,11 +18,9 @@ import { checkedTolerance, gaussianProbes, type PropertyCheck, type PropertyChec
  */
 export async function checkPsd(A: LinearOperator, options: PropertyCheckOptions): Promise<PropertyCheck> {
   checkOptions("checkPsd", options, "seed matvecs tolerance signal onProgress");
-  const { seed, matvecs = 20, tolerance, signal, onProgress } = options;
   checkSquare("checkPsd", A);
-  const limit = checkedTolerance("checkPsd", { seed, matvecs, tolerance, dtype: precision(A) });
-  const run = { ...(signal && { signal }), ...(onProgress && { onProgress }) };
-  const { Q, AQ } = await krylovBasis(A, { seed, steps: Math.min(matvecs, A.shape[0]), ...run });
+  const { seed, matvecs, tolerance, call } = propertyCheckPlan(A, options, { name: "checkPsd", matvecs: 20 });
+  const { Q, AQ } = await krylovBasis(A, { seed, steps: Math.min(matvecs, A.shape[0]), ...call.options });
   if (!isFiniteVector(AQ.data)) {
     const message = "x' A x >= 0 fails: a product has entries that are infinite or NaN";
     return { passed: false, worst: Number.NaN, message, matvecs: Q.columns };
@@ -30,9 +28,9 @@ export async function checkPsd(A: LinearOperator, options: PropertyCheckOptions)
   const { values } = await eigh(symmetrized(transposedProduct(Q, AQ)));
   const [least, largest] = [values[0]!, Math.max(-values[0]!, values.at(-1)!)];
   const worst = largest === 0 ? 0 : Math.max(0, -least / largest);
-  const passed = worst <= limit;
+  const passed = worst <= tolerance;
   const ratio = least.toPrecision(3);
-  const message = `x' A x >= 0 ${passed ? "holds" : "fails"} in the Krylov space of ${Q.columns} products: the least x' A x / x' x is ${ratio}, ${worst.toPrecision(3)} of the largest below zero, tolerance ${limit}`;
+  const message = `x' A x >= 0 ${passed ? "holds" : "fails"} in the Krylov space of ${Q.columns} products: the least x' A x / x' x is ${ratio}, ${worst.toPrecision(3)} of the largest below zero, tolerance ${tolerance}`;
   return { passed, worst, message, matvecs: Q.columns };
 }
 
@@ -52,7 +50,7 @@ async function krylovBasis(
     const basisVector = scaled(1 / size, next);
     q.set(basisVector, done * rows);
     const product = Float64Array.from(
-      await callMatvec(A, toPrecision(basisVector, dtype), { name: "checkPsd", options: signal ? { signal } : {} }),
+      await callMatvec(A, toPrecision(basisVector, dtype), { name: "checkPsd", options: { signal } }),
     );
     aq.set(product, done * rows);
     done++;

@@ -1,18 +1,19 @@
-import { CurvatureError } from "../../errors/index.ts";
 import { callMatmat } from "../operator/callOperator.ts";
-import { checkSquare, precision } from "../operator/checks.ts";
+import { checkSquare } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
 import { checkOptions } from "../operator/options.ts";
 import { transposedProduct } from "../vectors/vector.ts";
 import {
-  checkedTolerance,
   columnNorms,
   gaussianProbes,
   type PropertyCheck,
   type PropertyCheckOptions,
+  propertyCheckPlan,
   relative,
   verdict,
 } from "./propertyCheck.ts";
+
+const NAME = "checkSymmetric";
 
 /**
  * Test whether an operator A `[n, n]` is symmetric: `u' A v = v' A u` for all pairs of `matvecs` random vectors, differences relative to
@@ -22,19 +23,12 @@ import {
  * that returns the same array again, "aborted" when the signal stops it
  */
 export async function checkSymmetric(A: LinearOperator, options: PropertyCheckOptions): Promise<PropertyCheck> {
-  checkOptions("checkSymmetric", options, "seed matvecs tolerance signal onProgress");
-  const { seed, matvecs = 8, tolerance, ...run } = options;
-  checkSquare("checkSymmetric", A);
-  const dtype = precision(A);
-  const limit = checkedTolerance("checkSymmetric", { seed, matvecs, tolerance, dtype });
-  if (matvecs < 2) {
-    throw new CurvatureError(
-      "argument",
-      `checkSymmetric compares pairs and expects matvecs of at least 2, got ${matvecs}`,
-    );
-  }
-  const V = gaussianProbes({ rows: A.shape[1], columns: matvecs, dtype }, { seed, name: "checkSymmetric" });
-  const Y = await callMatmat(A, V, { name: "checkSymmetric", options: run });
+  checkOptions(NAME, options, "seed matvecs tolerance signal onProgress");
+  checkSquare(NAME, A);
+  const plan = propertyCheckPlan(A, options, { name: NAME, needs: "compares pairs" });
+  const { seed, matvecs, tolerance, dtype, call } = plan;
+  const V = gaussianProbes({ rows: A.shape[1], columns: matvecs, dtype }, { seed, name: NAME });
+  const Y = await callMatmat(A, V, call);
   const G = transposedProduct(V, Y).data; // [matvecs, matvecs], v_i' A v_j
   const [v, y] = [columnNorms(V), columnNorms(Y)];
   const violations: number[] = [];
@@ -44,5 +38,5 @@ export async function checkSymmetric(A: LinearOperator, options: PropertyCheckOp
       violations.push(relative(G[j * matvecs + i]! - G[i * matvecs + j]!, size));
     }
   }
-  return verdict(violations, { law: "u' A v = v' A u", tolerance: limit, matvecs });
+  return verdict(violations, { law: "u' A v = v' A u", tolerance, matvecs });
 }

@@ -1,19 +1,19 @@
 import { stream } from "../../random/index.ts";
 import { column, type Matrix, type Precision, zeros } from "../../tensors/index.ts";
-import { checkCount, checkNonnegative, checkSeed } from "../operator/checks.ts";
-import type { RunOptions } from "../operator/operator.ts";
+import { checkArgument, checkCount, checkNonnegative, checkSeed, precision } from "../operator/checks.ts";
+import type { LinearOperator, RunOptions } from "../operator/operator.ts";
 import { maxAbs, norm } from "../vectors/vector.ts";
 
 /** Options of the checks by random probes. */
 export interface PropertyCheckOptions extends RunOptions {
   readonly seed: number;
   /** Products to spend, at least 2. */
-  readonly matvecs?: number;
+  readonly matvecs?: number | undefined;
   /** Largest relative violation that passes; default 1e-9 in float64, 1e-4 in float32. */
-  readonly tolerance?: number;
+  readonly tolerance?: number | undefined;
 }
 
-/** What a check by random probes found: a violation disproves the property, a pass makes it likely. */
+/** Result of a check by random probes: a violation disproves the property, a pass makes it likely. */
 export interface PropertyCheck {
   readonly passed: boolean;
   /** Largest relative violation found; 0 where there is none, NaN where a product is not finite. */
@@ -27,20 +27,20 @@ export interface PropertyCheck {
 /** Relative difference of two inner products that should agree: float64 and float32 products of some million terms stay below. */
 const TOLERANCE: Readonly<Record<Precision, number>> = { float64: 1e-9, float32: 1e-4 };
 
-/** Checks the options of a probe check and gives its tolerance. */
-export function checkedTolerance(
-  name: string,
-  {
-    seed,
-    matvecs,
-    tolerance,
-    dtype,
-  }: { seed: number; matvecs: number; tolerance: number | undefined; dtype: Precision },
-): number {
+/** Checked options of a probe check with their defaults. `needs` says why a check of pairs takes two products at least. */
+export function propertyCheckPlan(
+  A: LinearOperator,
+  options: PropertyCheckOptions,
+  { name, matvecs: usual = 8, needs }: { readonly name: string; readonly matvecs?: number; readonly needs?: string },
+) {
+  const dtype = precision(A);
+  const { seed, matvecs = usual, tolerance = TOLERANCE[dtype], signal, onProgress } = options;
   checkSeed(name, seed);
   checkCount(name, "matvecs", matvecs);
-  if (tolerance !== undefined) checkNonnegative(name, "tolerance", tolerance);
-  return tolerance ?? TOLERANCE[dtype];
+  checkNonnegative(name, "tolerance", tolerance);
+  const enough = needs === undefined || matvecs >= 2;
+  checkArgument(enough, `${name} ${needs} and expects matvecs of at least 2, got ${matvecs}`);
+  return { seed, matvecs, tolerance, dtype, call: { name, options: { signal, onProgress } } };
 }
 
 /** Standard normal vectors as columns `[rows, columns]`, from streams of their own by name and column. */

@@ -21,7 +21,7 @@ export interface ProductLog {
     X: Matrix,
   ): AsyncGenerator<
     ProductLogState,
-    { readonly columns: readonly Vector[]; readonly interruption?: Interruption },
+    { readonly columns: readonly Vector[]; readonly interruption?: Interruption | undefined },
     void
   >;
 }
@@ -31,7 +31,7 @@ interface ProductLogOptions extends RunOptions {
   readonly name: string;
   readonly seed: number;
   readonly matvecs: number;
-  readonly blockSize?: number;
+  readonly blockSize?: number | undefined;
   readonly state: ProductLogState | undefined;
 }
 

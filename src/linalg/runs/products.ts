@@ -5,7 +5,7 @@ import { receivedForms, receivedMatrix, receivedVector } from "../operator/callO
 import type { LinearOperator, RunOptions } from "../operator/operator.ts";
 import { isFiniteVector } from "../vectors/vector.ts";
 
-/** Why an algorithm has to stop with what it has. */
+/** Reason why an algorithm stops early. */
 export interface Interruption {
   readonly status: "nonfinite" | "aborted";
   readonly happened: string;
@@ -18,7 +18,7 @@ export interface Products {
   /** Products that the budget still allows. */
   readonly left: number;
   /**
-   * `A x`, or why there is none. `state` gives what the algorithm can be resumed from if the operator throws. `isFinite` may tell with
+   * `A x`, or why there is none. `state` gives the state to resume from if the operator throws. `isFinite` may decide, with
    * sums over the product that the algorithm needs anyway whether all of its entries are finite.
    */
   matvec(x: Vector, state: () => unknown, isFinite?: (y: Vector) => boolean): Promise<Vector | Interruption>;
@@ -28,13 +28,13 @@ export interface Products {
   block(
     X: Matrix,
     state: () => unknown,
-  ): Promise<{ readonly columns: readonly Vector[]; readonly interruption?: Interruption }>;
+  ): Promise<{ readonly columns: readonly Vector[]; readonly interruption?: Interruption | undefined }>;
   /** `x' A x` of each column x of X by the operator's own `quadraticForms`, counted as products; those before an interruption are kept. */
   quadraticForms(
     X: Matrix,
     state: () => unknown,
-  ): Promise<{ readonly values: Float64Array; readonly interruption?: Interruption }>;
-  /** Tells the caller's `onProgress` how many products are done. */
+  ): Promise<{ readonly values: Float64Array; readonly interruption?: Interruption | undefined }>;
+  /** Reports the number of products to the caller's `onProgress`. */
   report(error?: number): void;
 }
 
@@ -46,15 +46,15 @@ export function usualBlockSize(n: number): number {
   return Math.max(1, Math.min(8, Math.floor(2 ** 21 / n)));
 }
 
-/** Told apart from a vector. */
-export function isInterruption(result: Vector | Interruption): result is Interruption {
+/** Whether a product or a step gave an interruption instead of its result. */
+export function isInterruption(result: object): result is Interruption {
   return "status" in result;
 }
 
 /** The one place where algorithms call operators. */
 export function products(
   A: LinearOperator,
-  options: RunOptions & { readonly name: string; readonly matvecs: number; readonly used?: number },
+  options: RunOptions & { readonly name: string; readonly matvecs: number; readonly used?: number | undefined },
 ): Products {
   const { name, matvecs, used = 0, signal, onProgress } = options;
   const ledger: Ledger = { A, name, count: used, signal };
@@ -82,7 +82,7 @@ export function preconditionerProducts(
   { name, signal }: { readonly name: string; readonly signal?: AbortSignal | undefined },
 ): Products | undefined {
   const title = `the preconditioner of ${name}`;
-  return M && products(M, { ...(signal ? { signal } : {}), name: title, matvecs: Number.POSITIVE_INFINITY });
+  return M && products(M, { signal, name: title, matvecs: Number.POSITIVE_INFINITY });
 }
 
 interface Ledger {
@@ -111,7 +111,7 @@ async function product(
   const made = await callOperator(ledger, {
     width: 1,
     state,
-    work: () => operator.matvec(x, signal ? { signal } : {}),
+    work: () => operator.matvec(x, { signal }),
   });
   if ("interruption" in made) return made.interruption;
   const y = receivedVector(operator, made.result, { name: ledger.name, given: x, owner: ledger.A });
@@ -122,7 +122,7 @@ async function block(ledger: Ledger, X: Matrix, state: () => unknown) {
   const { A, signal } = ledger;
   const columns: Vector[] = [];
   const together = A.matmat !== undefined && X.columns > 1;
-  const work = () => A.matmat!(X, signal ? { signal } : {});
+  const work = () => A.matmat!(X, { signal });
   const made = together ? await callOperator(ledger, { width: X.columns, state, work }) : undefined;
   if (made && "interruption" in made) return { columns, interruption: made.interruption };
   const whole = made && receivedMatrix(A, made.result, { name: ledger.name, given: X.data, columns: X.columns });
@@ -139,7 +139,7 @@ async function block(ledger: Ledger, X: Matrix, state: () => unknown) {
 
 async function forms(ledger: Ledger, X: Matrix, state: () => unknown) {
   const { A, name, signal } = ledger;
-  const work = () => A.quadraticForms!(X, signal ? { signal } : {});
+  const work = () => A.quadraticForms!(X, { signal });
   const made = await callOperator(ledger, { width: X.columns, state, work, what: "quadratic form" });
   if ("interruption" in made) return { values: new Float64Array(0), interruption: made.interruption };
   const values = receivedForms(name, made.result, X.columns);

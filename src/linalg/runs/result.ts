@@ -1,5 +1,5 @@
 /**
- * How an algorithm ended.
+ * Status at the end of an algorithm.
  *
  * - `converged`: the tolerance is met, or, where none was asked for, the work asked for is done
  * - `budget`: the products ran out first
@@ -11,7 +11,7 @@
  */
 export type Status = "converged" | "budget" | "breakdown" | "indefinite" | "stagnated" | "nonfinite" | "aborted";
 
-/** What every algorithm says about its run beside the numbers themselves. */
+/** Outcome of every algorithm beside the numbers themselves. */
 export interface Outcome {
   readonly status: Status;
   /** One sentence: what happened and, unless it converged, what to try. */
@@ -26,7 +26,7 @@ export interface Estimate {
   readonly standardError: number;
 }
 
-/** What to try after each ending; a method that knows better says so itself. */
+/** Advice for each status, unless the method has better advice. */
 const ADVICE: Readonly<Record<Status, string>> = {
   converged: "",
   budget: "raise matvecs or loosen tolerance",
@@ -40,7 +40,7 @@ const ADVICE: Readonly<Record<Status, string>> = {
 /** Outcome whose message joins what happened with what to try. */
 export function outcome(
   status: Status,
-  { happened, matvecs, advice = ADVICE[status] }: { happened: string; matvecs: number; advice?: string },
+  { happened, matvecs, advice = ADVICE[status] }: { happened: string; matvecs: number; advice?: string | undefined },
 ): Outcome {
   return { status, message: advice === "" ? happened : `${happened}; ${advice}`, matvecs };
 }

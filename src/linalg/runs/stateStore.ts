@@ -15,7 +15,7 @@ export interface StateStore {
 /** Options of `stateStore`. */
 export interface StateStoreOptions {
   /**
-   * What the bits of the run's products depend on, such as `risk.settings`: saved with each state, and states that were saved with other
+   * Settings that the bits of the run's products depend on, such as `risk.settings`: saved with each state, and states that were saved with other
    * settings are refused. Without it states are taken whatever they were saved with.
    */
   readonly settings?: { readonly [name: string]: string | number | boolean };
@@ -31,7 +31,7 @@ const MAGIC = "onnx-curvature state 2\n";
  * processes left beside it is removed by later saves. Layout: a line that names it, the length of a JSON text and the CRC-32 of text and arrays, the
  * text, and the arrays as they are in memory.
  *
- * @throws CurvatureError "argument" from `save` for what is no plain data and from `load` for a state of other settings, "file" where the file
+ * @throws CurvatureError "argument" from `save` for anything but plain data and from `load` for a state of other settings, "file" where the file
  * cannot be read, is none of these or is damaged
  */
 export function stateStore(path: string, options: StateStoreOptions = {}): StateStore {
@@ -73,14 +73,14 @@ type Values = Float64Array | Float32Array | Uint32Array | Int32Array | Uint8Arra
 
 const KINDS = { Float64Array, Float32Array, Uint32Array, Int32Array, Uint8Array } as const;
 
-/** How a value that JSON does not have stands in the text. */
+/** Text form of a value that JSON does not have. */
 interface Marker {
   readonly $: keyof typeof KINDS | "number" | "undefined" | "object";
   /** Of an object that has a key `$` itself. */
   readonly entries?: readonly (readonly [key: string, value: unknown])[];
-  readonly at?: number;
-  readonly length?: number;
-  readonly text?: string;
+  readonly at?: number | undefined;
+  readonly length?: number | undefined;
+  readonly text?: string | undefined;
 }
 
 /** The pieces of a file: its head, and each array's bytes. */

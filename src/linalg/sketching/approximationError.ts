@@ -4,7 +4,7 @@ import { certainty, type Interval, interval } from "../statistics/confidence.ts"
 import { sampleMean } from "../statistics/sampleMean.ts";
 import { dot } from "../vectors/vector.ts";
 
-/** How far a low-rank approximation is from the matrix, from products with Gaussian vectors that it was not made of. */
+/** Distance of a low-rank approximation from the matrix, estimated by products with Gaussian vectors that were not used for it. */
 export interface ApproximationError {
   /** `||A - approximation||_F`, the root of the mean of `||(A - approximation) v||^2`; NaN without such products. */
   readonly frobenius: number;

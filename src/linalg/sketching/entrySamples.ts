@@ -1,4 +1,4 @@
-import { column, type Vector } from "../../tensors/index.ts";
+import { column, precisionOf, type Vector } from "../../tensors/index.ts";
 import { meanOf } from "../statistics/sampleMean.ts";
 import type { DiagonalEstimate } from "../traces/hutchinsonMoments.ts";
 import { leadingColumns } from "../vectors/basis.ts";
@@ -40,12 +40,12 @@ export function sketchedProduct({ range }: SketchState, i: number): Vector {
   return column(multiply(leadingColumns(range.basis, c.length), { rows: c.length, columns: 1, data: c }), 0);
 }
 
-/** What the products of a sketch tell about the diagonal without further ones: Hutchinson's samples `omega * A omega`. */
+/** Diagonal from the products of a sketch alone, by Hutchinson's samples `omega * A omega`. */
 export function sketchedDiagonal(state: SketchState): DiagonalEstimate {
   const samples = entrySamples(state.columns);
   for (let i = 0; i < state.sketched; i++) {
     const y = sketchedProduct(state, i);
-    const omega = testVector(state, i, y instanceof Float64Array ? "float64" : "float32");
+    const omega = testVector(state, i, precisionOf(y));
     samples.add((j) => omega[j]! * y[j]!);
   }
   return samples.result();

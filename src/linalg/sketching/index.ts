@@ -6,7 +6,7 @@ export type { PlusPlusOptions, PlusPlusState } from "./plusPlus.ts";
 export type { PsdSketchOptions, PsdSketchState } from "./psdSketch.ts";
 export { type RandomizedSvd, type RandomizedSvdOptions, randomizedSvd, randomizedSvdSteps } from "./randomizedSvd.ts";
 export type { RangeBasis } from "./rangeBasis.ts";
-export { type SketchOptions, type SketchState, testVectors } from "./sketch.ts";
+export { type SketchOptions, type SketchOrigin, type SketchState, testVectors } from "./sketch.ts";
 export { xdiag, xdiagSteps } from "./xdiag.ts";
 export { xnysdiag, xnysdiagSteps } from "./xnysdiag.ts";
 export { xnystrace, xnystraceSteps } from "./xnystrace.ts";

@@ -3,7 +3,7 @@ import type { DiagonalEstimate } from "../traces/hutchinsonMoments.ts";
 import { entrySamples } from "./entrySamples.ts";
 import { dependentError, orthogonalPart } from "./leaveOneOut.ts";
 
-/** What a low-rank approximation loses without one test vector: `p z'`, of which the test vector sees `p coupling`. */
+/** Part that a low-rank approximation loses without one test vector: `p z'`, of which the test vector sees `p coupling`. */
 export interface OmittedDirection {
   /** Unit vector of the direction in the coordinates of the approximation. */
   readonly s: Vector;

@@ -1,5 +1,5 @@
 import { stream } from "../../random/index.ts";
-import { column, type Matrix, toPrecision, type Vector, zeros } from "../../tensors/index.ts";
+import { column, type Matrix, precisionOf, toPrecision, type Vector, zeros } from "../../tensors/index.ts";
 import { lowRank } from "../algebra/lowRank.ts";
 import { eigh } from "../dense/index.ts";
 import { checkCount, checkDeclaredSymmetric, checkSeed, epsilon, precision } from "../operator/checks.ts";
@@ -22,15 +22,15 @@ export interface LowRankOptions extends RunOptions {
   readonly rank: number;
   readonly seed: number;
   /** Further test vectors, which make the kept directions accurate; 10 by default. */
-  readonly oversampling?: number;
-  /** Products that measure the error, which nothing else needs; 8 by default, so that its bound fails once in 10^8 runs. */
-  readonly errorProbes?: number;
+  readonly oversampling?: number | undefined;
+  /** Extra products used only to estimate the error; 8 by default, so that its bound fails once in 10^8 runs. */
+  readonly errorProbes?: number | undefined;
   /** Most products; by default what the other options ask for. With fewer, first oversampling and then rank shrink. */
-  readonly matvecs?: number;
+  readonly matvecs?: number | undefined;
   /** Products that go through `matmat` at once, where the operator has it; by default 8, fewer for vectors of more than 262,144 entries. */
-  readonly blockSize?: number;
+  readonly blockSize?: number | undefined;
   /** Where an earlier run with the same options stopped. */
-  readonly state?: ProductLogState;
+  readonly state?: ProductLogState | undefined;
 }
 
 /** A low-rank approximation of a positive semidefinite matrix. */
@@ -86,7 +86,7 @@ function orOne(X: Matrix): Matrix {
   return X.columns > 0 ? X : { ...X, columns: 1, data: zeros(X.rows, "float64") };
 }
 
-/** How a budget is spent. */
+/** Division of a budget. */
 export interface LowRankPlan {
   readonly rank: number;
   readonly vectors: number;
@@ -161,7 +161,7 @@ export async function orthogonalRange(
   A: LinearOperator,
   Y: Matrix,
 ): Promise<{ readonly basis: Matrix; readonly R: Matrix }> {
-  const dtype = Y.data instanceof Float64Array ? "float64" : "float32";
+  const dtype = precisionOf(Y.data);
   const scale = Math.sqrt(dot(Y.data, Y.data));
   const arithmetic = Y.rows === A.shape[0] && dtype === precision(A) ? arithmeticOf(A) : hostArithmetic;
   let range = emptyRange(Y.rows, { capacity: Y.columns, dtype });

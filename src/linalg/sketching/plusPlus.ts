@@ -1,21 +1,21 @@
 import type { LinearOperator } from "../operator/operator.ts";
 import { type HutchinsonOptions, type ProbeRun, probeSteps } from "../traces/probeSteps.ts";
 import type { Entries, HutchinsonState } from "../traces/probeSums.ts";
+import { unitVectorSteps } from "./sequentialSketch.ts";
 import { checkSketch, type Sketch, type SketchState, sketchSteps } from "./sketch.ts";
-import { unitVectorSteps } from "./xtrace.ts";
 
 /** Options of Hutch++ and Diag++. */
 export interface PlusPlusOptions extends Omit<HutchinsonOptions, "deflation" | "state"> {
   /** Where an earlier run with the same options stopped. */
-  readonly state?: PlusPlusState | HutchinsonState;
+  readonly state?: PlusPlusState | HutchinsonState | undefined;
 }
 
 /** The sketch, and once it is complete the sums over probes of the rest: plain data, from which the run can go on. */
 export interface PlusPlusState extends SketchState {
-  readonly probes?: HutchinsonState;
+  readonly probes?: HutchinsonState | undefined;
 }
 
-/** What was found: probes of the rest, or the sketch alone where the run ended before there were two of them. */
+/** Result: probes of the rest, or the sketch alone where the run ended before the second probe. */
 export type PlusPlusRun = { readonly probed: ProbeRun } | { readonly sketched: Sketch };
 
 /**
@@ -30,15 +30,12 @@ export async function* plusPlusSteps(
     readonly sketched: LinearOperator;
   },
 ): AsyncGenerator<PlusPlusState | HutchinsonState, PlusPlusRun, void> {
-  const { name, entries, matvecs, sketched, state: saved, ...rest } = options;
+  const { name, entries, matvecs, sketched, ...rest } = options;
   checkSketch(name, options);
-  const resumed = saved ? { state: saved } : {};
-  if (matvecs >= A.shape[1]) {
-    return { probed: yield* unitVectorSteps(A, { ...rest, ...resumed, name, matvecs, entries }) };
-  }
+  if (matvecs >= A.shape[1]) return { probed: yield* unitVectorSteps(A, options) };
   const { distribution = "signs" } = rest;
   const vectors = Math.floor(matvecs / 3);
-  const setup = { ...rest, ...resumed, name, matvecs, vectors, distribution, images: "none" } as const;
+  const setup = { ...rest, name, matvecs, vectors, distribution, images: "none" } as const;
   const sketch = yield* sketchSteps(sketched, setup);
   if (sketch.interruption) return { sketched: sketch };
   const before: PlusPlusState = sketch.state;
@@ -46,7 +43,7 @@ export async function* plusPlusSteps(
   const enclosing = (probes: HutchinsonState) => ({ ...before, matvecs: spent + probes.matvecs, probes });
   const steps = probeSteps(A, {
     ...rest,
-    ...(before.probes ? { state: before.probes } : {}),
+    state: before.probes,
     name,
     matvecs,
     entries,
@@ -65,5 +62,5 @@ export async function* plusPlusSteps(
 function sketchAlone(state: PlusPlusState, { outcome }: ProbeRun): PlusPlusRun {
   const { status, message, matvecs } = outcome;
   const interruption = status === "nonfinite" || status === "aborted" ? { status, happened: message } : undefined;
-  return { sketched: { state, matvecs, ...(interruption ? { interruption } : {}) } };
+  return { sketched: { state, matvecs, interruption } };
 }

@@ -17,7 +17,7 @@ import { gaussianVectors, type LowRankOptions, orthogonalRange, planned, reverse
 /** Options of `randomizedSvd`. */
 export interface RandomizedSvdOptions extends LowRankOptions {
   /** Subspace iterations, each `A A'` once more; 1 by default. Two or three where singular values fall slowly. */
-  readonly iterations?: number;
+  readonly iterations?: number | undefined;
 }
 
 /** A low-rank approximation of a matrix. */
@@ -27,8 +27,8 @@ export interface RandomizedSvd extends Outcome {
   /** `[rank]`, approximate singular values, descending. */
   readonly values: Float64Array;
   /** `[m, rank]` and `[n, rank]`, orthonormal. */
-  readonly left: Matrix;
-  readonly right: Matrix;
+  readonly U: Matrix;
+  readonly V: Matrix;
   readonly error: ApproximationError;
 }
 
@@ -90,13 +90,13 @@ async function* rangeOf(
   B: LinearOperator,
   X: Matrix,
   { record, rows, A }: { readonly record: ProductLog; readonly rows: number; readonly A: LinearOperator },
-): AsyncGenerator<ProductLogState, { readonly basis: Matrix; readonly interruption?: Interruption }, void> {
+): AsyncGenerator<ProductLogState, { readonly basis: Matrix; readonly interruption?: Interruption | undefined }, void> {
   const { columns, interruption } = yield* record.block(B, X);
   if (interruption) return { basis: { rows, columns: 0, data: new Float64Array(0) }, interruption };
   return orthogonalRange(A, matrixOf(columns, rows));
 }
 
-type Found = Pick<RandomizedSvd, "operator" | "values" | "left" | "right">;
+type Found = Pick<RandomizedSvd, "operator" | "values" | "U" | "V">;
 
 /** Singular triples of `Q Y'` with `Y = A' Q = Q2 R`: those of R' between Q and Q2. */
 async function decomposed(
@@ -106,14 +106,14 @@ async function decomposed(
 ): Promise<Found> {
   const { basis, R } = await orthogonalRange(A, Y);
   if (basis.columns === 0) return nothing(A);
-  const { values, left, right } = await smallSvd(R);
+  const { values, ...small } = await smallSvd(R);
   const kept = Math.min(rank, values.length);
-  // R = left diag right' [r, k], so that Q Y' = Q R' Q2' = (Q right) diag (Q2 left)'.
+  // R = U diag V' [r, k], so that Q Y' = Q R' Q2' = (Q V) diag (Q2 U)'.
   const rounded = (X: Matrix) => ({ ...X, data: toPrecision(X.data, precision(A)) });
-  const U = rounded(multiply(Q, leadingColumns(right, kept)));
-  const V = rounded(multiply(basis, leadingColumns(left, kept)));
+  const U = rounded(multiply(Q, leadingColumns(small.V, kept)));
+  const V = rounded(multiply(basis, leadingColumns(small.U, kept)));
   const weights = values.slice(0, kept);
-  return { operator: lowRank(U, weights, { V }), values: weights, left: U, right: V };
+  return { operator: lowRank(U, weights, { V }), values: weights, U, V };
 }
 
 /**
@@ -138,7 +138,7 @@ async function smallSvd(R: Matrix) {
     return { rows, columns: count, data: result };
   };
   const singular = values.slice().reverse().subarray(0, count);
-  return { values: singular.map((value) => Math.max(value, 0)), left: part(0, r), right: part(r, k) };
+  return { values: singular.map((value) => Math.max(value, 0)), U: part(0, r), V: part(r, k) };
 }
 
 /** The zero matrix, as rank one with weight zero. */
@@ -148,9 +148,9 @@ function nothing(A: LinearOperator): Found {
     data[0] = 1;
     return { rows, columns: 1, data };
   };
-  const [left, right] = [unit(A.shape[0]), unit(A.shape[1])];
+  const [U, V] = [unit(A.shape[0]), unit(A.shape[1])];
   const values = Float64Array.of(0);
-  return { operator: lowRank(left, values, { V: right }), values, left, right };
+  return { operator: lowRank(U, values, { V }), values, U, V };
 }
 
 function unknownError(): ApproximationError {

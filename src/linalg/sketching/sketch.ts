@@ -1,8 +1,7 @@
-import { CurvatureError } from "../../errors/index.ts";
 import { stream } from "../../random/index.ts";
 import { column, type Matrix, type Precision, type Vector, zeros } from "../../tensors/index.ts";
 import { adjoint } from "../operator/adjoint.ts";
-import { checkCount, checkNonnegative, checkSeed, checkState, precision } from "../operator/checks.ts";
+import { checkArgument, checkCount, checkNonnegative, checkSeed, checkState, precision } from "../operator/checks.ts";
 import type { LinearOperator, RunOptions } from "../operator/operator.ts";
 import { type Interruption, products, usualBlockSize } from "../runs/products.ts";
 import { checkConfidence } from "../statistics/confidence.ts";
@@ -19,26 +18,30 @@ export interface SketchOptions extends RunOptions {
   readonly matvecs: number;
   readonly seed: number;
   /** Probability that an interval holds the truth; 0.95 by default. */
-  readonly confidence?: number;
+  readonly confidence?: number | undefined;
   /**
    * Stops once half the interval (of a diagonal: those of all entries together, in norm) is at most this times the size of the estimate. The
    * run looks with 8, 12, 18, ... test vectors, and its intervals hold for all looks together with probability `confidence`. Without effect
    * where the budget reaches n.
    */
-  readonly tolerance?: number;
+  readonly tolerance?: number | undefined;
   /** Products that go through `matmat` at once, where the operator has it; by default 8, fewer for vectors of more than 262,144 entries. */
-  readonly blockSize?: number;
+  readonly blockSize?: number | undefined;
   /** Where an earlier run with the same options stopped. */
-  readonly state?: SketchState | HutchinsonState;
+  readonly state?: SketchState | HutchinsonState | undefined;
 }
 
-/** Sketch `A Omega = Q R` and products with Q so far: plain data, from which the run can go on. */
-export interface SketchState {
+/** Fields that all states of sketches have. */
+export interface SketchOrigin {
   readonly method: string;
   readonly columns: number;
   readonly seed: number;
   readonly matvecs: number;
   readonly distribution: ProbeDistribution;
+}
+
+/** Sketch `A Omega = Q R` and products with Q so far: plain data, from which the run can go on. */
+export interface SketchState extends SketchOrigin {
   /** Number of test vectors that were multiplied. */
   readonly sketched: number;
   readonly range: RangeBasis;
@@ -52,10 +55,10 @@ export interface SketchState {
 export interface Sketch {
   readonly state: SketchState;
   readonly matvecs: number;
-  readonly interruption?: Interruption;
+  readonly interruption?: Interruption | undefined;
 }
 
-/** What the method that wants a sketch says about it. */
+/** Options of a sketch within a method. */
 export interface SketchSetup extends SketchOptions {
   readonly name: string;
   /** Number of test vectors. */
@@ -82,9 +85,8 @@ export function checkBudget(
   name: string,
   { matvecs, least }: { readonly matvecs: number; readonly least: number },
 ): void {
-  if (matvecs >= least) return;
   const message = `${name} expects matvecs to be at least ${least}, got ${matvecs}; hutchinsonTrace takes any number`;
-  throw new CurvatureError("argument", message);
+  checkArgument(matvecs >= least, message);
 }
 
 /** Test vector i; each has a stream of its own. */
@@ -96,7 +98,11 @@ export function testVector(state: Pick<SketchState, "columns" | "seed" | "distri
 /** Test vectors `start, ..., start + count - 1`, as columns. */
 export function testVectors(
   state: Pick<SketchState, "columns" | "seed" | "distribution">,
-  { start = 0, count, dtype }: { readonly start?: number; readonly count: number; readonly dtype: Precision },
+  {
+    start = 0,
+    count,
+    dtype,
+  }: { readonly start?: number | undefined; readonly count: number; readonly dtype: Precision },
 ): Matrix {
   const { columns: n } = state;
   const data = zeros(n * count, dtype);
@@ -104,78 +110,91 @@ export function testVectors(
   return { rows: n, columns: count, data };
 }
 
-/** A saved state, and how many test vectors it has multiplied. */
-export function startOf(state: SketchState | HutchinsonState | undefined) {
-  const saved = state as SketchState | undefined;
-  return { state: saved, done: saved?.sketched ?? 0 };
-}
-
-/** The run: products with the test vectors, then with the basis of what they gave. Yields a state after each block of either. */
-export async function* sketchSteps(A: LinearOperator, setup: SketchSetup): AsyncGenerator<SketchState, Sketch, void> {
-  const { name, seed, distribution, vectors, blockSize = usualBlockSize(A.shape[1]) } = setup;
-  checkDistribution(name, distribution);
-  const [n, dtype] = [A.shape[1], precision(A)];
-  let state = (setup.state as SketchState | undefined) ?? initialState(A, setup);
-  checkState(name, state, { method: name, columns: n, seed });
-  if (state.distribution !== distribution) {
-    throw new CurvatureError(
-      "argument",
-      `${name} expects the distribution that its state was made with; pass the same`,
-    );
-  }
-  state = { ...state, range: resumedRange(state.range, { capacity: vectors, dtype }) };
-  const sketching = products(A, { ...setup, used: state.matvecs });
-  while (state.sketched < vectors) {
-    const current = state;
-    const count = Math.min(blockSize, vectors - current.sketched);
-    const Omega = testVectors(current, { start: current.sketched, count, dtype });
-    const made = await sketching.block(Omega, () => current);
-    state = await withSketched(A, current, { Omega, products: made.columns });
-    if (made.interruption) return { state, matvecs: sketching.used, interruption: made.interruption };
-    sketching.report();
-    yield state;
-  }
-  if (setup.images === "none") return { state, matvecs: state.matvecs };
-  return yield* imageSteps(setup.images === "A" ? A : adjoint(A), state, setup);
-}
-
-async function* imageSteps(
+/** The saved state, or that before the first product, after the checks of both. */
+export function startOf<State extends SketchOrigin>(
   A: LinearOperator,
-  sketched: SketchState,
-  setup: SketchSetup,
-): AsyncGenerator<SketchState, Sketch, void> {
+  { name, seed, distribution, state: saved }: Pick<SketchSetup, "name" | "seed" | "distribution"> & { state?: unknown },
+  nothing: Omit<State, keyof SketchOrigin>,
+): State {
+  checkDistribution(name, distribution);
+  const origin = { method: name, columns: A.shape[1], seed };
+  const state = (saved ?? { ...origin, matvecs: 0, distribution, ...nothing }) as State;
+  checkState(name, state, origin);
+  const isSame = state.distribution === distribution;
+  checkArgument(isSame, `${name} expects the distribution that its state was made with; pass the same`);
+  return state;
+}
+
+/** Products with the vectors that are left, block by block; yields a state after each. */
+export async function* blockSteps<State extends { readonly matvecs: number }>(
+  A: LinearOperator,
+  start: State,
+  at: {
+    readonly setup: RunOptions & Pick<SketchSetup, "name" | "matvecs" | "blockSize">;
+    readonly left: (state: State) => number;
+    /** The next vectors to multiply. */
+    readonly block: (state: State, count: number) => Matrix;
+    readonly extended: (state: State, products: readonly Vector[], X: Matrix) => State | Promise<State>;
+  },
+): AsyncGenerator<State, { readonly state: State } & Pick<Sketch, "matvecs" | "interruption">, void> {
+  const { setup, left } = at;
   const { blockSize = usualBlockSize(A.shape[1]) } = setup;
-  const { basis } = sketched.range;
-  const capacity = basis.columns;
-  let state = { ...sketched, images: growingBasis(sketched.images, { capacity, dtype: precision(A) }) };
-  const run = products(A, { ...setup, used: state.matvecs });
-  while (state.images.columns < basis.columns) {
+  const run = products(A, { ...setup, used: start.matvecs });
+  let state = start;
+  while (left(state) > 0) {
     const current = state;
-    const start = current.images.columns;
-    const block = columnRange(basis, { start, count: Math.min(blockSize, basis.columns - start) });
-    const made = await run.block(block, () => current);
-    const images = made.columns.reduce(withColumn, current.images);
-    state = { ...current, images, matvecs: current.matvecs + made.columns.length };
-    if (made.interruption) return { state, matvecs: run.used, interruption: made.interruption };
+    const X = at.block(current, Math.min(blockSize, left(current)));
+    const { columns, interruption } = await run.block(X, () => current);
+    state = await at.extended(current, columns, X);
+    if (interruption) return { state, matvecs: run.used, interruption };
     run.report();
     yield state;
   }
   return { state, matvecs: state.matvecs };
 }
 
-function initialState(A: LinearOperator, { name, seed, distribution, vectors, images }: SketchSetup): SketchState {
-  const [rows, columns] = A.shape;
-  return {
-    method: name,
-    columns,
-    seed,
-    matvecs: 0,
-    distribution,
+/** The run: products with the test vectors, then with the basis of what they gave. Yields a state after each block of either. */
+export async function* sketchSteps(A: LinearOperator, setup: SketchSetup): AsyncGenerator<SketchState, Sketch, void> {
+  const { vectors, images } = setup;
+  const [[rows, columns], dtype] = [A.shape, precision(A)];
+  const state = startOf<SketchState>(A, setup, {
     sketched: 0,
-    range: emptyRange(rows, { capacity: vectors, dtype: precision(A) }),
+    range: emptyRange(rows, { capacity: vectors, dtype }),
     samples: [],
-    images: { rows: images === "transpose" ? columns : rows, columns: 0, data: zeros(0, precision(A)) },
-  };
+    images: { rows: images === "transpose" ? columns : rows, columns: 0, data: zeros(0, dtype) },
+  });
+  const range = resumedRange(state.range, { capacity: vectors, dtype });
+  const sketch = yield* blockSteps<SketchState>(
+    A,
+    { ...state, range },
+    {
+      setup,
+      left: ({ sketched }) => vectors - sketched,
+      block: (current, count) => testVectors(current, { start: current.sketched, count, dtype }),
+      extended: (current, made, Omega) => withSketched(A, current, { Omega, products: made }),
+    },
+  );
+  if (sketch.interruption || images === "none") return sketch;
+  return yield* imageSteps(images === "A" ? A : adjoint(A), sketch.state, setup);
+}
+
+function imageSteps(A: LinearOperator, sketched: SketchState, setup: SketchSetup) {
+  const { basis } = sketched.range;
+  const images = growingBasis(sketched.images, { capacity: basis.columns, dtype: precision(A) });
+  return blockSteps<SketchState>(
+    A,
+    { ...sketched, images },
+    {
+      setup,
+      left: (state) => basis.columns - state.images.columns,
+      block: (state, count) => columnRange(basis, { start: state.images.columns, count }),
+      extended: (state, made) => ({
+        ...state,
+        images: made.reduce(withColumn, state.images),
+        matvecs: state.matvecs + made.length,
+      }),
+    },
+  );
 }
 
 async function withSketched(

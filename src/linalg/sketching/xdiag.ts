@@ -4,26 +4,22 @@ import type { LinearOperator } from "../operator/operator.ts";
 import { checkOptions } from "../operator/options.ts";
 import { runToEnd } from "../runs/runToEnd.ts";
 import type { EntriesEstimate } from "../traces/hutchinsonDiagonal.ts";
-import { type DiagonalEstimate, diagonalOf } from "../traces/hutchinsonMoments.ts";
+import type { DiagonalEstimate } from "../traces/hutchinsonMoments.ts";
 import type { HutchinsonState } from "../traces/probeSums.ts";
 import { leadingColumns } from "../vectors/basis.ts";
 import { dot, multiply } from "../vectors/vector.ts";
 import { sketchedDiagonal } from "./entrySamples.ts";
 import { leaveOneOutEntries, type OmittedDirection } from "./leaveOneOutEntries.ts";
 import { leftOutDirections } from "./rangeBasis.ts";
-import { entriesHalf, testVectorSteps } from "./sequentialSketch.ts";
+import { diagonalSteps } from "./sequentialSketch.ts";
 import {
-  checkBudget,
-  checkSketch,
   completeVectors,
   type Sketch,
   type SketchOptions,
   type SketchState,
   sketchSteps,
-  startOf,
   testVector,
 } from "./sketch.ts";
-import { unitVectorSteps } from "./xtrace.ts";
 
 const NAME = "xdiag";
 
@@ -47,26 +43,13 @@ export async function* xdiagSteps(
 ): AsyncGenerator<SketchState | HutchinsonState, EntriesEstimate, void> {
   checkOptions(NAME, options, "matvecs seed confidence tolerance blockSize state signal onProgress");
   checkSquare(NAME, A);
-  checkSketch(NAME, options);
-  const { matvecs } = options;
-  checkBudget(NAME, { matvecs, least: Math.min(2, A.shape[1]) });
-  if (matvecs >= A.shape[1]) {
-    const run = yield* unitVectorSteps(A, { ...options, name: NAME, entries: "diagonal" });
-    return { ...diagonalOf(run), certainty: run.certainty, ...run.outcome };
-  }
-  const { state, ...rest } = options;
-  const setup = { ...rest, name: NAME, distribution: "signs", images: "transpose" } as const;
-  const run = yield* testVectorSteps(
-    {
-      most: Math.floor(matvecs / 2),
-      ...startOf(state),
-      sketch: (vectors, from) => sketchSteps(A, { ...setup, vectors, ...(from ? { state: from } : {}) }),
-      estimate: (sketch) => estimated(A, sketch),
-      half: entriesHalf,
-    },
-    options,
-  );
-  return { ...run.estimate, certainty: run.certainty, ...run.outcome };
+  return yield* diagonalSteps<SketchState, Sketch>(A, options, {
+    name: NAME,
+    productsPerVector: 2,
+    multiplied: ({ sketched }) => sketched,
+    sketch: (setup) => sketchSteps(A, { ...setup, distribution: "signs", images: "transpose" }),
+    estimate: (sketch) => estimated(A, sketch),
+  });
 }
 
 /** The estimate from a sketch: Hutchinson's where not two of its vectors are complete. */

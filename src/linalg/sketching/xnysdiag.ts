@@ -4,23 +4,14 @@ import type { LinearOperator } from "../operator/operator.ts";
 import { checkOptions } from "../operator/options.ts";
 import { runToEnd } from "../runs/runToEnd.ts";
 import type { EntriesEstimate } from "../traces/hutchinsonDiagonal.ts";
-import { type DiagonalEstimate, diagonalOf } from "../traces/hutchinsonMoments.ts";
+import type { DiagonalEstimate } from "../traces/hutchinsonMoments.ts";
 import type { HutchinsonState } from "../traces/probeSums.ts";
 import { dot, maxAbs, multiply, scaled } from "../vectors/vector.ts";
 import { entrySamples } from "./entrySamples.ts";
 import { leaveOneOutEntries, type OmittedDirection } from "./leaveOneOutEntries.ts";
 import { inverseFactor, nystromFactor } from "./nystromSketch.ts";
-import {
-  INDEFINITE,
-  type PsdSketch,
-  type PsdSketchOptions,
-  type PsdSketchState,
-  psdSketchSteps,
-  startOf,
-} from "./psdSketch.ts";
-import { entriesHalf, testVectorSteps } from "./sequentialSketch.ts";
-import { checkSketch } from "./sketch.ts";
-import { unitVectorSteps } from "./xtrace.ts";
+import { INDEFINITE, type PsdSketch, type PsdSketchOptions, type PsdSketchState, psdSketchSteps } from "./psdSketch.ts";
+import { diagonalSteps } from "./sequentialSketch.ts";
 
 const NAME = "xnysdiag";
 
@@ -44,26 +35,13 @@ export async function* xnysdiagSteps(
 ): AsyncGenerator<PsdSketchState | HutchinsonState, EntriesEstimate, void> {
   checkOptions(NAME, options, "state tolerance matvecs seed confidence blockSize signal onProgress");
   checkDeclaredSymmetric(NAME, A);
-  checkSketch(NAME, options);
-  const { matvecs, confidence = 0.95, state, ...rest } = options;
-  const saved = state ? { state: state as HutchinsonState } : {};
-  if (matvecs >= A.shape[1]) {
-    const exact = { ...rest, ...saved, matvecs, confidence, name: NAME, entries: "diagonal" } as const;
-    const run = yield* unitVectorSteps(A, exact);
-    return { ...diagonalOf(run), certainty: run.certainty, ...run.outcome };
-  }
-  const setup = { ...rest, confidence, name: NAME, distribution: "signs" } as const;
-  const run = yield* testVectorSteps(
-    {
-      most: matvecs,
-      ...startOf(state),
-      sketch: (vectors, from) => psdSketchSteps(A, { ...setup, matvecs, vectors, ...(from ? { state: from } : {}) }),
-      estimate: (sketch) => estimated(A, sketch),
-      half: entriesHalf,
-    },
-    options,
-  );
-  return { ...run.estimate, certainty: run.certainty, ...run.outcome };
+  return yield* diagonalSteps<PsdSketchState, PsdSketch>(A, options, {
+    name: NAME,
+    productsPerVector: 1,
+    multiplied: ({ matvecs }) => matvecs,
+    sketch: (setup) => psdSketchSteps(A, { ...setup, distribution: "signs" }),
+    estimate: (sketch) => estimated(A, sketch),
+  });
 }
 
 /** The estimate from a sketch: Hutchinson's where the matrix is not semidefinite. */

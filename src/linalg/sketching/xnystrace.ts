@@ -3,9 +3,7 @@ import { checkDeclaredSymmetric, epsilon, precision } from "../operator/checks.t
 import type { LinearOperator } from "../operator/operator.ts";
 import { checkOptions } from "../operator/options.ts";
 import { runToEnd } from "../runs/runToEnd.ts";
-import { interval } from "../statistics/confidence.ts";
-import { relativeHalf } from "../statistics/sequentialStopping.ts";
-import { type TraceEstimate, traceOf } from "../traces/hutchinsonTrace.ts";
+import type { TraceEstimate } from "../traces/hutchinsonTrace.ts";
 import type { HutchinsonState } from "../traces/probeSums.ts";
 import { isRotationInvariant, type ProbeDistribution } from "../vectors/probes.ts";
 import { dot, maxAbs, multiply, scaled, transposedProduct } from "../vectors/vector.ts";
@@ -18,11 +16,8 @@ import {
   type PsdSketchState,
   psdSketchSteps,
   sketchedSamples,
-  startOf,
 } from "./psdSketch.ts";
-import { testVectorSteps } from "./sequentialSketch.ts";
-import { checkSketch } from "./sketch.ts";
-import { unitVectorSteps } from "./xtrace.ts";
+import { traceSteps } from "./sequentialSketch.ts";
 
 const NAME = "xnystrace";
 
@@ -39,7 +34,7 @@ const NAME = "xnystrace";
  */
 export async function xnystrace(
   A: LinearOperator,
-  options: PsdSketchOptions & { readonly distribution?: ProbeDistribution },
+  options: PsdSketchOptions & { readonly distribution?: ProbeDistribution | undefined },
 ): Promise<TraceEstimate> {
   return runToEnd(xnystraceSteps(A, options));
 }
@@ -47,28 +42,18 @@ export async function xnystrace(
 /** The run of `xnystrace` block by block of products; yields a state after each, from which `state` resumes it. */
 export async function* xnystraceSteps(
   A: LinearOperator,
-  options: PsdSketchOptions & { readonly distribution?: ProbeDistribution },
+  options: PsdSketchOptions & { readonly distribution?: ProbeDistribution | undefined },
 ): AsyncGenerator<PsdSketchState | HutchinsonState, TraceEstimate, void> {
   checkOptions(NAME, options, "state tolerance matvecs seed confidence blockSize distribution signal onProgress");
   checkDeclaredSymmetric(NAME, A);
-  checkSketch(NAME, options);
-  const { matvecs, distribution = "sphere", confidence = 0.95, state, ...rest } = options;
-  const saved = state ? { state: state as HutchinsonState } : {};
-  if (matvecs >= A.shape[1])
-    return traceOf(yield* unitVectorSteps(A, { ...rest, ...saved, matvecs, confidence, name: NAME }));
-  const setup = { ...rest, confidence, name: NAME, distribution };
-  const run = yield* testVectorSteps(
-    {
-      most: matvecs,
-      ...startOf(state),
-      sketch: (vectors, from) => psdSketchSteps(A, { ...setup, matvecs, vectors, ...(from ? { state: from } : {}) }),
-      estimate: (sketch) => estimated(A, sketch),
-      half: (estimate, how) => relativeHalf(estimate.value, interval(estimate, how)),
-    },
-    options,
-  );
-  const { value: trace, standardError } = run.estimate;
-  return { trace, standardError, interval: interval(run.estimate, run.certainty), ...run.outcome };
+  const { distribution = "sphere" } = options;
+  return yield* traceSteps<PsdSketchState, PsdSketch>(A, options, {
+    name: NAME,
+    productsPerVector: 1,
+    multiplied: ({ matvecs }) => matvecs,
+    sketch: (setup) => psdSketchSteps(A, { ...setup, distribution }),
+    estimate: (sketch) => estimated(A, sketch),
+  });
 }
 
 /** The estimate from a sketch: Hutchinson's where the matrix is not semidefinite. */

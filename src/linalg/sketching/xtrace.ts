@@ -1,27 +1,20 @@
-import { CurvatureError } from "../../errors/index.ts";
 import { checkSquare, precision } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
 import { checkOptions } from "../operator/options.ts";
 import { runToEnd } from "../runs/runToEnd.ts";
-import { interval } from "../statistics/confidence.ts";
-import { relativeHalf } from "../statistics/sequentialStopping.ts";
-import { type TraceEstimate, traceOf } from "../traces/hutchinsonTrace.ts";
-import { probeSteps } from "../traces/probeSteps.ts";
-import type { Entries, HutchinsonState } from "../traces/probeSums.ts";
+import type { TraceEstimate } from "../traces/hutchinsonTrace.ts";
+import type { HutchinsonState } from "../traces/probeSums.ts";
 import { leadingColumns } from "../vectors/basis.ts";
 import type { ProbeDistribution } from "../vectors/probes.ts";
 import { type LeaveOneOut, leaveOneOutMean } from "./leaveOneOut.ts";
 import { leaveOneOutTraces } from "./leaveOneOutTraces.ts";
-import { testVectorSteps } from "./sequentialSketch.ts";
+import { traceSteps } from "./sequentialSketch.ts";
 import {
-  checkBudget,
-  checkSketch,
   completeVectors,
   type Sketch,
   type SketchOptions,
   type SketchState,
   sketchSteps,
-  startOf,
   testVectors,
 } from "./sketch.ts";
 
@@ -41,7 +34,7 @@ const NAME = "xtrace";
  */
 export async function xtrace(
   A: LinearOperator,
-  options: SketchOptions & { readonly distribution?: ProbeDistribution },
+  options: SketchOptions & { readonly distribution?: ProbeDistribution | undefined },
 ): Promise<TraceEstimate> {
   return runToEnd(xtraceSteps(A, options));
 }
@@ -49,42 +42,18 @@ export async function xtrace(
 /** The run of `xtrace` block by block of products; yields a state after each, from which `state` resumes it. */
 export async function* xtraceSteps(
   A: LinearOperator,
-  options: SketchOptions & { readonly distribution?: ProbeDistribution },
+  options: SketchOptions & { readonly distribution?: ProbeDistribution | undefined },
 ): AsyncGenerator<SketchState | HutchinsonState, TraceEstimate, void> {
   checkOptions(NAME, options, "matvecs seed confidence tolerance blockSize state distribution signal onProgress");
   checkSquare(NAME, A);
-  checkSketch(NAME, options);
-  const { matvecs, distribution = "sphere" } = options;
-  checkBudget(NAME, { matvecs, least: Math.min(2, A.shape[1]) });
-  if (matvecs >= A.shape[1]) return traceOf(yield* unitVectorSteps(A, { ...options, name: NAME }));
-  const { state, ...rest } = options;
-  const setup = { ...rest, name: NAME, distribution, images: "A" } as const;
-  const run = yield* testVectorSteps(
-    {
-      most: Math.floor(matvecs / 2),
-      ...startOf(state),
-      sketch: (vectors, from) => sketchSteps(A, { ...setup, vectors, ...(from ? { state: from } : {}) }),
-      estimate: (sketch) => estimated(A, sketch),
-      half: (estimate, how) => relativeHalf(estimate.value, interval(estimate, how)),
-    },
-    options,
-  );
-  const { value: trace, standardError } = run.estimate;
-  return { trace, standardError, interval: interval(run.estimate, run.certainty), ...run.outcome };
-}
-
-/** The run with all n unit vectors, which methods take where the budget has room for it. */
-export async function* unitVectorSteps(
-  A: LinearOperator,
-  { state, name, entries = "none", ...rest }: SketchOptions & { readonly name: string; readonly entries?: Entries },
-) {
-  if (state && state.method !== "hutchinson") {
-    const message = `${name} resumes from a state of method hutchinson with ${A.shape[1]} columns where matvecs reaches n, got method ${state.method} with ${state.columns} columns; pass the state that the same call gave`;
-    throw new CurvatureError("argument", message);
-  }
-  const saved = state ? { state: state as HutchinsonState } : {};
-  const options = { ...rest, ...saved, distribution: "signs", blocks: [], watch: "trace", name, entries } as const;
-  return yield* probeSteps(A, options);
+  const { distribution = "sphere" } = options;
+  return yield* traceSteps<SketchState, Sketch>(A, options, {
+    name: NAME,
+    productsPerVector: 2,
+    multiplied: ({ sketched }) => sketched,
+    sketch: (setup) => sketchSteps(A, { ...setup, distribution, images: "A" }),
+    estimate: (sketch) => estimated(A, sketch),
+  });
 }
 
 /** The estimate from a sketch: Hutchinson's where not two of its vectors are complete. */

@@ -7,12 +7,12 @@ import { sampleMean } from "../statistics/sampleMean.ts";
 import type { LanczosQuadrature, Quadrature } from "./lanczosQuadrature.ts";
 import { checkQuadrature, measureOf } from "./spectralMeasure.ts";
 
-/** How a cumulative density is computed. */
+/** Options of a cumulative density. */
 export interface CumulativeOptions {
   /** Where: ascending numbers, or how many evenly spaced ones over the range of the nodes; 128 by default. */
-  readonly at?: Vector | number;
+  readonly at?: Vector | number | undefined;
   /** Probability that the band holds the truth at a point of the grid; 0.95 by default. */
-  readonly confidence?: number;
+  readonly confidence?: number | undefined;
 }
 
 /** Fraction of eigenvalues at or below each point of a grid. */
@@ -41,7 +41,7 @@ const NAME = "cumulativeDensity";
  * up to the right one (Szego, 1939, theorem 3.41.1; for eigenvalues, Chen, Trogdon and Ubaru, 2021). Of the number of eigenvalues in an
  * interval `(a, b]` the bounds are `lower(b) - upper(a)` and `upper(b) - lower(a)`, times n.
  *
- * @throws CurvatureError "argument" or "numeric" for options it cannot take, "numeric" where there is no node
+ * @throws CurvatureError "argument" or "numeric" for options it cannot take, "numeric" without a node
  */
 export function cumulativeDensity(
   run: Pick<LanczosQuadrature, "quadrature" | "exact">,

@@ -1,5 +1,5 @@
 import { CurvatureError } from "../../errors/index.ts";
-import { checkCount, checkNonnegative } from "../operator/checks.ts";
+import { checkArgument, checkChoice, checkCount, checkNonnegative } from "../operator/checks.ts";
 import { checkOptions } from "../operator/options.ts";
 import { type Certainty, certainty, checkConfidence } from "../statistics/confidence.ts";
 import { sampleMean } from "../statistics/sampleMean.ts";
@@ -7,19 +7,19 @@ import type { LanczosQuadrature, Quadrature } from "./lanczosQuadrature.ts";
 import { type MassEstimate, massEstimate } from "./massFromQuadrature.ts";
 import { checkQuadrature } from "./spectralMeasure.ts";
 
-/** How a density is drawn. */
+/** Options of a smoothed density. */
 export interface DensityOptions {
   /** Number of grid points, at least 32; 512 by default. */
-  readonly points?: number;
+  readonly points?: number | undefined;
   /**
    * Standard deviation of the Gaussian kernel in the grid's variable, by default 1 % of the range of nodes (linear) or 0.1 decades (log). No
    * narrower than the spacing of the grid, and than 1e-9 of the largest |node|, so that the kernel integrates to 1 on it.
    */
-  readonly width?: number;
+  readonly width?: number | undefined;
   /** |eigenvalue| up to which an eigenvalue counts as zero: by default 1e-8 of the largest node, 1e-5 for float32 operators. */
-  readonly epsilon?: number;
+  readonly epsilon?: number | undefined;
   /** Probability that an interval, or the band at one point of the grid, holds the truth; 0.95 by default. */
-  readonly confidence?: number;
+  readonly confidence?: number | undefined;
 }
 
 /** A smoothed density on an even grid, with the standard error over probes at each point. */
@@ -42,7 +42,7 @@ export interface LinearDensity extends DensityCurve {
   readonly negativeMass: MassEstimate;
   /** Fraction of eigenvalues within `epsilon` of zero. */
   readonly zeroMass: number;
-  /** How bands follow from standard errors: `density` plus and minus `quantile` times `standardError`. */
+  /** Certainty of bands: `density` plus and minus `quantile` times `standardErrors`. */
   readonly certainty: Certainty;
 }
 
@@ -56,7 +56,7 @@ export interface LogarithmicDensity {
   readonly negativeMass: MassEstimate;
   /** Fraction of eigenvalues within `epsilon` of zero. */
   readonly zeroMass: number;
-  /** How bands follow from standard errors: `density` plus and minus `quantile` times `standardError`. */
+  /** Certainty of bands: `density` plus and minus `quantile` times `standardErrors`. */
   readonly certainty: Certainty;
 }
 
@@ -69,7 +69,7 @@ const MARGIN = 6;
  * Smoothed density of eigenvalues from the nodes and weights of `lanczosQuadrature`, at no product: each node becomes a Gaussian of its
  * weight, averaged over probes (Lin, Saad and Yang, 2016).
  *
- * @throws CurvatureError "argument" for options it cannot take, "numeric" where there is no node
+ * @throws CurvatureError "argument" for options it cannot take, "numeric" without a node
  */
 export function densityFromQuadrature(
   run: Pick<LanczosQuadrature, "quadrature" | "dtype" | "exact">,
@@ -77,11 +77,11 @@ export function densityFromQuadrature(
 ): LogarithmicDensity;
 export function densityFromQuadrature(
   run: Pick<LanczosQuadrature, "quadrature" | "dtype" | "exact">,
-  options?: DensityOptions & { readonly scale?: "linear" },
+  options?: DensityOptions & { readonly scale?: "linear" | undefined },
 ): LinearDensity;
 export function densityFromQuadrature(
   run: Pick<LanczosQuadrature, "quadrature" | "dtype" | "exact">,
-  options: DensityOptions & { readonly scale?: "linear" | "log" } = {},
+  options: DensityOptions & { readonly scale?: "linear" | "log" | undefined } = {},
 ): LinearDensity | LogarithmicDensity {
   checkOptions(NAME, options, "points width epsilon confidence scale");
   const { scale = "linear", points = 512, width } = options;
@@ -122,12 +122,10 @@ function checkDensityOptions({
   width = 1,
   epsilon = 0,
   confidence = 0.95,
-}: DensityOptions & { scale?: string }): void {
-  if (scale !== "linear" && scale !== "log") {
-    throw new CurvatureError("argument", `${NAME} expects scale to be "linear" or "log", got "${scale}"`);
-  }
+}: DensityOptions & { readonly scale?: string | undefined }): void {
+  checkChoice(NAME, "scale", scale, ["linear", "log"]);
   checkCount(NAME, "points", points);
-  if (points < 32) throw new CurvatureError("argument", `${NAME} expects points to be at least 32, got ${points}`);
+  checkArgument(points >= 32, `${NAME} expects points to be at least 32, got ${points}`);
   checkNonnegative(NAME, "width", width);
   checkNonnegative(NAME, "epsilon", epsilon);
   checkConfidence(NAME, confidence);

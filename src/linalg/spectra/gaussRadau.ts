@@ -1,5 +1,5 @@
-import { CurvatureError } from "../../errors/index.ts";
 import { tridiagonalEigh } from "../dense/index.ts";
+import { checkArgument } from "../operator/checks.ts";
 import { checkScalar } from "../operator/structure.ts";
 import type { GaussRule, Quadrature } from "./lanczosQuadrature.ts";
 
@@ -9,12 +9,8 @@ import type { GaussRule, Quadrature } from "./lanczosQuadrature.ts";
  * `d_i = alpha_i - end - beta_(i-1)^2 / d_(i-1)` it is `end + beta_m^2 / d_m`. undefined where a node of the Gauss rule lies beyond `end`.
  */
 export async function gaussRadau(rule: GaussRule, end: number): Promise<Omit<Quadrature, "gauss"> | undefined> {
-  if (!(rule?.diagonal instanceof Float64Array && rule.subdiagonal instanceof Float64Array)) {
-    throw new CurvatureError(
-      "argument",
-      `gaussRadau expects a rule of lanczosQuadrature, got ${rule === null ? "null" : typeof rule}`,
-    );
-  }
+  const isRule = rule?.diagonal instanceof Float64Array && rule.subdiagonal instanceof Float64Array;
+  checkArgument(isRule, `gaussRadau expects a rule of lanczosQuadrature, got ${rule === null ? "null" : typeof rule}`);
   checkScalar("gaussRadau", "end", end);
   const { diagonal, subdiagonal, share } = rule;
   const m = diagonal.length;

@@ -1,9 +1,15 @@
-import { CurvatureError } from "../../errors/index.ts";
 import { stream } from "../../random/index.ts";
 import type { Vector } from "../../tensors/index.ts";
 import { tridiagonalEigh } from "../dense/index.ts";
 import { type LanczosState, tridiagonalization } from "../krylov/lanczos.ts";
-import { checkCount, checkDeclaredSymmetric, checkSeed, checkState, precision } from "../operator/checks.ts";
+import {
+  checkArgument,
+  checkCount,
+  checkDeclaredSymmetric,
+  checkSeed,
+  checkState,
+  precision,
+} from "../operator/checks.ts";
 import type { LinearOperator, RunOptions } from "../operator/operator.ts";
 import { checkOptions } from "../operator/options.ts";
 import { type Interruption, isInterruption, type Products, products } from "../runs/products.ts";
@@ -22,17 +28,17 @@ export interface KernelPolynomialOptions extends RunOptions {
   readonly probes: number;
   readonly seed: number;
   /** Interval that holds the spectrum. By default found by at most 16 Lanczos steps, and wider than what they see by a twentieth each side. */
-  readonly range?: readonly [low: number, high: number];
+  readonly range?: readonly [low: number, high: number] | undefined;
   /** Number of grid points; 4 times the number of moments by default. */
-  readonly points?: number;
+  readonly points?: number | undefined;
   /** Most products; by default those that the other options ask for. With fewer, fewer probes. */
-  readonly matvecs?: number;
+  readonly matvecs?: number | undefined;
   /** Probability that the band holds the expected density at a point; 0.95 by default. */
-  readonly confidence?: number;
+  readonly confidence?: number | undefined;
   /** Distribution of the probes: "signs" (default), "gaussian" or "sphere". */
-  readonly distribution?: ProbeDistribution;
+  readonly distribution?: ProbeDistribution | undefined;
   /** Where an earlier run with the same options stopped. */
-  readonly state?: KernelPolynomialState;
+  readonly state?: KernelPolynomialState | undefined;
 }
 
 /** The moments of the probes done, and the recurrence of the one in work: plain data, from which the run can go on. */
@@ -41,8 +47,8 @@ export interface KernelPolynomialState {
   readonly columns: number;
   readonly matvecs: number;
   readonly seed: number;
-  readonly range?: readonly [low: number, high: number];
-  readonly lanczos?: LanczosState;
+  readonly range?: readonly [low: number, high: number] | undefined;
+  readonly lanczos?: LanczosState | undefined;
   /** One row of `2 steps` moments a probe, `v' T_k(scaled A) v / n`. */
   readonly moments: readonly Float64Array[];
   readonly current?: { readonly previous: Vector; readonly latest: Vector; readonly moments: readonly number[] };
@@ -127,12 +133,9 @@ function planned(A: LinearOperator, options: KernelPolynomialOptions): Plan {
   checkSeed(NAME, seed);
   checkConfidence(NAME, confidence);
   checkDistribution(NAME, distribution);
-  if (range && !(range[0] < range[1] && Number.isFinite(range[1] - range[0]))) {
-    throw new CurvatureError(
-      "argument",
-      `${NAME} expects range to be [low, high] with low < high, got [${range.join(", ")}]`,
-    );
-  }
+  const [low, high] = range ?? [0, 1];
+  const holds = low < high && Number.isFinite(high - low);
+  checkArgument(holds, `${NAME} expects range to be [low, high] with low < high, got [${low}, ${high}]`);
   const { points = 8 * steps } = options;
   checkCount(NAME, "points", points);
   const most = range ? 0 : Math.min(RANGE_STEPS, A.shape[1]);
@@ -141,22 +144,13 @@ function planned(A: LinearOperator, options: KernelPolynomialOptions): Plan {
   const rangeProducts = Math.min(most, Math.floor(matvecs / 2));
   const left = matvecs - rangeProducts;
   const depth = Math.min(steps, left);
-  return {
-    ...{
-      steps: depth,
-      probes: Math.min(probes, Math.floor(left / depth)),
-      rangeProducts,
-      points,
-      confidence,
-      distribution,
-    },
-    products: matvecs,
-  };
+  const affordable = Math.min(probes, Math.floor(left / depth));
+  const rest = { rangeProducts, points, confidence, distribution };
+  return { steps: depth, probes: affordable, products: matvecs, ...rest };
 }
 
 function initialState(A: LinearOperator, { seed, range }: KernelPolynomialOptions): KernelPolynomialState {
-  const known = range ? { range } : {};
-  return { method: NAME, columns: A.shape[1], matvecs: 0, seed, moments: [], ...known };
+  return { method: NAME, columns: A.shape[1], matvecs: 0, seed, moments: [], range };
 }
 
 async function* rangeSteps(
@@ -165,22 +159,20 @@ async function* rangeSteps(
   { state, plan }: { readonly state: KernelPolynomialState; readonly plan: Plan },
 ): AsyncGenerator<
   KernelPolynomialState,
-  { readonly state: KernelPolynomialState; readonly interruption?: Interruption },
+  { readonly state: KernelPolynomialState; readonly interruption?: Interruption | undefined },
   void
 > {
   const { seed, lanczos: saved } = state;
   const enclosing = (lanczos: LanczosState): KernelPolynomialState => ({ ...state, matvecs: run.used, lanczos });
-  const matvecs = plan.rangeProducts;
   const process = tridiagonalization(A, run, {
-    ...{ name: NAME, matvecs, seed, enclosing },
-    ...(saved ? { state: saved } : {}),
+    ...{ name: NAME, steps: plan.rangeProducts, seed, enclosing, state: saved },
   });
   let next = await process.next();
   for (; !next.done; next = await process.next()) yield enclosing(next.value);
   const { state: made, interruption } = next.value;
   const { lanczos: _, ...rest } = state;
   const found = { ...rest, matvecs: run.used, range: await rangeOf(made) };
-  return { state: found, ...(interruption ? { interruption } : {}) };
+  return { state: found, interruption };
 }
 
 /** The Ritz values' range, each end pushed out by its residual and a twentieth of the width. */
@@ -247,7 +239,10 @@ function jackson(k: number, M: number): number {
 function concluded(
   state: KernelPolynomialState,
   plan: Plan,
-  { interruption, outside = false }: { readonly interruption?: Interruption; readonly outside?: boolean },
+  {
+    interruption,
+    outside = false,
+  }: { readonly interruption?: Interruption | undefined; readonly outside?: boolean | undefined },
 ): KernelPolynomialDensity {
   const range = state.range ?? ([-1, 1] as const);
   const [low, high] = range;
@@ -267,7 +262,7 @@ function concluded(
     certainty: how,
     moments: Float64Array.from({ length }, (_, k) => sampleMean(rows.map((moments) => moments[k]!)).value),
     range,
-    ...ending(state, plan, { how, outside, ...(interruption ? { interruption } : {}) }),
+    ...ending(state, plan, { how, outside, interruption }),
   };
 }
 
@@ -285,7 +280,7 @@ function ending(
     how,
     interruption,
     outside,
-  }: { readonly how: Certainty; readonly interruption?: Interruption; readonly outside: boolean },
+  }: { readonly how: Certainty; readonly interruption?: Interruption | undefined; readonly outside: boolean },
 ): Outcome {
   if (interruption) return outcome(interruption.status, { happened: interruption.happened, matvecs });
   if (outside) {

@@ -33,22 +33,22 @@ export interface LanczosQuadratureOptions extends RunOptions {
   readonly probes: number;
   readonly seed: number;
   /** Most products, `steps * probes` by default. A smaller one makes each probe's Lanczos run shorter, and below one step a probe, fewer probes. */
-  readonly matvecs?: number;
+  readonly matvecs?: number | undefined;
   /** Distribution of the probes: "signs" (default), "gaussian" or "sphere"; with `deflation` one of the last two, "sphere" by default. */
-  readonly distribution?: ProbeDistribution;
+  readonly distribution?: ProbeDistribution | undefined;
   /**
    * Known eigenpairs, as `eigsh` gives them: their eigenvalues enter exactly, and the probes see the rest alone. What a few outliers add to
    * the error vanishes. Without effect where n products give all eigenvalues.
    */
-  readonly deflation?: Eigenpairs;
+  readonly deflation?: Eigenpairs | undefined;
   /**
    * Whether the vectors of a probe are kept and made orthogonal to each other: by default where all of them have at most 4,194,304 entries,
    * `n steps`, together. Without, memory is three vectors and eigenvalues that a probe has found take further steps; sums over the quadrature
    * stay as accurate (`lanczosRecurrence.ts` says why).
    */
-  readonly reorthogonalize?: boolean;
+  readonly reorthogonalize?: boolean | undefined;
   /** Where an earlier run with the same options stopped. */
-  readonly state?: LanczosQuadratureState;
+  readonly state?: LanczosQuadratureState | undefined;
 }
 
 /** Some eigenvalues `[k]` of a symmetric matrix and their orthonormal eigenvectors `[n, k]`. */
@@ -64,7 +64,7 @@ export interface Quadrature {
   /** `[m]`, positive, of sum 1. */
   readonly weights: Float64Array;
   /** The part of the rule that a Lanczos run estimates; absent where the nodes are all eigenvalues. */
-  readonly gauss?: GaussRule;
+  readonly gauss?: GaussRule | undefined;
 }
 
 /** A Gauss rule and the tridiagonal matrix that it comes from. */
@@ -73,7 +73,7 @@ export interface GaussRule {
   readonly nodes: Float64Array;
   /** `[m]`, of sum `share`. */
   readonly weights: Float64Array;
-  /** Part of all eigenvalues that it stands for: 1 but for those that were deflated. */
+  /** Share of all eigenvalues that the rule represents: 1 less the share of deflated ones. */
   readonly share: number;
   /** `[m]` */
   readonly diagonal: Float64Array;
@@ -88,10 +88,10 @@ export interface LanczosQuadratureState {
   readonly matvecs: number;
   readonly seed: number;
   readonly quadrature: readonly Quadrature[];
-  readonly current?: LanczosState | LanczosRecurrenceState;
+  readonly current?: LanczosState | LanczosRecurrenceState | undefined;
 }
 
-/** What products tell about the distribution of eigenvalues; densities on any scale are read off it without further products. */
+/** Distribution of eigenvalues as quadratures; densities on any scale follow from it without further products. */
 export interface LanczosQuadrature extends Outcome {
   /** One for each probe. `n sum_j w_j f(x_j)`, averaged over probes, estimates `tr f(A)`. */
   readonly quadrature: readonly Quadrature[];
@@ -100,7 +100,7 @@ export interface LanczosQuadrature extends Outcome {
   readonly dtype: Precision;
   /** Whether the single entry of `quadrature` holds all n eigenvalues with weights 1/n, so that nothing is estimated. */
   readonly exact: boolean;
-  /** How intervals follow from standard errors over these probes, of confidence 0.95. */
+  /** Certainty of intervals over these probes, of confidence 0.95. */
   readonly certainty: Certainty;
 }
 
@@ -109,19 +109,19 @@ export interface QuadratureWatch {
   readonly tolerance: number;
   /** Half the quantity's interval over its size, from the probes so far. */
   half(run: QuadratureRules, how: Certainty): Promise<number>;
-  /** What half the interval is measured by, "the estimate" by default. */
-  readonly of?: string;
+  /** Quantity that half the interval is compared with, "the estimate" by default. */
+  readonly of?: string | undefined;
 }
 
-/** What is known of the spectrum, without how the run went. */
+/** Knowledge of the spectrum, without the outcome of the run. */
 export type QuadratureRules = Pick<LanczosQuadrature, "quadrature" | "order" | "dtype" | "exact">;
 
 /** Options of the run behind everything that averages over quadratures. */
 export interface QuadratureSetup extends LanczosQuadratureOptions {
   /** The function that was called. */
   readonly name: string;
-  readonly confidence?: number;
-  readonly watch?: QuadratureWatch;
+  readonly confidence?: number | undefined;
+  readonly watch?: QuadratureWatch | undefined;
 }
 
 const NAME = "lanczosQuadrature";
@@ -204,7 +204,7 @@ function stoppingRule(A: LinearOperator, plan: Plan, { watch, confidence = 0.95 
       (await halfOf(rulesOf(A, quadrature, plan))) <= watch!.tolerance,
     concluded: async (
       quadrature: readonly Quadrature[],
-      { matvecs, interruption }: { readonly matvecs: number; readonly interruption?: Interruption },
+      { matvecs, interruption }: { readonly matvecs: number; readonly interruption?: Interruption | undefined },
     ): Promise<LanczosQuadrature> => {
       const rules = rulesOf(A, quadrature, plan);
       const how = certaintyOf(rules);
@@ -293,7 +293,7 @@ function withoutBasis(
     symmetric: true,
     psd: false,
     matvec: async (x, options) => projectedOut(await callMatvec(A, x, { name, options }), basis, arithmetic),
-    ...(A.arithmetic ? { arithmetic: A.arithmetic } : {}),
+    arithmetic: A.arithmetic,
   };
 }
 
@@ -316,15 +316,14 @@ interface ProbeRun {
 /** The Lanczos run of a probe, with or without its basis; from the state that an earlier run left of it. */
 function probeSteps(B: LinearOperator, run: Products, { plan, start, before, name, enclosing }: ProbeRun) {
   const { current } = before;
-  const { steps: matvecs, seed, exact } = plan;
+  const { steps, seed, exact } = plan;
   // A saved run goes on as it began; the checks of states refuse one that began otherwise.
   if (plan.reorthogonalize) {
-    const saved = current ? { state: current as LanczosState } : {};
+    const state = current as LanczosState | undefined;
     const breakdown = exact ? "continue" : "stop";
-    return tridiagonalization(B, run, { name, matvecs, start, seed, breakdown, enclosing, ...saved });
+    return tridiagonalization(B, run, { name, steps, start, seed, breakdown, enclosing, state });
   }
-  const saved = current ? { state: current as LanczosRecurrenceState } : {};
-  return lanczosRecurrence(B, run, { name, matvecs, start, enclosing, ...saved });
+  return lanczosRecurrence(B, run, { name, steps, start, enclosing, state: current as LanczosRecurrenceState });
 }
 
 /**
@@ -356,7 +355,7 @@ function rulesOf(A: LinearOperator, quadrature: readonly Quadrature[], { exact }
   return { quadrature, order, dtype: precision(A), exact: exact && quadrature[0]?.nodes.length === order };
 }
 
-/** What a run says that did all it was asked for. */
+/** Outcome of a run that made all its probes. */
 function asked(
   { exact, steps }: Plan,
   { how, matvecs }: { readonly how: Certainty; readonly matvecs: number },

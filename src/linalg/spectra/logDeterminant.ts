@@ -6,9 +6,9 @@ import { type BoundedSum, type SpectralSumOptions, summed } from "./spectralSum.
 /** Options of `logDeterminant`. */
 export interface LogDeterminantOptions extends SpectralSumOptions {
   /** Default 0. */
-  readonly damping?: number;
+  readonly damping?: number | undefined;
   /** Lower bound on the eigenvalues of A, by which the quadrature is bounded from below; 0 by default. */
-  readonly smallest?: number;
+  readonly smallest?: number | undefined;
 }
 
 /** An estimated log-determinant. */

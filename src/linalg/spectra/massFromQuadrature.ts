@@ -7,18 +7,18 @@ import { sampleMean } from "../statistics/sampleMean.ts";
 import type { LanczosQuadrature } from "./lanczosQuadrature.ts";
 import { checkQuadrature, measureOf } from "./spectralMeasure.ts";
 
-/** Which part of the spectrum. */
+/** Part of the spectrum. */
 export interface SpectrumPart {
   /** Eigenvalues up to and including this one do not count; -Infinity by default. */
-  readonly from?: number;
+  readonly from?: number | undefined;
   /** Eigenvalues above this one do not count; 0 by default, so that without options the part is all that is not positive. */
-  readonly to?: number;
+  readonly to?: number | undefined;
   /**
    * Standard deviation of a Gaussian by which each eigenvalue is spread, 0 by default. With the width of a density this is the integral of
    * that density from `from` to `to`. Without one an end should lie in a gap of the spectrum: next to an end inside a continuum the
-   * quadrature tells no more than `bounds`.
+   * quadrature shows no more than `bounds`.
    */
-  readonly width?: number;
+  readonly width?: number | undefined;
 }
 
 /** Fraction of eigenvalues, an estimate with its interval. */
@@ -30,7 +30,7 @@ export interface MassEstimate extends Estimate {
 /** Fraction of eigenvalues in a part of the spectrum. */
 export interface PartMass extends MassEstimate {
   /**
-   * What the quadrature of these probes leaves open: the mean of their measures of the part lies between, whatever the number of steps
+   * Bounds on the quadrature error: the mean of the probes' measures of the part lies between, whatever the number of steps
    * (Chebyshev, Markov and Stieltjes). Where nothing is left of the nodes next to an end the quadrature error is far smaller than that.
    */
   readonly bounds: { readonly lower: number; readonly upper: number };
@@ -42,11 +42,11 @@ const NAME = "massFromQuadrature";
  * Fraction of eigenvalues in `(from, to]`, the mass that the spectral density has there, from the nodes and weights of `lanczosQuadrature`, at
  * no product. The standard error is over probes.
  *
- * @throws CurvatureError "argument" for options it cannot take, "numeric" where there is no node
+ * @throws CurvatureError "argument" for options it cannot take, "numeric" without a node
  */
 export function massFromQuadrature(
   run: Pick<LanczosQuadrature, "quadrature" | "exact">,
-  options: SpectrumPart & { readonly confidence?: number } = {},
+  options: SpectrumPart & { readonly confidence?: number | undefined } = {},
 ): PartMass {
   checkOptions(NAME, options, "from to width confidence");
   const { confidence = 0.95, ...part } = options;

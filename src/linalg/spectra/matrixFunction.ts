@@ -5,14 +5,14 @@ import {
   checkCount,
   checkDeclaredSymmetric,
   checkFunction,
-  checkNonnegative,
   checkState,
   checkVector,
   precision,
 } from "../operator/checks.ts";
 import type { LinearOperator, RunOptions } from "../operator/operator.ts";
 import { checkOptions } from "../operator/options.ts";
-import { type Interruption, isInterruption, type Products, products } from "../runs/products.ts";
+import { checkedRun } from "../runs/checkedRun.ts";
+import { type Interruption, isInterruption, type Products } from "../runs/products.ts";
 import { type Outcome, outcome } from "../runs/result.ts";
 import { runToEnd } from "../runs/runToEnd.ts";
 import { leadingColumns, normalized } from "../vectors/basis.ts";
@@ -23,13 +23,13 @@ export interface MatrixFunctionOptions extends RunOptions {
   /** Called at Ritz values, which lie inside the spectrum. */
   readonly f: (x: number) => number;
   /** Bound on the error estimate over the norm of the result: 1e-8 by default, 1e-4 for float32 operators. */
-  readonly tolerance?: number;
+  readonly tolerance?: number | undefined;
   /** Most products; 1000 by default. */
-  readonly matvecs?: number;
+  readonly matvecs?: number | undefined;
   /** Most basis vectors held; 100 by default. Steps beyond cost two products each, since their vectors are made a second time. */
-  readonly basisSize?: number;
+  readonly basisSize?: number | undefined;
   /** Where an earlier run with the same A, b and options stopped. */
-  readonly state?: MatrixFunctionState;
+  readonly state?: MatrixFunctionState | undefined;
 }
 
 /** Plain data, from which the run can go on. */
@@ -37,9 +37,9 @@ export interface MatrixFunctionState {
   readonly method: "matrixFunction";
   readonly columns: number;
   readonly matvecs: number;
-  readonly lanczos?: LanczosState;
+  readonly lanczos?: LanczosState | undefined;
   /** The recurrence beyond the basis: T as a whole, and the two vectors that the next step needs. */
-  readonly beyond?: Recurrence;
+  readonly beyond?: Recurrence | undefined;
   /** The second pass: how far the sum over vectors beyond the basis has come. */
   readonly again?: Recurrence & { readonly x: Vector; readonly step: number };
   /** `f(T) e_1` at the last look, and how much it had changed since the one before, times `||b||`. */
@@ -113,13 +113,11 @@ export async function* matrixFunctionSteps(
   checkDeclaredSymmetric(NAME, A);
   const n = A.shape[1];
   checkVector(NAME, b, { what: "b", length: n });
-  const { f, tolerance = precision(A) === "float32" ? 1e-4 : 1e-8, matvecs = 1000, basisSize = 100 } = options;
-  checkNonnegative(NAME, "tolerance", tolerance);
-  checkCount(NAME, "matvecs", matvecs);
+  const { f, basisSize = 100 } = options;
+  const { tolerance, matvecs, run } = checkedRun(A, options, { name: NAME });
   checkCount(NAME, "basisSize", basisSize);
   let state = options.state ?? initialState(n);
   checkState(NAME, state, { method: NAME, columns: n });
-  const run = products(A, { ...options, name: NAME, matvecs, used: state.matvecs });
   const context = { A, size: norm(b), f, tolerance, run };
   if (context.size === 0) {
     const happened = "b is zero, and so is the result";
@@ -143,7 +141,7 @@ export async function* matrixFunctionSteps(
 
 interface Stage {
   readonly state: MatrixFunctionState;
-  readonly verdict?: Verdict;
+  readonly verdict?: Verdict | undefined;
 }
 
 /** Steps with a full basis; no verdict where it is full and the run goes on without. */
@@ -155,8 +153,13 @@ async function* basisSteps(
   const { A, run } = context;
   let state = before;
   const enclosing = (lanczos: LanczosState): MatrixFunctionState => ({ ...state, matvecs: run.used, lanczos });
-  const saved = before.lanczos ? { state: before.lanczos } : {};
-  const process = tridiagonalization(A, run, { name: NAME, matvecs: basisSize, start: b, enclosing, ...saved });
+  const process = tridiagonalization(A, run, {
+    name: NAME,
+    steps: basisSize,
+    start: b,
+    enclosing,
+    state: before.lanczos,
+  });
   for (;;) {
     const next = await process.next();
     const lanczos = next.done ? next.value.state : next.value;
@@ -205,7 +208,7 @@ async function looked(
   const errorEstimate = exhausted ? 0 : known ? size * changeOf(before, y) : Number.POSITIVE_INFINITY;
   const next = { ...state, coefficients: y, errorEstimate };
   const verdict = settled(next, context);
-  return { state: next, ...(verdict.status === "converged" ? { verdict } : {}) };
+  return { state: next, verdict: verdict.status === "converged" ? verdict : undefined };
 }
 
 /** Distance of coefficients on a longer basis from those on a shorter one. */
@@ -259,7 +262,7 @@ async function fromBasis(
 async function* beyondSteps(
   before: MatrixFunctionState,
   context: Context,
-): AsyncGenerator<MatrixFunctionState, Required<Stage>, void> {
+): AsyncGenerator<MatrixFunctionState, Stage & { readonly verdict: Verdict }, void> {
   const { run } = context;
   let state = before;
   const held = state.lanczos!.alpha.length;

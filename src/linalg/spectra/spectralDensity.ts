@@ -11,7 +11,7 @@ import {
 } from "./densityFromQuadrature.ts";
 import { type LanczosQuadratureOptions, type Quadrature, quadratureSteps } from "./lanczosQuadrature.ts";
 
-/** What a density was computed from, and how the products went. */
+/** Quadrature that a density was computed from, and the outcome of its products. */
 export interface DensityRun extends Outcome {
   /** One for each probe: nodes ascending, weights of sum 1. */
   readonly quadrature: readonly Quadrature[];
@@ -32,11 +32,11 @@ export async function spectralDensity(
 ): Promise<LogarithmicDensity & DensityRun>;
 export async function spectralDensity(
   A: LinearOperator,
-  options: LanczosQuadratureOptions & DensityOptions & { readonly scale?: "linear" },
+  options: LanczosQuadratureOptions & DensityOptions & { readonly scale?: "linear" | undefined },
 ): Promise<LinearDensity & DensityRun>;
 export async function spectralDensity(
   A: LinearOperator,
-  options: LanczosQuadratureOptions & DensityOptions & { readonly scale?: "linear" | "log" },
+  options: LanczosQuadratureOptions & DensityOptions & { readonly scale?: "linear" | "log" | undefined },
 ): Promise<(LinearDensity | LogarithmicDensity) & DensityRun> {
   checkOptions(
     "spectralDensity",

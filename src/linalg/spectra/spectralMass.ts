@@ -8,12 +8,12 @@ import { checkPart, type PartMass, partMass, type SpectrumPart } from "./massFro
 /** Options of `spectralMass`. */
 export interface SpectralMassOptions extends LanczosQuadratureOptions, SpectrumPart {
   /** Probability that the interval holds the truth; 0.95 by default. */
-  readonly confidence?: number;
+  readonly confidence?: number | undefined;
   /**
    * Stops once half the interval is at most this share of all eigenvalues. The run looks after 32, 48, 72, ... probes and the last, and its
    * intervals hold for all looks together with probability `confidence`. `probes` is then the most that are drawn.
    */
-  readonly tolerance?: number;
+  readonly tolerance?: number | undefined;
 }
 
 const NAME = "spectralMass";
@@ -33,11 +33,7 @@ export async function spectralMass(A: LinearOperator, options: SpectralMassOptio
   );
   checkPart(NAME, options);
   const { tolerance, from, to, width, ...setup } = options;
-  const part = {
-    ...(from === undefined ? {} : { from }),
-    ...(to === undefined ? {} : { to }),
-    ...(width === undefined ? {} : { width }),
-  };
+  const part = { from, to, width };
   const watch: QuadratureWatch | undefined =
     tolerance === undefined
       ? undefined
@@ -49,7 +45,7 @@ export async function spectralMass(A: LinearOperator, options: SpectralMassOptio
             return Math.max(interval.upper - value, value - interval.lower);
           },
         };
-  const run = await runToEnd(quadratureSteps(A, { ...setup, name: NAME, ...(watch ? { watch } : {}) }));
+  const run = await runToEnd(quadratureSteps(A, { ...setup, name: NAME, watch }));
   const { status, message, matvecs } = run;
   return { ...partMass(run, { ...part, how: run.certainty }), status, message, matvecs };
 }

@@ -1,14 +1,11 @@
 import { CurvatureError } from "../../errors/index.ts";
+import { checkArgument } from "../operator/checks.ts";
 import type { Quadrature } from "./lanczosQuadrature.ts";
 
-/** Refuses what is no run of `lanczosQuadrature` with at least one rule. */
+/** Refuses anything but a run of `lanczosQuadrature` with at least one rule. */
 export function checkQuadrature(name: string, run: { readonly quadrature: readonly unknown[] }): void {
-  if (!Array.isArray(run?.quadrature)) {
-    throw new CurvatureError(
-      "argument",
-      `${name} expects what lanczosQuadrature gives, got ${run === null ? "null" : typeof run}`,
-    );
-  }
+  const got = run === null ? "null" : typeof run;
+  checkArgument(Array.isArray(run?.quadrature), `${name} expects what lanczosQuadrature gives, got ${got}`);
   if (run.quadrature.length > 0) return;
   const message = `${name} expects at least one quadrature rule, got none: the run ended before its first step`;
   throw new CurvatureError("numeric", message);
@@ -31,7 +28,7 @@ export interface MassBelow {
  */
 export function measureOf(
   { nodes, weights, gauss }: Quadrature,
-  { exact, width = 0 }: { readonly exact: boolean; readonly width?: number },
+  { exact, width = 0 }: { readonly exact: boolean; readonly width?: number | undefined },
 ): (x: number) => MassBelow {
   const mass = cumulated(nodes, weights, width);
   const rule = exact ? undefined : (gauss ?? { nodes, weights, subdiagonal: Float64Array.of(1) });

@@ -13,13 +13,13 @@ import { checkConfidence } from "../statistics/confidence.ts";
 export interface SpectralNormOptions extends RunOptions {
   readonly seed: number;
   /** Largest distance of the upper bound from the norm, over the norm; 0.05 by default. */
-  readonly tolerance?: number;
+  readonly tolerance?: number | undefined;
   /** Probability that the upper bound holds; 0.99 by default. */
-  readonly confidence?: number;
+  readonly confidence?: number | undefined;
   /** Most products, with A and with its transpose; 200 by default. */
-  readonly matvecs?: number;
+  readonly matvecs?: number | undefined;
   /** Where an earlier run with the same options stopped. */
-  readonly state?: LanczosState;
+  readonly state?: LanczosState | undefined;
 }
 
 /** A spectral norm between bounds. */
@@ -66,8 +66,7 @@ export async function* spectralNormSteps(
   const steps = gramBudget(NAME, { matvecs, cost });
   const used = options.state?.matvecs ?? 0;
   const run = products(B, { ...options, name: NAME, matvecs: steps, used });
-  const saved = options.state ? { state: options.state } : {};
-  const process = tridiagonalization(B, run, { name: NAME, matvecs: steps, seed, ...saved });
+  const process = tridiagonalization(B, run, { name: NAME, steps, seed, state: options.state });
   const context = { A, cost, confidence, tolerance };
   for (;;) {
     const next = await process.next();
@@ -102,7 +101,7 @@ async function boundsOf({ alpha, beta, matvecs, columns, basis }: LanczosState, 
 }
 
 async function finish(
-  { state, interruption }: { readonly state: LanczosState; readonly interruption?: Interruption },
+  { state, interruption }: { readonly state: LanczosState; readonly interruption?: Interruption | undefined },
   context: Context,
 ): Promise<SpectralNorm> {
   const bounds = await boundsOf(state, context);

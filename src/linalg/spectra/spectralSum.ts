@@ -17,12 +17,12 @@ import {
 /** Options of what is a sum over eigenvalues. */
 export interface SpectralSumOptions extends LanczosQuadratureOptions {
   /** Probability that an interval holds the truth; 0.95 by default. */
-  readonly confidence?: number;
+  readonly confidence?: number | undefined;
   /**
    * Stops once half the interval is at most this times the size of the result. The run looks after 32, 48, 72, ... probes and the last, and
    * its intervals hold for all looks together with probability `confidence`. `probes` is then the most that are drawn.
    */
-  readonly tolerance?: number;
+  readonly tolerance?: number | undefined;
 }
 
 /** An estimated sum over eigenvalues. */
@@ -37,7 +37,7 @@ export interface SpectralSum extends Outcome {
 /** A spectral sum with bounds on the error of its quadrature. */
 export interface BoundedSum extends SpectralSum {
   /**
-   * What the quadrature of these probes leaves open: the mean of `v' f(A) v` over them lies between, whatever the number of steps. The
+   * Bounds on the quadrature error: the mean of `v' f(A) v` over these probes lies between, whatever the number of steps. The
    * interval is widened by it.
    */
   readonly bounds: { readonly lower: number; readonly upper: number };
@@ -71,7 +71,7 @@ export interface SumSetup extends SpectralSumOptions {
   readonly name: string;
   readonly f: (x: number) => number;
   /** Lower bound on the eigenvalues, by which the quadrature is bounded from below. */
-  readonly smallest?: number;
+  readonly smallest?: number | undefined;
   /** Increasing function of the sum that `tolerance` is about; the sum itself by default. */
   readonly watched?: (sum: number) => number;
 }
@@ -87,9 +87,8 @@ export async function summed(A: LinearOperator, { tolerance, ...setup }: SumSetu
     const { value, interval } = await estimated(rules, { ...setup, how });
     return relativeHalf(watched(value), { lower: watched(interval.lower), upper: watched(interval.upper) });
   };
-  const run = await runToEnd(
-    quadratureSteps(A, { ...setup, ...(tolerance === undefined ? {} : { watch: { tolerance, half } }) }),
-  );
+  const watch = tolerance === undefined ? undefined : { tolerance, half };
+  const run = await runToEnd(quadratureSteps(A, { ...setup, watch }));
   const { status, message, matvecs } = run;
   const bad = offending(run.quadrature, setup.f);
   return {
@@ -98,7 +97,7 @@ export async function summed(A: LinearOperator, { tolerance, ...setup }: SumSetu
   };
 }
 
-/** What some quadratures tell about the sum. */
+/** Estimate of the sum from some quadratures. */
 async function estimated(
   rules: QuadratureRules,
   { f, smallest, how }: Pick<SumSetup, "f" | "smallest"> & { readonly how: Certainty },

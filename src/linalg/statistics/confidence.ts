@@ -6,7 +6,7 @@ import type { Estimate } from "../runs/result.ts";
 // chi-squared numbers are where one eigenvalue dominates: of those the 95 % interval holds the truth in 86 % of runs with 10 samples,
 // 91 % with 30 and 93 % with 100.
 
-/** How an interval follows from a standard error. */
+/** Rule by which an interval follows from a standard error. */
 export interface Certainty {
   /** Probability that the interval holds the truth. */
   readonly confidence: number;
@@ -32,7 +32,11 @@ const FEW_PROBES = 30;
  */
 export function certainty(
   confidence: number,
-  { probes, looks = 1, exact = false }: { readonly probes: number; readonly looks?: number; readonly exact?: boolean },
+  {
+    probes,
+    looks = 1,
+    exact = false,
+  }: { readonly probes: number; readonly looks?: number | undefined; readonly exact?: boolean | undefined },
 ): Certainty {
   if (exact) return { confidence, quantile: 0, probes, fewProbes: false };
   const quantile = studentQuantile(1 - (1 - confidence) / (2 * looks), probes - 1);
@@ -47,12 +51,12 @@ export function interval({ value, standardError }: Estimate, how: Certainty): In
   return { lower, upper, ...how };
 }
 
-/** What a message adds where an interval rests on few probes. */
+/** Remark of a message where an interval rests on few probes. */
 export function fewProbesRemark({ fewProbes }: Certainty): string {
   return fewProbes ? ", few for an interval" : "";
 }
 
-/** Refuses a confidence that is no probability between 0 and 1. */
+/** Refuses a confidence that is not a probability between 0 and 1. */
 export function checkConfidence(name: string, confidence: unknown): void {
   if (typeof confidence === "number" && confidence > 0 && confidence < 1) return;
   const message = `${name} expects confidence to be between 0 and 1, got ${String(confidence)}; pass for example 0.95`;

@@ -21,7 +21,11 @@ export function addSample({ sum, squares }: SampleSums, x: number, count: number
  */
 export function meanOf(
   { sum, squares }: SampleSums,
-  { count, weight = 1, population = Number.POSITIVE_INFINITY }: { count: number; weight?: number; population?: number },
+  {
+    count,
+    weight = 1,
+    population = Number.POSITIVE_INFINITY,
+  }: { count: number; weight?: number; population?: number | undefined },
 ): Estimate {
   if (count === 0) return { value: Number.NaN, standardError: Number.POSITIVE_INFINITY };
   const value = sum * (weight / count);
@@ -32,7 +36,10 @@ export function meanOf(
 }
 
 /** Mean of these samples; exact where they are not random. */
-export function sampleMean(samples: readonly number[], { exact = false }: { readonly exact?: boolean } = {}): Estimate {
+export function sampleMean(
+  samples: readonly number[],
+  { exact = false }: { readonly exact?: boolean | undefined } = {},
+): Estimate {
   const sums = samples.reduce((so, x, count) => addSample(so, x, count), noSamples);
-  return meanOf(sums, { count: samples.length, ...(exact ? { population: samples.length } : {}) });
+  return meanOf(sums, { count: samples.length, population: exact ? samples.length : undefined });
 }

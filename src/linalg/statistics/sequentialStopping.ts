@@ -17,13 +17,13 @@ export function checkpoints(most: number, first = FIRST_CHECKPOINT): readonly nu
   return [...looks, most];
 }
 
-/** What a run that looks knows before its first probe. */
+/** Facts that a sequential run knows before its first probe. */
 export interface SequentialOptions {
   readonly confidence: number;
   /** Probes that the budget allows. */
   readonly most: number;
   /** Probes before the first look, 32 by default. */
-  readonly first?: number;
+  readonly first?: number | undefined;
 }
 
 /**
@@ -40,7 +40,7 @@ export function sequentialRule({ confidence, most, first }: SequentialOptions) {
   };
 }
 
-/** How such a run ended, where nothing interrupted it. `half` is half the interval over the size of the estimate. */
+/** Outcome of such a run unless it was interrupted. `half` is half the interval over the size of the estimate. */
 export function sequentialOutcome({
   half,
   tolerance,
@@ -53,10 +53,10 @@ export function sequentialOutcome({
   readonly tolerance: number;
   readonly how: Certainty;
   readonly matvecs: number;
-  /** What half the interval is measured by. */
-  readonly of?: string;
-  /** What was drawn. */
-  readonly counted?: string;
+  /** Quantity that half the interval is compared with. */
+  readonly of?: string | undefined;
+  /** Name of what was drawn. */
+  readonly counted?: string | undefined;
 }): Outcome {
   const drawn = `${how.probes} ${counted}${fewProbesRemark(how)}`;
   const happened = `half the interval is ${half.toPrecision(2)} of ${of} after ${drawn}, ${tolerance} asked for`;

@@ -1,4 +1,4 @@
-import { toPrecision, type Vector, zeros } from "../../tensors/index.ts";
+import { precisionOf, toPrecision, type Vector, zeros } from "../../tensors/index.ts";
 import { checkSquare, epsilon, precision } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
 import { checkOptions } from "../operator/options.ts";
@@ -19,7 +19,7 @@ import {
 /** Options of `bicgstab`. */
 export interface BicgstabOptions extends SolverOptions<BicgstabState> {
   /** Operator close to the inverse of A, of any kind; applied twice a step, not counted in `matvecs`. */
-  readonly preconditioner?: LinearOperator;
+  readonly preconditioner?: LinearOperator | undefined;
 }
 
 /** State of a run of `bicgstab`, from which it can go on. */
@@ -97,8 +97,9 @@ function methodWith(inverse: Products | undefined): Method<BicgstabRecurrence> {
       axpy(-omega, second.product, residual);
       const recurrence = { ...was, residual, direction, product: first.product, rho, alpha, omega };
       const residualNorm = norm(residual);
-      const stuck = omega === 0 && residualNorm > 0 ? { ending: brokenDown("the stabilizing step is zero") } : {};
-      return { x: next, recurrence, residualNorm, ...stuck };
+      const isStuck = omega === 0 && residualNorm > 0;
+      const ending = isStuck ? brokenDown("the stabilizing step is zero") : undefined;
+      return { x: next, recurrence, residualNorm, ending };
     },
   };
 }
@@ -118,7 +119,7 @@ async function preconditionedProduct(
 
 /** Whether an inner product is rounding beside the sizes of its factors. */
 function lost(product: number, x: Vector, y: Vector): boolean {
-  const rounding = epsilon(x instanceof Float32Array ? "float32" : "float64");
+  const rounding = epsilon(precisionOf(x));
   return Math.abs(product) <= rounding * norm(x) * norm(y);
 }
 

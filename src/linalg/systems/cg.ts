@@ -1,4 +1,4 @@
-import { toPrecision, type Vector } from "../../tensors/index.ts";
+import { precisionOf, toPrecision, type Vector } from "../../tensors/index.ts";
 import { checkCount, checkDeclaredSymmetric, checkVector, epsilon, precision } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
 import { checkOptions } from "../operator/options.ts";
@@ -27,11 +27,11 @@ export interface CgOptions extends SolverOptions<CgState> {
    * Bound on the residual norm over the norm of b: 1e-8 by default, 1e-4 for float32 operators. With 0 the budget is spent as far as it lowers
    * the residual that is computed from x.
    */
-  readonly tolerance?: number;
+  readonly tolerance?: number | undefined;
   /** Symmetric positive definite operator close to the inverse of A; applied once a step, not counted in `matvecs`. */
-  readonly preconditioner?: LinearOperator;
+  readonly preconditioner?: LinearOperator | undefined;
   /** Steps between two replacements of the recursive residual by the true one, each one product; 50 by default. */
-  readonly recompute?: number;
+  readonly recompute?: number | undefined;
 }
 
 /** State of a run of `cg`, from which it can go on. */
@@ -185,7 +185,7 @@ async function nextDirection(
     const happened = `the preconditioner gives r' M r = ${rz.toPrecision(3)}: it is not positive definite`;
     return { status: "breakdown", happened };
   }
-  const dtype = r instanceof Float32Array ? "float32" : "float64";
+  const dtype = precisionOf(r);
   if (!search) return { direction: toPrecision(z, dtype).slice(), rz };
   const into = pool?.take(r.length, dtype);
   return { direction: combination([1, z], [rz / search.rz, search.direction], { dtype, into }), rz };

@@ -1,7 +1,7 @@
 import { CurvatureError } from "../../errors/index.ts";
 import { column, type Matrix, toPrecision, type Vector, zeros } from "../../tensors/index.ts";
 import { callMatmat, callMatvec } from "../operator/callOperator.ts";
-import { checkCount, checkDeclaredSymmetric, checkState, precision } from "../operator/checks.ts";
+import { checkArgument, checkCount, checkDeclaredSymmetric, checkState, precision } from "../operator/checks.ts";
 import type { LinearOperator, RunOptions } from "../operator/operator.ts";
 import { checkOptions } from "../operator/options.ts";
 import { checkInputs } from "../operator/structure.ts";
@@ -12,11 +12,11 @@ import { type CgOptions, type CgResult, type CgState, cgSteps } from "./cg.ts";
 /** Options of `cgColumns`. */
 export interface CgColumnsOptions extends Omit<CgOptions, "x0" | "state"> {
   /** Most products of all right-hand sides together, each of which has an equal share; 1000 for each by default. */
-  readonly matvecs?: number;
+  readonly matvecs?: number | undefined;
   /** `[n, k]`, where to start; zero by default. */
-  readonly x0?: Matrix;
+  readonly x0?: Matrix | undefined;
   /** Where an earlier run with the same A, B and options stopped. */
-  readonly state?: CgColumnsState;
+  readonly state?: CgColumnsState | undefined;
 }
 
 /** The states of the single runs, absent before their first step. */
@@ -32,7 +32,7 @@ export interface CgColumnsResult extends Outcome {
   readonly x: Matrix;
   /** `[k]`, `||b - A x||` of each column, as `cg` gives it. */
   readonly residualNorms: Float64Array;
-  /** How each column ended, with the direction of negative curvature where one was found. */
+  /** Result of each column, with the direction of negative curvature where one was found. */
   readonly results: readonly CgResult[];
 }
 
@@ -64,29 +64,20 @@ export async function* cgColumnsSteps(
   checkInputs("the operator of cgColumns", B, A.shape);
   const { matvecs = 1000 * B.columns, x0, state, onProgress, ...rest } = options;
   checkCount(NAME, "matvecs", matvecs);
-  if (matvecs < B.columns) {
-    const message = `${NAME} expects matvecs to be at least the number of right-hand sides, ${B.columns}, got ${matvecs}`;
-    throw new CurvatureError("argument", message);
-  }
+  const message = `${NAME} expects matvecs to be at least the number of right-hand sides, ${B.columns}, got ${matvecs}`;
+  checkArgument(matvecs >= B.columns, message);
   const columns = A.shape[1];
   if (state) checkState(NAME, state, { method: NAME, columns });
   const gathering = gathered(A);
   const states: (CgState | undefined)[] = Array.from({ length: B.columns }, (_, k) => state?.states[k]);
   const runs = states.map((from, k) => {
-    const start = { ...(x0 ? { x0: column(x0, k) } : {}), ...(from ? { state: from } : {}) };
     const share = Math.floor(matvecs / B.columns);
-    return cgSteps(gathering.operator, column(B, k), { ...rest, ...start, matvecs: share });
+    return cgSteps(gathering.operator, column(B, k), { ...rest, x0: x0 && column(x0, k), state: from, matvecs: share });
   });
   const results: (CgResult | undefined)[] = states.map(() => undefined);
   while (results.includes(undefined)) {
     const waiting = runs.map((run, k) => ({ run, k })).filter(({ k }) => results[k] === undefined);
-    const settled = await gathering.round(
-      waiting.map(
-        ({ run }) =>
-          () =>
-            run.next(),
-      ),
-    );
+    const settled = await gathering.round(waiting.map(({ run }) => run));
     const failure = settled.find((next) => next.status === "rejected");
     settled.forEach((next, i) => {
       const { k } = waiting[i]!;
@@ -139,16 +130,13 @@ function gathered(A: LinearOperator) {
       }),
   };
   /** Runs the steps at the same time; whenever all that have not ended wait for a product, theirs are made. */
-  const round = <T>(steps: readonly (() => Promise<T>)[]): Promise<PromiseSettledResult<T>[]> => {
-    awaited = steps.length;
-    return Promise.allSettled(
-      steps.map((step) =>
-        step().finally(() => {
-          awaited--;
-          flush();
-        }),
-      ),
-    );
+  const round = <T>(runs: readonly { next(): Promise<T> }[]): Promise<PromiseSettledResult<T>[]> => {
+    awaited = runs.length;
+    const ended = () => {
+      awaited--;
+      flush();
+    };
+    return Promise.allSettled(runs.map((run) => run.next().finally(ended)));
   };
   return { operator, round };
 }

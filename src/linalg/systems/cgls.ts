@@ -1,4 +1,4 @@
-import { toPrecision, type Vector } from "../../tensors/index.ts";
+import { precisionOf, toPrecision, type Vector } from "../../tensors/index.ts";
 import { precision } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
 import { checkOptions } from "../operator/options.ts";
@@ -69,7 +69,7 @@ function recurrenceWith(inverse: Products | undefined): Pick<Method<CglsRecurren
       const scale = Math.max(was.scale, norm(q) / Math.sqrt(was.squaredLength));
       const alpha = was.gamma / dot(q, q);
       if (!Number.isFinite(alpha)) return { status: "breakdown", happened: "A p is zero along the search direction p" };
-      const dtype = x instanceof Float32Array ? "float32" : "float64";
+      const dtype = precisionOf(x);
       const next = combination([1, x], [alpha, was.direction], { dtype });
       const residual = combination([1, was.residual], [-alpha, q], { dtype });
       const s = await run.adjointMatvec(residual, current);

@@ -17,21 +17,21 @@ function unitOf(vector: Vector): number {
   return 2 ** Math.max(Math.min(exponent, 1000), -1000);
 }
 
-/** What solvers give that is in units of the right-hand side, or of its square. */
+/** Results of solvers in units of the right-hand side, or of its square. */
 interface Solution {
   readonly x: Vector | Matrix;
-  readonly residualNorm?: number;
-  readonly residualNorms?: Float64Array;
+  readonly residualNorm?: number | undefined;
+  readonly residualNorms?: Float64Array | undefined;
   readonly normalResidualNorm?: number;
-  readonly model?: number;
+  readonly model?: number | undefined;
   readonly message: string;
 }
 
-/** What a caller gives in these units. */
+/** Options in these units. */
 interface GivenInUnits {
   readonly x0?: Vector | undefined;
-  readonly radius?: number;
-  readonly matvecs?: number;
+  readonly radius?: number | undefined;
+  readonly matvecs?: number | undefined;
 }
 
 /**

@@ -1,4 +1,4 @@
-import { type Matrix, toPrecision, type Vector } from "../../tensors/index.ts";
+import { type Matrix, precisionOf, toPrecision, type Vector } from "../../tensors/index.ts";
 import { appended } from "../krylov/lanczos.ts";
 import { checkCount, checkSquare, epsilon, precision } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
@@ -13,9 +13,9 @@ import type { Method, SolverOptions, SolverResult, SolverState, StepResult, Stop
 /** Options of `gmres`. */
 export interface GmresOptions extends SolverOptions<GmresState> {
   /** Steps between restarts, which bounds the memory to this many vectors (twice as many with a preconditioner); 30 by default. */
-  readonly basisSize?: number;
+  readonly basisSize?: number | undefined;
   /** Operator close to the inverse of A, of any kind; may change from step to step. Applied once a step, not counted in `matvecs`. */
-  readonly preconditioner?: LinearOperator;
+  readonly preconditioner?: LinearOperator | undefined;
 }
 
 /** State of a run of `gmres`, from which it can go on. */
@@ -26,7 +26,7 @@ export interface GmresRecurrence {
   /** `[n, steps + 1]`, orthonormal. */
   readonly basis: Matrix;
   /** `[n, steps]`, the basis after preconditioning; absent without a preconditioner. */
-  readonly preconditioned?: Matrix;
+  readonly preconditioned?: Matrix | undefined;
   /** Columns of R, of 1, 2, ... entries. */
   readonly R: readonly Float64Array[];
   readonly rotations: readonly { readonly c: number; readonly s: number }[];
@@ -78,7 +78,7 @@ function methodOf(
       const empty = { rows: residual.length, columns: 0, data: first.data.subarray(0, 0) };
       return {
         basis: growingBasis(first, { capacity: length + 1, dtype }),
-        ...(inverse ? { preconditioned: growingBasis(empty, { capacity: length, dtype }) } : {}),
+        preconditioned: inverse && growingBasis(empty, { capacity: length, dtype }),
         R: [],
         rotations: [],
         g: Float64Array.of(beta),
@@ -92,14 +92,18 @@ function methodOf(
       const w = await run.matvec(toPrecision(z, precision(A)), current);
       if (isInterruption(w)) return w;
       const { vector, coefficients, norm: left } = await orthogonalize(w, was.basis, arithmeticOf(A));
-      const added = was.preconditioned ? { preconditioned: withColumn(was.preconditioned, z) } : {};
-      return extended(x, { ...was, ...added }, { vector, coefficients, left, rounding: 16 * epsilon(precision(A)) });
+      const preconditioned = was.preconditioned && withColumn(was.preconditioned, z);
+      return extended(
+        x,
+        { ...was, preconditioned },
+        { vector, coefficients, left, rounding: 16 * epsilon(precision(A)) },
+      );
     },
     resumed(was) {
-      const dtype = was.basis.data instanceof Float32Array ? "float32" : "float64";
+      const dtype = precisionOf(was.basis.data);
       const basis = growingBasis(was.basis, { capacity: was.basisSize + 1, dtype });
-      if (!was.preconditioned) return { ...was, basis };
-      return { ...was, basis, preconditioned: growingBasis(was.preconditioned, { capacity: was.basisSize, dtype }) };
+      const { preconditioned: Z } = was;
+      return { ...was, basis, preconditioned: Z && growingBasis(Z, { capacity: was.basisSize, dtype }) };
     },
     solution,
     isDue: ({ R, basisSize: length }) => R.length >= length,
@@ -141,7 +145,7 @@ function extended(
     g,
     basis: exhausted ? was.basis : withColumn(was.basis, scaled(1 / step.left, step.vector)),
     // No vector is left to go on from: start again from the true residual.
-    ...(exhausted ? { basisSize: j + 1 } : {}),
+    basisSize: exhausted ? j + 1 : was.basisSize,
   };
   return { x, recurrence, residualNorm: Math.abs(g[j + 1]!) };
 }

@@ -19,12 +19,12 @@ export interface LeastSquaresOptions<State> extends SolverOptions<State> {
    * Factor of `||x||^2` in what is minimized, `||b - A x||^2 + damping ||x||^2`; 0 by default. It is what is added to the diagonal of `A' A`,
    * as everywhere in this library: the square of what LSQR and LSMR elsewhere call damp.
    */
-  readonly damping?: number;
+  readonly damping?: number | undefined;
   /**
    * Symmetric positive definite operator M `[n, n]` close to the inverse of `A' A + damping I`; applied once a step and once for each residual,
    * not counted in `matvecs`.
    */
-  readonly preconditioner?: LinearOperator;
+  readonly preconditioner?: LinearOperator | undefined;
 }
 
 /** A least-squares solution of `A x = b`. */

@@ -1,16 +1,7 @@
 import { toPrecision, type Vector, zeros } from "../../tensors/index.ts";
-import {
-  checkCount,
-  checkNonnegative,
-  checkOperator,
-  checkSquare,
-  checkState,
-  checkVector,
-  epsilon,
-  precision,
-} from "../operator/checks.ts";
+import { checkOperator, checkSquare, checkState, checkVector, epsilon, precision } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
-import { products } from "../runs/products.ts";
+import { checkedRun } from "../runs/checkedRun.ts";
 import { norm } from "../vectors/vector.ts";
 import type { VectorPool } from "../vectors/vectorPool.ts";
 import { inUnits } from "./extremeScale.ts";
@@ -26,10 +17,10 @@ import {
   type StopReason,
 } from "./solverMethod.ts";
 
-// What all solvers of linear systems share beside their recurrence: the budget, true residuals, restarts from them, the best x, and how a run
+// Parts that all solvers of linear systems share beside their recurrence: the budget, true residuals, restarts from them, the best x, and how a run
 // ends. A method brings its recurrence as plain data and one step of it.
 
-/** What a method is run on. */
+/** System that a method is run on. */
 interface System<R> {
   readonly A: LinearOperator;
   readonly b: Vector;
@@ -103,12 +94,9 @@ function prepared<R>(
   if (leastSquares) checkOperator(name, A);
   else checkSquare(name, A);
   checkVector(name, b, { what: "b", length: A.shape[0], as: leastSquares ? "rows" : "columns" });
-  const { tolerance = precision(A) === "float32" ? 1e-4 : 1e-8, matvecs = 1000, x0, state } = options;
-  checkNonnegative(name, "tolerance", tolerance);
-  checkCount(name, "matvecs", matvecs);
-  if (x0) checkVector(name, x0, { what: "x0", length: A.shape[1] });
+  const { tolerance, run } = checkedRun(A, options, { name });
+  if (options.x0) checkVector(name, options.x0, { what: "x0", length: A.shape[1] });
   const right = toPrecision(b, precision(A));
-  const run = products(A, { ...options, name, matvecs, used: state?.matvecs ?? 0 });
   return { A, b: right, run, current, method, tolerance, size: norm(right) };
 }
 
@@ -123,7 +111,7 @@ function initialState<R>({ A, b, method, size }: SolverRun<R>, { x0 }: SolverOpt
     steps: 0,
     x,
     residualNorm,
-    ...(x0 ? {} : { residual: b }),
+    residual: x0 ? undefined : b,
     best: { x, residualNorm, isTrue: x0 === undefined, step: 0 },
     verifiedResiduals: { last: Number.POSITIVE_INFINITY, before: Number.POSITIVE_INFINITY },
   };
@@ -171,17 +159,17 @@ function restartedFrom<R>(
   { residual, residualNorm, gradient }: TrueResidual,
   { size, isClaim }: { readonly size: number; readonly isClaim: boolean },
 ): SolverState<R> {
-  const normal = gradient === undefined ? {} : { normal: scaledNormal(state, gradient, residualNorm) };
-  const { recurrence: _, normal: __, x, steps, ...rest } = state;
-  const now = measure({ residualNorm, ...normal }, size);
+  const normal = gradient && scaledNormal(state, gradient, residualNorm);
+  const { recurrence: _, x, steps, ...rest } = state;
+  const now = measure({ residualNorm, normal }, size);
   const verifiedResiduals = isClaim ? { last: now, before: state.verifiedResiduals.last } : state.verifiedResiduals;
   const better = state.best.isTrue && measure(state.best, size) <= now;
-  const best = better ? state.best : { x, residualNorm, ...normal, isTrue: true, step: steps };
-  return { ...rest, x, steps, residual, residualNorm, ...normal, best, verifiedResiduals };
+  const best = better ? state.best : { x, residualNorm, normal, isTrue: true, step: steps };
+  return { ...rest, x, steps, residual, residualNorm, normal, best, verifiedResiduals };
 }
 
 interface Advanced {
-  readonly ending?: StopReason;
+  readonly ending?: StopReason | undefined;
 }
 
 /** One step of the recurrence, which starts first where it has to. */
@@ -201,7 +189,7 @@ async function advanced<R>(
   if (residual && step.isLost) return restartedFrom(made, { residual, residualNorm }, { size, isClaim: true });
   // The norm of A is estimated from below: the largest estimate of the run counts, also after a restart.
   const operatorNorm = Math.max(step.normal?.operatorNorm ?? 0, seen?.operatorNorm ?? 0);
-  const reached = { residualNorm, ...(step.normal ? { normal: { ...step.normal, operatorNorm } } : {}) };
+  const reached = { residualNorm, normal: step.normal && { ...step.normal, operatorNorm } };
   const isTrue = residual !== undefined;
   // A method without x at hand keeps the best for the next restart, where x is formed.
   const believed = isTrue || !(state.best.isTrue && hasRestarted(state.verifiedResiduals));
@@ -209,6 +197,5 @@ async function advanced<R>(
   const best = falls ? { x, ...reached, isTrue, step: steps } : state.best;
   const alternative = step.alternative ?? state.alternative;
   const fell = method.solution && residualNorm < state.residualNorm ? { ...best, step: steps } : best;
-  const known = { ...(alternative && { alternative }), ...(residual && { residual }), ...(ending && { ending }) };
-  return { ...made, recurrence, ...reached, best: fell, ...known };
+  return { ...made, recurrence, ...reached, best: fell, alternative, residual, ending };
 }

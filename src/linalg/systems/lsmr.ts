@@ -1,4 +1,4 @@
-import { toPrecision, type Vector, zeros } from "../../tensors/index.ts";
+import { precisionOf, toPrecision, type Vector, zeros } from "../../tensors/index.ts";
 import { epsilon, precision } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
 import { checkOptions } from "../operator/options.ts";
@@ -19,7 +19,7 @@ export interface LsmrRecurrence {
   readonly u: Vector;
   readonly v: Vector;
   /** `M^-1 v`; absent without a preconditioner M. */
-  readonly dual?: Vector;
+  readonly dual?: Vector | undefined;
   readonly h: Vector;
   readonly hbar: Vector;
   readonly residual: Vector;
@@ -102,7 +102,7 @@ function recurrenceWith(inverse: Products | undefined): Pick<Method<LsmrRecurren
 async function scaledPair(
   w: Vector,
   { inverse, current, limit }: { inverse: Products | undefined; current: SolverContext["current"]; limit: number },
-): Promise<{ readonly v: Vector; readonly dual?: Vector; readonly alpha: number } | StopReason> {
+): Promise<{ readonly v: Vector; readonly dual?: Vector | undefined; readonly alpha: number } | StopReason> {
   if (!inverse) return { v: w, alpha: normalizedBy(w, { limit }) };
   const v = await inverse.matvec(w, current);
   if (isInterruption(v)) return v;
@@ -110,7 +110,7 @@ async function scaledPair(
   if (squared < 0 || (squared === 0 && norm(w) > 0)) return notDefinite(squared);
   const alpha = Math.sqrt(squared);
   if (alpha <= limit) return { v, dual: w, alpha: 0 };
-  const dtype = w instanceof Float32Array ? "float32" : "float64";
+  const dtype = precisionOf(w);
   return { v: scaled(1 / alpha, toPrecision(v, dtype)), dual: scaled(1 / alpha, w), alpha };
 }
 
@@ -125,7 +125,14 @@ function normalizedBy(x: Vector, { limit }: { limit: number }): number {
 function advancedBy(
   x: Vector,
   was: LsmrRecurrence,
-  { u, v, dual, alpha, beta, Av }: { u: Vector; v: Vector; dual?: Vector; alpha: number; beta: number; Av: Vector },
+  {
+    u,
+    v,
+    dual,
+    alpha,
+    beta,
+    Av,
+  }: { u: Vector; v: Vector; dual?: Vector | undefined; alpha: number; beta: number; Av: Vector },
 ) {
   const rho = Math.hypot(was.alphabar, beta);
   const [c, s] = [was.alphabar / rho, beta / rho];
@@ -150,7 +157,7 @@ function advancedBy(
   const recurrence = {
     u,
     v,
-    ...(dual ? { dual } : {}),
+    dual,
     h,
     hbar,
     residual,

@@ -1,4 +1,4 @@
-import { type Precision, toPrecision, type Vector, zeros } from "../../tensors/index.ts";
+import { type Precision, precisionOf, toPrecision, type Vector, zeros } from "../../tensors/index.ts";
 import { checkDeclaredSymmetric, epsilon, precision } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
 import { checkOptions } from "../operator/options.ts";
@@ -20,7 +20,7 @@ import {
 /** Options of `minres`. */
 export interface MinresOptions extends SolverOptions<MinresState> {
   /** Symmetric positive definite operator close to the inverse of |A|; applied once a step, not counted in `matvecs`. */
-  readonly preconditioner?: LinearOperator;
+  readonly preconditioner?: LinearOperator | undefined;
 }
 
 /** State of a run of `minres`, from which it can go on. */
@@ -82,7 +82,7 @@ function methodWith(inverse: Products | undefined): Method<MinresRecurrence> {
   const precondition = async (r: Vector, current: () => unknown): Promise<Vector | StopReason> => {
     if (!inverse) return r;
     const z = await inverse.matvec(r, current);
-    return isInterruption(z) ? z : toPrecision(z, r instanceof Float32Array ? "float32" : "float64");
+    return isInterruption(z) ? z : toPrecision(z, precisionOf(r));
   };
   return {
     name: NAME,
@@ -158,7 +158,7 @@ interface NewColumn {
 /** QR decomposition of T brought up to the new column, and x moved along the direction that belongs to it. */
 function rotated(x: Vector, was: MinresRecurrence, column: NewColumn): StepResult<MinresRecurrence> | StopReason {
   const { v, w, z, alpha, beta, scale, rounding, size } = column;
-  const dtype = x instanceof Float32Array ? "float32" : "float64";
+  const dtype = precisionOf(x);
   const delta = was.cosine * was.dbar + was.sine * alpha;
   const gbar = was.sine * was.dbar - was.cosine * alpha;
   const dbar = -was.cosine * beta;
@@ -198,10 +198,10 @@ function rotated(x: Vector, was: MinresRecurrence, column: NewColumn): StepResul
     lowest,
   };
   const residualNorm = norm(residual);
-  const exhausted = beta === 0 ? { ending: EXHAUSTED } : {};
+  const ending = beta === 0 ? EXHAUSTED : undefined;
   // The ratio belongs to the x before this step.
-  const alternative = falls && outside <= COARSE * root ? { alternative: x } : {};
-  return { x: next, recurrence, residualNorm, ...alternative, ...exhausted };
+  const alternative = falls && outside <= COARSE * root ? x : undefined;
+  return { x: next, recurrence, residualNorm, alternative, ending };
 }
 
 /** Where b is not in the range of A, `||A r|| / (||A|| ||r||)` falls to about the root of the rounding before rounding lets it rise again. */

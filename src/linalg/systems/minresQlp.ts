@@ -1,5 +1,5 @@
-import { type Vector, zeros } from "../../tensors/index.ts";
-import { checkDeclaredSymmetric, checkVector, epsilon, precision } from "../operator/checks.ts";
+import { precisionOf, type Vector, zeros } from "../../tensors/index.ts";
+import { checkDeclaredSymmetric, checkVector, defaultTolerance, epsilon, precision } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
 import { checkOptions } from "../operator/options.ts";
 import { isInterruption } from "../runs/products.ts";
@@ -18,9 +18,9 @@ export type MinresQlpOptions = SolverOptions<MinresQlpState>;
 /** State of a run of `minresQlp`, from which it can go on. */
 export interface MinresQlpState extends SolverState<MinresQlpRecurrence> {
   /** The part of b outside of the range of A, once it is known: from then on the system without it is solved. */
-  readonly outside?: Vector;
+  readonly outside?: Vector | undefined;
   /** Whether that part could not be told as well as the tolerance asks. */
-  readonly isCoarse?: boolean;
+  readonly isCoarse?: boolean | undefined;
 }
 
 /** The last Lanczos vectors, columns of `W = V P`, and rows of L, of `Q T P = L`. */
@@ -98,7 +98,7 @@ async function* unscaledSteps(
   let { state } = options;
   if (!state?.outside) {
     const { result, residual, state: last } = yield* solverRun(method, { A, b, options });
-    const { tolerance = precision(A) === "float32" ? 1e-4 : 1e-8, matvecs = 1000 } = options;
+    const { tolerance = defaultTolerance(A), matvecs = 1000 } = options;
     const compatible = result.residualNorm <= tolerance * norm(b);
     const recurrence = (last as MinresQlpState).recurrence;
     const isCoarse = result.status === "stagnated" && recurrence !== undefined && isOutside(recurrence);
@@ -234,7 +234,7 @@ function factored(x: Vector, was: MinresQlpRecurrence, column: NewColumn): StepR
   // r_k = s^2 r_(k-1) - zetaBar_(k+1) c v_(k+1), which costs no product
   const residual = singular ? was.residual : scaled(left.s * left.s, was.residual);
   if (betaNext > 0 && !singular) axpy((-zetaBar * left.c) / betaNext, p, residual);
-  // ||A r|| of the step before, which this column of T tells; the end of the Krylov space makes it zero.
+  // ||A r|| of the step before, known from this column of T; zero at the end of the Krylov space.
   const gradient = Math.abs(was.zetaBar) * Math.hypot(diagonal, was.step === 0 ? betaNext : newer.c * betaNext);
   const normal = { residualNorm: betaNext === 0 ? 0 : gradient, operatorNorm: scale };
   const size = norm(solution);
@@ -264,7 +264,7 @@ const GROWING: StopReason = {
 
 /** Whether `||A r||` has been so small that r is the part of b outside of the range, to half of the digits. */
 function isOutside({ least, scale, zetaBar, v }: MinresQlpRecurrence): boolean {
-  const rounding = epsilon(v instanceof Float32Array ? "float32" : "float64");
+  const rounding = epsilon(precisionOf(v));
   return least.gradient <= 4 * Math.sqrt(rounding) * scale * Math.abs(zetaBar);
 }
 
@@ -276,7 +276,7 @@ function shortest(
   was: MinresQlpRecurrence,
   at: { epsilonEntry: number; gamma: number; lambda: number; zeta: number; rounding: number },
 ) {
-  const dtype = was.v instanceof Float32Array ? "float32" : "float64";
+  const dtype = precisionOf(was.v);
   let { gamma, lambda } = at;
   let [theta, eta, tau, v, settled] = [was.theta[1], 0, 0, was.v, was.settled];
   if (was.step >= 2) {

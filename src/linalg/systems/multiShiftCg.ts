@@ -1,9 +1,7 @@
-import { CurvatureError } from "../../errors/index.ts";
 import { column, type Matrix, toPrecision, type Vector, zeros } from "../../tensors/index.ts";
 import {
-  checkCount,
+  checkArgument,
   checkDeclaredSymmetric,
-  checkNonnegative,
   checkState,
   checkVector,
   epsilon,
@@ -11,23 +9,25 @@ import {
 } from "../operator/checks.ts";
 import type { LinearOperator, RunOptions } from "../operator/operator.ts";
 import { checkOptions } from "../operator/options.ts";
-import { isInterruption, type Products, products } from "../runs/products.ts";
+import { checkedRun } from "../runs/checkedRun.ts";
+import { isInterruption, type Products } from "../runs/products.ts";
 import { type Outcome, outcome } from "../runs/result.ts";
 import { runToEnd } from "../runs/runToEnd.ts";
 import { axpy, combination, dot, norm } from "../vectors/vector.ts";
+import { definiteEnding } from "./cg.ts";
 import { inUnits } from "./extremeScale.ts";
-import type { StopReason } from "./solverMethod.ts";
+import { isStopReason, type StopReason } from "./solverMethod.ts";
 
 /** Options of `multiShiftCg`. */
 export interface MultiShiftCgOptions extends RunOptions {
   /** The dampings, each finite; `A + damping I` must be positive definite for the smallest. */
   readonly dampings: ArrayLike<number>;
   /** Bound on every residual norm over the norm of b: 1e-8 by default, 1e-4 for float32 operators. */
-  readonly tolerance?: number;
+  readonly tolerance?: number | undefined;
   /** Most products, more than there are dampings, since each true residual takes one; 1000 by default. */
-  readonly matvecs?: number;
+  readonly matvecs?: number | undefined;
   /** Where an earlier run with the same A, b and options stopped. */
-  readonly state?: MultiShiftCgState;
+  readonly state?: MultiShiftCgState | undefined;
 }
 
 /** Plain data, from which the run can go on. */
@@ -57,8 +57,8 @@ export interface MultiShiftCgResult extends Outcome {
   /** `[k]`, `||b - (A + damping I) x||`, from one product each; the recurrence's own values after "aborted" and "nonfinite". */
   readonly residualNorms: Float64Array;
   /** With status "indefinite": unit vector `[n]` along which A plus the smallest damping has negative curvature, and that curvature. */
-  readonly direction?: Vector;
-  readonly curvature?: number;
+  readonly direction?: Vector | undefined;
+  readonly curvature?: number | undefined;
 }
 
 const NAME = "multiShiftCg";
@@ -114,7 +114,7 @@ async function* unscaledSteps(
   while (Math.sqrt(state.squared) > target / 2 && state.squared > 0) {
     if (run.left <= dampings.length) return conclude(state, context, { status: "budget" });
     const next = await step(state, context);
-    if ("status" in next) return conclude(state, context, next);
+    if (isStopReason(next)) return conclude(state, context, next);
     state = next;
     run.report(Math.sqrt(state.squared));
     yield state;
@@ -129,14 +129,10 @@ async function* unscaledSteps(
 }
 
 function prepared(A: LinearOperator, b: Vector, options: MultiShiftCgOptions): Run {
-  const { tolerance = precision(A) === "float32" ? 1e-4 : 1e-8, matvecs = 1000 } = options;
-  checkNonnegative(NAME, "tolerance", tolerance);
-  checkCount(NAME, "matvecs", matvecs);
+  const { tolerance, run } = checkedRun(A, options, { name: NAME });
   const dampings = Float64Array.from(options.dampings ?? []);
-  if (dampings.length === 0 || !dampings.every(Number.isFinite)) {
-    throw new CurvatureError("argument", `${NAME} expects dampings to be a list of finite numbers, got [${dampings}]`);
-  }
-  const run = products(A, { ...options, name: NAME, matvecs, used: options.state?.matvecs ?? 0 });
+  const holds = dampings.length > 0 && dampings.every(Number.isFinite);
+  checkArgument(holds, `${NAME} expects dampings to be a list of finite numbers, got [${dampings}]`);
   return { A, b: toPrecision(b, precision(A)), run, dampings, smallest: Math.min(...dampings), tolerance };
 }
 
@@ -167,7 +163,7 @@ function initialState({ A, b, dampings }: Run): MultiShiftCgState {
 async function step(
   state: MultiShiftCgState,
   { A, run, smallest, dampings }: Run,
-): Promise<MultiShiftCgState | (StopReason & { direction?: Vector; curvature?: number })> {
+): Promise<MultiShiftCgState | StopReason> {
   const { direction: p, residual, squared } = state;
   const Ap = await run.matvec(p, () => state);
   if (isInterruption(Ap)) return Ap;
@@ -175,12 +171,13 @@ async function step(
   const length = dot(p, p);
   const scale = Math.max(state.scale, norm(product) / Math.sqrt(length));
   const curvature = dot(p, product) / length;
-  const rounding = 4 * epsilon(precision(A)) * scale;
-  if (curvature < -rounding) {
+  const { status } = definiteEnding(curvature, 4 * epsilon(precision(A)) * scale) ?? {};
+  if (status === "indefinite") {
     const unit = combination([1 / Math.sqrt(length), p], [0, p], { dtype: precision(A) });
-    return { status: "indefinite", direction: unit, curvature };
+    const happened = `A plus the smallest damping has negative curvature ${curvature.toPrecision(3)}`;
+    return { status, happened, direction: unit, curvature };
   }
-  if (curvature <= rounding) return { status: "breakdown", happened: "A plus the smallest damping is singular" };
+  if (status === "breakdown") return { status, happened: "A plus the smallest damping is singular" };
   const alpha = squared / (curvature * length);
   const next = residual.slice();
   axpy(-alpha, product, next);
@@ -222,7 +219,7 @@ function shiftedStep(
 async function conclude(
   state: MultiShiftCgState,
   { A, b, run, dampings, tolerance }: Run,
-  ending: StopReason & { direction?: Vector; curvature?: number },
+  ending: StopReason,
 ): Promise<MultiShiftCgResult> {
   const { x, squared, zeta } = state;
   const residualNorms = zeta.map((z) => Math.abs(z) * Math.sqrt(squared));
@@ -244,11 +241,7 @@ async function conclude(
   const all = known && good === dampings.length;
   const status = all ? "converged" : final.status === "converged" ? "stagnated" : final.status;
   const { direction, curvature } = ending;
-  const why =
-    status === "indefinite"
-      ? `A plus the smallest damping has negative curvature ${curvature!.toPrecision(3)}`
-      : final.happened;
-  const happened = why && !all ? `${why}; ${counts}` : counts;
+  const happened = final.happened && !all ? `${final.happened}; ${counts}` : counts;
   const advice = status === "indefinite" || status === "breakdown" ? { advice: "raise the smallest damping" } : {};
   return {
     x,

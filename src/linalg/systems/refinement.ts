@@ -21,18 +21,18 @@ export function hasRestarted({ last }: RefinementHistory): boolean {
   return last < Number.POSITIVE_INFINITY;
 }
 
-/** Whether a recurrence that is low enough has also done what a refinement can do, so that it is time to compute the residual from x. */
+/** Whether the recurrence has fallen far enough since the last restart to verify the residual. */
 export function shouldVerify(residual: number, { last }: Pick<RefinementHistory, "last">): boolean {
   return residual <= REFINED * last;
 }
 
-/** Whether the last refinement was in vain. */
+/** Whether the last refinement did not lower the residual enough. */
 export function hasStalled({ last, before }: RefinementHistory): boolean {
   return last > WORTHWHILE * before;
 }
 
 /**
- * Why a refinement in vain ends the run; the residual that was attained, here over that of b, stands behind it in the message. Half of the digits
+ * Reason why a useless refinement ends the run. `relative` is the attained residual over the norm of b; the message states the residual after it. Half of the digits
  * are lost to rounding alone only where the condition of A exceeds the root of its unit.
  */
 export function limitedBy(dtype: Precision, relative: number): string {
@@ -47,5 +47,5 @@ export function sizeOf(residualNorm: number, size: number): string {
   return `${residualNorm.toPrecision(3)} (${relative.toPrecision(3)} ||b||)`;
 }
 
-/** What to try where a method that relies on symmetry has lost touch with its operator. */
+/** Advice where a method that relies on symmetry has lost touch with its operator. */
 export const SYMMETRY_ADVICE = "checkSymmetric tells whether A is symmetric, as it declares";

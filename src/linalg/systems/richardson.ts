@@ -12,9 +12,9 @@ import type { Method, SolverOptions, SolverResult, SolverState } from "./solverM
 /** Options of `richardson`. */
 export interface RichardsonOptions extends SolverOptions<RichardsonState> {
   /** Operator close to the inverse of A, of any kind; applied once a step, not counted in `matvecs`. */
-  readonly preconditioner?: LinearOperator;
+  readonly preconditioner?: LinearOperator | undefined;
   /** Step omega; 1 by default with a preconditioner, required without one. */
-  readonly scale?: number;
+  readonly scale?: number | undefined;
 }
 
 /** State of a run of `richardson`, from which it can go on. */

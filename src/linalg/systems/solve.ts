@@ -2,7 +2,7 @@ import { CurvatureError } from "../../errors/index.ts";
 import { toPrecision, type Vector } from "../../tensors/index.ts";
 import { damped } from "../algebra/damped.ts";
 import { callMatvec, checkProducts } from "../operator/callOperator.ts";
-import { checkNonnegative, checkVector, precision } from "../operator/checks.ts";
+import { checkNonnegative, checkVector, defaultTolerance, precision } from "../operator/checks.ts";
 import type { LinearOperator, RunOptions } from "../operator/operator.ts";
 import { checkOptions } from "../operator/options.ts";
 import { isInterruption, products } from "../runs/products.ts";
@@ -27,16 +27,16 @@ export type SolverMethod = SolverName | keyof typeof METHODS;
 /** Options of `solve`; a method takes those that it has. */
 export interface SolveOptions extends RunOptions {
   /** Default: what `explainSolver` says. */
-  readonly method?: SolverMethod;
+  readonly method?: SolverMethod | undefined;
   /** Added to the diagonal of a square A, and to that of `A' A` where A is not square; 0 by default. */
-  readonly damping?: number;
+  readonly damping?: number | undefined;
   /** Bound on the residual norm over the norm of b: 1e-8 by default, 1e-4 for float32 operators. */
-  readonly tolerance?: number;
+  readonly tolerance?: number | undefined;
   /** Most products; 1000 by default. */
-  readonly matvecs?: number;
-  readonly x0?: Vector;
+  readonly matvecs?: number | undefined;
+  readonly x0?: Vector | undefined;
   /** Operator close to the inverse, for `cg`, `minres`, `gmres` and `bicgstab`; for `lsmr` and `cgls` close to that of `A' A`. */
-  readonly preconditioner?: LinearOperator;
+  readonly preconditioner?: LinearOperator | undefined;
 }
 
 /** A solution and the method that found it. */
@@ -46,7 +46,7 @@ export interface SolveResult extends SolverResult {
 
 /**
  * Solution of `(A + damping I) x = b`, or minimizer of `||b - A x||^2 + damping ||x||^2` where A is not square, by the method that A's declared structure speaks for;
- * `explainSolver(A)` tells which and why. Costs what that method costs; a closed inverse costs one product, for the residual. Where that method, not asked for
+ * `explainSolver(A)` gives the method and the reason. Costs what that method costs; a closed inverse costs one product, for the residual. Where that method, not asked for
  * by name, is `cg` or `minres` and ends without a solution, as on singular systems, `minresQlp` goes on with the products that are left.
  *
  * @throws CurvatureError "argument", "shape", "numeric" or "unsupported" for what it cannot take; whatever the operator throws, with `state`
@@ -101,9 +101,9 @@ async function byInverse(A: LinearOperator, b: Vector, options: SolveOptions): P
     );
   }
   checkVector("solve", b, { what: "b", length: A.shape[1] });
-  const { tolerance = precision(A) === "float32" ? 1e-4 : 1e-8, signal } = options;
+  const { tolerance = defaultTolerance(A), signal } = options;
   const right = toPrecision(b, precision(A));
-  const x = await callMatvec(A.inverse({ damping: 0 }), right, { name: "solve", options: signal ? { signal } : {} });
+  const x = await callMatvec(A.inverse({ damping: 0 }), right, { name: "solve", options: { signal } });
   checkProducts("solve", x, x.length);
   const run = products(A, { ...options, name: "solve", matvecs: 1 });
   const Ax = await run.matvec(x, () => undefined);

@@ -1,13 +1,13 @@
-import type { Vector } from "../../tensors/index.ts";
+import { precisionOf, type Vector } from "../../tensors/index.ts";
 import { type Interruption, isInterruption } from "../runs/products.ts";
 import { outcome, type Status } from "../runs/result.ts";
 import { combinationWithNorm, dot, norm } from "../vectors/vector.ts";
 import { hasRestarted, sizeOf } from "./refinement.ts";
 import type { Method, NormalResidual, SolverEnd, SolverRun, SolverState, StopReason } from "./solverMethod.ts";
 
-// How solvers of linear systems measure what they have, and what they say at the end.
+// Measures of approximate solutions of linear systems, and messages at the end of a run.
 
-/** How far from a solution: `||r|| / ||b||` or, in least squares, the smaller of this and `||A' r|| / (||A|| ||r||)`. */
+/** Distance from a solution: `||r|| / ||b||` or, in least squares, the smaller of this and `||A' r|| / (||A|| ||r||)`. */
 export function measure(
   { residualNorm, normal }: { residualNorm: number; normal?: NormalResidual | undefined },
   size: number,
@@ -18,7 +18,7 @@ export function measure(
   return Math.min(relative, normal.residualNorm / (normal.operatorNorm * residualNorm));
 }
 
-/** The x that a state stands for. */
+/** The x that a state represents. */
 export function solutionOf<R>({ x, recurrence }: SolverState<R>, method: Method<R>): Vector {
   return recurrence && method.solution ? method.solution(x, recurrence) : x;
 }
@@ -43,14 +43,14 @@ export async function residualOf<R>(
 
 /** `b - A x`, written over the product, and its norm. */
 export function difference(b: Vector, Ax: Vector): { readonly vector: Vector; readonly norm: number } {
-  return combinationWithNorm([1, b], [-1, Ax], { dtype: b instanceof Float32Array ? "float32" : "float64", into: Ax });
+  return combinationWithNorm([1, b], [-1, Ax], { dtype: precisionOf(b), into: Ax });
 }
 
 /** A residual computed from x. */
 export interface TrueResidual {
   readonly residual: Vector;
   readonly residualNorm: number;
-  readonly gradient?: Gradient;
+  readonly gradient?: Gradient | undefined;
 }
 
 /** `||A' r||`, and the same in the norm of the preconditioner. */
@@ -138,10 +138,10 @@ export async function conclude<R>(
   const advice = solved ? undefined : (ending.advice ?? method.advice?.[status] ?? ADVICE[status]);
   const known = normal?.gradientNorm ?? (method.preconditioner ? undefined : normal?.residualNorm);
   const gradient = known === undefined ? {} : { normalResidualNorm: known };
-  const ended = outcome(status, advice ? { ...told, advice } : told);
+  const ended = outcome(status, { ...told, advice });
   const { direction, curvature } = ending;
   const proof = status === "indefinite" && direction ? { direction, curvature: curvature! } : {};
-  return { result: { x, residualNorm, ...gradient, ...ended, ...proof }, ...(residual ? { residual } : {}), state };
+  return { result: { x, residualNorm, ...gradient, ...ended, ...proof }, residual, state };
 }
 
 const ADVICE: Partial<Record<Status, string>> = {

@@ -5,18 +5,18 @@ import type { Outcome, Status } from "../runs/result.ts";
 import type { VectorPool } from "../vectors/vectorPool.ts";
 import type { RefinementHistory } from "./refinement.ts";
 
-// What a solver of linear systems is to `linearSolver.ts`: its options, its state, and the recurrence that it brings.
+// Interface between a solver of linear systems and `linearSolver.ts`: options, state and the recurrence of the method.
 
 /** Options that every solver takes. */
 export interface SolverOptions<State> extends RunOptions {
   /** Bound on the residual norm over the norm of b: 1e-8 by default, 1e-4 for float32 operators. */
-  readonly tolerance?: number;
+  readonly tolerance?: number | undefined;
   /** Most products, those with the transpose included; 1000 by default. What the final residual takes is kept back. */
-  readonly matvecs?: number;
+  readonly matvecs?: number | undefined;
   /** `[n]`, where to start; zero by default. Costs one product, two in least squares. */
-  readonly x0?: Vector;
+  readonly x0?: Vector | undefined;
   /** Where an earlier run with the same A, b and options stopped. */
-  readonly state?: State;
+  readonly state?: State | undefined;
 }
 
 /** A solution of `A x = b`, or the best approximation to it. */
@@ -38,20 +38,20 @@ export interface SolverState<Recurrence> {
   /** `||b - A x||`, as the recurrence has it unless `residual` is there. */
   readonly residualNorm: number;
   /** `b - A x` computed from x, from which the recurrence starts again. */
-  readonly residual?: Vector;
-  readonly recurrence?: Recurrence;
+  readonly residual?: Vector | undefined;
+  readonly recurrence?: Recurrence | undefined;
   /** In least squares: `||A' (b - A x)||`, and the norm of A that it is measured by. */
-  readonly normal?: NormalResidual;
+  readonly normal?: NormalResidual | undefined;
   /** The x of smallest `measure` so far, and the step it belongs to. */
   readonly best: {
     readonly x: Vector;
     readonly residualNorm: number;
-    readonly normal?: NormalResidual;
+    readonly normal?: NormalResidual | undefined;
     readonly isTrue: boolean;
     readonly step: number;
   };
   /** An x that may be better than the last one where b is not in the range of A; its residual is computed at the end as well. */
-  readonly alternative?: Vector;
+  readonly alternative?: Vector | undefined;
   /** True measures at the last two times that the recurrence claimed to have converged. */
   readonly verifiedResiduals: RefinementHistory;
 }
@@ -63,17 +63,17 @@ export interface NormalResidual {
   /** Norm of A, or of A times a square root of M. */
   readonly operatorNorm: number;
   /** `||A' r||` whatever the preconditioner, where it is known. */
-  readonly gradientNorm?: number;
+  readonly gradientNorm?: number | undefined;
 }
 
-/** Why a run ends. */
+/** Reason why a run ends. */
 export interface StopReason {
   readonly status: Status;
-  readonly happened?: string;
-  readonly advice?: string;
+  readonly happened?: string | undefined;
+  readonly advice?: string | undefined;
   /** With "indefinite": unit vector along which A has negative curvature, and that curvature. */
-  readonly direction?: Vector;
-  readonly curvature?: number;
+  readonly direction?: Vector | undefined;
+  readonly curvature?: number | undefined;
 }
 
 /** The status of a method that needs a positive definite matrix, with its proof where the matrix is not. */
@@ -87,23 +87,23 @@ export type DefiniteStatus =
       readonly curvature: number;
     };
 
-/** What one step gives. */
+/** Result of one step. */
 export interface StepResult<Recurrence> {
   readonly x: Vector;
   readonly recurrence: Recurrence;
   readonly residualNorm: number;
-  readonly normal?: NormalResidual;
+  readonly normal?: NormalResidual | undefined;
   /** `b - A x`, where the step computed it from x. */
-  readonly residual?: Vector;
+  readonly residual?: Vector | undefined;
   /** Whether that residual shows that the recurrence has lost touch with x, so that it has to start again. */
-  readonly isLost?: boolean;
+  readonly isLost?: boolean | undefined;
   /** An x that may be better than all later ones where b is not in the range of A. */
-  readonly alternative?: Vector;
+  readonly alternative?: Vector | undefined;
   /** Where this step is the last that can be made. */
-  readonly ending?: StopReason;
+  readonly ending?: StopReason | undefined;
 }
 
-/** What a method's functions are given. */
+/** Context passed to the functions of a method. */
 export interface SolverContext {
   readonly A: LinearOperator;
   readonly b: Vector;
@@ -119,14 +119,14 @@ export interface Method<Recurrence> {
   readonly name: string;
   /** Most products of one step, and of a start. */
   readonly stepProducts: number;
-  readonly startProducts?: number;
+  readonly startProducts?: number | undefined;
   /** Whether the minimum of `||b - A x||` counts as a solution, for operators of any shape with a transpose. */
-  readonly leastSquares?: boolean;
+  readonly leastSquares?: boolean | undefined;
   /** Whether it is a method on `A' A` in disguise, whose condition is the square of that of A. */
-  readonly isOnSquare?: boolean;
+  readonly isOnSquare?: boolean | undefined;
   /** In least squares: products with the preconditioner of the normal equations, in whose norm their residual is measured. */
   readonly preconditioner?: Products | undefined;
-  /** What the message calls the residual norm and, in least squares, that of the normal equations. */
+  /** Names of the residual norm and, in least squares, of that of the normal equations in messages. */
   readonly terms?: { readonly residual: string; readonly gradient: string };
   /** Recurrence from a true residual `b - A x`. */
   start(residual: Vector, context: SolverContext): Promise<Recurrence | StopReason>;
@@ -135,7 +135,7 @@ export interface Method<Recurrence> {
     recurrence: Recurrence,
     context: SolverContext,
   ): Promise<StepResult<Recurrence> | StopReason>;
-  /** Of a method that does not form x at each step: the x that it stands for. */
+  /** The current x, for a method that does not form it at each step. */
   solution?(x: Vector, recurrence: Recurrence): Vector;
   /** The recurrence of a saved state with room to grow again. */
   resumed?(recurrence: Recurrence): Recurrence;
@@ -160,10 +160,10 @@ export function isStopReason(result: object): result is StopReason {
   return "status" in result;
 }
 
-/** How a run ended, with its last state, and the residual `b - A x` where it was computed from x. */
+/** End of a run, with its last state, and the residual `b - A x` where it was computed from x. */
 export interface SolverEnd {
   readonly result: SolverResult &
     Pick<StopReason, "direction" | "curvature"> & { readonly normalResidualNorm?: number };
-  readonly residual?: Vector;
+  readonly residual?: Vector | undefined;
   readonly state: SolverState<unknown>;
 }

@@ -1,9 +1,7 @@
-import { CurvatureError } from "../../errors/index.ts";
-import { toPrecision, type Vector, zeros } from "../../tensors/index.ts";
+import { precisionOf, toPrecision, type Vector, zeros } from "../../tensors/index.ts";
 import {
-  checkCount,
   checkDeclaredSymmetric,
-  checkNonnegative,
+  checkPositive,
   checkState,
   checkVector,
   epsilon,
@@ -11,7 +9,8 @@ import {
 } from "../operator/checks.ts";
 import type { LinearOperator, RunOptions } from "../operator/operator.ts";
 import { checkOptions } from "../operator/options.ts";
-import { isInterruption, products } from "../runs/products.ts";
+import { checkedRun } from "../runs/checkedRun.ts";
+import { isInterruption } from "../runs/products.ts";
 import { type Outcome, outcome } from "../runs/result.ts";
 import { runToEnd } from "../runs/runToEnd.ts";
 import { combination, dot, norm, scaled } from "../vectors/vector.ts";
@@ -22,11 +21,11 @@ export interface SteihaugOptions extends RunOptions {
   /** Radius of the trust region. */
   readonly radius: number;
   /** Bound on `||g + A x||` over `||g||` inside of the region: 1e-8 by default, 1e-4 for float32 operators. */
-  readonly tolerance?: number;
+  readonly tolerance?: number | undefined;
   /** Most products, one a step; 1000 by default. */
-  readonly matvecs?: number;
+  readonly matvecs?: number | undefined;
   /** Where an earlier run with the same A, g and options stopped. */
-  readonly state?: SteihaugState;
+  readonly state?: SteihaugState | undefined;
 }
 
 /** Plain data, from which the run can go on. */
@@ -55,8 +54,8 @@ export interface SteihaugResult extends Outcome {
   /** `||g + A x||`, as the recurrence has it, or what rounding allows with status "stagnated". */
   readonly residualNorm: number;
   /** Where negative curvature was met: unit vector along it, and its curvature. */
-  readonly direction?: Vector;
-  readonly curvature?: number;
+  readonly direction?: Vector | undefined;
+  readonly curvature?: number | undefined;
 }
 
 const NAME = "steihaug";
@@ -91,15 +90,11 @@ async function* unscaledSteps(
   g: Vector,
   options: SteihaugOptions,
 ): AsyncGenerator<SteihaugState, SteihaugResult, void> {
-  const { radius, tolerance = precision(A) === "float32" ? 1e-4 : 1e-8, matvecs = 1000 } = options;
-  checkNonnegative(NAME, "tolerance", tolerance);
-  checkCount(NAME, "matvecs", matvecs);
-  if (!(radius > 0 && radius < Number.POSITIVE_INFINITY)) {
-    throw new CurvatureError("argument", `${NAME} expects radius to be a positive finite number, got ${radius}`);
-  }
+  const { radius } = options;
+  const { tolerance, run } = checkedRun(A, options, { name: NAME });
+  checkPositive(NAME, "radius", radius);
   let state = options.state ?? initialState(A, g);
   checkState(NAME, state, { method: NAME, columns: A.shape[1] });
-  const run = products(A, { ...options, name: NAME, matvecs, used: state.matvecs });
   const target = tolerance * norm(g);
   for (;;) {
     const ending = endedInside(state, { target, size: norm(g) });
@@ -126,7 +121,7 @@ function initialState(A: LinearOperator, g: Vector): SteihaugState {
 /** The end inside of the region, unless the tolerance asks for less than rounding lets `||g + A x||` be. */
 function endedInside(state: SteihaugState, { target, size }: { target: number; size: number }): Ended | undefined {
   const residualNorm = Math.sqrt(state.squared);
-  const dtype = state.x instanceof Float32Array ? "float32" : "float64";
+  const dtype = precisionOf(state.x);
   const rounding = epsilon(dtype) * (state.scale * norm(state.x) + size);
   if (residualNorm <= target && rounding <= target) return { status: "converged", reached: "interior" };
   if (residualNorm > Math.max(target, rounding / 8)) return undefined;
@@ -137,11 +132,11 @@ function endedInside(state: SteihaugState, { target, size }: { target: number; s
 interface Ended {
   readonly status: Outcome["status"];
   readonly reached: SteihaugResult["reached"];
-  readonly happened?: string;
-  /** What `||g + A x||` may be where the recurrence has less. */
-  readonly rounding?: number;
-  readonly direction?: Vector;
-  readonly curvature?: number;
+  readonly happened?: string | undefined;
+  /** Attainable `||g + A x||` where the recurrence claims less. */
+  readonly rounding?: number | undefined;
+  readonly direction?: Vector | undefined;
+  readonly curvature?: number | undefined;
 }
 
 /** One step inside, or the last one, to the boundary. */
@@ -154,7 +149,7 @@ function stepped(
   const length = dot(p, p);
   const curvature = dot(p, Ap) / length;
   const scale = Math.max(state.scale, norm(Ap) / Math.sqrt(length));
-  const dtype = x instanceof Float32Array ? "float32" : "float64";
+  const dtype = precisionOf(x);
   const flat = curvature <= 4 * epsilon(dtype) * scale;
   const alpha = flat ? Number.POSITIVE_INFINITY : squared / (curvature * length);
   const toBoundary = boundaryStep(x, p, radius);

@@ -23,7 +23,7 @@ export interface DiagonalEstimate {
   readonly standardErrors: Float64Array;
 }
 
-/** What one set of probes tells about a square matrix. */
+/** Estimates of a square matrix from one set of probes. */
 export interface HutchinsonMoments extends Outcome {
   readonly trace: Estimate;
   readonly squaredFrobenius: Estimate;
@@ -34,7 +34,7 @@ export interface HutchinsonMoments extends Outcome {
   readonly blocks: readonly { readonly name: string; readonly trace: number; readonly standardError: number }[];
   /** Whether all n unit vectors were used, so that nothing is estimated. */
   readonly exact: boolean;
-  /** How intervals follow from these standard errors: `value` plus and minus `quantile` times `standardError`. */
+  /** Certainty of the intervals: `value` plus and minus `quantile` times `standardError`. */
   readonly certainty: Certainty;
 }
 
@@ -48,7 +48,7 @@ export interface HutchinsonMoments extends Outcome {
  */
 export async function hutchinsonMoments(
   A: LinearOperator,
-  options: HutchinsonOptions & { readonly blocks?: readonly DiagonalBlock[] },
+  options: HutchinsonOptions & { readonly blocks?: readonly DiagonalBlock[] | undefined },
 ): Promise<HutchinsonMoments> {
   checkOptions(
     "hutchinsonMoments",
@@ -61,7 +61,7 @@ export async function hutchinsonMoments(
 /** The run of `hutchinsonMoments` block by block of probes; yields a state after each, from which `state` resumes it. */
 export async function* hutchinsonSteps(
   A: LinearOperator,
-  options: HutchinsonOptions & { readonly blocks?: readonly DiagonalBlock[] },
+  options: HutchinsonOptions & { readonly blocks?: readonly DiagonalBlock[] | undefined },
 ): AsyncGenerator<HutchinsonState, HutchinsonMoments, void> {
   checkOptions(
     "hutchinsonMoments",
@@ -89,7 +89,7 @@ export async function* hutchinsonSteps(
   };
 }
 
-/** Entry by entry. A unit vector tells its own entry of the diagonal exactly and the others nothing. */
+/** Estimates entry by entry. A unit vector gives its own entry of the diagonal exactly, and nothing about the others. */
 export function diagonalOf({ state, order }: ProbeRun): DiagonalEstimate {
   const { sum } = state.entries;
   if (!order) return entriesOf(state);

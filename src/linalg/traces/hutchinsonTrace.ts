@@ -34,7 +34,7 @@ export async function hutchinsonTrace(A: LinearOperator, options: HutchinsonOpti
   return traceOf(await runToEnd(probeSteps(A, { ...options, name, watch: "trace", blocks: [], entries: "none" })));
 }
 
-/** The trace that a run of probes tells. */
+/** The trace estimated by a run of probes. */
 export function traceOf({ state, certainty, outcome }: ProbeRun): TraceEstimate {
   const estimate = estimateOf(state.trace, state.deflated.trace, state);
   const { value: trace, standardError } = estimate;

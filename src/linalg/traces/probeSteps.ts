@@ -40,20 +40,20 @@ export interface HutchinsonOptions extends RunOptions {
    * Where that would take more than n further products and the budget has room for these, all unit vectors are used and the result is exact; so it is
    * for n up to 64 where the budget reaches n.
    */
-  readonly tolerance?: number;
+  readonly tolerance?: number | undefined;
   /** Probability that an interval holds the truth; 0.95 by default. */
-  readonly confidence?: number;
+  readonly confidence?: number | undefined;
   /** Distribution of the probes: "signs" (default), "gaussian" or "sphere". */
-  readonly distribution?: ProbeDistribution;
+  readonly distribution?: ProbeDistribution | undefined;
   /**
    * Orthonormal basis `[n, k]` that is taken out and treated exactly, at one product a column: eigenvectors of the largest |eigenvalues| leave
    * the least variance. Any basis is right. Without effect where the budget reaches n.
    */
-  readonly deflation?: Matrix;
+  readonly deflation?: Matrix | undefined;
   /** Probes that go through `matmat` at once, where the operator has it; by default 8, fewer for vectors of more than 262,144 entries. */
-  readonly blockSize?: number;
+  readonly blockSize?: number | undefined;
   /** Where an earlier run with the same options stopped. */
-  readonly state?: HutchinsonState;
+  readonly state?: HutchinsonState | undefined;
 }
 
 /** Quantity by which a run decides that it knows enough. */
@@ -67,18 +67,18 @@ export interface ProbeSetup extends HutchinsonOptions {
   readonly blocks: readonly DiagonalBlock[];
   readonly entries: Entries;
   /** Products that were made before this run, by the method that it is a part of. */
-  readonly spent?: number;
+  readonly spent?: number | undefined;
   /** State of the method that this run is a part of. */
   readonly enclosing?: (state: HutchinsonState) => unknown;
 }
 
-/** How a run ended, and what its sums mean. */
+/** End of a run, with the meaning of its sums. */
 export interface ProbeRun {
   readonly state: HutchinsonState;
   readonly certainty: Certainty;
   readonly exact: boolean;
   /** The order of the unit vectors, where these are the probes. */
-  readonly order?: readonly number[];
+  readonly order?: readonly number[] | undefined;
   readonly outcome: Outcome;
 }
 
@@ -139,7 +139,7 @@ export async function* probeSteps(
   return finish(state, context);
 }
 
-/** What a run multiplies its blocks with. */
+/** Tools that multiply the blocks of a run. */
 interface BlockMaker {
   readonly run: Products;
   readonly context: Context;
@@ -149,7 +149,7 @@ interface BlockMaker {
 /** The state after a block of products or forms, as many of them as there are before an interruption. */
 interface BlockMade {
   readonly state: HutchinsonState;
-  readonly interruption?: Interruption;
+  readonly interruption?: Interruption | undefined;
 }
 
 /** The next `count` columns of the deflation basis. */
@@ -285,7 +285,7 @@ function contextOf(A: LinearOperator, state: HutchinsonState, setup: ProbeSetup)
   };
 }
 
-/** How the samples of this run weigh: unit vectors stand for probes of length sqrt(n). */
+/** Weights of the samples of this run: unit vectors stand for probes of length sqrt(n). */
 export function weighting({ unitVectors, columns, probes }: HutchinsonState) {
   return unitVectors ? { count: probes, weight: columns, population: columns } : { count: probes };
 }
@@ -330,14 +330,14 @@ function finish(state: HutchinsonState, context: Context, interruption?: Interru
   const { confidence = 0.95 } = setup;
   const exact = state.unitVectors && state.probes === state.columns;
   const how = rule?.certainty(state.probes) ?? certainty(confidence, { probes: state.probes, exact });
-  const said = ending(state, context, { how, exact, ...(interruption ? { interruption } : {}) });
-  return { state, certainty: how, exact, ...(order ? { order } : {}), outcome: said };
+  const said = ending(state, context, { how, exact, interruption });
+  return { state, certainty: how, exact, order, outcome: said };
 }
 
 function ending(
   state: HutchinsonState,
   context: Context,
-  { how, exact, interruption }: { how: Certainty; exact: boolean; interruption?: Interruption },
+  { how, exact, interruption }: { how: Certainty; exact: boolean; interruption: Interruption | undefined },
 ): Outcome {
   const { spent = 0, tolerance, watch } = context.setup;
   const matvecs = spent + state.matvecs;

@@ -13,14 +13,14 @@ export interface DiagonalBlock {
   readonly end: number;
 }
 
-/** What is summed entry by entry: nothing, the diagonal of A, or that of `A A'`, the squared norms of its rows. */
+/** Quantity that is summed entry by entry: nothing, the diagonal of A, or the squared norms of its rows, the diagonal of `A A'`. */
 export type Entries = "none" | "diagonal" | "rowNorms";
 
 /** The part of every quantity that lies in a deflation basis, summed over the columns of it so far. */
 export interface DeflatedSums {
   readonly columns: number;
   readonly trace: number;
-  readonly squaredFrobenius?: number;
+  readonly squaredFrobenius?: number | undefined;
   readonly blocks: readonly number[];
   readonly entries: Float64Array;
 }
@@ -38,15 +38,15 @@ export interface HutchinsonState {
   /** Number of probes so far. */
   readonly probes: number;
   readonly trace: SampleSums;
-  /** Absent, here and in `deflated`, where the run goes by quadratic forms, which tell the trace alone. */
-  readonly squaredFrobenius?: SampleSums;
+  /** Absent, here and in `deflated`, in a run by quadratic forms, which give the trace alone. */
+  readonly squaredFrobenius?: SampleSums | undefined;
   readonly blocks: readonly SampleSums[];
   /** One entry a row; empty where nothing is asked for entry by entry. */
   readonly entries: { readonly sum: Float64Array; readonly squares: Float64Array };
   readonly deflated: DeflatedSums;
 }
 
-/** How products become samples. */
+/** Rules by which products become samples. */
 export interface Sampling {
   readonly kind: Entries;
   readonly blocks: readonly DiagonalBlock[];
@@ -152,7 +152,7 @@ export async function withSamples(
     matvecs: state.matvecs + done,
     probes: state.probes + done,
     trace,
-    ...(squaredFrobenius && { squaredFrobenius }),
+    squaredFrobenius,
     blocks: sums,
     entries,
   };
@@ -204,8 +204,7 @@ export async function withDeflated(
     if (kind === "rowNorms") for (let i = 0; i < y.length; i++) entries[i] = entries[i]! + y[i]! * y[i]!;
     if (kind === "diagonal") for (let i = 0; i < z.length; i++) entries[i] = entries[i]! + q[i]! * z[i]!;
   }
-  const norms = squaredFrobenius === undefined ? {} : { squaredFrobenius };
-  const deflated = { columns, trace, ...norms, blocks: sums, entries };
+  const deflated = { columns, trace, squaredFrobenius, blocks: sums, entries };
   return { ...state, matvecs: state.matvecs + products.length, deflated };
 }
 

@@ -51,13 +51,13 @@ export async function orthogonalize(
   }
 }
 
-/** What one step of the recurrence gives. */
+/** Result of one step of the recurrence. */
 export interface LanczosStep {
   /** `q' A q` of the newest basis vector q. */
   readonly alpha: number;
-  /** Norm of what is left of `A q`. */
+  /** Norm of the part of `A q` outside the basis. */
   readonly beta: number;
-  /** What is left of `A q` outside the basis, not normalized. */
+  /** Part of `A q` outside the basis, not normalized. */
   readonly next: Vector;
 }
 

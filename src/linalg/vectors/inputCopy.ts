@@ -1,4 +1,4 @@
-import { type Precision, type Vector, zeros } from "../../tensors/index.ts";
+import { type Precision, precisionOf, type Vector, zeros } from "../../tensors/index.ts";
 
 // Fresh memory for a copy of a million entries costs more than the copy: the garbage collector runs the more often, and the system clears
 // pages. A product is done with its copy when it ends, so that the next one can have the memory.
@@ -19,7 +19,7 @@ const free: WeakRef<Vector>[] = [];
 export async function withInputCopy<T>(
   x: Vector,
   use: (copy: Vector) => Promise<T>,
-  { dtype = x instanceof Float32Array ? "float32" : "float64" }: { readonly dtype?: Precision } = {},
+  { dtype = precisionOf(x) }: { readonly dtype?: Precision | undefined } = {},
 ): Promise<T> {
   const copy = taken(x.length, dtype);
   copy.set(x);
@@ -42,6 +42,6 @@ function taken(length: number, dtype: Precision): Vector {
 }
 
 function isPartOf(result: unknown, { buffer }: Vector): boolean {
-  const { data = result } = (result ?? {}) as { readonly data?: unknown };
+  const { data = result } = (result ?? {}) as { readonly data?: unknown | undefined };
   return ArrayBuffer.isView(data) && data.buffer === buffer;
 }

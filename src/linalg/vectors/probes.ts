@@ -3,7 +3,7 @@ import type { Stream } from "../../random/index.ts";
 import { type Precision, type Vector, zeros } from "../../tensors/index.ts";
 import { norm, scal } from "./vector.ts";
 
-/** How a vector is filled at random, for each distribution with `E[v v'] = I`. */
+/** Fills a vector at random, one function for each distribution with `E[v v'] = I`. */
 const DISTRIBUTIONS = {
   /** +1 or -1 with probability 1/2 each: the least variance for traces among independent entries (Hutchinson, 1990). */
   signs(v: Vector, stream: Stream): void {

@@ -1,4 +1,4 @@
-import { column, type Matrix, type Precision, type Vector, zeros } from "../../tensors/index.ts";
+import { column, type Matrix, type Precision, precisionOf, type Vector, zeros } from "../../tensors/index.ts";
 import type { Arithmetic } from "./arithmetic.ts";
 import { type StagedLoops, stagedLoops } from "./loops/stagedLoops.ts";
 
@@ -144,7 +144,7 @@ export function combinationWithNorm(
 /** `Q S` for long Q `[n, k]` and small S `[k, m]`, as a new matrix `[n, m]` of Q's precision. */
 export function multiply(Q: Matrix, S: Matrix): Matrix {
   const { rows } = Q;
-  const data = zeros(rows * S.columns, Q.data instanceof Float64Array ? "float64" : "float32");
+  const data = zeros(rows * S.columns, precisionOf(Q.data));
   for (let j = 0; j < S.columns; j++) combine(Q, column(S, j), { into: data.subarray(j * rows, (j + 1) * rows) });
   return { rows, columns: S.columns, data };
 }
@@ -169,7 +169,7 @@ function projection(Q: Matrix, v: Vector): Float64Array {
 function combine(
   { rows, columns, data: q }: Matrix,
   c: Vector,
-  { into, base }: { readonly into: Vector; readonly base?: Vector },
+  { into, base }: { readonly into: Vector; readonly base?: Vector | undefined },
 ): void {
   const long = longLoops(rows);
   if (long) {
@@ -187,7 +187,7 @@ export const hostArithmetic: Arithmetic = {
     return projection(Q, v);
   },
   async subtract(v, Q, c) {
-    const result = zeros(v.length, v instanceof Float64Array ? "float64" : "float32");
+    const result = zeros(v.length, precisionOf(v));
     combine(Q, scaled(-1, c), { into: result, base: v });
     return result;
   },
@@ -195,6 +195,10 @@ export const hostArithmetic: Arithmetic = {
 };
 
 /** The arithmetic that an operator brings for bases of its vectors, else the loops of this file. */
-export function arithmeticOf({ arithmetic = hostArithmetic }: { readonly arithmetic?: Arithmetic }): Arithmetic {
+export function arithmeticOf({
+  arithmetic = hostArithmetic,
+}: {
+  readonly arithmetic?: Arithmetic | undefined;
+}): Arithmetic {
   return arithmetic;
 }
