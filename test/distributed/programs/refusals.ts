@@ -99,7 +99,7 @@ const other = await empiricalRisk({ ...usual, dtype: "float32" });
 const both = await Promise.all([hessian(risk).matvec(v), ggn(other).matvec(v), risk.loss(), other.gradient()]);
 messages.sums = both.map((x) => (typeof x === "number" ? x : Array.from(x)).toString());
 await refusal("stopped run", async () => {
-  const stopped = await lanczos(hessian(risk), { matvecs: 3, seed: 1 });
+  const stopped = await lanczos(hessian(risk), { steps: 3, seed: 1 });
   throw new Error(stopped.status);
 });
 print(JSON.stringify({ rank, size, messages }));
