@@ -41,6 +41,11 @@ const expected: { readonly [name: string]: readonly [code: string, message: RegE
   ],
   signal: ["aborted", /^rank 1 of 2: .*signal/],
   "not finite": ["numeric", /^rank \d of 2: .*not finite|overflow/],
+  "other shapes": [
+    "shape",
+    /^outputs have one shape on one rank or shard and another shape on another, so they have no total;/,
+  ],
+  "other states": ["file", /^rank 1 loaded another state than rank 0; put the file where all ranks see it/],
   "signal while labels are drawn": ["aborted", /^rank 1 of 2: .*signal/],
 };
 

@@ -1,6 +1,6 @@
 // What ranks refuse together. Every rank prints, as JSON, the message of each case that it saw.
-import { arrays, type Data } from "../../../src/data/index.ts";
-import { isOnAllRanks, onAllRanks } from "../../../src/distributed/index.ts";
+import { arrays, type Data, rebatch } from "../../../src/data/index.ts";
+import { isOnAllRanks, onAllRanks, rankStore } from "../../../src/distributed/index.ts";
 import { mpiCommunicator } from "../../../src/distributed/mpi/index.ts";
 import { CurvatureError } from "../../../src/errors/index.ts";
 import { scalar } from "../../../src/graph/index.ts";
@@ -94,6 +94,10 @@ const drawn = fisher(risk.at(v), { type: 1, labels: 2, seed: 0 });
 await refusal("signal while labels are drawn", () =>
   drawn.matvec(v, rank === 1 ? { signal: AbortSignal.abort() } : {}),
 );
+const longer = await empiricalRisk({ ...usual, data: rebatch(usual.data, onRankOne(4, 2)) });
+await refusal("other shapes", () => longer.engine.total({ build: ({ f }) => ({ outputs: { f } }) }));
+const own = { save: async () => {}, clear: async () => {}, load: async () => ({ x: Float64Array.of(rank) }) };
+await refusal("other states", () => rankStore(own, communicator).load());
 // After all of this the ranks are still in step: concurrent products of two risks, and a run that a signal of one rank stops.
 const other = await empiricalRisk({ ...usual, dtype: "float32" });
 const both = await Promise.all([hessian(risk).matvec(v), ggn(other).matvec(v), risk.loss(), other.gradient()]);
