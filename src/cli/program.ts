@@ -1,9 +1,12 @@
 import { Command, CommanderError } from "commander";
 import { printableText, version } from "../index.ts";
+import { compareCommand } from "./commands/compare.ts";
 import { exportCommand } from "./commands/export.ts";
-
 import { inspectCommand } from "./commands/inspect.ts";
+import { landscapeCommand } from "./commands/landscape.ts";
+import { mergeCommand } from "./commands/merge.ts";
 import { reportCommand } from "./commands/report.ts";
+import { tuneCommand } from "./commands/tune.ts";
 import { type ExitCode, errorText, exitCodes } from "./errorText.ts";
 import { printError } from "./print.ts";
 
@@ -37,12 +40,22 @@ function buildProgram(): Command {
     .addHelpText("after", EXAMPLES)
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(`${printableText(oneLine(text))}\n`) });
-  for (const command of [inspectCommand(), reportCommand(), exportCommand()]) {
+  for (const command of [
+    inspectCommand(),
+    reportCommand(),
+    exportCommand(),
+    landscapeCommand(),
+    tuneCommand(),
+    mergeCommand(),
+    compareCommand(),
+  ]) {
     program.addCommand(command.copyInheritedSettings(program));
   }
   program.action((_, { args: [unknown] }: Command) => {
     const got = unknown === undefined ? "none" : `"${unknown}"`;
-    program.error(`error: expected a command (inspect, report or export), got ${got}; see --help`);
+    program.error(
+      `error: expected a command (inspect, report, export, landscape, tune, merge or compare), got ${got}; see --help`,
+    );
   });
   return program.allowExcessArguments(true);
 }

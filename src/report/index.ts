@@ -3,4 +3,5 @@ export type { Finding, FindingTopic } from "./finding.ts";
 export { findings } from "./findings.ts";
 export { renderHtml } from "./renderHtml.ts";
 export { renderJson } from "./renderJson.ts";
+export { type LandscapePage, renderLandscape } from "./renderLandscape.ts";
 export { renderTable } from "./renderTable.ts";

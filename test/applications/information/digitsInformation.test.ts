@@ -6,15 +6,7 @@ import {
   mergeModels,
   tic,
 } from "../../../src/applications/information/index.ts";
-import {
-  accuracy,
-  empiricalFisher,
-  ggn,
-  hessian,
-  type LinearOperator,
-  type Risk,
-  type Vector,
-} from "../../../src/index.ts";
+import { accuracy, empiricalFisher, ggn, type LinearOperator, type Risk, type Vector } from "../../../src/index.ts";
 import { hutchinsonDiagonal } from "../../../src/linalg/index.ts";
 import { difference } from "../../operators/closeness.ts";
 import { applicationFixture, digitsRisk, digitsRows, relative } from "../digits.ts";
