@@ -141,12 +141,12 @@ export default {
     ...roomRules,
     {
       name: "layer-report",
-      comment: "report may import the vocabulary and, as a type, applications/report.ts",
+      comment: "report may import the vocabulary and, as types, applications/report.ts and applications/sharpness/landscape.ts",
       severity: "error",
       from: { path: "^src/report/" },
       to: {
         path: "^src/",
-        pathNot: `^src/(report/|${vocabulary.map((layer) => `${layer}/`).join("|")}|applications/report[.]ts$)`,
+        pathNot: `^src/(report/|${vocabulary.map((layer) => `${layer}/`).join("|")}|applications/(report|sharpness/landscape)[.]ts$)`,
       },
     },
     {
@@ -154,7 +154,7 @@ export default {
       comment: "report may import applications/report.ts with `import type` only",
       severity: "error",
       from: { path: "^src/report/" },
-      to: { path: "^src/applications/report[.]ts$", dependencyTypesNot: ["type-only"] },
+      to: { path: "^src/applications/(report|sharpness/landscape)[.]ts$", dependencyTypesNot: ["type-only"] },
     },
     {
       name: "layer-cli",

@@ -1,8 +1,12 @@
 import { Command, CommanderError } from "commander";
 import { CurvatureError, printableText, version } from "../index.ts";
+import { compareCommand } from "./commands/compare.ts";
 import { exportCommand } from "./commands/export.ts";
 import { inspectCommand } from "./commands/inspect.ts";
+import { landscapeCommand } from "./commands/landscape.ts";
+import { mergeCommand } from "./commands/merge.ts";
 import { reportCommand } from "./commands/report.ts";
+import { tuneCommand } from "./commands/tune.ts";
 import { type ExitCode, errorText, exitCodes } from "./errorText.ts";
 import { emphasized, printError, styled } from "./print.ts";
 
@@ -39,7 +43,15 @@ function buildProgram(): Command {
     .configureOutput({
       outputError: (text, write) => write(`${emphasized(printableText(usageError(text, program)), process.stderr)}\n`),
     });
-  for (const command of [inspectCommand(), reportCommand(), exportCommand()]) {
+  for (const command of [
+    inspectCommand(),
+    reportCommand(),
+    exportCommand(),
+    landscapeCommand(),
+    tuneCommand(),
+    mergeCommand(),
+    compareCommand(),
+  ]) {
     program.addCommand(command.copyInheritedSettings(program));
   }
   return program;

@@ -4,4 +4,5 @@ export { findings } from "./findings.ts";
 export { type NamedReport, renderComparison, renderComparisonTable } from "./renderComparison.ts";
 export { renderHtml } from "./renderHtml.ts";
 export { renderJson } from "./renderJson.ts";
+export { type LandscapePage, renderLandscape } from "./renderLandscape.ts";
 export { renderTable } from "./renderTable.ts";
