@@ -185,9 +185,10 @@ describe.each(Object.keys(methods))("%s", (name) => {
     await expect(run(name, A, { matvecs: 5, state })).rejects.toThrow(
       `${label} resumes from a state of method ${label} with 50 columns, got method elsewhere with 50 columns`,
     );
+    const budget = name === "lanczos" || name === "arnoldi" ? "steps" : "matvecs";
     for (const matvecs of [0, -1, 2.5, Number.NaN]) {
       await expect(run(name, A, { matvecs })).rejects.toThrow(
-        `${label} expects matvecs to be a positive integer, got ${matvecs}`,
+        `${label} expects ${budget} to be a positive integer, got ${matvecs}`,
       );
     }
   });

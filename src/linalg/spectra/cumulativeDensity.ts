@@ -5,7 +5,7 @@ import { checkOptions } from "../operator/options.ts";
 import { type Certainty, certainty, checkConfidence } from "../statistics/confidence.ts";
 import { sampleMean } from "../statistics/sampleMean.ts";
 import type { LanczosQuadrature, Quadrature } from "./lanczosQuadrature.ts";
-import { checkQuadrature, measureOf } from "./spectralMeasure.ts";
+import { checkQuadrature, type MassBelow, measureOf } from "./spectralMeasure.ts";
 
 /** Options of a cumulative density. */
 export interface CumulativeOptions {
@@ -55,33 +55,26 @@ export function cumulativeDensity(
   const grid = gridOf(quadrature, at);
   const how = certainty(confidence, { probes: quadrature.length, exact });
   const measures = quadrature.map((rule) => measureOf(rule, { exact }));
-  const [cumulative, error, lower, upper] = [0, 1, 2, 3].map(() => new Float64Array(grid.length)) as [
-    Float64Array,
-    Float64Array,
-    Float64Array,
-    Float64Array,
-  ];
-  grid.forEach((x, i) => {
+  const reach = (standardError: number) => (standardError === 0 ? 0 : how.quantile * standardError);
+  const points = Array.from(grid, (x) => {
     const masses = measures.map((measure) => measure(x));
-    const estimate = sampleMean(
-      masses.map(({ mass }) => mass),
-      { exact },
-    );
-    const below = sampleMean(
-      masses.map(({ least }) => least),
-      { exact },
-    );
-    const above = sampleMean(
-      masses.map(({ most }) => most),
-      { exact },
-    );
-    const reach = (standardError: number) => (standardError === 0 ? 0 : how.quantile * standardError);
-    cumulative[i] = estimate.value;
-    error[i] = estimate.standardError;
-    lower[i] = Math.max(below.value - reach(below.standardError), 0);
-    upper[i] = Math.min(above.value + reach(above.standardError), 1);
+    const mean = (bound: keyof MassBelow) =>
+      sampleMean(
+        Array.from(masses, (mass) => mass[bound]),
+        { exact },
+      );
+    const [{ value, standardError }, below, above] = [mean("mass"), mean("least"), mean("most")];
+    const lower = Math.max(below.value - reach(below.standardError), 0);
+    return { value, standardError, lower, upper: Math.min(above.value + reach(above.standardError), 1) };
   });
-  return { grid, cumulative, standardErrors: error, lower, upper, certainty: how };
+  return {
+    grid,
+    cumulative: Float64Array.from(points, ({ value }) => value),
+    standardErrors: Float64Array.from(points, ({ standardError }) => standardError),
+    lower: Float64Array.from(points, ({ lower }) => lower),
+    upper: Float64Array.from(points, ({ upper }) => upper),
+    certainty: how,
+  };
 }
 
 function gridOf(quadrature: readonly Quadrature[], at: Vector | number): Float64Array {

@@ -2,6 +2,7 @@ import { CurvatureError } from "../../errors/index.ts";
 import { checkNonnegative } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
 import { checkOptions } from "../operator/options.ts";
+import { QUADRATURE_OPTIONS } from "./lanczosQuadrature.ts";
 import { type BoundedSum, type SpectralSumOptions, summed } from "./spectralSum.ts";
 
 /** An estimated effective dimension. */
@@ -20,11 +21,7 @@ export async function effectiveDimension(
   A: LinearOperator,
   options: SpectralSumOptions & { readonly damping: number },
 ): Promise<EffectiveDimension> {
-  checkOptions(
-    "effectiveDimension",
-    options,
-    "confidence tolerance steps probes seed matvecs distribution deflation reorthogonalize state damping signal onProgress",
-  );
+  checkOptions("effectiveDimension", options, `${QUADRATURE_OPTIONS} confidence tolerance damping`);
   const { damping } = options;
   checkNonnegative("effectiveDimension", "damping", damping);
   if (damping === 0) {

@@ -126,6 +126,10 @@ export interface QuadratureSetup extends LanczosQuadratureOptions {
 
 const NAME = "lanczosQuadrature";
 
+/** Names of the options, for `checkOptions`. */
+export const QUADRATURE_OPTIONS =
+  "steps probes seed matvecs distribution deflation reorthogonalize state signal onProgress";
+
 /** Entries of a basis, 16 MB in float32, above which reading it in every step takes longer than products of networks of that size. */
 const MOST_ENTRIES = 2 ** 22;
 
@@ -149,11 +153,7 @@ export function lanczosQuadratureSteps(
   A: LinearOperator,
   options: LanczosQuadratureOptions,
 ): AsyncGenerator<LanczosQuadratureState, LanczosQuadrature, void> {
-  checkOptions(
-    NAME,
-    options,
-    "steps probes seed matvecs distribution deflation reorthogonalize state signal onProgress",
-  );
+  checkOptions(NAME, options, QUADRATURE_OPTIONS);
   return quadratureSteps(A, { ...options, name: NAME });
 }
 

@@ -1,6 +1,7 @@
 import { checkNonnegative } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
 import { checkOptions } from "../operator/options.ts";
+import { QUADRATURE_OPTIONS } from "./lanczosQuadrature.ts";
 import { type BoundedSum, type SpectralSumOptions, summed } from "./spectralSum.ts";
 
 /** Options of `logDeterminant`. */
@@ -26,11 +27,7 @@ export interface LogDeterminant extends Omit<BoundedSum, "value"> {
  * @throws CurvatureError "argument" or "shape" for options or operators it cannot take; whatever the operator throws, with `state`
  */
 export async function logDeterminant(A: LinearOperator, options: LogDeterminantOptions): Promise<LogDeterminant> {
-  checkOptions(
-    "logDeterminant",
-    options,
-    "damping smallest confidence tolerance steps probes seed matvecs distribution deflation reorthogonalize state signal onProgress",
-  );
+  checkOptions("logDeterminant", options, `${QUADRATURE_OPTIONS} damping smallest confidence tolerance`);
   const { damping = 0, smallest = 0 } = options;
   checkNonnegative("logDeterminant", "damping", damping);
   checkNonnegative("logDeterminant", "smallest", smallest);

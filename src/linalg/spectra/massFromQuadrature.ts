@@ -81,24 +81,10 @@ export function partMass(
     const least = Math.max(high.least - low.most, 0);
     return { mass: high.mass - low.mass, least, most: high.most - low.least };
   });
-  const mean = (samples: readonly number[], nothing: number) =>
-    samples.length === 0 ? nothing : samples.reduce((sum, x) => sum + x, 0) / samples.length;
-  return {
-    ...massEstimate(
-      masses.map(({ mass }) => mass),
-      { how, exact },
-    ),
-    bounds: {
-      lower: mean(
-        masses.map(({ least }) => least),
-        0,
-      ),
-      upper: mean(
-        masses.map(({ most }) => most),
-        1,
-      ),
-    },
-  };
+  const mean = (bound: "least" | "most") => masses.reduce((sum, each) => sum + each[bound], 0) / masses.length;
+  const samples = masses.map(({ mass }) => mass);
+  const bounds = masses.length === 0 ? { lower: 0, upper: 1 } : { lower: mean("least"), upper: mean("most") };
+  return { ...massEstimate(samples, { how, exact }), bounds };
 }
 
 /** Mean of the fractions that single probes see. */

@@ -9,7 +9,12 @@ import {
   type LinearDensity,
   type LogarithmicDensity,
 } from "./densityFromQuadrature.ts";
-import { type LanczosQuadratureOptions, type Quadrature, quadratureSteps } from "./lanczosQuadrature.ts";
+import {
+  type LanczosQuadratureOptions,
+  QUADRATURE_OPTIONS,
+  type Quadrature,
+  quadratureSteps,
+} from "./lanczosQuadrature.ts";
 
 /** Quadrature that a density was computed from, and the outcome of its products. */
 export interface DensityRun extends Outcome {
@@ -38,11 +43,7 @@ export async function spectralDensity(
   A: LinearOperator,
   options: LanczosQuadratureOptions & DensityOptions & { readonly scale?: "linear" | "log" | undefined },
 ): Promise<(LinearDensity | LogarithmicDensity) & DensityRun> {
-  checkOptions(
-    "spectralDensity",
-    options,
-    "steps probes seed matvecs distribution deflation reorthogonalize state points width epsilon confidence scale signal onProgress",
-  );
+  checkOptions("spectralDensity", options, `${QUADRATURE_OPTIONS} points width epsilon confidence scale`);
   const run = await runToEnd(quadratureSteps(A, { ...options, name: "spectralDensity" }));
   const { quadrature, status, message, matvecs } = run;
   if (status === "aborted" && quadrature.length === 0) {

@@ -2,7 +2,12 @@ import type { LinearOperator } from "../operator/operator.ts";
 import { checkOptions } from "../operator/options.ts";
 import type { Outcome } from "../runs/result.ts";
 import { runToEnd } from "../runs/runToEnd.ts";
-import { type LanczosQuadratureOptions, type QuadratureWatch, quadratureSteps } from "./lanczosQuadrature.ts";
+import {
+  type LanczosQuadratureOptions,
+  QUADRATURE_OPTIONS,
+  type QuadratureWatch,
+  quadratureSteps,
+} from "./lanczosQuadrature.ts";
 import { checkPart, type PartMass, partMass, type SpectrumPart } from "./massFromQuadrature.ts";
 
 /** Options of `spectralMass`. */
@@ -26,11 +31,7 @@ const NAME = "spectralMass";
  * @throws CurvatureError "argument" or "shape" for options or operators it cannot take; whatever the operator throws, with `state`
  */
 export async function spectralMass(A: LinearOperator, options: SpectralMassOptions): Promise<PartMass & Outcome> {
-  checkOptions(
-    NAME,
-    options,
-    "confidence tolerance steps probes seed matvecs distribution deflation reorthogonalize state from to width signal onProgress",
-  );
+  checkOptions(NAME, options, `${QUADRATURE_OPTIONS} confidence tolerance from to width`);
   checkPart(NAME, options);
   const { tolerance, from, to, width, ...setup } = options;
   const part = { from, to, width };

@@ -9,6 +9,7 @@ import { relativeHalf } from "../statistics/sequentialStopping.ts";
 import { gaussRadau } from "./gaussRadau.ts";
 import {
   type LanczosQuadratureOptions,
+  QUADRATURE_OPTIONS,
   type Quadrature,
   type QuadratureRules,
   quadratureSteps,
@@ -55,11 +56,7 @@ export async function spectralSum(
   f: (x: number) => number,
   options: SpectralSumOptions,
 ): Promise<SpectralSum> {
-  checkOptions(
-    "spectralSum",
-    options,
-    "confidence tolerance steps probes seed matvecs distribution deflation reorthogonalize state signal onProgress",
-  );
+  checkOptions("spectralSum", options, `${QUADRATURE_OPTIONS} confidence tolerance`);
   checkFunction("spectralSum", "f", f);
   const { bounds: _, ...result } = await summed(A, { ...options, name: "spectralSum", f });
   return result;

@@ -16,7 +16,7 @@ import { runToEnd } from "../runs/runToEnd.ts";
 import { axpy, combination, dot, norm } from "../vectors/vector.ts";
 import { definiteEnding } from "./cg.ts";
 import { inUnits } from "./extremeScale.ts";
-import { isStopReason, type StopReason } from "./solverMethod.ts";
+import { type DefiniteStatus, isStopReason, type StopReason } from "./solverMethod.ts";
 
 /** Options of `multiShiftCg`. */
 export interface MultiShiftCgOptions extends RunOptions {
@@ -50,16 +50,17 @@ export interface MultiShiftCgState {
   readonly zetaBefore: Float64Array;
 }
 
-/** Solutions of `(A + damping I) x = b` for all dampings. */
-export interface MultiShiftCgResult extends Outcome {
-  /** `[n, k]`, column i belongs to damping i. */
-  readonly x: Matrix;
-  /** `[k]`, `||b - (A + damping I) x||`, from one product each; the recurrence's own values after "aborted" and "nonfinite". */
-  readonly residualNorms: Float64Array;
-  /** With status "indefinite": unit vector `[n]` along which A plus the smallest damping has negative curvature, and that curvature. */
-  readonly direction?: Vector | undefined;
-  readonly curvature?: number | undefined;
-}
+/**
+ * Solutions of `(A + damping I) x = b` for all dampings. With status "indefinite" also a direction along which A plus the smallest damping has
+ * negative curvature, and that curvature.
+ */
+export type MultiShiftCgResult = Outcome &
+  DefiniteStatus & {
+    /** `[n, k]`, column i belongs to damping i. */
+    readonly x: Matrix;
+    /** `[k]`, `||b - (A + damping I) x||`, from one product each; the recurrence's own values after "aborted" and "nonfinite". */
+    readonly residualNorms: Float64Array;
+  };
 
 const NAME = "multiShiftCg";
 
@@ -240,13 +241,10 @@ async function conclude(
   const counts = `${good} of ${dampings.length} systems have residuals below ${target.toPrecision(3)} (${tolerance} ||b||)`;
   const all = known && good === dampings.length;
   const status = all ? "converged" : final.status === "converged" ? "stagnated" : final.status;
-  const { direction, curvature } = ending;
   const happened = final.happened && !all ? `${final.happened}; ${counts}` : counts;
   const advice = status === "indefinite" || status === "breakdown" ? { advice: "raise the smallest damping" } : {};
-  return {
-    x,
-    residualNorms,
-    ...(direction ? { direction, curvature: curvature! } : {}),
-    ...outcome(status, { happened, matvecs: run.used, ...advice }),
-  };
+  const ended = { x, residualNorms, ...outcome(status, { happened, matvecs: run.used, ...advice }) };
+  const { direction, curvature } = ending;
+  // An ending as "indefinite" comes with its direction.
+  return (status === "indefinite" ? { ...ended, direction, curvature } : ended) as MultiShiftCgResult;
 }

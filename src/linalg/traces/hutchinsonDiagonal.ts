@@ -5,7 +5,7 @@ import type { Outcome } from "../runs/result.ts";
 import { runToEnd } from "../runs/runToEnd.ts";
 import type { Certainty } from "../statistics/confidence.ts";
 import { type DiagonalEstimate, diagonalOf } from "./hutchinsonMoments.ts";
-import { type HutchinsonOptions, probeSteps } from "./probeSteps.ts";
+import { HUTCHINSON_OPTIONS, type HutchinsonOptions, probeSteps } from "./probeSteps.ts";
 
 /** Estimated entries, and how intervals follow from their standard errors. */
 export interface EntriesEstimate extends DiagonalEstimate, Outcome {
@@ -22,11 +22,7 @@ export interface EntriesEstimate extends DiagonalEstimate, Outcome {
  * @throws CurvatureError "argument" or "shape" for options or operators it cannot take; whatever the operator throws, with `state`
  */
 export async function hutchinsonDiagonal(A: LinearOperator, options: HutchinsonOptions): Promise<EntriesEstimate> {
-  checkOptions(
-    "hutchinsonDiagonal",
-    options,
-    "matvecs seed tolerance confidence distribution deflation blockSize state signal onProgress",
-  );
+  checkOptions("hutchinsonDiagonal", options, HUTCHINSON_OPTIONS);
   const name = "hutchinsonDiagonal";
   checkSquare(name, A);
   const run = await runToEnd(probeSteps(A, { ...options, name, watch: "entries", blocks: [], entries: "diagonal" }));

@@ -4,7 +4,14 @@ import { checkOptions } from "../operator/options.ts";
 import type { Estimate, Outcome } from "../runs/result.ts";
 import { runToEnd } from "../runs/runToEnd.ts";
 import type { Certainty } from "../statistics/confidence.ts";
-import { estimateOf, type HutchinsonOptions, type ProbeRun, probeSteps, squaredFrobeniusOf } from "./probeSteps.ts";
+import {
+  estimateOf,
+  HUTCHINSON_OPTIONS,
+  type HutchinsonOptions,
+  type ProbeRun,
+  probeSteps,
+  squaredFrobeniusOf,
+} from "./probeSteps.ts";
 import type { DiagonalBlock, HutchinsonState } from "./probeSums.ts";
 
 // Hutchinson (1990) and Bekas, Kokiopoulou and Saad (2007). For random v with E[v v'] = I and y = A v,
@@ -50,11 +57,6 @@ export async function hutchinsonMoments(
   A: LinearOperator,
   options: HutchinsonOptions & { readonly blocks?: readonly DiagonalBlock[] | undefined },
 ): Promise<HutchinsonMoments> {
-  checkOptions(
-    "hutchinsonMoments",
-    options,
-    "matvecs seed tolerance confidence distribution deflation blockSize state blocks signal onProgress",
-  );
   return runToEnd(hutchinsonSteps(A, options));
 }
 
@@ -63,11 +65,7 @@ export async function* hutchinsonSteps(
   A: LinearOperator,
   options: HutchinsonOptions & { readonly blocks?: readonly DiagonalBlock[] | undefined },
 ): AsyncGenerator<HutchinsonState, HutchinsonMoments, void> {
-  checkOptions(
-    "hutchinsonMoments",
-    options,
-    "matvecs seed tolerance confidence distribution deflation blockSize state blocks signal onProgress",
-  );
+  checkOptions("hutchinsonMoments", options, `${HUTCHINSON_OPTIONS} blocks`);
   const name = "hutchinsonMoments";
   checkSquare(name, A);
   const blocks = options.blocks ?? [];

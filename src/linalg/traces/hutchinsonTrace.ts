@@ -4,7 +4,7 @@ import { checkOptions } from "../operator/options.ts";
 import type { Outcome } from "../runs/result.ts";
 import { runToEnd } from "../runs/runToEnd.ts";
 import { type Interval, interval } from "../statistics/confidence.ts";
-import { estimateOf, type HutchinsonOptions, type ProbeRun, probeSteps } from "./probeSteps.ts";
+import { estimateOf, HUTCHINSON_OPTIONS, type HutchinsonOptions, type ProbeRun, probeSteps } from "./probeSteps.ts";
 
 /** An estimated trace. */
 export interface TraceEstimate extends Outcome {
@@ -24,11 +24,7 @@ export interface TraceEstimate extends Outcome {
  * @throws CurvatureError "argument" or "shape" for options or operators it cannot take; whatever the operator throws, with `state`
  */
 export async function hutchinsonTrace(A: LinearOperator, options: HutchinsonOptions): Promise<TraceEstimate> {
-  checkOptions(
-    "hutchinsonTrace",
-    options,
-    "matvecs seed tolerance confidence distribution deflation blockSize state signal onProgress",
-  );
+  checkOptions("hutchinsonTrace", options, HUTCHINSON_OPTIONS);
   const name = "hutchinsonTrace";
   checkSquare(name, A);
   return traceOf(await runToEnd(probeSteps(A, { ...options, name, watch: "trace", blocks: [], entries: "none" })));

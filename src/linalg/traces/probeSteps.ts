@@ -56,6 +56,10 @@ export interface HutchinsonOptions extends RunOptions {
   readonly state?: HutchinsonState | undefined;
 }
 
+/** Names of the options, for `checkOptions`. */
+export const HUTCHINSON_OPTIONS =
+  "matvecs seed tolerance confidence distribution deflation blockSize state signal onProgress";
+
 /** Quantity by which a run decides that it knows enough. */
 export type Watched = "trace" | "squaredFrobenius" | "entries";
 

@@ -3,7 +3,7 @@ import { checkOptions } from "../operator/options.ts";
 import { runToEnd } from "../runs/runToEnd.ts";
 import type { EntriesEstimate } from "./hutchinsonDiagonal.ts";
 import { entriesOf } from "./hutchinsonMoments.ts";
-import { type HutchinsonOptions, probeSteps } from "./probeSteps.ts";
+import { HUTCHINSON_OPTIONS, type HutchinsonOptions, probeSteps } from "./probeSteps.ts";
 
 /**
  * Estimated squared norms of the rows of a matrix of any shape `[m, n]`, `||A_i||^2 = E[(A v)_i^2]` with standard errors: the diagonal of
@@ -14,11 +14,7 @@ import { type HutchinsonOptions, probeSteps } from "./probeSteps.ts";
  * @throws CurvatureError "argument" for options or operators it cannot take; whatever the operator throws, with `state`
  */
 export async function rowNorms(A: LinearOperator, options: HutchinsonOptions): Promise<EntriesEstimate> {
-  checkOptions(
-    "rowNorms",
-    options,
-    "matvecs seed tolerance confidence distribution deflation blockSize state signal onProgress",
-  );
+  checkOptions("rowNorms", options, HUTCHINSON_OPTIONS);
   const setup = { ...options, name: "rowNorms", watch: "entries", blocks: [], entries: "rowNorms" } as const;
   const { state, certainty, outcome } = await runToEnd(probeSteps(A, setup));
   return { ...entriesOf(state), certainty, ...outcome };

@@ -3,7 +3,7 @@ import { checkOptions } from "../operator/options.ts";
 import type { Outcome } from "../runs/result.ts";
 import { runToEnd } from "../runs/runToEnd.ts";
 import { type Interval, interval } from "../statistics/confidence.ts";
-import { type HutchinsonOptions, probeSteps, squaredFrobeniusOf } from "./probeSteps.ts";
+import { HUTCHINSON_OPTIONS, type HutchinsonOptions, probeSteps, squaredFrobeniusOf } from "./probeSteps.ts";
 
 /** An estimated squared Frobenius norm. */
 export interface SquaredFrobeniusEstimate extends Outcome {
@@ -24,11 +24,7 @@ export async function squaredFrobeniusNorm(
   A: LinearOperator,
   options: HutchinsonOptions,
 ): Promise<SquaredFrobeniusEstimate> {
-  checkOptions(
-    "squaredFrobeniusNorm",
-    options,
-    "matvecs seed tolerance confidence distribution deflation blockSize state signal onProgress",
-  );
+  checkOptions("squaredFrobeniusNorm", options, HUTCHINSON_OPTIONS);
   const setup = { ...options, name: "squaredFrobeniusNorm", watch: "squaredFrobenius", blocks: [] } as const;
   const { state, certainty, outcome } = await runToEnd(probeSteps(A, { ...setup, entries: "none" }));
   const estimate = squaredFrobeniusOf(state);
