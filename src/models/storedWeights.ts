@@ -18,6 +18,7 @@ export interface StoredWeight {
 export interface ModelSource {
   /** Contents of the .onnx file. */
   readonly bytes: Uint8Array;
+  /** Reads external data files by location. */
   readonly readExternal: ReadExternal;
   readonly weights: readonly StoredWeight[];
 }

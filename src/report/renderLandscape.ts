@@ -36,10 +36,10 @@ export function renderLandscape({ model, data, rows, landscape }: LandscapePage)
 <body>
 <main>
 <header><h1>Landscape of the loss</h1>
-<p>${model} on ${rows} rows of ${data}; the loss at the weights is ${number(loss)}.</p>
+<p class="subtitle">${model} on ${rows} rows of ${data}; the loss at the weights is ${number(loss)}.</p>
 <p>A step of 1 along an axis adds its direction to the weights. The quadratic model is the loss, its gradient and its Hessian at the weights.</p>
 ${message === "" ? undefined : html`<p>${message[0]!.toUpperCase()}${message.slice(1)}.</p>`}</header>
-<section><h2>Loss and quadratic model</h2><div class="figures">${axes.length === 1 ? lineFigures(landscape) : planeFigures(landscape)}</div></section>
+<section><h2>Loss and quadratic model</h2><div class="pair">${axes.length === 1 ? lineFigures(landscape) : planeFigures(landscape)}</div></section>
 <section><h2>Directions</h2>
 ${dataTable("Directions", {
   heads: ["direction", "length", "slope", "curvature", "eigenvalue"],

@@ -42,6 +42,7 @@ export interface HessianFreeOptions extends TrainingOptions<HessianFreeState>, D
   readonly damping?: number;
   /** The matrix of the loss; default: the Gauss-Newton matrix. */
   readonly matrix?: CurvatureFactory;
+  /** Makes the preconditioner of conjugate gradients at each step; none by default. */
   readonly preconditioner?: PreconditionerFactory;
   /** Most products of a step; 250 by default. */
   readonly solveMatvecs?: number;
