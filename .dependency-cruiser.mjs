@@ -141,7 +141,8 @@ export default {
     ...roomRules,
     {
       name: "layer-report",
-      comment: "report may import the vocabulary and, as types, applications/report.ts and applications/sharpness/landscape.ts",
+      comment:
+        "report may import the vocabulary and, as types, applications/report.ts and applications/sharpness/landscape.ts",
       severity: "error",
       from: { path: "^src/report/" },
       to: {
