@@ -149,8 +149,12 @@ describe("refuses with 2 and one line", () => {
     await refused(/either --data FILE or --input.*got neither/, "report", MODEL, "--loss", "ce");
     await refused(/required option '--loss <name>' not specified/, "report", MODEL, "--data", DATA);
     await refused(/missing required argument 'model'/, "inspect");
-    await refused(/expected a command \(inspect, report or export\), got none/);
-    await refused(/expected a command \(inspect, report or export\), got "rapport"/, "rapport", MODEL);
+    await refused(/expected a command \(inspect, report, export, landscape, tune, merge or compare\), got none/);
+    await refused(
+      /expected a command \(inspect, report, export, landscape, tune, merge or compare\), got "rapport"/,
+      "rapport",
+      MODEL,
+    );
     const start = ["export", MODEL, "--loss", "ce", "--batch-size", "2", "--out", path("x.onnx")];
     await refused(/Allowed choices are gradient, hvp, ggnvp, jvp, vjp/, ...start, "--product", "hessian");
     await refused(/Expected NAME=SIZES/, ...start, "--product", "hvp", "--row-shape", "x=0");
