@@ -68,6 +68,8 @@ export interface TrainingState<Own> {
   readonly columns: number;
   readonly step: number;
   readonly theta: Vector;
+  /** Weights before the last step. */
+  readonly previous: Vector | undefined;
   /** Objective at theta over all rows, where it is known. */
   readonly objective: number | undefined;
   /** Gradient at theta over all rows, where it is known: after a step that was rejected. */
@@ -235,6 +237,7 @@ function initialState<Own>({ name, start }: TrainingMethod<Own>, risk: Risk): Tr
     best: undefined,
     objective: undefined,
     gradient: undefined,
+    previous: undefined,
   };
   return {
     method: name,
@@ -261,29 +264,27 @@ interface Stepping<Own> {
 interface Ending {
   readonly stopped: TrainingResult["stopped"];
   readonly happened: string;
+  /** The last weights at which the objective is finite, where those of the state are not. */
+  readonly theta?: Vector;
 }
 
 async function advanced<Own>(
   stepping: Stepping<Own>,
 ): Promise<{ readonly state: TrainingState<Own>; readonly ending?: string } | Ending> {
-  const { method, state, parts, counters, plan, options } = stepping;
-  const { step, theta, best } = state;
-  const { signal } = options;
-  if (signal?.aborted) return { stopped: "aborted", happened: `aborted after ${step} steps` };
-  if (best !== undefined && step - best.step >= plan.patience) {
-    return { stopped: "validation", happened: `the validation loss has not fallen for ${plan.patience} steps` };
-  }
-  if (step >= plan.steps) return { stopped: "steps", happened: `${step} steps are done` };
-  const run = signal ? { signal } : {};
-  const { risk, curvatureParts } = stepping;
+  const { method, state, parts, counters, plan, options, risk, curvatureParts } = stepping;
+  const { step, theta } = state;
+  const early = endBefore(stepping);
+  if (early !== undefined) return early;
+  const run = options.signal ? { signal: options.signal } : {};
   const setup = { plan, counters, run, rows: risk.rows, curvature: curvatureParts?.at(step) };
   const objective = objectiveOf(parts?.at(step) ?? risk, setup);
   const value = state.objective ?? (await objective.value(theta));
   if (value <= plan.target && parts === undefined) return { stopped: "target", happened: "the target is reached" };
   const gradient = state.gradient ?? (await objective.gradient(theta));
   const gradientNorm = norm(gradient);
-  if (!Number.isFinite(value) || !Number.isFinite(gradientNorm))
-    return { stopped: "nonfinite", happened: "the objective is not finite" };
+  if (!Number.isFinite(value) || !Number.isFinite(gradientNorm)) {
+    return { stopped: "nonfinite", happened: "the objective is not finite", theta: state.previous ?? theta };
+  }
   const firstNorm = Number.isNaN(state.firstNorm) ? gradientNorm : state.firstNorm;
   if (parts === undefined && gradientNorm <= plan.tolerance * firstNorm) {
     return { stopped: "gradient", happened: "the gradient is as small as asked for" };
@@ -291,31 +292,63 @@ async function advanced<Own>(
   const before = counters.matvecs;
   const context = { objective, theta, value, gradient, gradientNorm, firstNorm, step, own: state.own, run };
   const proposal = await method.step(context);
-  if (!isFiniteVector(proposal.theta))
-    return { stopped: "nonfinite", happened: "a step led to weights that are not finite" };
+  if (!isFiniteVector(proposal.theta)) {
+    return { stopped: "nonfinite", happened: "a step led to weights that are not finite", theta };
+  }
   const validationLoss = await validated(options.validation, { theta: proposal.theta, counters, run });
-  const record: TrainingStep = {
+  const { record: own, ending } = proposal;
+  const matvecs = counters.matvecs - before;
+  const record = {
     step,
     objective: value,
     gradientNorm,
-    ...proposal.record,
-    matvecs: counters.matvecs - before,
+    ...own,
+    matvecs,
     ...(validationLoss !== undefined && { validationLoss }),
   };
   return {
-    state: {
-      ...state,
-      ...counters,
-      step: step + 1,
-      theta: proposal.theta,
-      objective: parts === undefined ? (proposal.value ?? undefined) : undefined,
-      gradient: parts === undefined && proposal.theta === theta ? gradient : undefined,
-      firstNorm,
-      best: betterOf(best, { validationLoss, theta: proposal.theta, step: step + 1 }),
-      records: [...state.records, record],
-      own: proposal.own,
-    },
-    ...(proposal.ending !== undefined && { ending: proposal.ending }),
+    state: stateAfter(stepping, { proposal, record, gradient, firstNorm }),
+    ...(ending !== undefined && { ending }),
+  };
+}
+
+/** The end of a run before its next step, if there is a reason. */
+function endBefore<Own>({ state: { step, best }, plan, options }: Stepping<Own>): Ending | undefined {
+  if (options.signal?.aborted) return { stopped: "aborted", happened: `aborted after ${step} steps` };
+  if (best !== undefined && step - best.step >= plan.patience) {
+    return { stopped: "validation", happened: `the validation loss has not fallen for ${plan.patience} steps` };
+  }
+  return step >= plan.steps ? { stopped: "steps", happened: `${step} steps are done` } : undefined;
+}
+
+function stateAfter<Own>(
+  { state, parts, counters }: Stepping<Own>,
+  {
+    proposal,
+    record,
+    gradient,
+    firstNorm,
+  }: {
+    readonly proposal: Proposal<Own>;
+    readonly record: TrainingStep;
+    readonly gradient: Vector;
+    readonly firstNorm: number;
+  },
+): TrainingState<Own> {
+  const { theta, value, own } = proposal;
+  const [step, { validationLoss }] = [state.step + 1, record];
+  return {
+    ...state,
+    ...counters,
+    step,
+    theta,
+    previous: state.theta,
+    objective: parts === undefined ? (value ?? undefined) : undefined,
+    gradient: parts === undefined && theta === state.theta ? gradient : undefined,
+    firstNorm,
+    best: betterOf(state.best, { validationLoss, theta, step }),
+    records: [...state.records, record],
+    own,
   };
 }
 
@@ -370,13 +403,12 @@ async function resultOf<Own>({
   options,
 }: Stepping<Own> & { readonly ending: Ending }): Promise<TrainingResult> {
   const { best, records } = state;
-  const theta = best?.theta ?? state.theta;
+  const theta = best?.theta ?? ending.theta ?? state.theta;
   const { stopped, happened } = ending;
-  // The claims are recomputed at the weights that are returned; after an abort the passes cannot be made.
-  const known = stopped === "aborted" || stopped === "nonfinite";
+  // The claims are recomputed at the weights that are returned.
   const objective = objectiveOf(risk, { plan, counters, run: {}, rows: risk.rows });
-  const value = known ? (records.at(-1)?.objective ?? Number.NaN) : await objective.value(theta);
-  const gradientNorm = known ? (records.at(-1)?.gradientNorm ?? Number.NaN) : norm(await objective.gradient(theta));
+  const value = await objective.value(theta);
+  const gradientNorm = norm(await objective.gradient(theta));
   const advice = ADVICE[stopped];
   const said = `${happened}: objective ${value.toPrecision(6)}, gradient norm ${gradientNorm.toPrecision(3)}`;
   return {
