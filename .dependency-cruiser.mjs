@@ -129,7 +129,8 @@ export default {
     ...roomRules,
     {
       name: "layer-report",
-      comment: "report may import the vocabulary and, as types, applications/report.ts and applications/sharpness/landscape.ts",
+      comment:
+        "report may import the vocabulary and, as types, applications/report.ts and applications/sharpness/landscape.ts",
       severity: "error",
       from: { path: "^src/report/" },
       to: {
