@@ -5,7 +5,7 @@ import ts from "typescript";
 import { isMain, root } from "./paths.mjs";
 
 /** Entry points that users can import. */
-const entryPoints = [
+export const entryPoints = [
   "src/index.ts",
   "src/linalg/index.ts",
   "src/report/index.ts",

@@ -6,13 +6,8 @@ import type { Risk } from "../../operators/index.ts";
 import type { Vector } from "../../tensors/index.ts";
 import { checkLearningRate } from "./gradientDescent.ts";
 import { movedTheta } from "./movedTheta.ts";
-import {
-  type TrainingMethod,
-  type TrainingOptions,
-  type TrainingResult,
-  type TrainingState,
-  trainingSteps,
-} from "./trainingRun.ts";
+import type { TrainingMethod, TrainingOptions, TrainingResult, TrainingState } from "./trainingMethod.ts";
+import { trainingSteps } from "./trainingRun.ts";
 
 /** What Adam remembers: running means of gradients and of their squares. */
 export interface AdamMemory {

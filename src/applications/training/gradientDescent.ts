@@ -5,13 +5,8 @@ import { combination, norm } from "../../linalg/vectors/vector.ts";
 import type { Risk } from "../../operators/index.ts";
 import type { Vector } from "../../tensors/index.ts";
 import { movedTheta } from "./movedTheta.ts";
-import {
-  type TrainingMethod,
-  type TrainingOptions,
-  type TrainingResult,
-  type TrainingState,
-  trainingSteps,
-} from "./trainingRun.ts";
+import type { TrainingMethod, TrainingOptions, TrainingResult, TrainingState } from "./trainingMethod.ts";
+import { trainingSteps } from "./trainingRun.ts";
 
 /** What gradient descent remembers. */
 export interface GradientDescentMemory {

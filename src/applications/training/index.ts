@@ -39,4 +39,4 @@ export {
   newtonCgSteps,
 } from "./newtonCg.ts";
 export type { CurvatureFactory, ObjectiveOptions } from "./objective.ts";
-export type { TrainingOptions, TrainingResult, TrainingState, TrainingStep } from "./trainingRun.ts";
+export type { TrainingOptions, TrainingResult, TrainingState, TrainingStep } from "./trainingMethod.ts";

@@ -7,15 +7,15 @@ import { ggn, type Risk } from "../../operators/index.ts";
 import { movedTheta } from "./movedTheta.ts";
 import type { CurvatureFactory } from "./objective.ts";
 import { dampedStep, predictedChange, trustRatio } from "./quadraticModel.ts";
-import {
-  type Proposal,
-  type StepContext,
-  type TrainingMethod,
-  type TrainingOptions,
-  type TrainingResult,
-  type TrainingState,
-  trainingSteps,
-} from "./trainingRun.ts";
+import type {
+  Proposal,
+  StepContext,
+  TrainingMethod,
+  TrainingOptions,
+  TrainingResult,
+  TrainingState,
+} from "./trainingMethod.ts";
+import { trainingSteps } from "./trainingRun.ts";
 
 /** What Levenberg-Marquardt remembers. */
 export interface LevenbergMarquardtMemory {

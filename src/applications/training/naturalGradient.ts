@@ -10,15 +10,15 @@ import { checkDamping, type DampingOptions, isNothing, nextDamping } from "./lev
 import { movedTheta } from "./movedTheta.ts";
 import type { CurvatureFactory, ObjectiveMatrix } from "./objective.ts";
 import { trustRatio } from "./quadraticModel.ts";
-import {
-  type Proposal,
-  type StepContext,
-  type TrainingMethod,
-  type TrainingOptions,
-  type TrainingResult,
-  type TrainingState,
-  trainingSteps,
-} from "./trainingRun.ts";
+import type {
+  Proposal,
+  StepContext,
+  TrainingMethod,
+  TrainingOptions,
+  TrainingResult,
+  TrainingState,
+} from "./trainingMethod.ts";
+import { trainingSteps } from "./trainingRun.ts";
 
 /** What the natural gradient remembers. */
 export interface NaturalGradientMemory {

@@ -9,15 +9,15 @@ import { isNothing } from "./levenbergMarquardt.ts";
 import { movedTheta } from "./movedTheta.ts";
 import type { CurvatureFactory } from "./objective.ts";
 import { trustRatio } from "./quadraticModel.ts";
-import {
-  type Proposal,
-  type StepContext,
-  type TrainingMethod,
-  type TrainingOptions,
-  type TrainingResult,
-  type TrainingState,
-  trainingSteps,
-} from "./trainingRun.ts";
+import type {
+  Proposal,
+  StepContext,
+  TrainingMethod,
+  TrainingOptions,
+  TrainingResult,
+  TrainingState,
+} from "./trainingMethod.ts";
+import { trainingSteps } from "./trainingRun.ts";
 
 /** What Newton-CG remembers. */
 export interface NewtonCgMemory {
