@@ -14,12 +14,12 @@ import type { DataSummary, InputSummary } from "./report.ts";
  */
 export async function dataSummary(
   risk: Risk,
-  { signal, data = risk.data }: RunOptions & { readonly data?: Data } = {},
+  { signal, data }: RunOptions & { readonly data?: Data } = {},
 ): Promise<DataSummary> {
   checkObject(risk, "dataSummary expects a risk made by empiricalRisk", ["model", "parameters", "engine"]);
   const inputs = new Map<string, Range>();
   const targets = targetCounter(risk);
-  for await (const batch of data.batches(signal ? { signal } : {})) {
+  for await (const batch of (data ?? risk.data).batches(signal ? { signal } : {})) {
     for (const [given, tensor] of Object.entries(batch.inputs)) {
       const name = given === "" ? (risk.model.inputs[0]?.name ?? "") : given;
       const range = inputs.get(name) ?? EMPTY;

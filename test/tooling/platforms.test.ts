@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 
-/** Files that browsers do not load: the command line, and what the package's conditions choose for Node alone. */
+/** Files that browsers do not load: the command line, MPI, and what the package's conditions choose for Node alone. */
 const nodeOnly =
-  /^(cli\/|files\/(node|wholeFile)|runtime\/(node|largeBlocks)|linalg\/dense\/(nodeKernels|systemLapack))/;
+  /^(cli\/|foreign\/|distributed\/mpi\/|files\/(node|wholeFile)|runtime\/(node|largeBlocks)|linalg\/dense\/(nodeKernels|systemLapack))/;
 
 test("nothing that a browser loads names a module of Node", () => {
   const files = readdirSync("src", { recursive: true, encoding: "utf8" }).filter((path) => path.endsWith(".ts"));
