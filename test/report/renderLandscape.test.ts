@@ -31,7 +31,10 @@ test("a plane has the loss and its model as contours, and its numbers", () => {
   const page = renderLandscape({ model: "<b>.onnx", data: "rows.csv", rows: 7, landscape: plane });
   const { document } = parseHTML(page);
   expect(document.querySelectorAll("svg")).toHaveLength(2);
-  expect([...document.querySelectorAll("figure .title")].map((each) => each.textContent)).toEqual(["Loss", "Quadratic model"]);
+  expect([...document.querySelectorAll("figure .title")].map((each) => each.textContent)).toEqual([
+    "Loss",
+    "Quadratic model",
+  ]);
   expect(document.querySelectorAll("tbody tr")).toHaveLength(2 + 3);
   expect(page).toContain("&lt;b&gt;.onnx on 7 rows of rows.csv; the loss at the weights is 1.");
   expect(page).toContain("The directions are not orthogonal.");
