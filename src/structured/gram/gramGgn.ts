@@ -60,6 +60,7 @@ export async function gramGgn(risk: Risk, options: GramOptions = {}): Promise<Gr
   checkRisk(risk, "gramGgn");
   checkOptions("gramGgn", options, "of signal onProgress");
   const { of = "ggn", ...run } = options;
+  checkOneProcess(risk);
   const { data } = risk;
   // Inner products of rows need them in one batch.
   const whole = data.batchSize >= data.rows ? risk : await risk.on(rebatch(data, data.rows), { shard: risk.shard });
@@ -83,6 +84,14 @@ function checkColumns({ rows, layout: { positions } }: Risk, size: number): void
   throw new CurvatureError(
     "argument",
     `gramGgn: ${rows} rows with ${positions} terms make ${size} columns; it takes at most ${MOST_COLUMNS}. Take fewer rows with takeRows, one sampled label with of: { type: 1, labels: 1, seed }, or kfac`,
+  );
+}
+
+function checkOneProcess({ rows, summedRows }: Risk): void {
+  if (summedRows === rows) return;
+  throw new CurvatureError(
+    "unsupported",
+    `gramGgn needs all rows in one process, but this rank has ${rows} of ${summedRows}; use ggn or kfac`,
   );
 }
 

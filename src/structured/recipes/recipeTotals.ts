@@ -43,7 +43,9 @@ export async function rowTotals(
   request: MatrixChoice & { readonly plan: LayerPlan; readonly key: string },
 ): Promise<Tensors> {
   if (recipes.length === 0) return {};
-  const single = await risk.on(rebatch(risk.data, 1), { shard: risk.shard });
+  // Ranks agree on their shards themselves.
+  const isSummedWhole = risk.shard.rows === risk.summedRows;
+  const single = await risk.on(rebatch(risk.data, 1), isSummedWhole ? {} : { shard: risk.shard });
   try {
     const { plan } = request;
     const rows = { ...plan, outputEntries: Math.ceil(plan.outputEntries / risk.data.batchSize) };
