@@ -28,7 +28,7 @@ export const layers = {
   models: ["files", "onnx", "autodiff", "primitives", "graph", "runtime"],
   losses: ["primitives", "graph"],
   operators: ["distributed", ...core],
-  structured: ["files", "operators", ...core],
+  structured: ["files", "distributed", "operators", ...core],
   applications: ["structured", "operators", "linalg", "models", "losses", "data"],
   distributed: ["linalg", "data", "foreign"],
   report: [],

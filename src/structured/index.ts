@@ -15,6 +15,7 @@ export { type GramMatrix, type GramOptions, gramGgn } from "./gram/gramGgn.ts";
 export { kfac } from "./kfac.ts";
 export type { KroneckerOptions } from "./kroneckerOptions.ts";
 export { type LowRankMatrix, type LowRankOptions, lowRankPlusDiagonal } from "./lowRankPlusDiagonal.ts";
+export { type RiskIdentity, riskIdentity } from "./riskIdentity.ts";
 export type { ApproximatedMatrix } from "./roots/rootOf.ts";
 export {
   type Identity,
