@@ -247,6 +247,11 @@ export interface RiskEngine {
    * @throws as `run`
    */
   sumOverRanks(values: Float64Array): Promise<Float64Array>;
+  /**
+   * Identity of what all risks made from one by `at` and `on` share: model, loss, outputs, parameters, precision. A key for what depends on these
+   * alone.
+   */
+  readonly family: object;
   /** Arithmetic on bases of parameter vectors, if the engine's is faster than loops. */
   readonly arithmetic?: Arithmetic;
   /** Largest number of columns at once whose intermediate values fit into the memory reserved for them. */

@@ -130,6 +130,7 @@ function viewEngine(shared: SharedParts, view: ViewSettings): OwnedEngine {
       }
     });
   return {
+    family: compiled,
     ...(basis.arithmetic && { arithmetic: basis.arithmetic }),
     isReleased,
     run: (product, { collect, ...call }) => pass(product, call, ({ outputs }, batch) => collect(outputs, batch)),

@@ -41,17 +41,16 @@ export interface LayerPlan {
   readonly outputEntries: number;
 }
 
-/** Plans of a model by its chosen parameters and the rows of a batch: what they depend on. */
+/** Plans of a family of risks by the shape of a batch, which they depend on besides. */
 const plans = new WeakMap<object, Map<string, Memoized<LayerPlan>>>();
 
 /** Reads off the layers of a batch which parameter is what. No pass over the data; made once for all views of a risk. */
 export function layerPlan(risk: Risk): Promise<LayerPlan> {
-  const { model, parameters, data, layout, lossFunction } = risk;
-  const known = plans.get(model) ?? new Map<string, Memoized<LayerPlan>>();
-  plans.set(model, known);
-  const names = parameters.map(({ name }) => name);
+  const { engine, data } = risk;
+  const known = plans.get(engine.family) ?? new Map<string, Memoized<LayerPlan>>();
+  plans.set(engine.family, known);
   const inputs = Object.entries(data.inputs).map(([name, { dims }]) => [name, dims]);
-  const key = JSON.stringify([names, data.batchSize, inputs, layout, lossFunction.outputNames, risk.settings.dtype]);
+  const key = JSON.stringify([data.batchSize, inputs]);
   const plan = known.get(key) ?? memoized(() => madePlan(risk));
   known.set(key, plan);
   return plan();

@@ -78,15 +78,16 @@ function constantsOf({ root, passes, sums }: PieceTotalsRequest): BatchConstants
   };
 }
 
-/** Products of a model by key, so that programs are compiled once for all views of a risk. */
+/** Products of a family of risks by key, so that programs are compiled once for all views of a risk. */
 const products = new WeakMap<object, Map<string, BatchProduct>>();
 
 function productFor(risk: Risk, request: PieceTotalsRequest & { readonly atOnce: number }): BatchProduct {
-  const { passes, atOnce, key } = request;
-  const own = products.get(risk.model) ?? new Map<string, BatchProduct>();
-  products.set(risk.model, own);
-  const names = risk.parameters.map(({ name }) => name);
-  const whole = JSON.stringify([names, key, passes.treatment, passes.count, atOnce, risk.lossFunction.name]);
+  const { passes, atOnce, key, sums } = request;
+  const { family } = risk.engine;
+  const own = products.get(family) ?? new Map<string, BatchProduct>();
+  products.set(family, own);
+  const arrays = Object.entries(sums.arrays ?? {}).map(([name, { dims }]) => [name, dims]);
+  const whole = JSON.stringify([key, passes.treatment, passes.count, atOnce, arrays]);
   const known = own.get(whole) ?? made(request);
   own.set(whole, known);
   return known;
