@@ -6,7 +6,7 @@ const model = await loadModel("examples/digits/digits_mlp.onnx");
 const rows = await loadData({
   data: "examples/digits/digits_train.csv.gz",
   scale: 16,
-  wanted: Object.fromEntries(model.inputs.map(({ name, dims, dtype }) => [name, { dims, dtype }])),
+  model,
   targetType: "class",
 });
 const risk = await empiricalRisk({ model, loss: crossEntropy(), data: takeRows(rows, [0, 600]), dtype: "float64" });

@@ -11,7 +11,7 @@ const model = await loadModel("examples/digits/digits_mlp.onnx");
 const data = await loadData({
   data: "examples/digits/digits_train.csv.gz",
   scale: 16,
-  wanted: Object.fromEntries(model.inputs.map(({ name, dims, dtype }) => [name, { dims, dtype }])),
+  model,
   targetType: "class",
 });
 const risk = await empiricalRisk({ model, loss: crossEntropy(), data, dtype: "float64" });

@@ -5,7 +5,7 @@ const model = await loadModel("examples/digits/digits_mlp.onnx");
 const rows = await loadData({
   data: "examples/digits/digits_train.csv.gz",
   scale: 16,
-  wanted: Object.fromEntries(model.inputs.map(({ name, dims, dtype }) => [name, { dims, dtype }])),
+  model,
   targetType: "class",
 });
 const trained = await empiricalRisk({ model, loss: crossEntropy(), data: takeRows(rows, [0, 1200]), dtype: "float64" });

@@ -11,10 +11,9 @@ const communicator = await mpiCommunicator({ timeoutMs: 600_000 });
 // A rank's own work fails on all ranks together, with the message of the rank that failed.
 const { model, data } = await onAllRanks(communicator, async () => {
   const model = await loadModel(new URL("digits_mlp.onnx", digits));
-  const wanted = Object.fromEntries(model.inputs.map(({ name, dims, dtype }) => [name, { dims, dtype }]));
   return {
     model,
-    data: await loadData({ wanted, data: new URL("digits_train.csv.gz", digits), scale: 16, batchSize: 64 }),
+    data: await loadData({ model, data: new URL("digits_train.csv.gz", digits), scale: 16, batchSize: 64 }),
   };
 });
 const risk = await empiricalRisk({ model, loss: crossEntropy(), data: shardOf(data, communicator), communicator });

@@ -53,7 +53,7 @@ export function openData(
   return loadData({
     ...readOptions(options),
     signal,
-    wanted: Object.fromEntries(model.inputs.map(({ name, dims, dtype }) => [name, { dims, dtype }])),
+    model,
     targetType: loss.targetType,
     data: file,
     ...(label === undefined ? {} : { label }),

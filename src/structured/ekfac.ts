@@ -18,6 +18,7 @@ import {
 import { type KroneckerOptions, kroneckerChoices, kroneckerOptionNames } from "./kroneckerOptions.ts";
 import type { LayerPlan } from "./plan/layerPlan.ts";
 import type { BlockRecipe, KroneckerPieces } from "./recipes/blockRecipe.ts";
+import { outerSums } from "./recipes/outerSums.ts";
 import { type MatrixChoice, recipeTotals } from "./recipes/recipeTotals.ts";
 import { groupMatrix, scaledNumbers } from "./sums/numbers.ts";
 
@@ -92,17 +93,8 @@ function isOpen({ spansPieces: ignoreKernel }: KroneckerPieces, { left, right }:
 }
 
 function momentsOf({ id, kronecker }: Based["recipe"]): Pick<BlockRecipe, "sums"> {
-  const { groups, sizes, isTable } = kronecker;
-  const wholeTable = isTable && sizes[0] <= LARGEST_SETTLED_TABLE;
-  return {
-    sums(pieces) {
-      const sums = kronecker.outer(pieces, { wholeTable });
-      return {
-        [`left ${id}`]: sums?.left ?? zeros([groups, sizes[0], sizes[0]]),
-        [`right ${id}`]: sums?.right ?? zeros([groups, sizes[1], sizes[1]]),
-      };
-    },
-  };
+  const wholeTable = kronecker.isTable && kronecker.sizes[0] <= LARGEST_SETTLED_TABLE;
+  return { sums: (pieces) => outerSums(pieces, { id, kronecker, wholeTable }) };
 }
 
 async function settledBasis(based: Based, totals: Tensors): Promise<Based> {

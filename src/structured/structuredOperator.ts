@@ -1,3 +1,4 @@
+import { memoized } from "../concurrency/index.ts";
 import { CurvatureError } from "../errors/index.ts";
 import type { LinearOperator, RunOptions } from "../linalg/operator/operator.ts";
 import { checkOptions } from "../linalg/operator/options.ts";
@@ -286,14 +287,7 @@ function laterProducts(
   blocks: readonly PlacedBlock[],
   make: (block: PlacedBlock["block"], index: number) => Promise<BlockProduct>,
 ) {
-  let made: Promise<readonly BlockProduct[]> | undefined;
-  return () => {
-    made ??= allOf(blocks, ({ block }, index) => make(block, index)).catch((error: unknown) => {
-      made = undefined;
-      throw error;
-    });
-    return made;
-  };
+  return memoized(() => allOf(blocks, ({ block }, index) => make(block, index)));
 }
 
 function runProducts(

@@ -1,9 +1,9 @@
 import type { Tensors } from "../../operators/engine/risk.ts";
-import { zeros } from "../../primitives/index.ts";
 import { diagonalKronecker, kronecker, type PlacedBlock } from "../blocks/index.ts";
 import { groupMatrix, scaledNumbers } from "../sums/numbers.ts";
 import type { BlockRecipe } from "./blockRecipe.ts";
 import { type MatrixSource, matrixPieces, matrixPlace } from "./matrixSource.ts";
+import { outerNames, outerSums } from "./outerSums.ts";
 
 /**
  * Two-sided factors: `L = c sum_k P_k P_k'`, `R = c sum_k P_k' P_k`, the block `L (x) R / tr L`, whose trace is that of the exact block
@@ -12,23 +12,15 @@ import { type MatrixSource, matrixPieces, matrixPlace } from "./matrixSource.ts"
 export function twoSidedRecipe(source: MatrixSource): BlockRecipe {
   const { id, matrix } = source;
   const kronecker = matrixPieces(source, { spansPieces: true });
-  const { groups, sizes, isTable } = kronecker;
-  const [left, right] = [`left ${id}`, `right ${id}`];
   return {
     id,
     parameters: source.joint ? [source.parameter, matrix.bias!.parameter] : [source.parameter],
     kronecker,
-    sums(pieces) {
-      const sums = kronecker.outer(pieces);
-      return {
-        [left]: sums?.left ?? zeros(isTable ? [sizes[0]] : [groups, sizes[0], sizes[0]]),
-        [right]: sums?.right ?? zeros([groups, sizes[1], sizes[1]]),
-      };
-    },
+    sums: (pieces) => outerSums(pieces, { id, kronecker }),
     blocks: (totals, scale) =>
       Array.from({ length: matrix.groups }, (_, group) => ({
         ...matrixPlace(source, group),
-        ...twoSided(totals, { left, right, group, scale }),
+        ...twoSided(totals, { ...outerNames(id), group, scale }),
       })),
   };
 }

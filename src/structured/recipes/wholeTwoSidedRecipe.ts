@@ -1,9 +1,10 @@
 import type { Value } from "../../graph/index.ts";
-import { matmul, permute, reduceSum, reshape, square, zeros } from "../../primitives/index.ts";
+import { matmul, permute, reduceSum, reshape, square } from "../../primitives/index.ts";
 import type { BatchPieces } from "../plan/batchPieces.ts";
 import { secondMoment } from "../sums/factorSums.ts";
 import type { BlockRecipe, KroneckerPieces, Rotation } from "./blockRecipe.ts";
 import { type ParameterSource, placeOfWhole } from "./exactRecipes.ts";
+import { outerNames, outerSums } from "./outerSums.ts";
 import { twoSided } from "./twoSidedRecipe.ts";
 
 /**
@@ -13,21 +14,13 @@ import { twoSided } from "./twoSidedRecipe.ts";
 export function wholeTwoSidedRecipe(source: ParameterSource): BlockRecipe {
   const { id } = source;
   const kronecker = wholePieces(source);
-  const [rows, columns] = kronecker.sizes;
-  const [left, right] = [`left ${id}`, `right ${id}`];
   return {
     id,
     parameters: [source.index],
     kronecker,
-    sums(pieces) {
-      const sums = kronecker.outer(pieces);
-      return {
-        [left]: sums?.left ?? zeros([1, rows, rows]),
-        [right]: sums?.right ?? zeros([1, columns, columns]),
-      };
-    },
+    sums: (pieces) => outerSums(pieces, { id, kronecker }),
     blocks: (totals, scale) => [
-      { ...placeOfWhole(source), ...twoSided(totals, { left, right, group: 0, scale }), reason: source.reason },
+      { ...placeOfWhole(source), ...twoSided(totals, { ...outerNames(id), group: 0, scale }), reason: source.reason },
     ],
   };
 }

@@ -1,4 +1,5 @@
 import { vectorize } from "../../autodiff/index.ts";
+import { memoized } from "../../concurrency/index.ts";
 import { CurvatureError } from "../../errors/index.ts";
 import { input, type Value } from "../../graph/index.ts";
 import { eigh } from "../../linalg/dense/index.ts";
@@ -20,12 +21,11 @@ const ROUNDING = { float32: 1e-5, float64: 1e-12 } as const;
  */
 export function numericalRoot(risk: Risk, matrix: (batch: BatchGraph, u: Value) => Value): OutputRoot {
   const roots = new Map<number, Tensor>();
-  let ready: Promise<void> | undefined;
-  const compute = async () => {
+  const compute = memoized(async () => {
     for await (const { batch, outputs } of risk.engine.batches(matrixProduct(matrix))) {
       roots.set(batch.index, await rootsOf(outputs.matrix, { risk, batch }));
     }
-  };
+  });
   return {
     columns: ({ f }) => f.shape[1],
     apply(batch, u, { roots: own }) {
@@ -35,13 +35,7 @@ export function numericalRoot(risk: Risk, matrix: (batch: BatchGraph, u: Value) 
     constants: {
       of: ({ f: { shape } }) => ({ roots: input("roots", [shape[0], shape[1], shape[1]]) }),
       numbers: {
-        prepare() {
-          ready ??= compute().catch((error: unknown) => {
-            ready = undefined;
-            throw error;
-          });
-          return ready;
-        },
+        prepare: compute,
         of: ({ index }) => ({ roots: roots.get(index)! }),
       },
     },
