@@ -10,10 +10,11 @@ import { isRounded, layerRounding, ROUNDING_BITS } from "./layerRounding.ts";
 import type { MatrixPlan } from "./matrixPlan.ts";
 import { matrixReport, plannedProducts } from "./matrixReport.ts";
 import { type RelativeRequest, relativeCost, relativeCurvature } from "./relativeCurvature.ts";
-import type { CurvatureReport, MatrixName, Quantity, ReportedMatrix } from "./report.ts";
+import type { ApproximationName, CurvatureReport, MatrixName, Quantity, ReportedMatrix } from "./report.ts";
 import { matrixEntry, matrixNamed, matrixNames } from "./reportedMatrices.ts";
 import { seedFor } from "./seedFor.ts";
 import { completed, type Stages, stages } from "./stages.ts";
+import { approximationNames, type StructuredRequest, structuredCost, structuredReport } from "./structuredReport.ts";
 import { version } from "./version.ts";
 
 /** Options of `curvatureReport`: its contents and its cost. A large network has more than 5,000 weights. */
@@ -43,6 +44,8 @@ export interface CurvatureReportOptions extends RunOptions {
   readonly rounding?: boolean;
   /** Whether to measure the curvature in units of the weights; default true. */
   readonly relative?: boolean;
+  /** Structured approximations to make and to compare with the Gauss-Newton matrix (`structuredReport`); none by default. */
+  readonly structured?: readonly ApproximationName[];
   /** Entries that say how the report was made, for example the command; kept in the report as they are. */
   readonly provenance?: { readonly [entry: string]: string };
   /** Receives each sign that data are not those of the training, before the first matrix. */
@@ -73,6 +76,7 @@ export async function curvatureReport(risk: Risk, options: CurvatureReportOption
   checkObject(options, "curvatureReport expects options", ["seed"]);
   const began = performance.now();
   const asked = chosenMatrices(risk, options.matrices);
+  checkApproximations(options.structured);
   const plan = planOf(checkedOptions(options, risk.size), risk.size);
   const first = await firstOrder(risk, options);
   for (const warning of first.warnings) options.onWarning?.(warning);
@@ -182,7 +186,12 @@ async function measured(risk: Risk, request: Measurement): Promise<Partial<Curva
     curved !== undefined && options.relative !== false ? relativePlan(request, { curved, operators }) : undefined;
   const roundings = curved !== undefined && options.rounding !== false ? roundingCost(risk, plan) : 0;
   const missing = names.filter((name) => matrices[name] === undefined);
-  const rest = gapProducts + roundings + (relative ? relativeCost(relative, risk.size) : 0);
+  const structured = structuredPlan(risk, request);
+  const rest =
+    gapProducts +
+    roundings +
+    (relative ? relativeCost(relative, risk.size) : 0) +
+    (structured ? structuredCost(risk, structured) : 0);
   const work = stages(missing.length * plannedProducts(plan, risk.size) + rest, options);
   const layers = layerBlocks(risk.parameters);
   for (const name of missing) {
@@ -202,7 +211,35 @@ async function measured(risk: Risk, request: Measurement): Promise<Partial<Curva
         }
       : {}),
     ...(relative ? { relative: await relativeCurvature(risk, { ...relative, stages: work }) } : {}),
+    ...(structured ? { structured: await structuredReport(risk, { ...structured, stages: work }) } : {}),
   };
+}
+
+/** Products with each layer's part of random vectors: as many as for the moments of a matrix, but at least 4 vectors and at most 20. */
+function structuredPlan(
+  risk: Risk,
+  { plan, options, first }: Measurement,
+): Omit<StructuredRequest, "stages"> | undefined {
+  const { structured: names = [] } = options;
+  if (names.length === 0) return undefined;
+  const layers = layerBlocks(risk.parameters).layers.length;
+  const probes = Math.min(20, Math.max(4, Math.floor((4 * plan.probes) / layers)));
+  const { secondsPerGradient } = first;
+  return {
+    names: approximationNames.filter((name) => names.includes(name)),
+    probes,
+    seed: plan.seed,
+    secondsPerGradient,
+  };
+}
+
+/** @throws CurvatureError "argument" for a name that is none of them */
+function checkApproximations(names: readonly ApproximationName[] = []): void {
+  for (const name of names) {
+    if (approximationNames.includes(name)) continue;
+    const known = approximationNames.join(", ");
+    throw new CurvatureError("argument", `expected structured approximations among ${known}, got "${String(name)}"`);
+  }
 }
 
 /** Evaluations of the loss for the rounding of layers: at most as many as a matrix takes products. */

@@ -8,6 +8,8 @@ export type { MatrixPlan } from "./matrixPlan.ts";
 export { matrixReport, plannedProducts } from "./matrixReport.ts";
 export { rankCorrelation } from "./rankCorrelation.ts";
 export type {
+  ApproximationName,
+  BlockPicture,
   CurvatureReport,
   DataSummary,
   EqualMatrix,
@@ -18,14 +20,18 @@ export type {
   Quantity,
   RelativeCurvature,
   RelativeDisturbance,
+  ReportedApproximation,
   ReportedDensity,
   ReportedEigenvalue,
   ReportedLayer,
   ReportedMatrix,
   RoundedLayer,
   RoundingChange,
+  SolvedSystem,
+  StructuredReport,
 } from "./report.ts";
 export { matrixNamed, matrixNames } from "./reportedMatrices.ts";
 export { stages } from "./stages.ts";
+export { approximationNames } from "./structuredReport.ts";
 export { type RoundedWeights, type UniformRoundingOptions, uniformRounding } from "./uniformRounding.ts";
 export { version } from "./version.ts";

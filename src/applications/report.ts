@@ -194,6 +194,76 @@ export interface RelativeCurvature {
   readonly disturbances: readonly RelativeDisturbance[];
 }
 
+/** A structured approximation that a report can have: Kronecker factors, these with corrected eigenvalues, the diagonal, or dense blocks of layers. */
+export type ApproximationName = "kfac" | "ekfac" | "diagonal" | "blocks";
+
+/** How good a structured approximation K of a matrix A is. */
+export interface ReportedApproximation {
+  readonly name: ApproximationName;
+  readonly title: string;
+  /** Time in which it was made, in gradients. */
+  readonly gradients: number;
+  /** Reverse passes for each row, and how rows with several terms were treated. */
+  readonly reversePasses: number;
+  readonly terms: string;
+  readonly trace: number;
+  /** |A - K| / |A| in Frobenius norms. */
+  readonly relativeError: number;
+  readonly standardError: number;
+  /** The same within the diagonal block of each layer, in the order of the network, and the kinds of blocks that its tensors have. */
+  readonly layers: readonly {
+    readonly name: string;
+    readonly parameters: number;
+    readonly relativeError: number;
+    readonly standardError: number;
+    readonly kinds: readonly string[];
+  }[];
+  /** Conjugate gradients with (K + damping I)^-1 as preconditioner. */
+  readonly system: SolvedSystem;
+}
+
+/** Products that conjugate gradients took on (A + damping I) x = b for a random b. */
+export interface SolvedSystem {
+  readonly products: number;
+  /** False if the budget ended first. */
+  readonly converged: boolean;
+}
+
+/** The same entries of a block in a matrix and in its approximations. */
+export interface BlockPicture {
+  readonly parameter: string;
+  readonly dims: readonly number[];
+  /** Number of its first entries that the picture has. */
+  readonly entries: number;
+  /** Columns of the matrix, to four digits. */
+  readonly exact: readonly (readonly number[])[];
+  readonly approximations: readonly {
+    readonly name: ApproximationName;
+    readonly values: readonly (readonly number[])[];
+  }[];
+}
+
+/** Structured approximations of one matrix A beside it. */
+export interface StructuredReport {
+  /** The matrix, as "the Gauss-Newton matrix". */
+  readonly noun: string;
+  /** Labels drawn for each term, where there were too many outputs for a reverse pass each. */
+  readonly labels?: number;
+  /** Random vectors for each layer. */
+  readonly probes: number;
+  /** Share of |A|^2 that lies between layers, which no approximation by layer can have. */
+  readonly outside: number;
+  /** Damping of the systems: the mean eigenvalue by the trace of the first approximation. */
+  readonly damping: number;
+  /** Conjugate gradients without preconditioner. */
+  readonly plain: SolvedSystem;
+  /** Residual norm over that of b at which a system counts as solved. */
+  readonly tolerance: number;
+  readonly approximations: readonly ReportedApproximation[];
+  readonly picture?: BlockPicture;
+  readonly matvecs: number;
+}
+
 /** All results of `onnx-curvature report` as plain data, written to report.json unchanged. */
 export interface CurvatureReport {
   readonly version: string;
@@ -236,6 +306,8 @@ export interface CurvatureReport {
   readonly rounding?: LayerRounding;
   /** Curvature in units of the weights. */
   readonly relative?: RelativeCurvature;
+  /** Structured approximations beside the matrix, if they were asked for. */
+  readonly structured?: StructuredReport;
   /** The settings and the place of the run, as the caller states them, for example the command; shown as they are. */
   readonly provenance?: { readonly [entry: string]: string };
   /** True if the run was stopped before all matrices were finished. */

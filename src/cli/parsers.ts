@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from "commander";
-import { type MatrixName, matrixNamed, matrixNames } from "../index.ts";
+import { type ApproximationName, approximationNames, type MatrixName, matrixNamed, matrixNames } from "../index.ts";
 
 /** Reads a whole number of at least `least`. */
 export function wholeNumber(least: number): (text: string) => number {
@@ -45,6 +45,18 @@ export function matrixList(text: string): readonly MatrixName[] {
     if (known !== undefined) return known;
     throw new InvalidArgumentError(
       `Expected names among ${matrixNames.join(", ")}, separated by commas; got "${name}".`,
+    );
+  });
+}
+
+/** Reads names of structured approximations separated by commas. */
+export function approximationList(text: string): readonly ApproximationName[] {
+  return text.split(",").map((part) => {
+    const name = part.trim().toLowerCase();
+    const known = approximationNames.find((each) => each === name);
+    if (known !== undefined) return known;
+    throw new InvalidArgumentError(
+      `Expected names among ${approximationNames.join(", ")}, separated by commas; got "${part.trim()}".`,
     );
   });
 }

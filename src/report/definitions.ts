@@ -98,6 +98,18 @@ export const DEFINITIONS = {
     meaning:
       "Trace of the diagonal block of a layer over its number of weights: half of it times the squared size of equal random disturbances of the layer's weights is the rise of the loss for each weight. Rounding to equal bits is another question, since steps differ between layers: see Rounding of layers.",
   },
+  "relative-error": {
+    name: "Relative error of an approximation",
+    formula: html`‖<i>A</i> − <i>K</i>‖ / ‖<i>A</i>‖ = √(E|<i>Az</i> − <i>Kz</i>|<sup>2</sup> / E|<i>Az</i>|<sup>2</sup>)`,
+    meaning:
+      "Distance of the approximation K from the matrix A in the Frobenius norm, from random vectors z; 0 if they are equal, 1 for the approximation by zeros. Within a layer, of its diagonal block. KFAC: Martens and Grosse (2015); EKFAC: George et al. (2018).",
+  },
+  preconditioner: {
+    name: "Preconditioner",
+    formula: html`(<i>K</i> + <i>δI</i>)<sup>−1</sup>(<i>A</i> + <i>δI</i>) <i>x</i> = (<i>K</i> + <i>δI</i>)<sup>−1</sup> <i>b</i>`,
+    meaning:
+      "Conjugate gradients take few products with A where the eigenvalues of the preconditioned matrix lie close together. An approximation that is near in norm can still spread small eigenvalues and make them more.",
+  },
   "standard-error": {
     name: "± standard error",
     formula: html`<i>s</i> / √<i>m</i>`,

@@ -45,6 +45,7 @@ a.term:hover { text-decoration-style: solid; }
 .banner { margin-top: 20px; padding: 10px 14px; border: 1px solid var(--warn); border-radius: 8px; color: var(--warn); font-weight: 600; }
 .tooltip { position: fixed; pointer-events: none; background: var(--ink); color: var(--paper); padding: 2px 8px; border-radius: 4px; font-size: 0.8rem; z-index: 2; }
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 440px), 1fr)); gap: 24px 24px; margin: 20px 0; align-items: start; }
+.matrices { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 220px), 1fr)); gap: 20px; margin: 16px 0; } .matrix svg { border: 1px solid var(--line); }
 figure { min-width: 0; break-inside: avoid; }
 figure svg { width: 100%; height: auto; max-width: 560px; }
 figure svg [aria-label$="-grid"] { stroke-opacity: 0.12; }

@@ -13,6 +13,7 @@ import {
   layersSection,
   overviewSection,
   setupSection,
+  structuredSection,
 } from "./sections/index.ts";
 
 /** The page may use only its own styles and its own script, known by hash: no other script, image, font, frame or connection. */
@@ -24,6 +25,7 @@ const SECTIONS: readonly (readonly [anchor: string, title: string])[] = [
   ["matrices", "Matrices"],
   ["density", "Spectrum"],
   ["layers", "Layers"],
+  ["structured", "Approximations"],
   ["cost", "Cost"],
   ["setup", "How it was made"],
   ["definitions", "Definitions"],
@@ -54,6 +56,7 @@ export function renderHtml(report: CurvatureReport): string {
     matrices ? comparisonSection(report) : undefined,
     matrices ? densitySection(report) : undefined,
     layersSection(report),
+    structuredSection(report),
     matrices ? costSection(report) : undefined,
     setupSection(report),
     definitionsSection(),

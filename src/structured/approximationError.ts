@@ -3,11 +3,12 @@ import { compose, damped } from "../linalg/algebra/index.ts";
 import { eigsh } from "../linalg/eigenvalues/index.ts";
 import type { LinearOperator, RunOptions } from "../linalg/operator/operator.ts";
 import { checkOptions } from "../linalg/operator/options.ts";
-import { certainty, checkConfidence, type Interval, interval } from "../linalg/statistics/confidence.ts";
+import { checkConfidence } from "../linalg/statistics/confidence.ts";
 import { probe } from "../linalg/vectors/probes.ts";
 import { stream } from "../random/index.ts";
 import type { Vector } from "../tensors/index.ts";
 import { indicesOf } from "./blocks/index.ts";
+import { type ErrorSample, type RelativeError, relativeError } from "./relativeError.ts";
 import type { StructuredOperator } from "./structuredOperator.ts";
 
 /** Options of the comparison of a matrix with its approximation. */
@@ -21,14 +22,6 @@ export interface ApproximationErrorOptions extends RunOptions {
   readonly byBlock?: boolean | undefined;
   /** Damping d at which the gain as a preconditioner is measured; it is not without. */
   readonly damping?: number | undefined;
-}
-
-/** A relative error and its uncertainty. */
-export interface RelativeError {
-  /** |A - K| / |A| in Frobenius norms. */
-  readonly relativeError: number;
-  readonly standardError: number;
-  readonly interval: Interval;
 }
 
 /** What an approximation makes of a matrix. */
@@ -95,19 +88,13 @@ interface How {
   readonly run: RunOptions;
 }
 
-/** Squared norms of a probe's product with A - K and with A. */
-interface Sample {
-  readonly error: number;
-  readonly whole: number;
-}
-
 function randomVectors({ shape: [n], dtype }: LinearOperator, { probes, seed }: How): Vector[] {
   const random = stream(seed, "approximation error");
   return Array.from({ length: probes }, () => probe(n, { distribution: "signs", stream: random, dtype }));
 }
 
 async function wholeError(A: LinearOperator, K: LinearOperator, how: How): Promise<ApproximationError> {
-  const samples: Sample[] = [];
+  const samples: ErrorSample[] = [];
   for (const z of randomVectors(A, how)) {
     const [y, x] = [await A.matvec(z, how.run), await K.matvec(z, how.run)];
     samples.push({ error: squaredDistance(y, x), whole: squaredNorm(y) });
@@ -118,8 +105,8 @@ async function wholeError(A: LinearOperator, K: LinearOperator, how: How): Promi
 /** A product with each block's part of each probe: its entries within the block are A_bb z_b, all others belong to no block. */
 async function errorByBlock(A: LinearOperator, K: StructuredOperator, how: How): Promise<ApproximationError> {
   const { blocks } = K;
-  const own: Sample[][] = blocks.map(() => []);
-  const all: Sample[] = [];
+  const own: ErrorSample[][] = blocks.map(() => []);
+  const all: ErrorSample[] = [];
   let [beside, total] = [0, 0];
   for (const z of randomVectors(A, how)) {
     const x = await K.matvec(z, how.run);
@@ -148,29 +135,6 @@ async function errorByBlock(A: LinearOperator, K: StructuredOperator, how: How):
     blocks: blocks.map(({ name }, index) => ({ name, ...relativeError(own[index], how) })),
     outside: total === 0 ? 0 : beside / total,
     matvecs: how.probes * blocks.length,
-  };
-}
-
-/**
- * The root of a ratio of means R = mean(error) / mean(whole). The ratio's standard error is that of the mean of `error - R whole` over mean(whole)
- * (delta method), the root's that over 2 sqrt(R).
- */
-function relativeError(samples: readonly Sample[], { probes, confidence }: How): RelativeError {
-  const error = samples.reduce((sum, sample) => sum + sample.error, 0);
-  const whole = samples.reduce((sum, sample) => sum + sample.whole, 0);
-  const how = certainty(confidence, { probes });
-  if (whole === 0 || error === 0) {
-    const value = error === 0 ? 0 : Number.POSITIVE_INFINITY;
-    return { relativeError: value, standardError: 0, interval: interval({ value, standardError: 0 }, how) };
-  }
-  const ratio = error / whole;
-  const spread = samples.reduce((sum, sample) => sum + (sample.error - ratio * sample.whole) ** 2, 0);
-  const ofRatio = Math.sqrt((spread * samples.length) / (samples.length - 1)) / whole;
-  const around = interval({ value: ratio, standardError: ofRatio }, how);
-  return {
-    relativeError: Math.sqrt(ratio),
-    standardError: ofRatio / (2 * Math.sqrt(ratio)),
-    interval: { ...around, lower: Math.sqrt(Math.max(around.lower, 0)), upper: Math.sqrt(around.upper) },
   };
 }
 

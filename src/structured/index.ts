@@ -3,7 +3,6 @@ export {
   type ApproximationError,
   type ApproximationErrorOptions,
   approximationError,
-  type RelativeError,
 } from "./approximationError.ts";
 export { type BestKronecker, type BestKroneckerOptions, bestKronecker } from "./bestKronecker.ts";
 export { type BlockDiagonalOptions, blockDiagonal } from "./blockDiagonal.ts";
@@ -15,6 +14,7 @@ export { type GramMatrix, type GramOptions, gramGgn } from "./gram/gramGgn.ts";
 export { kfac } from "./kfac.ts";
 export type { KroneckerOptions } from "./kroneckerOptions.ts";
 export { type LowRankMatrix, type LowRankOptions, lowRankPlusDiagonal } from "./lowRankPlusDiagonal.ts";
+export type { RelativeError } from "./relativeError.ts";
 export { type RiskIdentity, riskIdentity } from "./riskIdentity.ts";
 export type { ApproximatedMatrix } from "./roots/rootOf.ts";
 export {

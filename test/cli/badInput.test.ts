@@ -126,6 +126,7 @@ describe("refuses with 2 and one line", () => {
     ],
     ["an unknown loss", ["--loss", "hinge"], /'hinge' is invalid\. Expected one of bceWithLogits, crossEntropy/],
     ["an unknown option", ["--lss", "ce"], /unknown option '--lss' \(Did you mean --loss\?\)/],
+    ["an unknown approximation", ["--structured", "kfac,foof"], /Expected names among kfac, ekfac.*got "foof"/],
     ["an unknown matrix", ["--matrices", "hessian,fim"], /Expected names among hessian, ggn.*got "fim"/],
     ["rows that are no range", ["--rows", "9:3"], /Expected A:B with A < B/],
     ["an unknown precision", ["--dtype", "float16"], /Allowed choices are float32, float64/],

@@ -1,6 +1,8 @@
 import { basename, join } from "node:path";
 import { Command } from "commander";
 import {
+  type ApproximationName,
+  approximationNames,
   type Communicator,
   CurvatureError,
   type CurvatureReport,
@@ -29,7 +31,15 @@ import {
 } from "../lossOption.ts";
 import { type ModelOptions, openModel, readOptions, withModelOptions } from "../modelOptions.ts";
 import { prepareFiles, writeFiles } from "../outputFiles.ts";
-import { matrixList, namedFile, patternList, positiveNumber, rowRange, wholeNumber } from "../parsers.ts";
+import {
+  approximationList,
+  matrixList,
+  namedFile,
+  patternList,
+  positiveNumber,
+  rowRange,
+  wholeNumber,
+} from "../parsers.ts";
 import { print, printError, printJson } from "../print.ts";
 import { type ProgressDisplay, progressDisplay } from "../progress.ts";
 import { onRanks } from "../ranks.ts";
@@ -58,6 +68,7 @@ interface ReportOptions extends ModelOptions {
   readonly dense?: boolean;
   readonly rounding: boolean;
   readonly relative: boolean;
+  readonly structured?: readonly ApproximationName[];
   readonly seed: number;
   readonly out: string;
   readonly resume?: true;
@@ -142,6 +153,11 @@ function addMatrixOptions(command: Command): void {
     .option("--no-dense", "do not form them")
     .option("--no-rounding", "do not measure the loss with rounded layers")
     .option("--no-relative", "do not measure the curvature in units of the weights")
+    .option(
+      "--structured <list>",
+      `${approximationNames.join(", ")}: make them and measure how near they are to the Gauss-Newton matrix`,
+      approximationList,
+    )
     .option("--seed <n>", "seed of all random numbers", wholeNumber(0), 0);
 }
 
@@ -299,7 +315,7 @@ async function compute(request: Computation): Promise<CurvatureReport> {
   const { model, chosen, signal, options, display, state } = request;
   const risk = await riskOf(request);
   if (chosen.reason !== undefined) printError(`Loss ${risk.lossFunction.name}: ${chosen.reason}\n`);
-  const { matrices, probes, steps, densityProbes, eigenvalues, dense, seed, rounding, relative } = options;
+  const { matrices, probes, steps, densityProbes, eigenvalues, dense, seed, rounding, relative, structured } = options;
   try {
     const found = await curvatureReport(risk, {
       wholeData: chosen.data,
@@ -312,6 +328,7 @@ async function compute(request: Computation): Promise<CurvatureReport> {
       ...(densityProbes === undefined ? {} : { densityProbes }),
       ...(eigenvalues === undefined ? {} : { eigenvalues }),
       ...(dense === undefined ? {} : { dense }),
+      ...(structured === undefined ? {} : { structured }),
       ...(state === undefined ? {} : { state }),
       provenance: provenance(model, { options, chosen }),
       signal,

@@ -1,5 +1,5 @@
 export { linearDensityFigure, logarithmicDensityFigure, smoothedDensity } from "./densityFigures.ts";
-export { FIGURE_WIDTH } from "./drawFigure.ts";
+export { colour, drawFigure, FIGURE_WIDTH, legendEntry } from "./drawFigure.ts";
 export { largestEigenvaluesFigure, smallestEigenvaluesFigure } from "./eigenvalueFigures.ts";
 export {
   distinctPart,
@@ -11,3 +11,4 @@ export {
   meanCurvature,
 } from "./layerFigures.ts";
 export { linearLabel, logarithmicScale, wholeExponents } from "./logarithmicTicks.ts";
+export { type DrawnMatrix, matrixFigure } from "./matrixFigure.ts";

@@ -5,3 +5,4 @@ export { findingsSection } from "./findingsSection.ts";
 export { layersSection } from "./layersSection.ts";
 export { fileName, overviewSection } from "./overviewSection.ts";
 export { setupSection } from "./setupSection.ts";
+export { structuredSection } from "./structuredSection.ts";
