@@ -253,7 +253,7 @@ export interface StructuredReport {
   readonly probes: number;
   /** Share of |A|^2 that lies between layers, which no approximation by layer can have. */
   readonly outside: number;
-  /** Damping of the systems: the mean eigenvalue by the trace of the first approximation. */
+  /** Damping of the systems: the mean eigenvalue, by the trace that the same random vectors give. */
   readonly damping: number;
   /** Conjugate gradients without preconditioner. */
   readonly plain: SolvedSystem;

@@ -54,25 +54,32 @@ const DRAWN_LABELS = 8;
 /** Entries of the block that is drawn. */
 const PICTURED = 60;
 
-/** Products that a system of the comparison takes at most. */
-const CG_PRODUCTS = 200;
+/** Products that a system of the comparison takes at most, for networks of many weights and of few. */
+const CG_PRODUCTS = { large: 60, small: 200 } as const;
+
+/** Weights above which a network is large. */
+const LARGE = 5000;
 
 /** Relative residual at which a system of the comparison is solved. */
 const CG_TOLERANCE = 1e-4;
 
 /** Products with the matrix that `structuredReport` takes at most. */
 export function structuredCost(
-  risk: Pick<Risk, "parameters">,
+  risk: Pick<Risk, "parameters" | "size">,
   { names, probes }: Pick<StructuredRequest, "names" | "probes">,
 ): number {
-  return layerBlocks(risk.parameters).layers.length * probes + PICTURED + (names.length + 1) * CG_PRODUCTS;
+  return layerBlocks(risk.parameters).layers.length * probes + PICTURED + (names.length + 1) * systemProducts(risk);
+}
+
+function systemProducts({ size }: Pick<Risk, "size">): number {
+  return size > LARGE ? CG_PRODUCTS.large : CG_PRODUCTS.small;
 }
 
 /**
  * How good structured approximations of the Gauss-Newton matrix (for a loss that is not convex in the outputs, of the Fisher matrix of type II) are: for each the
  * relative error in the Frobenius norm within every layer and over all, with standard errors, from products with the parts of random vectors that
  * belong to one layer, which all approximations share; the products that conjugate gradients take on the damped matrix with its inverse as
- * preconditioner; and for the smallest layer a picture of its block. The damping is the mean eigenvalue.
+ * preconditioner; and a picture of a block. The damping is the mean eigenvalue, by the estimated trace.
  *
  * @throws CurvatureError "aborted", or whatever a product or an approximation throws
  */
@@ -129,7 +136,7 @@ async function compared(risk: Risk, comparison: Comparison): Promise<StructuredR
   const { layers, order } = layerBlocks(risk.parameters);
   const places = layers.map((layer) => indicesOf(layer, order));
   const errors = await layerErrors(comparison, { places, size: risk.size });
-  const systems = await solvedSystems(risk, comparison);
+  const systems = await solvedSystems(risk, { ...comparison, trace: errors.trace });
   const picture = await pictureOf(risk, comparison);
   return {
     noun: target.noun,
@@ -185,7 +192,7 @@ async function layerErrors(
   const { dtype } = target.matrix;
   const inside: ErrorSample[][][] = made.map(() => places.map(() => []));
   const whole: ErrorSample[][] = made.map(() => []);
-  let [beside, total] = [0, 0];
+  let [beside, total, trace] = [0, 0, 0];
   await stages.run(
     { name: "errors of approximations", cost: places.length * probes },
     async ({ signal, onProgress }) => {
@@ -198,6 +205,7 @@ async function layerErrors(
           for (const entry of place) part[entry] = z[entry]!;
           const y = await target.matrix.matvec(part, run);
           const [own, all] = [squaredNorm(y, place), squaredNorm(y)];
+          trace += place.reduce((sum, entry) => sum + part[entry]! * y[entry]!, 0) / probes;
           beside += all - own;
           total += all;
           for (const [index, { K }] of made.entries()) {
@@ -224,21 +232,22 @@ async function layerErrors(
     whole: whole.map(error),
     layers: inside.map((each) => each.map(error)),
     outside: total === 0 ? 0 : beside / total,
+    trace,
     matvecs: places.length * probes,
   };
 }
 
 /** Products that `cg` takes for a random right side, plain and with the inverse of each approximation as preconditioner. */
-async function solvedSystems(risk: Risk, { target, made, request }: Comparison) {
+async function solvedSystems(risk: Risk, { target, made, request, trace }: Comparison & { readonly trace: number }) {
   const { seed, stages } = request;
   const { matrix } = target;
-  const trace = made.length === 0 ? 0 : await made[0]!.K.trace();
+  const budget = systemProducts(risk);
   const damping = trace > 0 ? trace / risk.size : 1;
   const system = damped(matrix, damping);
   const b = probe(risk.size, { distribution: "gaussian", stream: stream(seed, "right side"), dtype: matrix.dtype });
   const solved = async (title: string, preconditioner?: LinearOperator) =>
-    stages.run({ name: `conjugate gradients, ${title}`, cost: CG_PRODUCTS }, async (run) => {
-      const options = { ...run, matvecs: CG_PRODUCTS, tolerance: CG_TOLERANCE };
+    stages.run({ name: `conjugate gradients, ${title}`, cost: budget }, async (run) => {
+      const options = { ...run, matvecs: budget, tolerance: CG_TOLERANCE };
       const { matvecs, status, message } = await cg(system, b, {
         ...options,
         ...(preconditioner && { preconditioner }),
