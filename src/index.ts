@@ -80,6 +80,7 @@ export {
 export {
   type Communicator,
   gatherRows,
+  type Interruption,
   isOnAllRanks,
   type Numbers,
   onAllRanks,

@@ -17,7 +17,8 @@ export async function onRanks<T>(work: (communicator: Communicator) => Promise<T
     await communicator.close();
     return result;
   } catch (error) {
-    if (!isOnAllRanks(error)) {
+    const stopped = communicator.interruption?.signal.aborted === true;
+    if (!isOnAllRanks(error) && !stopped) {
       muted.value = false;
       printError(`${errorText(error, { stack: false })}\n`);
       communicator.abort(1, "the command failed on this rank");

@@ -1,3 +1,5 @@
+import type { Interruption } from "./interruption.ts";
+
 /** Arrays that ranks exchange. Exchanges copy bits, so that any bytes can travel in them. */
 export type Numbers = Float32Array | Float64Array;
 
@@ -20,6 +22,8 @@ export interface Communicator {
   broadcast<A extends Numbers>(values: A, root?: number): Promise<A>;
   /** Resolves when every rank has called it. */
   barrier(): Promise<void>;
+  /** A wish to stop, on which ranks agree; a communicator without it stops a run on its own rank only. */
+  readonly interruption?: Interruption;
   /** Ends all ranks at once with this exit code, for states in which they cannot end together. The reason is written on standard error. */
   abort(code: number, reason?: string): never;
   /** Ends the exchange, once every rank has called it. */

@@ -3,6 +3,7 @@ export { exchangeText } from "./exchangeText.ts";
 export { exclusively } from "./exclusively.ts";
 export { gatherRows } from "./gatherRows.ts";
 export { type Hash, hash, textHash } from "./hashes.ts";
+export type { Interruption } from "./interruption.ts";
 export { errorOnAllRanks, isOnAllRanks, onAllRanks, settled } from "./onAllRanks.ts";
 export { orderedSum } from "./orderedSum.ts";
 export { rankStore } from "./rankStore.ts";

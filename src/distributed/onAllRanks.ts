@@ -24,7 +24,7 @@ export function errorOnAllRanks(
 
 /**
  * Runs a rank's own work, such as reading its file, and waits for that of the other ranks. If it fails on some rank, all ranks throw the
- * error of the first of these, with its number; otherwise the others would wait in their next exchange. Costs one exchange of 16 bytes.
+ * error of the first of these, with its number; otherwise the others would wait in their next exchange. Costs one exchange of 24 bytes.
  *
  * @throws CurvatureError of the code and with the message of the rank that failed
  */
@@ -55,9 +55,15 @@ async function attempt<T>(work: () => Promise<T>): Promise<Attempt<T>> {
 
 async function agreedResult<T>(communicator: Communicator, call: string, done: Attempt<T>): Promise<T> {
   const { rank, size } = communicator;
-  const own = Float64Array.of("error" in done ? 1 : 0, textHash(call));
+  const wish = communicator.interruption?.isRequested() === true ? 1 : 0;
+  const own = Float64Array.of("error" in done ? 1 : 0, textHash(call), wish);
   const all = await communicator.allGather(own, new Float64Array(own.length * size));
-  const ranks = Array.from({ length: size }, (_, i) => ({ failed: all[2 * i] === 1, call: all[2 * i + 1] }));
+  const ranks = Array.from({ length: size }, (_, i) => ({
+    failed: all[3 * i] === 1,
+    call: all[3 * i + 1],
+    wishesToStop: all[3 * i + 2] === 1,
+  }));
+  if (ranks.some(({ wishesToStop }) => wishesToStop)) communicator.interruption?.agree();
   const failed = ranks.findIndex((each) => each.failed);
   if (failed >= 0) {
     const text = "error" in done && rank === failed ? JSON.stringify(described(done.error)) : "";

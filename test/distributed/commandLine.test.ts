@@ -1,9 +1,9 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect } from "vitest";
 import { build } from "../../scripts/build.mjs";
-import { type Job, runJob, testWith } from "./mpiRun.ts";
+import { type Job, type JobOptions, runJob, testWith } from "./mpiRun.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "onnx-curvature-ranks-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -37,6 +37,11 @@ const cost = [
 ];
 
 function report(ranks: number, ...more: readonly string[]): Promise<Job> {
+  return reportOn({ ranks }, ...more);
+}
+
+function reportOn(settings: JobOptions, ...more: readonly string[]): Promise<Job> {
+  const { ranks } = settings;
   const command = [
     process.execPath,
     "dist/cli/main.js",
@@ -45,7 +50,7 @@ function report(ranks: number, ...more: readonly string[]): Promise<Job> {
     ...options,
     ...cost,
   ];
-  return runJob([...command, "--out", join(folder, String(ranks)), ...more], { ranks });
+  return runJob([...command, "--out", join(folder, String(ranks)), ...more], settings);
 }
 
 /** The numbers of a report by their paths, but for its times and the rows of a batch, of which a rank has fewer. */
@@ -84,5 +89,46 @@ testWith("openMpi")(
     const failed = await report(2, "--data", broken);
     expect(failed.code).toBe(1);
     expect(failed.stderr.match(/error: rank 0 of 2: .*broken.csv/g)).toHaveLength(1);
+  },
+);
+
+/** The process of a rank of the job that has this argument. */
+function processOf(rank: number, argument: string): number | undefined {
+  const read = (id: string, file: string) => {
+    try {
+      return readFileSync(`/proc/${id}/${file}`, "utf8").split("\0");
+    } catch {
+      return [];
+    }
+  };
+  const ids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+  const found = ids.find(
+    (id) => read(id, "cmdline").includes(argument) && read(id, "environ").includes(`OMPI_COMM_WORLD_RANK=${rank}`),
+  );
+  return found === undefined ? undefined : Number(found);
+}
+
+testWith("openMpi")(
+  "SIGTERM to one rank stops all of them, and --resume finishes with the numbers of an undisturbed run",
+  async () => {
+    const out = join(folder, "stopped");
+    const long = ["--density-probes", "40", "--no-relative", "--no-rounding", "--out", out];
+    let sent = false;
+    const onError = (text: string) => {
+      if (sent || !text.includes("Empirical Fisher")) return;
+      sent = true;
+      process.kill(processOf(1, out)!, "SIGTERM");
+    };
+    const stopped = await reportOn({ ranks: 2, onError }, ...long);
+    expect(stopped.code).toBe(130);
+    expect(stopped.stderr.match(/error: stopped by a signal to another rank after Hessian; wrote these/g)).toHaveLength(
+      1,
+    );
+    const read = (name: string) => JSON.parse(readFileSync(join(name, "report.json"), "utf8"));
+    expect([read(out).partial, Object.keys(read(out).matrices)]).toEqual([true, ["hessian"]]);
+    expect((await report(2, ...long, "--resume")).code).toBe(0);
+    const undisturbed = join(folder, "undisturbed");
+    expect((await report(2, ...long, "--out", undisturbed)).code).toBe(0);
+    expect(numbersIn(read(out))).toEqual(numbersIn(read(undisturbed)));
   },
 );

@@ -44,6 +44,8 @@ export interface JobOptions {
   readonly binding?: "none" | "core";
   /** Told every line of standard output as it comes. */
   readonly onLine?: (line: string) => void;
+  /** Told all that stands on standard error as it grows. */
+  readonly onError?: (text: string) => void;
 }
 
 /** Runs a program of `test/distributed/programs` on ranks. */
@@ -54,7 +56,7 @@ export async function runRanks(program: string, options: JobOptions): Promise<Jo
 /** Runs a command on ranks; it is killed with all its children after 110 seconds. */
 export function runJob(
   command: readonly string[],
-  { ranks, launcher = "openMpi", env = {}, binding = "none", onLine }: JobOptions,
+  { ranks, launcher = "openMpi", env = {}, binding = "none", onLine, onError }: JobOptions,
 ): Promise<Job> {
   const path = launchers[launcher];
   if (path === undefined) throw new Error(`the environment names no launcher for ${launcher}; see CONTRIBUTING.md`);
@@ -74,6 +76,7 @@ export function runJob(
       text[name] += chunk;
       const lines = text[name].slice(before).split("\n").slice(0, -1);
       if (name === "stdout") for (const line of lines) onLine?.(line);
+      else onError?.(text.stderr);
     });
   }
   const limit = setTimeout(() => child.kill("SIGKILL"), 110_000);

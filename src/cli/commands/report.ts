@@ -236,14 +236,14 @@ async function report(
         });
         return compute({ model, chosen, communicator, signal, options, display, state });
       },
-      { onInterrupt: display.stop },
+      { onInterrupt: display.stop, communicator },
     );
     return { found, text: await written(found), paths };
   } catch (error) {
     if (!(error instanceof CurvatureError && isPartial(error.state))) throw error;
     await written(error.state);
     const finished = Object.values(error.state.matrices).map(({ title }) => title);
-    const message = `stopped by Ctrl-C after ${finished.join(", ")}; wrote these to ${paths.html}; the same command with --resume goes on`;
+    const message = `${error.message} after ${finished.join(", ")}; wrote these to ${paths.html}; the same command with --resume goes on`;
     throw new CurvatureError("aborted", message, { cause: error });
   } finally {
     await folders?.discard();

@@ -3,6 +3,7 @@ import { makeQueue } from "../../concurrency/index.ts";
 import { CurvatureError } from "../../errors/index.ts";
 import { checkOptions } from "../../linalg/operator/options.ts";
 import type { Communicator, Numbers } from "../communicator.ts";
+import { interruptionOf } from "../interruption.ts";
 import { type Launcher, launcherOf } from "./launcher.ts";
 import { type Foreign, loadLibrary, type MpiLibrary } from "./library.ts";
 
@@ -162,6 +163,7 @@ function communicator(
     notices: noticesOf(),
     ...exchanges(mpi, { size, call }),
     barrier: () => call("MPI_Barrier", mpi.barrier, () => [[world] as const]),
+    interruption: interruptionOf(size),
     abort,
     async close() {
       if (!open) return;

@@ -24,7 +24,7 @@ export interface DistributedSettings extends Ranks {
 
 /**
  * The engine over the rows of all ranks. Sums are added over the ranks: for "tree" as MPI does it, for "ordered" the sums of the shards one by one
- * in float64. Every call first settles whether the pass has succeeded on all ranks, an exchange of 16 bytes.
+ * in float64. Every call first settles whether the pass has succeeded on all ranks, an exchange of 24 bytes.
  *
  * @param whole the engine over the rank's rows
  * @param shards the engines over its shards; `whole` itself for "tree"
