@@ -147,7 +147,7 @@ export default {
       from: { path: "^src/report/" },
       to: {
         path: "^src/",
-        pathNot: `^src/(report/|${vocabulary.map((layer) => `${layer}/`).join("|")}|applications/(report|sharpness/landscape)[.]ts$)`,
+        pathNot: `^src/(report/|${vocabulary.map((layer) => `${layer}/`).join("|")}|applications/(report|sharpness/(landscape|checkpointCurvature))[.]ts$)`,
       },
     },
     {
@@ -155,7 +155,10 @@ export default {
       comment: "report may import applications/report.ts with `import type` only",
       severity: "error",
       from: { path: "^src/report/" },
-      to: { path: "^src/applications/(report|sharpness/landscape)[.]ts$", dependencyTypesNot: ["type-only"] },
+      to: {
+        path: "^src/applications/(report|sharpness/(landscape|checkpointCurvature))[.]ts$",
+        dependencyTypesNot: ["type-only"],
+      },
     },
     {
       name: "layer-cli",

@@ -1,6 +1,7 @@
 export type * from "../applications/report.ts";
 export type { Finding, FindingTopic } from "./finding.ts";
 export { findings } from "./findings.ts";
+export { type CheckpointsPage, type NamedCheckpoint, renderCheckpoints } from "./renderCheckpoints.ts";
 export { type NamedReport, renderComparison, renderComparisonTable } from "./renderComparison.ts";
 export { renderHtml } from "./renderHtml.ts";
 export { renderJson } from "./renderJson.ts";

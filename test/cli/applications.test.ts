@@ -109,7 +109,21 @@ test("merge writes the weights between two models, and compare tells them apart"
   });
   const weighted = await run("merge", a, b, ...common, "--rows", ":200", "--out", out, "--json");
   expect(JSON.parse(weighted.stdout)).toMatchObject({ file: out, damping: 1e-3 });
-  const compared = await run("compare", a, b, ...common, "--rows", ":200", "--probes", "10", "--json");
+  const compared = await run(
+    "compare",
+    a,
+    b,
+    ...common,
+    "--rows",
+    ":200",
+    "--probes",
+    "10",
+    "--json",
+    "--out",
+    join(folder, "page.html"),
+  );
+  const page = readFileSync(join(folder, "page.html"), "utf8");
+  for (const title of ["Trace of the Hessian", "Adaptive sharpness"]) expect(page).toContain(title);
   const rows = JSON.parse(compared.stdout);
   expect(rows.map(({ file }: { readonly file: string }) => file)).toEqual([a, b]);
   for (const row of rows) expect(row.stableLearningRate * row.largestEigenvalue.value).toBeCloseTo(2, 5);

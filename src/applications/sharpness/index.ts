@@ -8,6 +8,11 @@ export {
   pacBayesSharpness,
 } from "./averageSharpness.ts";
 export { type BoxSharpness, type BoxSharpnessOptions, boxSharpness } from "./boxSharpness.ts";
+export {
+  type CheckpointCurvature,
+  type CheckpointCurvatureOptions,
+  checkpointCurvature,
+} from "./checkpointCurvature.ts";
 export { type FisherRaoNorm, fisherRaoNorm } from "./fisherRaoNorm.ts";
 export { type GradientNoiseOptions, type GradientNoiseScale, gradientNoiseScale } from "./gradientNoiseScale.ts";
 export {

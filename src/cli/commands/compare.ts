@@ -1,24 +1,25 @@
 import { Command } from "commander";
-import { samSharpness, stableLearningRate } from "../../applications/sharpness/index.ts";
-import { accuracy, hessian, type Risk } from "../../index.ts";
-import { hutchinsonTrace } from "../../linalg/index.ts";
+import { checkpointCurvature } from "../../applications/sharpness/index.ts";
+import { type NamedCheckpoint, renderCheckpoints } from "../../report/index.ts";
 import { openData, openRisk, type RiskOptions, withRiskOptions } from "../dataOptions.ts";
 import { interruptible } from "../interruption.ts";
 import { openModel } from "../modelOptions.ts";
+import { type PreparedFolders, prepareFiles, writeFiles } from "../outputFiles.ts";
 import { positiveNumber, wholeNumber } from "../parsers.ts";
-import { print, printJson } from "../print.ts";
-import { progressDisplay } from "../progress.ts";
+import { print, printError, printJson } from "../print.ts";
+import { type ProgressDisplay, progressDisplay } from "../progress.ts";
 
 interface CompareOptions extends RiskOptions {
   readonly radius: number;
   readonly probes: number;
   readonly seed: number;
+  readonly out?: string;
   readonly json?: true;
 }
 
 const EXAMPLE = `
 Example:
-  $ onnx-curvature compare epoch1.onnx epoch2.onnx --data digits_train.csv.gz --scale 16 --loss crossEntropy`;
+  $ onnx-curvature compare epoch1.onnx epoch2.onnx --data digits_train.csv.gz --scale 16 --loss crossEntropy --out checkpoints.html`;
 
 /** `compare A B ...`: curvature of models on the same rows, as along the checkpoints of a training run. */
 export function compareCommand(): Command {
@@ -29,6 +30,7 @@ export function compareCommand(): Command {
     .option("--radius <x>", "radius of the adaptive sharpness", positiveNumber, 0.5)
     .option("--probes <n>", "random vectors of the trace", wholeNumber(2), 50)
     .option("--seed <n>", "seed of all random numbers", wholeNumber(0), 0)
+    .option("--out <file>", "page to write, with a figure for each quantity along the models")
     .option("--json", "print the result as JSON")
     .option("--debug", "print where an error happened")
     .addHelpText("after", EXAMPLE)
@@ -36,62 +38,62 @@ export function compareCommand(): Command {
 }
 
 async function compare(files: readonly string[], options: CompareOptions): Promise<void> {
-  const found = await interruptible(async (signal) => {
-    const display = progressDisplay();
-    const rows: (Checkpoint & { readonly file: string })[] = [];
-    try {
-      for (const file of files) {
-        display.update({ stage: file, done: rows.length, total: files.length });
-        const model = await openModel(file, { ...options, signal });
-        const data = await openData(model, { ...options, signal });
-        const risk = await openRisk(model, { data, options });
-        try {
-          rows.push({ file, ...(await checkpoint(risk, { ...options, signal })) });
-        } finally {
-          await risk.dispose();
-        }
-      }
-    } finally {
-      display.stop();
-    }
-    return rows;
-  });
-  if (options.json) printJson(found);
-  else print(table(found));
+  const { out } = options;
+  let folders: PreparedFolders | undefined;
+  const display = progressDisplay();
+  try {
+    await interruptible(
+      async (signal) => {
+        folders = out === undefined ? undefined : await prepareFiles(out);
+        const { checkpoints, data, rows } = await computed(files, { options, signal, display });
+        display.stop();
+        if (out !== undefined) await writeFiles([[out, renderCheckpoints({ checkpoints, data, rows })]]);
+        if (options.json) printJson(checkpoints.map(({ name, ...numbers }) => ({ file: name, ...numbers })));
+        else print(table(checkpoints));
+        if (out !== undefined) printError(`Wrote ${out}\n`);
+      },
+      { onInterrupt: display.stop },
+    );
+  } finally {
+    display.stop();
+    await folders?.discard();
+  }
 }
 
-type Checkpoint = Awaited<ReturnType<typeof checkpoint>>;
-
-async function checkpoint(
-  risk: Risk,
+/** The numbers of all models, and what they were computed on. */
+async function computed(
+  files: readonly string[],
   {
-    radius,
-    probes,
-    seed,
+    options,
     signal,
-  }: { readonly radius: number; readonly probes: number; readonly seed: number; readonly signal: AbortSignal },
+    display,
+  }: { readonly options: CompareOptions; readonly signal: AbortSignal; readonly display: ProgressDisplay },
 ) {
-  const trace = await hutchinsonTrace(hessian(risk), { matvecs: probes, seed, signal });
-  const edge = await stableLearningRate(risk, { seed, signal });
-  const sam = await samSharpness(risk, { radius, scale: "adaptive", signal });
-  return {
-    loss: sam.loss,
-    accuracy: await accuracy(risk, { signal }),
-    gradientNorm: sam.gradientNorm,
-    trace: { value: trace.trace, standardError: trace.standardError },
-    largestEigenvalue: { value: edge.eigenvalue, residualNorm: edge.residualNorm },
-    stableLearningRate: edge.threshold,
-    adaptiveSharpness: { radius, value: sam.sharpness },
-  };
+  const { radius, probes, seed } = options;
+  const checkpoints: NamedCheckpoint[] = [];
+  let [data, rows] = ["", 0];
+  for (const name of files) {
+    display.update({ stage: name, done: checkpoints.length, total: files.length });
+    const model = await openModel(name, { ...options, signal });
+    const table = await openData(model, { ...options, signal });
+    const risk = await openRisk(model, { data: table, options });
+    try {
+      checkpoints.push({ name, ...(await checkpointCurvature(risk, { radius, probes, seed, signal })) });
+      [data, rows] = [table.description, risk.rows];
+    } finally {
+      await risk.dispose();
+    }
+  }
+  return { checkpoints, data, rows };
 }
 
-function table(rows: readonly (Checkpoint & { readonly file: string })[]): string {
+function table(rows: readonly NamedCheckpoint[]): string {
   const cells = (values: readonly string[]) => values.map((value) => value.padStart(13)).join("");
   const short = (value: number | undefined) => (value === undefined ? "" : value.toPrecision(4));
   const head = ["loss", "accuracy", "|gradient|", "trace", "+-", "largest", "stable rate", "sharpness"];
   const lines = rows.map(
     (row) =>
-      `${cells([short(row.loss), short(row.accuracy), short(row.gradientNorm), short(row.trace.value), short(row.trace.standardError), short(row.largestEigenvalue.value), short(row.stableLearningRate), short(row.adaptiveSharpness.value)])}  ${row.file}`,
+      `${cells([short(row.loss), short(row.accuracy), short(row.gradientNorm), short(row.trace.value), short(row.trace.standardError), short(row.largestEigenvalue.value), short(row.stableLearningRate), short(row.adaptiveSharpness.value)])}  ${row.name}`,
   );
   return [`${cells(head)}  model`, ...lines, ""].join("\n");
 }
