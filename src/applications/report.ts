@@ -194,8 +194,11 @@ export interface RelativeCurvature {
   readonly disturbances: readonly RelativeDisturbance[];
 }
 
-/** A structured approximation that a report can have: Kronecker factors, these with corrected eigenvalues, the diagonal, or dense blocks of layers. */
-export type ApproximationName = "kfac" | "ekfac" | "diagonal" | "blocks";
+/**
+ * A structured approximation that a report can have: Kronecker factors, these with corrected eigenvalues, the latter with factors of the pieces
+ * themselves where weights are shared, the diagonal, or dense blocks of layers.
+ */
+export type ApproximationName = "kfac" | "ekfac" | "twoSided" | "diagonal" | "blocks";
 
 /** How good a structured approximation K of a matrix A is. */
 export interface ReportedApproximation {

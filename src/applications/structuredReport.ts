@@ -38,6 +38,10 @@ type Builder = (
 const BUILDERS: { readonly [name in ApproximationName]: { readonly title: string; readonly build: Builder } } = {
   kfac: { title: "KFAC", build: kfac },
   ekfac: { title: "EKFAC", build: ekfac },
+  twoSided: {
+    title: "EKFAC, two-sided",
+    build: (risk, options) => ekfac(risk, { ...options, sharing: "twoSided" }),
+  },
   diagonal: { title: "Diagonal", build: diagonal },
   blocks: { title: "Dense blocks", build: (risk, options) => blockDiagonal(risk, options) },
 };

@@ -53,7 +53,7 @@ export function matrixList(text: string): readonly MatrixName[] {
 export function approximationList(text: string): readonly ApproximationName[] {
   return text.split(",").map((part) => {
     const name = part.trim().toLowerCase();
-    const known = approximationNames.find((each) => each === name);
+    const known = approximationNames.find((each) => each.toLowerCase() === name);
     if (known !== undefined) return known;
     throw new InvalidArgumentError(
       `Expected names among ${approximationNames.join(", ")}, separated by commas; got "${part.trim()}".`,

@@ -110,7 +110,7 @@ function figure({ title, label, of }: Curve, checkpoints: readonly NamedCheckpoi
         ticks: Math.min(checkpoints.length, 10),
         tickFormat: (x: number) => (Number.isInteger(x) ? String(x) : ""),
       },
-      y: { label, grid: true, nice: true },
+      y: { label, grid: true, nice: true, ticks: 6 },
       marks: [
         ruleX(
           points.filter(({ error }) => error > 0),

@@ -19,7 +19,7 @@ import { renderHtml } from "../../src/report/index.ts";
 import { blockDiagonal, diagonal, ekfac, kfac } from "../../src/structured/index.ts";
 
 const { add, matmul, tanh } = primitives;
-const NAMES = ["kfac", "ekfac", "diagonal", "blocks"] as const;
+const NAMES = ["kfac", "ekfac", "twoSided", "diagonal", "blocks"] as const;
 const options = {
   seed: 3,
   probes: 60,
@@ -96,7 +96,8 @@ describe("approximations in a report", () => {
     const risk = await network();
     found = await curvatureReport(risk, { ...options, matrices: ["ggn"], structured: [...NAMES] });
     dense = await entriesOf(ggn(risk));
-    const made = { kfac, ekfac, diagonal, blocks: blockDiagonal };
+    const twoSided = (of: Risk) => ekfac(of, { sharing: "twoSided" });
+    const made = { kfac, ekfac, twoSided, diagonal, blocks: blockDiagonal };
     for (const name of NAMES) {
       const K = await made[name](risk);
       approximations.set(name, await entriesOf(K));
@@ -148,9 +149,10 @@ describe("approximations in a report", () => {
     expect(plain.converged).toBe(true);
     expect(matvecs).toBe(60 + 20 + [plain, ...all.map(({ system }) => system)].reduce((sum, s) => sum + s.products, 0));
     expect(noun).toBe("the Gauss-Newton matrix");
-    expect(all.map(({ reversePasses }) => reversePasses)).toEqual([3, 3, 3, 3]);
+    expect(all.map(({ reversePasses }) => reversePasses)).toEqual([3, 3, 3, 3, 3]);
     expect(all.map(({ layers }) => layers[0]!.kinds)).toEqual([
       ["kronecker"],
+      ["eigenKronecker"],
       ["eigenKronecker"],
       ["diagonal"],
       ["dense"],
@@ -160,7 +162,7 @@ describe("approximations in a report", () => {
   test("the page draws them", () => {
     const { document } = parseHTML(renderHtml(found));
     const section = document.querySelector("#structured")!;
-    expect(section.querySelectorAll("figure.matrix svg")).toHaveLength(5);
+    expect(section.querySelectorAll("figure.matrix svg")).toHaveLength(6);
     const text = section.textContent.replace(/\s+/g, " ");
     for (const title of ["KFAC", "EKFAC", "Diagonal", "Dense blocks"]) expect(text).toContain(title);
     expect(text).toContain("The first 20 weights of first.weight (5 × 4)");
@@ -169,7 +171,7 @@ describe("approximations in a report", () => {
     expect([...section.querySelectorAll("td")].some((cell) => cell.textContent === "exact")).toBe(true);
     // One cell an entry: the areas of all paths of the picture of the diagonal add up to its entries.
     const widths = (markup: string) => [...markup.matchAll(/h(\d+)v1/g)].reduce((sum, [, w]) => sum + Number(w), 0);
-    expect(widths(section.querySelectorAll("figure.matrix")[3]!.innerHTML)).toBeLessThanOrEqual(20);
+    expect(widths(section.querySelectorAll("figure.matrix")[4]!.innerHTML)).toBeLessThanOrEqual(20);
     expect(widths(section.querySelectorAll("figure.matrix")[0]!.innerHTML)).toBeLessThanOrEqual(400);
   });
 });
@@ -195,7 +197,7 @@ test("refuses an approximation that it does not have", async () => {
   const risk = await network();
   const structured = ["shampoo"] as unknown as readonly ApproximationName[];
   await expect(curvatureReport(risk, { ...options, structured })).rejects.toThrow(
-    'expected structured approximations among kfac, ekfac, diagonal, blocks, got "shampoo"',
+    'expected structured approximations among kfac, ekfac, twoSided, diagonal, blocks, got "shampoo"',
   );
   await risk.dispose();
 });
