@@ -34,6 +34,7 @@ export function labelLogLoss(f: Value, y: Value): Value {
 
 /** Class labels with probabilities softmax(f). */
 export const categorical: Likelihood = {
+  family: "categorical",
   label: "class",
   labelSize: () => 1,
   negativeLogLikelihood: labelLogLoss,

@@ -80,8 +80,16 @@ export interface LabelBounds {
   readonly ignoreIndex?: number;
 }
 
+/** Families of distributions whose posterior predictive is known in closed form or by a standard approximation. */
+export type LikelihoodFamily = "categorical" | "bernoulli" | "gaussian" | "poisson" | "heteroscedastic";
+
 /** The predictive distribution p(y | f) that a loss belongs to. */
 export interface Likelihood {
+  /**
+   * The family: softmax(f), an independent Bernoulli(sigmoid(f)) for each output, N(f, I/2), Poisson(e^f), or N(m, e^s) for outputs [m, s].
+   * Absent for others.
+   */
+  readonly family?: LikelihoodFamily;
   /** Whether a label is a class index or a vector of numbers. */
   readonly label: "class" | "vector";
   /** Numbers in a label of a term with C outputs. */

@@ -62,6 +62,8 @@ export interface Block {
   product(f: BlockFunction): Promise<BlockProduct>;
   /** The product with a square root S of a function, S S' = f(K), and with its transpose. */
   root(f: BlockFunction): Promise<{ readonly product: BlockProduct; readonly adjoint: BlockProduct }>;
+  /** The product x -> Q'x with the block's eigenvectors, entry by entry in the order of `eigenvalues`, where it has them. */
+  toEigenbasis?(): Promise<BlockProduct>;
   /** The eigenvalues of a function of the block, [size], in any order. */
   eigenvalues(f: BlockFunction): Promise<Float64Array>;
   /** The diagonal of a function of the block, [size]. */
@@ -74,6 +76,8 @@ export interface Block {
   logdet?(f: BlockFunction): Promise<number>;
   /** Trace of `F (F + d I)^-1` for a function F of the block, where it has that without eigenvalues. */
   effectiveDimension?(f: BlockFunction, damping: number): Promise<number>;
+  /** The block plus a diagonal of numbers that are not negative, [size], where the sum is again a block in closed form. */
+  plusDiagonal?(added: Float64Array): Block;
   /** The least eigenvalue over the largest where it is negative by rounding errors and taken as 0; 0 if none is negative. */
   clipped(): Promise<number>;
 }

@@ -14,7 +14,7 @@ export function denseBlock(matrix: DenseMatrix): Block {
   const own = checkSymmetricFactor("denseBlock", matrix);
   const size = own.rows;
   const stored = { data: own.data, dims: [size, size] };
-  return spectralBlock({
+  const block = spectralBlock({
     kind: "dense",
     size,
     arrays: { matrix: stored },
@@ -33,6 +33,14 @@ export function denseBlock(matrix: DenseMatrix): Block {
     plainDiagonal: () => diagonalOf(own),
     plainSquaredNorm: () => sumOfSquares(own.data),
   });
+  return {
+    ...block,
+    plusDiagonal(added) {
+      const data = own.data.slice();
+      for (let i = 0; i < size; i++) data[i * (size + 1)] += added[i];
+      return denseBlock({ rows: size, columns: size, data });
+    },
+  };
 }
 
 /** (Q o Q) x, for Q stored by columns. */

@@ -89,6 +89,7 @@ export function lowRankPlusDiagonalBlock(parts: LowRankPlusDiagonal): Block {
       return size - damping * total(await diagonal({ damping: { ...f.damping, value }, power: -1 }));
     },
     clipped: async () => 0,
+    plusDiagonal: (added) => lowRankPlusDiagonalBlock({ vectors: V, values: l, diagonal: r.map((x, i) => x + added[i]) }),
   };
 }
 

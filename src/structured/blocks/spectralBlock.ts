@@ -102,6 +102,10 @@ export function spectralBlock(definition: SpectralDefinition): Block {
       const product = await through({ ...f, power: f.power / 2 });
       return { product, adjoint: product };
     },
+    async toEigenbasis() {
+      const { basis, toBasis } = await spectrum();
+      return { form: `${kind} to its eigenbasis`, arrays: basis, build: toBasis };
+    },
     eigenvalues: valuesOf,
     async diagonal(f) {
       if (definition.plainDiagonal !== undefined && isItself(f)) return definition.plainDiagonal();
