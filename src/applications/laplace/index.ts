@@ -1,6 +1,11 @@
 export type { FitSummary } from "./fitSummary.ts";
+export { jointCovariance } from "./jointCovariance.ts";
 export { type LaplaceOptions, laplace } from "./laplace.ts";
 export type { Structure, StructureName } from "./laplaceCurvature.ts";
 export type { LaplacePosterior, PriorChange } from "./laplacePosterior.ts";
 export type { LaplaceLikelihood } from "./likelihood.ts";
 export { type LogMarginalLikelihood, logMarginalLikelihood } from "./logMarginalLikelihood.ts";
+export type { EstimationOptions } from "./matrixFreeCurvature.ts";
+export { type PredictOptions, predict } from "./predict.ts";
+export type { PredictedValues } from "./predictedValues.ts";
+export type { Link, Predictions } from "./predictions.ts";

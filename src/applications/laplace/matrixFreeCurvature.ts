@@ -137,8 +137,8 @@ function matrixFreePrecision(
     solve,
     forms: async ({ J }, { group, diagonal, ...options }) =>
       groupProducts(J, await solve(J, options), { group, diagonal }),
-    async samples(count, { seed, signal }) {
-      const E = normalColumns({ size, count, seed });
+    async samples(count, { seed, first = 0, signal }) {
+      const E = normalColumns({ size, count, seed, first });
       const data = new Float64Array(size * count);
       for (let k = 0; k < count; k++) {
         const { x, status, message } = await matrixFunction(onePlus, E.data.slice(k * size, (k + 1) * size), {

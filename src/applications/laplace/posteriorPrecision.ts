@@ -31,8 +31,8 @@ export interface PosteriorPrecision {
     columns: PreparedColumns,
     request: RunOptions & { readonly group: number; readonly diagonal?: boolean },
   ): Promise<Float64Array>;
-  /** Samples of N(0, P^-1), [size, count]. */
-  samples(count: number, request: RunOptions & { readonly seed: number }): Promise<Matrix>;
+  /** Samples first, ..., first + count - 1 of N(0, P^-1), [size, count]; `first` is 0 by default. */
+  samples(count: number, request: RunOptions & { readonly seed: number; readonly first?: number }): Promise<Matrix>;
   /** `diag(P^-1)`, [size], where it is known without estimation. */
   inverseDiagonal?(): Promise<Float64Array>;
 }

@@ -76,9 +76,9 @@ function structuredPrecision(
       for (let k = 0; k < weighted.length; k++) weighted[k] = rotated.data[k] * weights[k % size];
       return groupProducts(rotated, { ...rotated, data: weighted }, { group, diagonal });
     },
-    async samples(count, { seed, ...options }) {
+    async samples(count, { seed, first = 0, ...options }) {
       const root = (await shifted()).inverseRoot();
-      return scaledMatrix(await inChunks(root, normalColumns({ size, count, seed }), options), 1 / Math.sqrt(factor));
+      return scaledMatrix(await inChunks(root, normalColumns({ size, count, seed, first }), options), 1 / Math.sqrt(factor));
     },
   };
 }
@@ -129,15 +129,17 @@ function scaledMatrix({ rows, columns, data }: Matrix, by: number): Matrix {
   return { rows, columns, data: Float64Array.from(data, (x) => by * x) };
 }
 
-/** Standard normal columns: column k depends on the seed and on k alone. */
-export function normalColumns({
-  size,
-  count,
-  seed,
-}: { readonly size: number; readonly count: number; readonly seed: number }): Matrix {
+/** Standard normal columns first, ..., first + count - 1: each depends on the seed and its number alone. */
+export function normalColumns(request: {
+  readonly size: number;
+  readonly count: number;
+  readonly seed: number;
+  readonly first: number;
+}): Matrix {
+  const { size, count, seed, first } = request;
   const data = new Float64Array(size * count);
   for (let k = 0; k < count; k++) {
-    const random = stream(seed, "posterior samples", k);
+    const random = stream(seed, "posterior samples", first + k);
     for (let i = 0; i < size; i++) data[k * size + i] = random.normal();
   }
   return { rows: size, columns: count, data };

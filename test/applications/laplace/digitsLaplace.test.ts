@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { laplace, logMarginalLikelihood } from "../../../src/applications/laplace/index.ts";
-import type { Risk } from "../../../src/index.ts";
-import { applicationFixture, digitsRisk, relative } from "../digits.ts";
+import { type LaplacePosterior, laplace, logMarginalLikelihood, predict } from "../../../src/applications/laplace/index.ts";
+import { arrays, type Data, type Risk } from "../../../src/index.ts";
+import { difference } from "../../operators/closeness.ts";
+import { applicationFixture, digitsRisk, digitsRows, relative } from "../digits.ts";
 
 const fixture = applicationFixture("digits_laplace");
 
@@ -17,23 +18,58 @@ const APPROXIMATIONS = {
 } as const;
 
 let risk: Risk;
+let chosen: Data;
 beforeAll(async () => {
   risk = await digitsRisk();
+  chosen = await chosenRows();
 });
 afterAll(() => risk.dispose());
 
+/** The eight test rows of the fixture, without labels. */
+async function chosenRows(): Promise<Data> {
+  const positions: readonly number[] = fixture.test.position_in_test;
+  const x = new Float64Array(positions.length * 64);
+  for await (const { inputs } of digitsRows("test").batches()) {
+    const { data } = Object.values(inputs)[0]!;
+    positions.forEach((row, k) => {
+      x.set((data as Float64Array).subarray(row * 64, (row + 1) * 64), k * 64);
+    });
+  }
+  return arrays({ inputs: { data: x, dims: [positions.length, 64] } });
+}
+
 describe.each(Object.entries(APPROXIMATIONS))("digits_laplace.json: %s", (name, options) => {
   const expected = fixture.approximations[name];
-  test("evidence", async () => {
-    const begin = performance.now();
-    const posterior = await laplace(risk, options);
-    console.log(name, performance.now() - begin, posterior.stationarity, posterior.warnings);
+  let posterior: LaplacePosterior;
+  beforeAll(async () => {
+    posterior = await laplace(risk, options);
+  });
+  afterAll(() => posterior?.dispose());
+
+  test("evidence, determinant and effective parameters", async () => {
     for (const [k, priorPrecision] of fixture.prior_precisions.entries()) {
       const moved = await posterior.withPrior({ priorPrecision });
-      expect(relative((await logMarginalLikelihood(moved)).value, expected.log_marginal_likelihood[k])).toBeLessThan(1e-9);
-      expect(relative((await moved.precision.effectiveParameters()).value, expected.effective_parameters[k])).toBeLessThan(1e-9);
+      const { value, standardError } = await logMarginalLikelihood(moved);
+      expect(relative(value, expected.log_marginal_likelihood[k])).toBeLessThan(1e-9);
+      expect(standardError).toBe(0);
+      expect(relative((await moved.precision.logdet()).value, expected.logdet_posterior_precision[k])).toBeLessThan(1e-9);
+      const { value: gamma } = await moved.precision.effectiveParameters();
+      expect(relative(gamma, expected.effective_parameters[k])).toBeLessThan(1e-9);
     }
-    console.log(name, performance.now() - begin);
-    await posterior.dispose();
+  });
+
+  test.each([0, 1])("predictive %i", async (which) => {
+    const own = expected.predictive[which];
+    const at = await posterior.withPrior({ priorPrecision: own.prior_precision });
+    const probit = await predict(at, chosen, { covariance: true });
+    expect(difference(probit.f, fixture.test.logits.flat())).toBeLessThan(1e-9);
+    expect(difference(probit.pointProbabilities!, fixture.test.map_probabilities.flat())).toBeLessThan(1e-9);
+    expect(difference(probit.variance, own.logit_variance.flat())).toBeLessThan(1e-9);
+    if (own.logit_covariance) expect(difference(probit.covariance!, own.logit_covariance.flat(2))).toBeLessThan(1e-9);
+    expect(difference(probit.probabilities!, own.probit.flat())).toBeLessThan(1e-9);
+    const bridge = await predict(at, chosen, { link: "bridge" });
+    expect(difference(bridge.probabilities!, own.bridge.flat())).toBeLessThan(1e-9);
+    const normalized = await predict(at, chosen, { link: "bridgeNormalized" });
+    expect(difference(normalized.probabilities!, own.bridge_norm.flat())).toBeLessThan(1e-9);
   });
 });
