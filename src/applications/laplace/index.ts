@@ -6,6 +6,8 @@ export type { LaplacePosterior, PriorChange } from "./laplacePosterior.ts";
 export type { LaplaceLikelihood } from "./likelihood.ts";
 export { type LogMarginalLikelihood, logMarginalLikelihood } from "./logMarginalLikelihood.ts";
 export type { EstimationOptions } from "./matrixFreeCurvature.ts";
+export { type OptimizedPrior, type OptimizePriorOptions, optimizePrior } from "./optimizePrior.ts";
 export { type PredictOptions, predict } from "./predict.ts";
 export type { PredictedValues } from "./predictedValues.ts";
 export type { Link, Predictions } from "./predictions.ts";
+export { type PriorCurveOptions, type PriorPoint, priorCurve } from "./priorCurve.ts";

@@ -43,7 +43,7 @@ export function matrixFreeCurvature(K: LinearOperator, estimation: EstimationOpt
   const spectrum = memoized(() => quadratureOf(K, estimation, {}));
   return {
     size,
-    precision: (request) => matrixFreePrecision(K, { ...request, estimation }),
+    precision: (request) => matrixFreePrecision(K, { ...request, estimation, common: spectrum }),
     prepare: async (J) => ({ J }),
     effectiveDimension: async (damping) => spectralSum(await spectrum(), (x) => x / (x + damping)),
   };
@@ -87,7 +87,12 @@ function checkNodes(nodes: readonly number[]): void {
 
 function matrixFreePrecision(
   K: LinearOperator,
-  { factor, delta, estimation }: PrecisionRequest & { readonly estimation: EstimationOptions },
+  {
+    factor,
+    delta,
+    estimation,
+    common,
+  }: PrecisionRequest & { readonly estimation: EstimationOptions; readonly common: () => Promise<LanczosQuadrature> },
 ): PosteriorPrecision {
   const [size] = K.shape;
   const root = delta.map((d) => 1 / Math.sqrt(d));
@@ -116,7 +121,11 @@ function matrixFreePrecision(
       return { ...own, data: own.data.map((x, k) => x + factor * root[k % size] * Y.data[k]) };
     },
   };
-  const spectrum = memoized(() => quadratureOf(B, estimation, {}));
+  // Of a common prior precision d, B is K times a / d: the quadrature of K serves all of them.
+  const isCommon = delta.every((d) => d === delta[0]);
+  const own = memoized(() => quadratureOf(B, estimation, {}));
+  const sumOf = async (f: (x: number) => number) =>
+    isCommon ? spectralSum(await common(), (x) => f((factor * x) / delta[0])) : spectralSum(await own(), f);
   const solve = async (X: Matrix, options: RunOptions = {}): Promise<Matrix> => {
     const right = timesRows(X, root);
     const { x, status, message } = await cgColumns(onePlus, right, {
@@ -130,10 +139,10 @@ function matrixFreePrecision(
   return {
     size,
     async logdet() {
-      const sum = spectralSum(await spectrum(), Math.log1p);
+      const sum = await sumOf(Math.log1p);
       return { ...sum, value: sum.value + delta.reduce((total, d) => total + Math.log(d), 0) };
     },
-    effectiveParameters: async () => spectralSum(await spectrum(), (x) => x / (1 + x)),
+    effectiveParameters: async () => sumOf((x) => x / (1 + x)),
     solve,
     forms: async ({ J }, { group, diagonal, ...options }) =>
       groupProducts(J, await solve(J, options), { group, diagonal }),
