@@ -1,3 +1,5 @@
+export { type Calibration, type CalibrationOptions, calibration, type PredictiveScores } from "./calibration.ts";
+export type { ClassScores, ReliabilityBin } from "./classScores.ts";
 export type { FitSummary } from "./fitSummary.ts";
 export { jointCovariance } from "./jointCovariance.ts";
 export { type LaplaceOptions, laplace } from "./laplace.ts";
@@ -11,3 +13,6 @@ export { type PredictOptions, predict } from "./predict.ts";
 export type { PredictedValues } from "./predictedValues.ts";
 export type { Link, Predictions } from "./predictions.ts";
 export { type PriorCurveOptions, type PriorPoint, priorCurve } from "./priorCurve.ts";
+export type { IntervalCoverage, ValueScores } from "./valueScores.ts";
+export { type LoadLaplaceOptions, loadLaplace, saveLaplace } from "./saved.ts";
+export { type UncertaintyReport, type UncertaintyReportOptions, uncertaintyReport } from "./uncertaintyReport.ts";

@@ -71,7 +71,9 @@ export async function laplaceCurvature(
   request: CurvatureRequest,
 ): Promise<{ readonly matrix: LinearOperator; readonly owned: boolean }> {
   const { structure } = request;
-  if (typeof structure === "string") return { matrix: await named(name, risk, { ...request, structure }), owned: true };
+  if (typeof structure === "string") {
+    return { matrix: await named(name, risk, { ...request, named: structure }), owned: true };
+  }
   const given = typeof structure === "function" ? await structure(risk) : structure;
   const [rows, columns] = given?.shape ?? [];
   const size = request.indices?.length ?? risk.size;
@@ -88,9 +90,9 @@ export async function laplaceCurvature(
 async function named(
   name: string,
   risk: Risk,
-  request: CurvatureRequest & { readonly structure: StructureName },
+  request: Omit<CurvatureRequest, "structure"> & { readonly named: StructureName },
 ): Promise<LinearOperator> {
-  const { structure, of, indices, seed, rank, signal, onProgress } = request;
+  const { named: structure, of, indices, seed, rank, signal, onProgress } = request;
   const run = { ...(signal && { signal }), ...(onProgress && { onProgress }) };
   const seeded = { of, ...run, ...(seed !== undefined && { seed }) };
   const make: { readonly [name in StructureName]: () => Promise<LinearOperator> } = {
