@@ -105,6 +105,7 @@ export {
   type GaussianNllOptions,
   type LabelBounds,
   type Likelihood,
+  type LikelihoodFamily,
   type Loss,
   losses,
   type Reduction,

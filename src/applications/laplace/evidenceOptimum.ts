@@ -58,7 +58,10 @@ async function optimum(request: {
 }): Promise<number> {
   const { gamma, energy, most, what } = request;
   const refuse = (where: string) => {
-    throw new CurvatureError("numeric", `optimizePrior: the evidence of ${what} is largest at a prior precision of ${where}`);
+    throw new CurvatureError(
+      "numeric",
+      `optimizePrior: the evidence of ${what} is largest at a prior precision of ${where}`,
+    );
   };
   if (energy === 0) refuse("infinity, since the weights are at the mean of the prior");
   const to = Math.log(most / energy);

@@ -47,10 +47,7 @@ const termsProduct: BatchProduct = {
   }),
 };
 
-function logFactorials(
-  counts: TensorData,
-  { first, size }: { readonly first: number; readonly size: number },
-): number {
+function logFactorials(counts: TensorData, { first, size }: { readonly first: number; readonly size: number }): number {
   let sum = 0;
   for (let i = first; i < first + size; i++) sum += logGamma(Number(counts[i]) + 1);
   return sum;
@@ -68,7 +65,6 @@ export function logGamma(x: number): number {
 /** `(1 / T) sum log p(y | f)` of all training rows. */
 export function logLikelihood(fit: FitSummary, likelihood: LaplaceLikelihood): number {
   const { family, sigmaNoise, temperature } = likelihood;
-  const constant =
-    family === "gaussian" ? fit.elements * Math.log(sigmaNoise * Math.sqrt(2 * Math.PI)) : fit.constant;
+  const constant = family === "gaussian" ? fit.elements * Math.log(sigmaNoise * Math.sqrt(2 * Math.PI)) : fit.constant;
   return -(lossFactor(likelihood) * fit.lossSum + constant) / temperature;
 }

@@ -1,5 +1,11 @@
 import { memoized } from "../../concurrency/index.ts";
-import { type BlockFunction, indicesOf, type LeftForms, type PlacedBlock, type StructuredOperator } from "../../structured/index.ts";
+import {
+  type BlockFunction,
+  indicesOf,
+  type LeftForms,
+  type PlacedBlock,
+  type StructuredOperator,
+} from "../../structured/index.ts";
 import { type Head, headOf } from "./headFeatures.ts";
 import type { LaplacePosterior } from "./laplacePosterior.ts";
 
@@ -7,7 +13,10 @@ import type { LaplacePosterior } from "./laplacePosterior.ts";
 export interface HeadForms {
   readonly head: Head;
   /** Variances [rows, outputs] of the outputs for features [rows, inputs], or covariances [rows, outputs, outputs]. */
-  covariances(features: Float64Array, request: { readonly rows: number; readonly diagonal: boolean }): Promise<Float64Array>;
+  covariances(
+    features: Float64Array,
+    request: { readonly rows: number; readonly diagonal: boolean },
+  ): Promise<Float64Array>;
 }
 
 /**
@@ -74,9 +83,7 @@ async function fixedForms(parts: readonly Part[]): Promise<readonly LeftForms[]>
     const { block } = placed;
     const basis = await block.eigenvectors?.();
     forms.push(
-      basis === undefined
-        ? { weights: await block.diagonal(f) }
-        : { basis, weights: await block.eigenvalues(f) },
+      basis === undefined ? { weights: await block.diagonal(f) } : { basis, weights: await block.eigenvalues(f) },
     );
   }
   return forms;

@@ -13,6 +13,7 @@ export { type PredictOptions, predict } from "./predict.ts";
 export type { PredictedValues } from "./predictedValues.ts";
 export type { Link, Predictions } from "./predictions.ts";
 export { type PriorCurveOptions, type PriorPoint, priorCurve } from "./priorCurve.ts";
-export type { IntervalCoverage, ValueScores } from "./valueScores.ts";
 export { type LoadLaplaceOptions, loadLaplace, saveLaplace } from "./saved.ts";
 export { type UncertaintyReport, type UncertaintyReportOptions, uncertaintyReport } from "./uncertaintyReport.ts";
+export type { IntervalCoverage, ValueScores } from "./valueScores.ts";
+export type { Subnetwork, WeightChoice } from "./weightChoice.ts";

@@ -156,7 +156,9 @@ function decisionsOf(
   const { lossFunction: loss, data } = risk;
   const decisions: string[] = [];
   if (of === undefined && chosen !== "ggn") {
-    decisions.push(`the Gauss-Newton matrix of ${loss.name} may be indefinite, so its Fisher matrix (type 2) was taken`);
+    decisions.push(
+      `the Gauss-Newton matrix of ${loss.name} may be indefinite, so its Fisher matrix (type 2) was taken`,
+    );
   }
   if (loss.name === "meanSquaredError") {
     decisions.push("squared errors were halved and divided by sigma^2, as the likelihood N(f, sigma^2 I) has them");
@@ -167,7 +169,8 @@ function decisionsOf(
 
 /** Says of a matrix that is not positive semidefinite what that means here. */
 function refusal(error: unknown): unknown {
-  if (!(error instanceof CurvatureError) || !/positive semidefinite, got an eigenvalue/.test(error.message)) return error;
+  if (!(error instanceof CurvatureError) || !/positive semidefinite, got an eigenvalue/.test(error.message))
+    return error;
   return new CurvatureError(
     error.code,
     `${NAME} expects curvature that is nowhere negative: ${error.message}; or train to a minimum first`,

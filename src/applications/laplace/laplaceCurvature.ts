@@ -176,7 +176,11 @@ function wholeBlock(
 async function functionSpace(
   name: string,
   risk: Risk,
-  { of, indices, run }: { readonly of: ApproximatedMatrix; readonly indices: Int32Array | undefined; readonly run: RunOptions },
+  {
+    of,
+    indices,
+    run,
+  }: { readonly of: ApproximatedMatrix; readonly indices: Int32Array | undefined; readonly run: RunOptions },
 ): Promise<StructuredOperator> {
   const root = rootOf(risk, of);
   const size = indices?.length ?? risk.size;

@@ -159,12 +159,7 @@ function warningsOf({ stationarity, chosen, risk, fit }: PosteriorState): readon
 }
 
 async function sampled(
-  {
-    risk,
-    indices,
-    mean,
-    precision,
-  }: Pick<LaplacePosterior, "risk" | "indices" | "mean" | "precision">,
+  { risk, indices, mean, precision }: Pick<LaplacePosterior, "risk" | "indices" | "mean" | "precision">,
   options: RunOptions & { readonly count: number; readonly seed: number },
 ): Promise<Matrix> {
   checkOptions("sample", options, "count seed signal onProgress");

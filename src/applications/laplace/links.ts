@@ -109,12 +109,14 @@ export function sampledProbabilities({
   sum,
   squares,
   samples,
-}: { readonly sum: Float64Array; readonly squares: Float64Array; readonly samples: number }): SampledProbabilities {
+}: {
+  readonly sum: Float64Array;
+  readonly squares: Float64Array;
+  readonly samples: number;
+}): SampledProbabilities {
   const mean = sum.map((x) => x / samples);
   const standardErrors = squares.map((x, c) =>
-    samples < 2
-      ? Number.POSITIVE_INFINITY
-      : Math.sqrt(Math.max((x / samples - mean[c] ** 2) / (samples - 1), 0)),
+    samples < 2 ? Number.POSITIVE_INFINITY : Math.sqrt(Math.max((x / samples - mean[c] ** 2) / (samples - 1), 0)),
   );
   return { mean, standardErrors };
 }

@@ -68,8 +68,11 @@ function spectralSum(
   );
   const value = values.reduce((sum, x) => sum + x, 0) / values.length;
   const squares = values.reduce((sum, x) => sum + (x - value) ** 2, 0);
-  const standardError =
-    exact ? 0 : values.length < 2 ? Number.POSITIVE_INFINITY : Math.sqrt(squares / (values.length - 1) / values.length);
+  const standardError = exact
+    ? 0
+    : values.length < 2
+      ? Number.POSITIVE_INFINITY
+      : Math.sqrt(squares / (values.length - 1) / values.length);
   return { value, standardError, matvecs };
 }
 

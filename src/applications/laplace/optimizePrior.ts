@@ -7,9 +7,9 @@ import { noiseOptimum, scalarOptimum, tensorOptimum } from "./evidenceOptimum.ts
 import type { LaplacePosterior } from "./laplacePosterior.ts";
 import { noisePower } from "./likelihood.ts";
 import { checkPosterior, type LogMarginalLikelihood, logMarginalLikelihood } from "./logMarginalLikelihood.ts";
+import type { Link } from "./predictions.ts";
 import type { PriorPrecision } from "./prior.ts";
 import { type PriorPoint, priorCurve, usualPrecisions } from "./priorCurve.ts";
-import type { Link } from "./predictions.ts";
 import { type WeightOptimum, weightOptimum } from "./weightOptimum.ts";
 
 /** Options of `optimizePrior`. */
@@ -176,7 +176,16 @@ async function byWeight(posterior: LaplacePosterior): Promise<OptimizedPrior> {
 }
 
 async function byValidation(posterior: LaplacePosterior, options: OptimizePriorOptions): Promise<OptimizedPrior> {
-  const { validation, by = "scalar", precisions = usualPrecisions(), link, samples, seed, signal, onProgress } = options;
+  const {
+    validation,
+    by = "scalar",
+    precisions = usualPrecisions(),
+    link,
+    samples,
+    seed,
+    signal,
+    onProgress,
+  } = options;
   if (validation === undefined || by !== "scalar") {
     throw new CurvatureError(
       "argument",

@@ -46,7 +46,9 @@ export async function predict(
   const parts: TermPrediction[] = [];
   let rows = 0;
   for await (const distribution of functionDistributions(posterior, data, run)) {
-    parts.push(await termPredictions(posterior, distribution, { plan, firstTerm: rows * posterior.risk.layout.positions }));
+    parts.push(
+      await termPredictions(posterior, distribution, { plan, firstTerm: rows * posterior.risk.layout.positions }),
+    );
     rows += distribution.rows;
   }
   return joined(posterior, parts, { rows, plan });

@@ -30,7 +30,10 @@ export function valueTargets({ likelihood: { family } }: LaplacePosterior): bool
  */
 export function predictedValues(
   posterior: LaplacePosterior,
-  { f, variance }: { readonly f: Float64Array; readonly variance: Float64Array; readonly covariance?: Float64Array | undefined },
+  {
+    f,
+    variance,
+  }: { readonly f: Float64Array; readonly variance: Float64Array; readonly covariance?: Float64Array | undefined },
 ): PredictedValues {
   const { likelihood, risk } = posterior;
   const C = risk.layout.outputs;

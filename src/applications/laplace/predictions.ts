@@ -1,7 +1,14 @@
 import type { PredictedValues } from "./predictedValues.ts";
 
 /** How the distribution of outputs becomes one of labels. */
-export type Link = "probit" | "bridge" | "bridgeNormalized" | "monteCarlo" | "monteCarloDiagonal" | "network" | "moments";
+export type Link =
+  | "probit"
+  | "bridge"
+  | "bridgeNormalized"
+  | "monteCarlo"
+  | "monteCarloDiagonal"
+  | "network"
+  | "moments";
 
 /** Predictions for T terms (rows, or tokens of rows) of C outputs each. All arrays are row-major. */
 export interface Predictions {

@@ -43,9 +43,7 @@ export function weightGroups(
   }
   const groups = parameters.map(({ name, offset, size }) => ({
     name,
-    indices: Int32Array.from(
-      [...indices.keys()].filter((at) => indices[at] >= offset && indices[at] < offset + size),
-    ),
+    indices: Int32Array.from([...indices.keys()].filter((at) => indices[at] >= offset && indices[at] < offset + size)),
   }));
   return groups.filter(({ indices: own }) => own.length > 0);
 }
@@ -74,7 +72,11 @@ export function priorOf(
 
 function precisionsOf(
   name: string,
-  { precision, size, groups }: { readonly precision: PriorPrecision; readonly size: number; readonly groups: readonly WeightGroup[] },
+  {
+    precision,
+    size,
+    groups,
+  }: { readonly precision: PriorPrecision; readonly size: number; readonly groups: readonly WeightGroup[] },
 ): Pick<Prior, "precision" | "by"> {
   if (typeof precision === "number") {
     checkPrecision(name, precision);

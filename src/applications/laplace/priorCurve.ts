@@ -3,11 +3,11 @@ import { CurvatureError } from "../../errors/index.ts";
 import type { RunOptions } from "../../linalg/index.ts";
 import { checkOptions } from "../../linalg/operator/options.ts";
 import { functionDistributions } from "./functionDistribution.ts";
+import { labelLosses } from "./labelLosses.ts";
 import type { LaplacePosterior } from "./laplacePosterior.ts";
 import { checkPosterior, logMarginalLikelihood } from "./logMarginalLikelihood.ts";
 import { predictionPlan, termPredictions } from "./predict.ts";
 import type { Link } from "./predictions.ts";
-import { labelLosses } from "./labelLosses.ts";
 
 /** Options of `priorCurve`. */
 export interface PriorCurveOptions extends RunOptions {
@@ -56,9 +56,7 @@ export async function priorCurve(
   const moved: LaplacePosterior[] = [];
   for (const priorPrecision of precisions) moved.push(await posterior.withPrior({ priorPrecision }));
   const losses =
-    validation === undefined
-      ? undefined
-      : await validationLosses(moved, validation, { link, samples, seed, ...run });
+    validation === undefined ? undefined : await validationLosses(moved, validation, { link, samples, seed, ...run });
   const curve: PriorPoint[] = [];
   for (const [k, at] of moved.entries()) {
     const { value, standardError } = await logMarginalLikelihood(at);
@@ -75,12 +73,7 @@ export async function priorCurve(
 async function validationLosses(
   moved: readonly LaplacePosterior[],
   validation: Data,
-  {
-    link,
-    samples,
-    seed,
-    ...run
-  }: RunOptions & Pick<PriorCurveOptions, "link" | "samples" | "seed">,
+  { link, samples, seed, ...run }: RunOptions & Pick<PriorCurveOptions, "link" | "samples" | "seed">,
 ): Promise<readonly number[]> {
   checkTargets(NAME, validation);
   const plan = predictionPlan(moved[0], { link, samples, seed });

@@ -66,7 +66,9 @@ export async function* rowJacobians(
   const own = await risk.on(rebatch(withTargets(data, risk), Math.min(atOnce, data.rows)));
   try {
     await root.constants?.numbers.prepare(options);
-    const constants = { of: (batch: { index: number; start: number; rows: number }) => root.constants?.numbers.of(batch) ?? {} };
+    const constants = {
+      of: (batch: { index: number; start: number; rows: number }) => root.constants?.numbers.of(batch) ?? {},
+    };
     const product = jacobianProduct(risk, { root, columns });
     for await (const { batch, outputs } of own.engine.batches(product, { options, constants })) {
       const { f, y, weights } = outputs;

@@ -162,7 +162,11 @@ async function riskOf(path: string, description: Description, options: LoadLapla
 function zeroRows({ dims, dtype }: RowType): Tensor {
   const size = 2 * sizeOf(dims);
   const data =
-    dtype === "float64" ? new Float64Array(size) : dtype.startsWith("float") ? new Float32Array(size) : new Int32Array(size);
+    dtype === "float64"
+      ? new Float64Array(size)
+      : dtype.startsWith("float")
+        ? new Float32Array(size)
+        : new Int32Array(size);
   return { data, dims: [2, ...dims] };
 }
 
@@ -195,7 +199,10 @@ function restored(
   const { priorPrecision: precision, priorMean: mean, gradient, indices } = matrix.arrays;
   const size = indices?.length ?? risk.size;
   if (precision?.length !== size || mean?.length !== size || gradient?.length !== size || matrix.shape[0] !== size) {
-    throw new CurvatureError("file", `loadLaplace: the posterior in ${path} is damaged: its arrays do not fit one another`);
+    throw new CurvatureError(
+      "file",
+      `loadLaplace: the posterior in ${path} is damaged: its arrays do not fit one another`,
+    );
   }
   const { weights, structure, of, likelihood, fit, by, given, stationarity, decisions } = description;
   const own = indices && Int32Array.from(indices);

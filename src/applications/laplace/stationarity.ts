@@ -5,9 +5,9 @@ import type { ApproximatedMatrix } from "../../structured/index.ts";
 import type { Vector } from "../../tensors/index.ts";
 import type { FitSummary } from "./fitSummary.ts";
 import { curvatureFactor, type LaplaceLikelihood, lossFactor } from "./likelihood.ts";
+import { posteriorMean } from "./posteriorMean.ts";
 import type { PosteriorCurvature } from "./posteriorPrecision.ts";
 import type { Prior } from "./prior.ts";
-import { posteriorMean } from "./posteriorMean.ts";
 
 /** How far the weights are from a maximum of likelihood and prior together. */
 export interface Stationarity {

@@ -78,7 +78,10 @@ function structuredPrecision(
     },
     async samples(count, { seed, first = 0, ...options }) {
       const root = (await shifted()).inverseRoot();
-      return scaledMatrix(await inChunks(root, normalColumns({ size, count, seed, first }), options), 1 / Math.sqrt(factor));
+      return scaledMatrix(
+        await inChunks(root, normalColumns({ size, count, seed, first }), options),
+        1 / Math.sqrt(factor),
+      );
     },
   };
 }

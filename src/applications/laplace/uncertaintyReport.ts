@@ -8,6 +8,7 @@ import type { LaplacePosterior } from "./laplacePosterior.ts";
 import type { LaplaceLikelihood } from "./likelihood.ts";
 import { checkPosterior, logMarginalLikelihood } from "./logMarginalLikelihood.ts";
 import { optimizePrior } from "./optimizePrior.ts";
+import { predictionPlan } from "./predict.ts";
 import type { Link } from "./predictions.ts";
 import type { PriorPrecision } from "./prior.ts";
 import { type PriorPoint, priorCurve, usualPrecisions } from "./priorCurve.ts";
@@ -91,10 +92,15 @@ export async function uncertaintyReport(
   );
   const { prior = "evidence", test, outOfDistribution } = options;
   checkChoice(NAME, "prior", prior, ["evidence", "validation", "given"]);
-  const chosen = await chosenPosterior(posterior, options);
   const { signal, onProgress, link, samples, seed } = options;
+  predictionPlan(posterior, { link, samples, seed });
+  const chosen = await chosenPosterior(posterior, options);
   const run = { ...(signal && { signal }), ...(onProgress && { onProgress }) };
-  const sampling = { ...(link && { link }), ...(samples !== undefined && { samples }), ...(seed !== undefined && { seed }) };
+  const sampling = {
+    ...(link && { link }),
+    ...(samples !== undefined && { samples }),
+    ...(seed !== undefined && { seed }),
+  };
   const curveLink = link === "network" ? {} : sampling;
   onProgress?.({ stage: "evidence over prior precisions", done: 0 });
   const curve = await priorCurve(chosen, {
@@ -109,8 +115,7 @@ export async function uncertaintyReport(
       : calibration(at, test, { ...sampling, ...(outOfDistribution && { outOfDistribution }), ...run });
   onProgress?.({ stage: "predictions for test rows", done: 0 });
   const own = await scored(chosen);
-  const best =
-    test === undefined ? undefined : curve.reduce((a, b) => (b.validationLoss! < a.validationLoss! ? b : a));
+  const best = test === undefined ? undefined : curve.reduce((a, b) => (b.validationLoss! < a.validationLoss! ? b : a));
   const atBest = best && (await scored(await chosen.withPrior({ priorPrecision: best.priorPrecision })));
   const base = await facts(chosen, { prior, run });
   const { decisions, comparisons } = remarks({ ...options, prior, own, best });
@@ -134,7 +139,17 @@ async function chosenPosterior(
   posterior: LaplacePosterior,
   options: UncertaintyReportOptions,
 ): Promise<LaplacePosterior> {
-  const { prior = "evidence", by = "scalar", sigmaNoise, test, validation = test, precisions, link, samples, seed } = options;
+  const {
+    prior = "evidence",
+    by = "scalar",
+    sigmaNoise,
+    test,
+    validation = test,
+    precisions,
+    link,
+    samples,
+    seed,
+  } = options;
   const { signal, onProgress } = options;
   if (prior === "given") return posterior;
   if (prior === "validation" && validation === undefined) {
@@ -222,5 +237,7 @@ function remarks(request: {
 }
 
 function isWorse(loss: number, other: number): boolean {
-  return loss > other && (loss > WORSE * Math.abs(other) || (other < 0 && loss - other > (WORSE - 1) * Math.abs(other)));
+  return (
+    loss > other && (loss > WORSE * Math.abs(other) || (other < 0 && loss - other > (WORSE - 1) * Math.abs(other)))
+  );
 }

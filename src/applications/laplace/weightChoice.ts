@@ -122,8 +122,7 @@ async function subnetwork(
       `${name} expects a subnetwork of largest "magnitude" or "variance", got ${JSON.stringify(largest)}`,
     );
   }
-  const scores =
-    largest === "magnitude" ? risk.theta().map(Math.abs) : await variances(risk, priorPrecision);
+  const scores = largest === "magnitude" ? risk.theta().map(Math.abs) : await variances(risk, priorPrecision);
   const order = Array.from(scores.keys()).sort((a, b) => scores[b] - scores[a] || a - b);
   const indices = Int32Array.from(order.slice(0, count)).sort();
   return { indices, description: `${count} weights of largest ${largest}` };
@@ -152,10 +151,7 @@ function drawn({ random: count, seed }: { readonly random: number; readonly seed
 
 function checkSize(name: string, count: unknown, size: number): void {
   if (Number.isInteger(count) && (count as number) > 0 && (count as number) <= size) return;
-  throw new CurvatureError(
-    "argument",
-    `${name} expects a subnetwork of 1 to ${size} weights, got ${String(count)}`,
-  );
+  throw new CurvatureError("argument", `${name} expects a subnetwork of 1 to ${size} weights, got ${String(count)}`);
 }
 
 function checkIndices(name: string, indices: Int32Array, size: number): void {

@@ -96,7 +96,8 @@ export function lowRankPlusDiagonalBlock(parts: LowRankPlusDiagonal): Block {
       return size - damping * total(await diagonal({ damping: { ...f.damping, value }, power: -1 }));
     },
     clipped: async () => 0,
-    plusDiagonal: (added) => lowRankPlusDiagonalBlock({ vectors: V, values: l, diagonal: r.map((x, i) => x + added[i]) }),
+    plusDiagonal: (added) =>
+      lowRankPlusDiagonalBlock({ vectors: V, values: l, diagonal: r.map((x, i) => x + added[i]) }),
   };
 }
 
@@ -207,7 +208,8 @@ async function scaledForm({ V, l, r }: Parts, damping: number): Promise<Scaled> 
 /** The eigenvalues of `V diag(l) V' + r I`, [size]. */
 async function constantSpectrum(parts: Parts): Promise<Float64Array> {
   const { r, V, l } = parts;
-  const damping = V.data.reduce((sum, x) => sum + x * x, 0) * l.reduce((most, x) => Math.max(most, Math.abs(x)), 0) || 1;
+  const damping =
+    V.data.reduce((sum, x) => sum + x * x, 0) * l.reduce((most, x) => Math.max(most, Math.abs(x)), 0) || 1;
   const { t } = await scaledForm(parts, damping);
   return r.map((x, i) => (i < t.length ? x + (x + damping) * t[i] : x));
 }

@@ -28,7 +28,12 @@ export interface Spectrum {
   toBasis(x: Value, basis: { readonly [name: string]: Value }): Value;
   fromBasis(x: Value, basis: { readonly [name: string]: Value }): Value;
   /** The factors of a basis `Q_A (x) Q_B` of matrices [m, n]; without Q_A, the unit vectors on the left. */
-  readonly sides?: { readonly QA: DenseMatrix | undefined; readonly QB: DenseMatrix; readonly m: number; readonly n: number };
+  readonly sides?: {
+    readonly QA: DenseMatrix | undefined;
+    readonly QB: DenseMatrix;
+    readonly m: number;
+    readonly n: number;
+  };
   /** diag(Q diag(x) Q'): [size] -> [size]. */
   diagonalOf(x: Float64Array): Float64Array;
 }
@@ -172,7 +177,10 @@ function leftForms(
   { data, rows }: LeftVectors,
 ): LeftForms {
   if (data.length !== rows * m) {
-    throw new CurvatureError("shape", `leftForms: ${rows} vectors of ${m} numbers are expected, got ${data.length} numbers`);
+    throw new CurvatureError(
+      "shape",
+      `leftForms: ${rows} vectors of ${m} numbers are expected, got ${data.length} numbers`,
+    );
   }
   const weights = new Float64Array(rows * n);
   for (let row = 0; row < rows; row++) {

@@ -59,7 +59,9 @@ describe.each(Object.entries(APPROXIMATIONS))("digits_laplace.json: %s", (name, 
       const { value, standardError } = await logMarginalLikelihood(moved);
       expect(relative(value, expected.log_marginal_likelihood[k])).toBeLessThan(1e-9);
       expect(standardError).toBe(0);
-      expect(relative((await moved.precision.logdet()).value, expected.logdet_posterior_precision[k])).toBeLessThan(1e-9);
+      expect(relative((await moved.precision.logdet()).value, expected.logdet_posterior_precision[k])).toBeLessThan(
+        1e-9,
+      );
       const { value: gamma } = await moved.precision.effectiveParameters();
       expect(relative(gamma, expected.effective_parameters[k])).toBeLessThan(1e-9);
     }
@@ -101,7 +103,10 @@ describe.each(Object.entries(APPROXIMATIONS))("digits_laplace.json: %s", (name, 
     for (const [at, own] of Object.entries(expected.all_test_rows_probit)) {
       const priorPrecision = at === "prior_precision_1" ? 1 : expected.optimal_prior_precision;
       const { before, after } = await calibration(await posterior.withPrior({ priorPrecision }), test);
-      for (const [found, known] of [[before, fixture.test.all_rows_map], [after, own]] as const) {
+      for (const [found, known] of [
+        [before, fixture.test.all_rows_map],
+        [after, own],
+      ] as const) {
         expect(relative(found.negativeLogLikelihood.value, known.negative_log_likelihood)).toBeLessThan(1e-9);
         expect(relative(found.classes!.accuracy, known.accuracy)).toBeLessThan(1e-9);
         const error = found.classes!.expectedCalibrationError;
@@ -112,7 +117,10 @@ describe.each(Object.entries(APPROXIMATIONS))("digits_laplace.json: %s", (name, 
 
   test("Monte Carlo over outputs agrees with the stored means", async () => {
     const own = expected.predictive[0];
-    for (const [link, known] of [["monteCarlo", own.monte_carlo], ["monteCarloDiagonal", own.monte_carlo_diagonal]] as const) {
+    for (const [link, known] of [
+      ["monteCarlo", own.monte_carlo],
+      ["monteCarloDiagonal", own.monte_carlo_diagonal],
+    ] as const) {
       const { probabilities, standardErrors } = await predict(posterior, chosen, { link, samples: 4000, seed: 1 });
       const [means, errors] = [known.mean.flat(), known.standard_error.flat()];
       probabilities!.forEach((p, k) => {
@@ -145,7 +153,11 @@ test.each([
 ] as const)("sampled networks: %s", async (name, structure) => {
   const { prior_precision: priorPrecision, mean, standard_error } = fixture.sampled_network_predictive[name];
   const posterior = await laplace(risk, { structure, priorPrecision });
-  const { probabilities, standardErrors } = await predict(posterior, chosen, { link: "network", samples: 300, seed: 2 });
+  const { probabilities, standardErrors } = await predict(posterior, chosen, {
+    link: "network",
+    samples: 300,
+    seed: 2,
+  });
   const [means, errors] = [mean.flat(), standard_error.flat()];
   probabilities!.forEach((p, k) => {
     // The error of 300 samples by that of the stored 20,000: own errors of rare classes rest on the few samples that have them.

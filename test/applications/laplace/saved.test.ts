@@ -42,12 +42,19 @@ test.each([
   const [before, after] = [await predict(posterior, rows), await predict(loaded, rows)];
   expect(difference(after.variance, before.variance)).toBeLessThan(1e-12);
   expect(difference(after.probabilities!, before.probabilities!)).toBeLessThan(1e-12);
-  expect(relative((await logMarginalLikelihood(loaded)).value, (await logMarginalLikelihood(posterior)).value)).toBeLessThan(1e-12);
+  expect(
+    relative((await logMarginalLikelihood(loaded)).value, (await logMarginalLikelihood(posterior)).value),
+  ).toBeLessThan(1e-12);
   const moved = await loaded.withPrior({ priorPrecision: 0.5 });
   const same = await posterior.withPrior({ priorPrecision: 0.5 });
   expect(relative(moved.stationarity.newtonGain, same.stationarity.newtonGain)).toBeLessThan(1e-9);
   const scores = await calibration(moved, rows);
-  expect(relative(scores.after.negativeLogLikelihood.value, (await calibration(same, rows)).after.negativeLogLikelihood.value)).toBeLessThan(1e-9);
+  expect(
+    relative(
+      scores.after.negativeLogLikelihood.value,
+      (await calibration(same, rows)).after.negativeLogLikelihood.value,
+    ),
+  ).toBeLessThan(1e-9);
   await posterior.dispose();
   await loaded.dispose();
 });
@@ -67,8 +74,14 @@ test("messages", async () => {
   const cases: readonly (readonly [() => Promise<unknown>, string])[] = [
     [() => loadLaplace(path, { model: other, loss: crossEntropy() }), "is of another model: it has a tensor 2.weight"],
     [() => loadLaplace(path, { model: moved, loss: crossEntropy() }), "is of other weights than"],
-    [() => loadLaplace(path, { model, loss: meanSquaredError() }), "digits_mlp.onnx and meanSquaredError: meanSquaredError: outputs of shape [2, 10] need targets"],
-    [() => loadLaplace(path, { model, loss: crossEntropy({ labelSmoothing: 0.1 }) }), "is of another model or loss than"],
+    [
+      () => loadLaplace(path, { model, loss: meanSquaredError() }),
+      "digits_mlp.onnx and meanSquaredError: meanSquaredError: outputs of shape [2, 10] need targets",
+    ],
+    [
+      () => loadLaplace(path, { model, loss: crossEntropy({ labelSmoothing: 0.1 }) }),
+      "is of another model or loss than",
+    ],
     [() => loadLaplace(alone, { model, loss: crossEntropy() }), "got a structured matrix alone"],
     [() => saveLaplace(alone, free), "a curvature that is known by its products needs the rows it is of"],
   ];
