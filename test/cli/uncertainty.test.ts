@@ -11,7 +11,10 @@ const common = ["--scale", "16", "--loss", "crossEntropy"];
 
 /** The rows of the table that are not among the training rows. */
 function heldOut(): string {
-  const all = gunzipSync(readFileSync(applicationFile("digits.csv.gz"))).toString().trim().split("\n");
+  const all = gunzipSync(readFileSync(applicationFile("digits.csv.gz")))
+    .toString()
+    .trim()
+    .split("\n");
   const trained = new Set(digitLines(1437));
   return `${all.filter((line) => !trained.has(line)).join("\n")}\n`;
 }
@@ -117,12 +120,26 @@ test("bad input gets one line", async () => {
     [["--data", DATA, ...common, "--subset", "some"], "Expected all, last-layer or largest:N."],
     [["--from", DATA, ...common], "error: expected --predict FILE or --test FILE together with --from"],
     [["--from", DATA, ...common, "--predict", DATA], "expects a complete matrix that saveStructured wrote"],
-    [["--data", DATA, ...common, "--rows", ":50", "--predict", applicationFile("regression_test.csv")], "regression_test.csv"],
-    [["--data", DATA, ...common, "--rows", ":50", "--link", "moments"], "predict expects link for the categorical likelihood"],
+    [
+      ["--data", DATA, ...common, "--rows", ":50", "--predict", applicationFile("regression_test.csv")],
+      "regression_test.csv",
+    ],
+    [
+      ["--data", DATA, ...common, "--rows", ":50", "--link", "moments"],
+      "predict expects link for the categorical likelihood",
+    ],
   ];
   for (const [args, message] of cases) {
     const folder = folderOf();
-    const { code, stderr } = await run("uncertainty", MODEL, ...args, "--out", join(folder, "out.html"), "--csv", join(folder, "p.csv"));
+    const { code, stderr } = await run(
+      "uncertainty",
+      MODEL,
+      ...args,
+      "--out",
+      join(folder, "out.html"),
+      "--csv",
+      join(folder, "p.csv"),
+    );
     expect(code).toBeGreaterThan(0);
     expect(stderr).toContain(message);
   }

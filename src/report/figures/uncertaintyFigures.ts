@@ -115,7 +115,13 @@ export function evidenceFigure(curve: readonly PriorPoint[], marks: readonly Pri
     value: logMarginalLikelihood,
   }));
   const domain = [points[0]!.exponent, points.at(-1)!.exponent] as const;
-  return priorFigure("Evidence", { points: aroundTop(points), domain, label: "log marginal likelihood", series: "series-1", marks });
+  return priorFigure("Evidence", {
+    points: aroundTop(points),
+    domain,
+    label: "log marginal likelihood",
+    series: "series-1",
+    marks,
+  });
 }
 
 /** The test loss over prior precisions, beside that without the posterior. */
