@@ -98,6 +98,12 @@ export interface Likelihood {
   negativeLogLikelihood(f: Value, y: Value): Value;
   /** E[second derivative of the negative log-likelihood with respect to f] u: [T, C], [T, C] -> [T, C]. */
   expectedHessian(f: Value, u: Value): Value;
+  /**
+   * Its diagonal for each term, [T, C] -> [T, C], and its sum over terms weighted by w [T], [T, C] -> [C, C], where these need less than C products: for networks of many
+   * classes.
+   */
+  expectedHessianDiagonal?(f: Value): Value;
+  expectedHessianSum?(f: Value, weights: Value | undefined): Value;
   /** S u for a root S [C, C] of that expectation, E[...] = S S': [T, C], [T, C] -> [T, C]. Computed numerically where it is absent. */
   expectedHessianRoot?(f: Value, u: Value): Value;
   /**

@@ -43,7 +43,7 @@ export async function headOf(risk: Risk): Promise<Head | undefined> {
 }
 
 /** The one linear layer with weights of the risk, if its results in their order are the outputs of the terms. */
-function headLayer(batch: BatchGraph): LinearLayer | undefined {
+export function headLayer(batch: BatchGraph): LinearLayer | undefined {
   const { layers, elsewhere, f, layout } = batch.layered();
   const own = layers.filter(({ weight, bias }) => weight !== undefined || bias !== undefined);
   const [layer] = own;

@@ -1,4 +1,5 @@
 import { memoized } from "../../concurrency/index.ts";
+import type { DenseMatrix } from "../../linalg/index.ts";
 import {
   type BlockFunction,
   indicesOf,
@@ -68,8 +69,10 @@ function partOf(
   const f: BlockFunction = { damping: { value: value / factor, kind: "exact" }, power: -1 };
   const { weight, bias } = head;
   const isSame = (expected: Int32Array) => own.length === expected.length && own.every((at, k) => at === expected[k]);
-  if (bias !== undefined && isSame(bias)) return { placed, f, width: 0 };
-  if (placed.block.leftForms === undefined) return undefined;
+  const { kind, leftForms, eigenvectors } = placed.block;
+  const isKnown = kind === "diagonal" || leftForms !== undefined || eigenvectors !== undefined;
+  if (bias !== undefined && isSame(bias)) return isKnown ? { placed, f, width: 0 } : undefined;
+  if (leftForms === undefined) return undefined;
   if (isSame(weight)) return { placed, f, width: head.inputs };
   const joined = Int32Array.of(...weight, ...(bias ?? []));
   return bias !== undefined && isSame(joined) ? { placed, f, width: head.inputs + 1 } : undefined;
@@ -81,10 +84,9 @@ async function fixedForms(parts: readonly Part[]): Promise<readonly LeftForms[]>
   for (const { placed, f, width } of parts) {
     if (width > 0) continue;
     const { block } = placed;
-    const basis = await block.eigenvectors?.();
-    forms.push(
-      basis === undefined ? { weights: await block.diagonal(f) } : { basis, weights: await block.eigenvalues(f) },
-    );
+    if (block.leftForms !== undefined) forms.push(await block.leftForms(f, { data: Float64Array.of(1), rows: 1 }));
+    else if (block.eigenvectors === undefined) forms.push({ weights: await block.diagonal(f) });
+    else forms.push({ basis: await block.eigenvectors(), weights: await block.eigenvalues(f) });
   }
   return forms;
 }
@@ -107,8 +109,8 @@ function summed(
 ): Float64Array {
   const { rows, outputs: n, diagonal, by } = request;
   const result = new Float64Array(rows * n * (diagonal ? 1 : n));
-  for (const { basis, weights } of forms) {
-    const squares = diagonal ? basis?.data.map((x) => x * x) : undefined;
+  for (const { basis, weights } of inOneBasis(forms, { rows, n })) {
+    const squares = diagonal ? squaresOf(basis) : undefined;
     for (let row = 0; row < rows; row++) {
       const w = weights.length === n ? weights : weights.subarray(row * n, (row + 1) * n);
       if (diagonal) addDiagonal(result.subarray(row * n, (row + 1) * n), { squares, w, by });
@@ -116,6 +118,30 @@ function summed(
     }
   }
   return result;
+}
+
+/** Forms in the same basis as one, whose weights are their sum. */
+function inOneBasis(
+  forms: readonly LeftForms[],
+  { rows, n }: { readonly rows: number; readonly n: number },
+): readonly LeftForms[] {
+  const [first, ...rest] = forms;
+  if (rest.length === 0 || rest.some(({ basis }) => basis !== first.basis)) return forms;
+  const weights = new Float64Array(rows * n);
+  for (const form of forms) {
+    for (let k = 0; k < weights.length; k++) weights[k] += form.weights[form.weights.length === n ? k % n : k];
+  }
+  return [{ ...first, weights }];
+}
+
+/** Squares of the entries of a basis, which blocks and batches share. */
+const squared = new WeakMap<DenseMatrix, Float64Array>();
+
+function squaresOf(basis: DenseMatrix | undefined): Float64Array | undefined {
+  if (basis === undefined) return undefined;
+  const known = squared.get(basis) ?? basis.data.map((x) => x * x);
+  squared.set(basis, known);
+  return known;
 }
 
 function addDiagonal(

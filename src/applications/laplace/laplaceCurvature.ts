@@ -17,6 +17,7 @@ import {
   structuredOperator,
 } from "../../structured/index.ts";
 import { rootOf } from "../../structured/roots/rootOf.ts";
+import { headDiagonal, headKfac, isLargeHead } from "./headCurvature.ts";
 import { rowJacobians } from "./rowJacobians.ts";
 
 /** Forms of the posterior precision that are made by name. */
@@ -97,9 +98,9 @@ async function named(
   const seeded = { of, ...run, ...(seed !== undefined && { seed }) };
   const make: { readonly [name in StructureName]: () => Promise<LinearOperator> } = {
     full: () => full(name, exactMatrix(risk, of), { indices, dtype: risk.dtype, run }),
-    kfac: () => kfac(risk, seeded),
+    kfac: async () => ((await isLargeHead(risk, of)) ? headKfac(risk, run) : kfac(risk, seeded)),
     ekfac: () => ekfac(risk, seeded),
-    diagonal: () => diagonal(risk, seeded),
+    diagonal: async () => ((await isLargeHead(risk, of)) ? headDiagonal(risk, run) : diagonal(risk, seeded)),
     blockDiagonal: () => blockDiagonal(risk, seeded),
     lowRank: async () => {
       const own = await diagonal(risk, seeded);
