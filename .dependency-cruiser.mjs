@@ -93,7 +93,7 @@ export const rooms = {
 
 /** What users can import; the command line, the studio, examples and benchmarks import nothing else of ours. */
 const entryPoints =
-  "^src/(index|linalg/index|report/index|structured/index|distributed/mpi/index|applications/(sharpness|training|information)/index)[.]ts$";
+  "^src/(index|linalg/index|report/index|structured/index|distributed/mpi/index|applications/(sharpness|training|information|laplace|influence|pruning|quantization)/index)[.]ts$";
 
 const users = "^(studio|examples|bench)/";
 
@@ -142,12 +142,12 @@ export default {
     {
       name: "layer-report",
       comment:
-        "report may import the vocabulary and, as types, applications/report.ts and applications/sharpness/landscape.ts",
+        "report may import the vocabulary and, as types, applications/report.ts, applications/sharpness/landscape.ts and results of further applications",
       severity: "error",
       from: { path: "^src/report/" },
       to: {
         path: "^src/",
-        pathNot: `^src/(report/|${vocabulary.map((layer) => `${layer}/`).join("|")}|applications/(report|sharpness/(landscape|checkpointCurvature))[.]ts$)`,
+        pathNot: `^src/(report/|${vocabulary.map((layer) => `${layer}/`).join("|")}|applications/(report|sharpness/(landscape|checkpointCurvature)|(laplace|influence|pruning|quantization)/[a-zA-Z]+)[.]ts$)`,
       },
     },
     {
@@ -156,7 +156,7 @@ export default {
       severity: "error",
       from: { path: "^src/report/" },
       to: {
-        path: "^src/applications/(report|sharpness/(landscape|checkpointCurvature))[.]ts$",
+        path: "^src/applications/(report|sharpness/(landscape|checkpointCurvature)|(laplace|influence|pruning|quantization)/[a-zA-Z]+)[.]ts$",
         dependencyTypesNot: ["type-only"],
       },
     },
@@ -192,7 +192,7 @@ export default {
         path: "^(src|dist)/",
         pathNot: [
           entryPoints,
-          "^dist/(index|linalg/index|report/index|structured/index|distributed/mpi/index|applications/(sharpness|training|information)/index)[.]",
+          "^dist/(index|linalg/index|report/index|structured/index|distributed/mpi/index|applications/(sharpness|training|information|laplace|influence|pruning|quantization)/index)[.]",
         ],
       },
     },

@@ -29,6 +29,10 @@ export default defineConfig({
       { find: /^onnx-curvature\/sharpness$/, replacement: source("applications/sharpness/index.ts") },
       { find: /^onnx-curvature\/training$/, replacement: source("applications/training/index.ts") },
       { find: /^onnx-curvature\/information$/, replacement: source("applications/information/index.ts") },
+      { find: /^onnx-curvature\/laplace$/, replacement: source("applications/laplace/index.ts") },
+      { find: /^onnx-curvature\/influence$/, replacement: source("applications/influence/index.ts") },
+      { find: /^onnx-curvature\/pruning$/, replacement: source("applications/pruning/index.ts") },
+      { find: /^onnx-curvature\/quantization$/, replacement: source("applications/quantization/index.ts") },
     ],
   },
   test: {

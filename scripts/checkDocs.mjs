@@ -14,6 +14,10 @@ export const entryPoints = [
   "src/applications/sharpness/index.ts",
   "src/applications/training/index.ts",
   "src/applications/information/index.ts",
+  "src/applications/laplace/index.ts",
+  "src/applications/influence/index.ts",
+  "src/applications/pruning/index.ts",
+  "src/applications/quantization/index.ts",
 ];
 
 /**

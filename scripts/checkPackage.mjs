@@ -18,6 +18,10 @@ const entryPoints = [
   "onnx-curvature/sharpness",
   "onnx-curvature/training",
   "onnx-curvature/information",
+  "onnx-curvature/laplace",
+  "onnx-curvature/influence",
+  "onnx-curvature/pruning",
+  "onnx-curvature/quantization",
 ];
 
 /** Files of the package besides dist/ and src/. */

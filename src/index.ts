@@ -112,6 +112,7 @@ export {
   type GaussianNllOptions,
   type LabelBounds,
   type Likelihood,
+  type LikelihoodFamily,
   type Loss,
   losses,
   type Reduction,

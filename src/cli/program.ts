@@ -7,6 +7,7 @@ import { landscapeCommand } from "./commands/landscape.ts";
 import { mergeCommand } from "./commands/merge.ts";
 import { reportCommand } from "./commands/report.ts";
 import { tuneCommand } from "./commands/tune.ts";
+import { uncertaintyCommand } from "./commands/uncertainty.ts";
 import { type ExitCode, errorText, exitCodes } from "./errorText.ts";
 import { emphasized, printError, styled } from "./print.ts";
 
@@ -51,6 +52,7 @@ function buildProgram(): Command {
     tuneCommand(),
     mergeCommand(),
     compareCommand(),
+    uncertaintyCommand(),
   ]) {
     program.addCommand(command.copyInheritedSettings(program));
   }

@@ -9,6 +9,7 @@ export function coinLoss(f: Value, y: Value, weigh: (positive: Value) => Value =
 
 /** An independent Bernoulli distribution for each output, with probability sigmoid(f_c). */
 export const bernoulli: Likelihood = {
+  family: "bernoulli",
   label: "vector",
   labelSize: (outputs) => outputs,
   negativeLogLikelihood: (f, y) => coinLoss(f, y),

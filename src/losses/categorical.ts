@@ -3,6 +3,7 @@ import {
   broadcast,
   equal,
   logSoftmax,
+  matmul,
   mul,
   neg,
   range,
@@ -34,6 +35,7 @@ export function labelLogLoss(f: Value, y: Value): Value {
 
 /** Class labels with probabilities softmax(f). */
 export const categorical: Likelihood = {
+  family: "categorical",
   label: "class",
   labelSize: () => 1,
   negativeLogLikelihood: labelLogLoss,
@@ -41,6 +43,20 @@ export const categorical: Likelihood = {
   expectedHessian(f, u) {
     const p = softmax(f, 1);
     return sub(mul(p, u), mul(p, reduceSumKeeping(mul(p, u), [1])));
+  },
+  expectedHessianDiagonal(f) {
+    const p = softmax(f, 1);
+    return mul(p, sub(constant({ data: Float64Array.of(1), dims: [] }), p));
+  },
+  // sum_t w_t (diag(p_t) - p_t p_t')
+  expectedHessianSum(f, weights) {
+    const p = softmax(f, 1);
+    const weighted = weights === undefined ? p : mul(p, reshape(weights, [f.shape[0], 1]));
+    const classes = f.shape[1];
+    const total = reshape(reduceSum(weighted, [0]), [1, classes]);
+    const zero = constant({ data: Float64Array.of(0), dims: [] });
+    const own = where(isLabel(rangeOf(classes), classes), total, zero);
+    return sub(own, matmul(p, weighted, { transposeA: true }));
   },
   // S = diag(sqrt p) - p sqrt(p)': S S' = diag(p) - 2 p p' + p (sum_c p_c) p'.
   expectedHessianRoot(f, u) {
@@ -74,3 +90,8 @@ export const categorical: Likelihood = {
     label[0] = drawn;
   },
 };
+
+/** The labels 0, ..., classes - 1. */
+function rangeOf(classes: number): Value {
+  return constant({ data: Int32Array.from({ length: classes }, (_, c) => c), dims: [classes] });
+}

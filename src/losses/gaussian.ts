@@ -11,6 +11,7 @@ export function gaussianLoss(f: Value, y: Value): Value {
 
 /** N(m, e^s) for each number of a label, for outputs [m(d), s(d)]. */
 export const gaussian: Likelihood = {
+  family: "heteroscedastic",
   label: "vector",
   labelSize: (size) => size / 2,
   negativeLogLikelihood: gaussianLoss,

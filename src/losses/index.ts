@@ -5,5 +5,14 @@ export type { CrossEntropyOptions } from "./crossEntropy.ts";
 export { type CustomLossOptions, customLoss } from "./customLoss.ts";
 export type { GaussianNllOptions } from "./gaussianNll.ts";
 export { arrangeOutputs, arrangeTargets } from "./layout.ts";
-export type { DenominatorFacts, LabelBounds, Likelihood, Loss, Reduction, TargetShape, TermLayout } from "./loss.ts";
+export type {
+  DenominatorFacts,
+  LabelBounds,
+  Likelihood,
+  LikelihoodFamily,
+  Loss,
+  Reduction,
+  TargetShape,
+  TermLayout,
+} from "./loss.ts";
 export { samplePoisson } from "./samplePoisson.ts";

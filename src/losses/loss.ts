@@ -80,8 +80,16 @@ export interface LabelBounds {
   readonly ignoreIndex?: number;
 }
 
+/** Families of distributions whose posterior predictive is known in closed form or by a standard approximation. */
+export type LikelihoodFamily = "categorical" | "bernoulli" | "gaussian" | "poisson" | "heteroscedastic";
+
 /** The predictive distribution p(y | f) that a loss belongs to. */
 export interface Likelihood {
+  /**
+   * The family: softmax(f), an independent Bernoulli(sigmoid(f)) for each output, N(f, I/2), Poisson(e^f), or N(m, e^s) for outputs [m, s].
+   * Absent for others.
+   */
+  readonly family?: LikelihoodFamily;
   /** Whether a label is a class index or a vector of numbers. */
   readonly label: "class" | "vector";
   /** Numbers in a label of a term with C outputs. */
@@ -90,6 +98,12 @@ export interface Likelihood {
   negativeLogLikelihood(f: Value, y: Value): Value;
   /** E[second derivative of the negative log-likelihood with respect to f] u: [T, C], [T, C] -> [T, C]. */
   expectedHessian(f: Value, u: Value): Value;
+  /**
+   * Its diagonal for each term, [T, C] -> [T, C], and its sum over terms weighted by w [T], [T, C] -> [C, C], where these need less than C products: for networks of many
+   * classes.
+   */
+  expectedHessianDiagonal?(f: Value): Value;
+  expectedHessianSum?(f: Value, weights: Value | undefined): Value;
   /** S u for a root S [C, C] of that expectation, E[...] = S S': [T, C], [T, C] -> [T, C]. Computed numerically where it is absent. */
   expectedHessianRoot?(f: Value, u: Value): Value;
   /**

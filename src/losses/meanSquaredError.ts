@@ -19,6 +19,7 @@ export function meanSquaredError({ reduction = "mean" }: { readonly reduction?: 
     denominator: ({ data }) => data.length,
     hessianRoot: (_f, _y, u) => scale(u, Math.SQRT2),
     likelihood: {
+      family: "gaussian",
       label: "vector",
       labelSize: (outputs) => outputs,
       negativeLogLikelihood: squares,

@@ -21,6 +21,7 @@ export function poissonNll({ reduction = "mean" }: { readonly reduction?: Reduct
     hessianRoot: (f, _, u) => rateRoot(f, u),
     targetRange: { from: 0, to: Number.POSITIVE_INFINITY },
     likelihood: {
+      family: "poisson",
       label: "vector",
       labelSize: (outputs) => outputs,
       negativeLogLikelihood: terms,

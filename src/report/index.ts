@@ -7,3 +7,4 @@ export { renderHtml } from "./renderHtml.ts";
 export { renderJson } from "./renderJson.ts";
 export { type LandscapePage, renderLandscape } from "./renderLandscape.ts";
 export { renderTable } from "./renderTable.ts";
+export { renderUncertainty } from "./renderUncertainty.ts";

@@ -28,6 +28,7 @@ export {
 } from "./saved.ts";
 export {
   type DampingOptions,
+  type Eigenbasis,
   type StructuredOperator,
   type StructuredOperatorParts,
   structuredOperator,

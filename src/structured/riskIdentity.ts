@@ -3,6 +3,7 @@ import { constantTensor, printGraph, topologicalOrder } from "../graph/index.ts"
 import type { Risk } from "../operators/engine/risk.ts";
 import { checkRisk } from "../operators/products/checkRisk.ts";
 import { summedLoss } from "../operators/products/lossAndGradient.ts";
+import { toPrecision } from "../tensors/index.ts";
 
 /** Texts that tell the objective of a risk from others: pass them as `identity` to `saveStructured` and `loadStructured`. */
 export interface RiskIdentity {
@@ -11,7 +12,7 @@ export interface RiskIdentity {
   readonly objective: string;
   /** Hash of the names and sizes of the differentiated parameters. */
   readonly parameters: string;
-  /** Hash of their values. */
+  /** Hash of their values, and of those of parameters that are not differentiated. */
   readonly weights: string;
 }
 
@@ -33,10 +34,13 @@ export async function riskIdentity(risk: Risk): Promise<RiskIdentity> {
     if (data !== undefined) objective.add(ArrayBuffer.isView(data) ? data : data.join("\0"));
   }
   const names = parameters.map(({ name, size }) => [name, size]);
+  const weights = hash().add(risk.theta());
+  const chosen = new Set(parameters.map(({ name }) => name));
+  for (const { name, data } of risk.model.parameters) if (!chosen.has(name)) weights.add(toPrecision(data, risk.dtype));
   return {
     objective: text(objective.value()),
     parameters: text(hash().add(JSON.stringify(names)).value()),
-    weights: text(hash().add(risk.theta()).value()),
+    weights: text(weights.value()),
   };
 }
 

@@ -15,6 +15,8 @@ export type Identity = { readonly [name: string]: string };
 export interface SaveOptions {
   /** What the matrix was made of, which `loadStructured` compares; default none. */
   readonly identity?: Identity | undefined;
+  /** Further numbers to keep in the file, by name; default none. */
+  readonly arrays?: { readonly [name: string]: Float64Array } | undefined;
 }
 
 /** Options of `loadStructured`. */
@@ -32,6 +34,8 @@ export type SavedNotes = Partial<Pick<StructuredApproximation, "coverage" | "ter
 export interface LoadedStructured extends StructuredOperator, SavedNotes {
   /** What it was made of, as it was saved. */
   readonly identity: Identity;
+  /** Further numbers of the file, by name. */
+  readonly arrays: { readonly [name: string]: Float64Array };
 }
 
 /** Layout of the files that this version writes and reads. */
@@ -60,15 +64,15 @@ interface Description extends SavedNotes {
  *   written
  */
 export async function saveStructured(path: string, K: StructuredOperator, options: SaveOptions = {}): Promise<void> {
-  checkOptions("saveStructured", options, "identity");
-  const { identity = {} } = options;
+  checkOptions("saveStructured", options, "identity arrays");
+  const { identity = {}, arrays = {} } = options;
   checkIdentity("saveStructured", identity);
   if (!Array.isArray(K?.blocks) || !Array.isArray(K.functions)) {
     const message =
       "saveStructured expects a structured matrix, got an operator without blocks; a root has none, save its matrix";
     throw new CurvatureError("argument", message);
   }
-  const parts = encodeSafetensors(arraysOf(K.blocks), {
+  const parts = encodeSafetensors(new Map([...arraysOf(K.blocks), ...furtherArrays(arrays)]), {
     format: FORMAT,
     description: JSON.stringify(describe(K, identity)),
   });
@@ -109,6 +113,11 @@ export async function loadStructured(path: string, options: LoadOptions = {}): P
       ...structuredOperator({ size, dtype, blocks, functions, threads }),
       ...notesOf(description),
       identity: description.identity,
+      arrays: Object.fromEntries(
+        [...arrays].flatMap(([name, { data }]) =>
+          name.startsWith(FURTHER) ? [[name.slice(FURTHER.length), Float64Array.from(data)]] : [],
+        ),
+      ),
     };
   } catch (cause) {
     throw unreadable(path, "blocks that do not fit one another", cause);
@@ -139,6 +148,13 @@ function notesOf({ coverage, terms, reversePasses }: SavedNotes): SavedNotes {
     ...(terms !== undefined && { terms }),
     ...(reversePasses !== undefined && { reversePasses }),
   };
+}
+
+/** Beginning of the names of arrays that are of no block. */
+const FURTHER = "further.";
+
+function furtherArrays(arrays: { readonly [name: string]: Float64Array }): readonly (readonly [string, StoredArray])[] {
+  return Object.entries(arrays).map(([name, data]) => [`${FURTHER}${name}`, { data, dims: [data.length] }]);
 }
 
 /** The arrays of all blocks by name. */

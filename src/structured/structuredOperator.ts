@@ -48,6 +48,11 @@ export interface StructuredOperator extends LinearOperator {
   readonly functions: readonly BlockFunction[];
   /** The eigenvalues of all blocks, [size], in no order. A block of low rank plus diagonal has none. */
   eigenvalues(): Promise<Float64Array>;
+  /**
+   * The eigendecomposition of all blocks, K = Q diag(values) Q': Q' as an operator, and the eigenvalue of each entry of its products. Undefined
+   * where a block has no eigenvalues in closed form.
+   */
+  eigenbasis(): Promise<Eigenbasis | undefined>;
   diagonal(): Promise<Vector>;
   trace(): Promise<number>;
   logdet(options?: DampingOptions): Promise<number>;
@@ -59,6 +64,14 @@ export interface StructuredOperator extends LinearOperator {
   /** Frees the compiled programs of the matrix and of all its functions. */
   dispose(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** The eigenvectors of a structured matrix, as products with their transpose, and its eigenvalues. */
+export interface Eigenbasis {
+  /** [size], `values[i]` that of entry i of a product with `transform`. */
+  readonly values: Float64Array;
+  /** Q', [size, size]. Without an adjoint. */
+  readonly transform: LinearOperator;
 }
 
 /** A structured matrix from its blocks. */
@@ -192,14 +205,21 @@ function functionOf(family: Family, functions: readonly BlockFunction[]): Struct
       return rootOf(family, combined("inverseRoot", functions, { family, options, power: -1 }));
     },
     eigenvalues: async () => concatenated(await values(), size),
+    async eigenbasis() {
+      if (blocks.some(({ block }) => block.toEigenbasis === undefined)) return undefined;
+      const products = laterProducts(blocks, (block) => block.toEigenbasis!());
+      const transform: LinearOperator = {
+        shape: [size, size],
+        dtype,
+        symmetric: false,
+        psd: false,
+        ...runProducts(family, products),
+      };
+      return { values: inPlace(await values(), { blocks, size }), transform };
+    },
     async diagonal() {
       const parts = await allOf(blocks, ({ block }, index) => block.diagonal(functions[index]));
-      const whole = new Float64Array(size);
-      parts.forEach((part, index) => {
-        const indices = indicesOf(blocks[index]);
-        for (let k = 0; k < part.length; k++) whole[indices[k]] = part[k];
-      });
-      return toPrecision(whole, dtype);
+      return toPrecision(inPlace(parts, { blocks, size }), dtype);
     },
     trace: async () => sum(await allOf(blocks, ({ block }, index) => block.trace(functions[index]))),
     async logdet(options = {}) {
@@ -364,4 +384,17 @@ function concatenated(parts: readonly Float64Array[], size: number): Float64Arra
     at += part.length;
   }
   return all;
+}
+
+/** The entries of all blocks where these have them in a vector. */
+function inPlace(
+  parts: readonly Float64Array[],
+  { blocks, size }: { readonly blocks: readonly PlacedBlock[]; readonly size: number },
+): Float64Array {
+  const whole = new Float64Array(size);
+  parts.forEach((part, index) => {
+    const indices = indicesOf(blocks[index]);
+    for (let k = 0; k < part.length; k++) whole[indices[k]] = part[k];
+  });
+  return whole;
 }

@@ -48,7 +48,8 @@ function symmetricKernels(
 ): Pick<DenseKernels, "eigh" | "tridiagonalEigh" | "cholesky" | "choleskySolve"> {
   return {
     async eigh({ rows: n, data }) {
-      const [vectors, values] = [data.slice(), new Float64Array(n)];
+      // `data` is a copy of the caller's matrix already, and is overwritten: large matrices fit where a second one would not.
+      const [vectors, values] = [data, new Float64Array(n)];
       const failed = withWorkspace((work, size, { iwork, liwork, info }) =>
         lapack.dsyevd_("V", "L", int(n), vectors, int(n), values, work, size, iwork, liwork, info),
       );

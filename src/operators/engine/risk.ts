@@ -50,6 +50,8 @@ export interface Risk {
   readonly model: Model;
   readonly lossFunction: Loss;
   readonly data: Data;
+  /** Names of the model's outputs that the loss reads. */
+  readonly outputs: readonly string[];
   readonly dtype: Precision;
   /** Settings that the bits of products depend on, as given or chosen. */
   readonly settings: RiskSettings;

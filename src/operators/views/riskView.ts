@@ -38,6 +38,7 @@ export function riskView(family: RiskFamily, view: ViewOptions): Risk {
     model,
     lossFunction: loss,
     data: bound.data,
+    outputs: family.outputs,
     dtype,
     settings: settingsOf(family, view),
     parameters,

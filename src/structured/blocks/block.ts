@@ -1,4 +1,5 @@
 import type { Value } from "../../graph/index.ts";
+import type { DenseMatrix } from "../../linalg/dense/index.ts";
 import type { Tensors } from "../../operators/engine/risk.ts";
 
 /** The kinds of blocks. */
@@ -62,6 +63,10 @@ export interface Block {
   product(f: BlockFunction): Promise<BlockProduct>;
   /** The product with a square root S of a function, S S' = f(K), and with its transpose. */
   root(f: BlockFunction): Promise<{ readonly product: BlockProduct; readonly adjoint: BlockProduct }>;
+  /** The product x -> Q'x with the block's eigenvectors, entry by entry in the order of `eigenvalues`, where it has them. */
+  toEigenbasis?(): Promise<BlockProduct>;
+  /** The block's eigenvectors [size, size] in the order of `eigenvalues`, where it holds them as one matrix. */
+  eigenvectors?(): Promise<DenseMatrix>;
   /** The eigenvalues of a function of the block, [size], in any order. */
   eigenvalues(f: BlockFunction): Promise<Float64Array>;
   /** The diagonal of a function of the block, [size]. */
@@ -74,8 +79,29 @@ export interface Block {
   logdet?(f: BlockFunction): Promise<number>;
   /** Trace of `F (F + d I)^-1` for a function F of the block, where it has that without eigenvalues. */
   effectiveDimension?(f: BlockFunction, damping: number): Promise<number>;
+  /**
+   * For a block in a Kronecker basis of matrices [m, n] and vectors a [rows, m], row-major: the matrices `(a' (x) I) f(K) (a (x) I)` [n, n] of a function as `basis
+   * diag(weights) basis'`.
+   */
+  leftForms?(f: BlockFunction, a: LeftVectors): Promise<LeftForms>;
+  /** The block plus a diagonal of numbers that are not negative, [size], where the sum is again a block in closed form. */
+  plusDiagonal?(added: Float64Array): Block;
   /** The least eigenvalue over the largest where it is negative by rounding errors and taken as 0; 0 if none is negative. */
   clipped(): Promise<number>;
+}
+
+/** Vectors a [rows, m], row-major. */
+export interface LeftVectors {
+  readonly data: Float64Array;
+  readonly rows: number;
+}
+
+/** Matrices `basis diag(weights) basis'` [n, n], one a row. */
+export interface LeftForms {
+  /** [n, n], orthogonal; the unit vectors if absent. */
+  readonly basis?: DenseMatrix;
+  /** [rows, n], row-major. */
+  readonly weights: Float64Array;
 }
 
 /** Whether a function is the block itself. */

@@ -1,3 +1,4 @@
+import { memoized } from "../../concurrency/index.ts";
 import { type DenseMatrix, eigh } from "../../linalg/dense/index.ts";
 import { matmul } from "../../primitives/index.ts";
 import type { Block } from "./block.ts";
@@ -14,12 +15,13 @@ export function denseBlock(matrix: DenseMatrix): Block {
   const own = checkSymmetricFactor("denseBlock", matrix);
   const size = own.rows;
   const stored = { data: own.data, dims: [size, size] };
-  return spectralBlock({
+  const decomposition = memoized(() => eigh(own));
+  const block = spectralBlock({
     kind: "dense",
     size,
     arrays: { matrix: stored },
     async spectrum() {
-      const { values, vectors } = await eigh(own);
+      const { values, vectors } = await decomposition();
       return {
         ...clipComputed("dense", values),
         // Stored by columns, the eigenvectors are the rows of Q'.
@@ -33,6 +35,15 @@ export function denseBlock(matrix: DenseMatrix): Block {
     plainDiagonal: () => diagonalOf(own),
     plainSquaredNorm: () => sumOfSquares(own.data),
   });
+  return {
+    ...block,
+    eigenvectors: async () => (await decomposition()).vectors,
+    plusDiagonal(added) {
+      const data = own.data.slice();
+      for (let i = 0; i < size; i++) data[i * (size + 1)] += added[i];
+      return denseBlock({ rows: size, columns: size, data });
+    },
+  };
 }
 
 /** (Q o Q) x, for Q stored by columns. */

@@ -12,7 +12,7 @@ import { clip, spectralBlock } from "./spectralBlock.ts";
 export function diagonalBlock(entries: Float64Array): Block {
   const { values, clipped } = clip("diagonal", checkEntries("diagonalBlock", entries));
   const dims = [values.length];
-  return spectralBlock({
+  const block = spectralBlock({
     kind: "diagonal",
     size: values.length,
     arrays: { entries: { data: values, dims } },
@@ -31,4 +31,5 @@ export function diagonalBlock(entries: Float64Array): Block {
     },
     plainDiagonal: () => values.slice(),
   });
+  return { ...block, plusDiagonal: (added) => diagonalBlock(values.map((x, i) => x + added[i])) };
 }

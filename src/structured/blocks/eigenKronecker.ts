@@ -40,6 +40,7 @@ export function eigenKronecker(parts: {
   const block = spectralBlock({
     kind: "eigenKronecker",
     size: m * n,
+    hasSides: true,
     arrays: {
       ...(QA && { QA: { data: QA.data, dims: [m, m] } }),
       QB: { data: QB.data, dims: [n, n] },

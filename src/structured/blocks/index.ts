@@ -1,4 +1,13 @@
-export type { Block, BlockDamping, BlockFunction, BlockKind, BlockProduct, DampingKind } from "./block.ts";
+export type {
+  Block,
+  BlockDamping,
+  BlockFunction,
+  BlockKind,
+  BlockProduct,
+  DampingKind,
+  LeftForms,
+  LeftVectors,
+} from "./block.ts";
 export { denseBlock } from "./denseBlock.ts";
 export { diagonalBlock } from "./diagonalBlock.ts";
 export { type EigenKroneckerBlock, eigenKronecker } from "./eigenKronecker.ts";

@@ -33,6 +33,7 @@ export function kronecker(factors: { readonly A: DenseMatrix; readonly B: DenseM
   const block = spectralBlock({
     kind: "kronecker",
     size: sizes.m * sizes.n,
+    hasSides: true,
     arrays,
     async spectrum(): Promise<Spectrum> {
       const [left, right] = [await eigh(A), await eigh(B)];
@@ -75,6 +76,7 @@ export function diagonalKronecker(factors: {
   const block = spectralBlock({
     kind: "diagonalKronecker",
     size: sizes.m * sizes.n,
+    hasSides: true,
     arrays: { A: { data: A, dims: [A.length] }, B: { data: B.data, dims: [B.rows, B.rows] } },
     async spectrum() {
       const right = await eigh(B);

@@ -42,6 +42,7 @@ export function kroneckerSpectrum(
       const V = asMatrices(x, sizes);
       return asVectors(matmul(left === undefined ? V : matmul(left, V, { transposeA: true }), right), sizes);
     },
+    sides: { QA, QB, m, n },
     diagonalOf: (x) => kroneckerDiagonal(x, { QA, QB, sizes }),
   };
 }

@@ -43,6 +43,9 @@ export function lowRankPlusDiagonalBlock(parts: LowRankPlusDiagonal): Block {
     return { W: rowsScaled(O, h), s: t.map((x) => -x / (1 + x)), g: D.map((x) => 1 / x) };
   };
   const diagonal = async (f: BlockFunction) => plusOuter(await formOf(f));
+  // With a constant diagonal r all eigenvalues are known: r, and those of r + d + (r + d) t less d, for any damping d.
+  const isConstant = r.every((x) => x === r[0]);
+  const valuesOf = memoized(async () => (isConstant ? constantSpectrum({ V, l, r }) : undefined));
   return {
     kind: "lowRankPlusDiagonal",
     size,
@@ -65,10 +68,12 @@ export function lowRankPlusDiagonalBlock(parts: LowRankPlusDiagonal): Block {
         adjoint: scaledProduct({ size, O, s, h, isAdjoint: true }),
       };
     },
-    async eigenvalues() {
+    async eigenvalues(f) {
+      const known = await valuesOf();
+      if (known !== undefined) return known.map((x) => (x + f.damping.value) ** f.power);
       throw new CurvatureError(
         "unsupported",
-        "a low-rank matrix plus a diagonal has no eigenvalues in closed form; use eigsh, or logdet and trace, which it has",
+        "a low-rank matrix plus a diagonal that is not constant has no eigenvalues in closed form; use eigsh, or logdet and trace, which it has",
       );
     },
     diagonal,
@@ -84,11 +89,15 @@ export function lowRankPlusDiagonalBlock(parts: LowRankPlusDiagonal): Block {
     async effectiveDimension(f, damping) {
       checkPower(f, [1]);
       if (damping === 0) return size;
+      const known = await valuesOf();
+      if (known !== undefined) return total(known.map((x) => share(x + f.damping.value, damping)));
       // tr F (F + d I)^-1 = size - d tr (F + d I)^-1
       const value = f.damping.value + damping;
       return size - damping * total(await diagonal({ damping: { ...f.damping, value }, power: -1 }));
     },
     clipped: async () => 0,
+    plusDiagonal: (added) =>
+      lowRankPlusDiagonalBlock({ vectors: V, values: l, diagonal: r.map((x, i) => x + added[i]) }),
   };
 }
 
@@ -194,6 +203,20 @@ async function scaledForm({ V, l, r }: Parts, damping: number): Promise<Scaled> 
     });
   }
   return { D, O: times(U, { rows: rank, columns: kept.length, data: turn }), t };
+}
+
+/** The eigenvalues of `V diag(l) V' + r I`, [size]. */
+async function constantSpectrum(parts: Parts): Promise<Float64Array> {
+  const { r, V, l } = parts;
+  const damping =
+    V.data.reduce((sum, x) => sum + x * x, 0) * l.reduce((most, x) => Math.max(most, Math.abs(x)), 0) || 1;
+  const { t } = await scaledForm(parts, damping);
+  return r.map((x, i) => (i < t.length ? x + (x + damping) * t[i] : x));
+}
+
+/** x / (x + d), 0 where both are 0. */
+function share(x: number, d: number): number {
+  return x === 0 ? 0 : x / (x + d);
 }
 
 /** diag(h) W. */

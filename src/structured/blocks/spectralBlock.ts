@@ -1,9 +1,18 @@
 import { memoized } from "../../concurrency/index.ts";
 import { CurvatureError } from "../../errors/index.ts";
 import type { Value } from "../../graph/index.ts";
+import type { DenseMatrix } from "../../linalg/dense/index.ts";
 import type { Tensors } from "../../operators/engine/risk.ts";
 import { mul } from "../../primitives/index.ts";
-import { type Block, type BlockFunction, type BlockKind, type BlockProduct, isItself } from "./block.ts";
+import {
+  type Block,
+  type BlockFunction,
+  type BlockKind,
+  type BlockProduct,
+  isItself,
+  type LeftForms,
+  type LeftVectors,
+} from "./block.ts";
 
 /** The eigendecomposition of a block, K = Q diag(values) Q'. */
 export interface Spectrum {
@@ -18,6 +27,13 @@ export interface Spectrum {
   /** Q' x and Q x: [K, size] -> [K, size]. */
   toBasis(x: Value, basis: { readonly [name: string]: Value }): Value;
   fromBasis(x: Value, basis: { readonly [name: string]: Value }): Value;
+  /** The factors of a basis `Q_A (x) Q_B` of matrices [m, n]; without Q_A, the unit vectors on the left. */
+  readonly sides?: {
+    readonly QA: DenseMatrix | undefined;
+    readonly QB: DenseMatrix;
+    readonly m: number;
+    readonly n: number;
+  };
   /** diag(Q diag(x) Q'): [size] -> [size]. */
   diagonalOf(x: Float64Array): Float64Array;
 }
@@ -28,6 +44,8 @@ export interface SpectralDefinition {
   readonly size: number;
   readonly arrays: Tensors;
   spectrum(): Promise<Spectrum>;
+  /** Whether its spectrum has `sides`. */
+  readonly hasSides?: boolean;
   /** The product with the block itself, where it costs less than through its eigendecomposition. */
   readonly plain?: BlockProduct;
   /** The diagonal of the block itself, where it needs no eigendecomposition. */
@@ -102,7 +120,14 @@ export function spectralBlock(definition: SpectralDefinition): Block {
       const product = await through({ ...f, power: f.power / 2 });
       return { product, adjoint: product };
     },
+    async toEigenbasis() {
+      const { basis, toBasis } = await spectrum();
+      return { form: `${kind} to its eigenbasis`, arrays: basis, build: toBasis };
+    },
     eigenvalues: valuesOf,
+    ...(definition.hasSides && {
+      leftForms: async (f: BlockFunction, a: LeftVectors) => leftForms((await spectrum()).sides!, await valuesOf(f), a),
+    }),
     async diagonal(f) {
       if (definition.plainDiagonal !== undefined && isItself(f)) return definition.plainDiagonal();
       return (await spectrum()).diagonalOf(await valuesOf(f));
@@ -143,4 +168,33 @@ function functionValues(
     );
   }
   return damped.map(power === -1 ? (x) => 1 / x : (x) => x ** power);
+}
+
+/** Weights `w_j = sum_i (Q_A' a)_i^2 F_ij` for each vector a, in the basis Q_B. */
+function leftForms(
+  { QA, QB, m, n }: NonNullable<Spectrum["sides"]>,
+  F: Float64Array,
+  { data, rows }: LeftVectors,
+): LeftForms {
+  if (data.length !== rows * m) {
+    throw new CurvatureError(
+      "shape",
+      `leftForms: ${rows} vectors of ${m} numbers are expected, got ${data.length} numbers`,
+    );
+  }
+  const weights = new Float64Array(rows * n);
+  for (let row = 0; row < rows; row++) {
+    const a = data.subarray(row * m, (row + 1) * m);
+    const own = weights.subarray(row * n, (row + 1) * n);
+    for (let i = 0; i < m; i++) {
+      let along = a[i];
+      if (QA !== undefined) {
+        along = 0;
+        for (let k = 0; k < m; k++) along += QA.data[i * m + k] * a[k];
+      }
+      const square = along * along;
+      for (let j = 0; j < n; j++) own[j] += square * F[i * n + j];
+    }
+  }
+  return { basis: QB, weights };
 }
