@@ -1,1 +1,28 @@
-export {};
+export type { EvaluationCost } from "../evaluations.ts";
+export type { RoundingScheme } from "../uniformGrid.ts";
+export {
+  type BitPlan,
+  type BitPlanOptions,
+  bitPlan,
+  type FrontPoint,
+  type PlanObjective,
+  type PlanSums,
+  type SizeBudget,
+  uniformPlan,
+} from "./bitPlan.ts";
+export type { ChannelAxis } from "./channelAxis.ts";
+export type { CompensatedLayer, CompensationOrder } from "./compensatedTensors.ts";
+export { type MeasuredLoss, type MeasurePlanOptions, measurePlan, type PlanLoss } from "./measurePlan.ts";
+export type { PlanStability } from "./planStability.ts";
+export type { PredictedChange } from "./quadraticRange.ts";
+export type { PlannedTensor, QuantizationPlan } from "./quantizationPlan.ts";
+export {
+  type QuantizationSensitivityOptions,
+  type QuantizationSensitivityState,
+  quantizationSensitivity,
+  quantizationSensitivitySteps,
+} from "./quantizationSensitivity.ts";
+export { type QuantizedWeights, type QuantizedWeightsOptions, quantizedWeights } from "./quantizedWeights.ts";
+export { type QuantizedTensor, type QuantizerOptions, type QuantizeTensorOptions, quantizeTensor } from "./quantizeTensor.ts";
+export type { BitChoice, QuantizationSensitivity, TensorSensitivity } from "./sensitivity.ts";
+export type { BlockCurvatureState } from "./tensorCurvature.ts";
