@@ -28,5 +28,13 @@ export {
   type SavedTensor,
   saveModel,
 } from "./saveModel.ts";
+export {
+  type QuantizedModelFile,
+  type QuantizedWeight,
+  quantizedModelFile,
+  type SavedQuantizedModel,
+  type SavedQuantizedTensor,
+  saveQuantizedModel,
+} from "./saveQuantizedModel.ts";
 export type { ModelSource, StoredWeight } from "./storedWeights.ts";
 export type { SuggestedLoss } from "./suggestLoss.ts";

@@ -1,3 +1,11 @@
+export {
+  type QuantizedModelFile,
+  type QuantizedWeight,
+  quantizedModelFile,
+  type SavedQuantizedModel,
+  type SavedQuantizedTensor,
+  saveQuantizedModel,
+} from "../../models/index.ts";
 export type { EvaluationCost } from "../evaluations.ts";
 export type { RoundingScheme } from "../uniformGrid.ts";
 export {

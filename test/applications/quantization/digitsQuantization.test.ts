@@ -41,6 +41,7 @@ describe.each(["per_tensor", "per_channel"] as const)("the digits network, %s", 
         ? { matvecs: risk.size }
         : { diagonal: await (await diagonal(risk, { of: kind === "ggn" ? "ggn" : "empiricalFisher" })).diagonal() };
     const found = await quantizationSensitivity(risk, { matrix, ...known, tensors: "*", bits, channels, seed: 0 });
+    expect(found.tensors.every(({ largestEigenvalue }) => largestEigenvalue !== undefined)).toBe(true);
     expectSensitivity(found, stored, { kind, grouping });
     expectPlans(found, stored, { kind, grouping });
     for (const plan of stored[grouping].plans[kind]!) {
