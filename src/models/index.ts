@@ -1,3 +1,4 @@
+export { type FileSession, fileSession } from "./fileSession.ts";
 export { type FunctionModelOptions, functionModel } from "./functionModel.ts";
 export type { ConstantDecision, ParameterOverride } from "./import/parameters/chooseParameters.ts";
 export type { Bindings } from "./import/requests/bind.ts";

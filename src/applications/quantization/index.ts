@@ -20,6 +20,7 @@ export {
 } from "./bitPlan.ts";
 export type { ChannelAxis } from "./channelAxis.ts";
 export type { CompensatedLayer, CompensationOrder } from "./compensatedTensors.ts";
+export { type FileLoss, type MeasureFileOptions, measureFile } from "./measureFile.ts";
 export { type MeasuredLoss, type MeasurePlanOptions, measurePlan, type PlanLoss } from "./measurePlan.ts";
 export type { PlanStability } from "./planStability.ts";
 export type { PredictedChange } from "./quadraticRange.ts";
