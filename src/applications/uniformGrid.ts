@@ -24,10 +24,7 @@ export function checkGrid(
     throw new CurvatureError("argument", `${name} expects bits to be a whole number from 2 to ${most}, got ${bits}`);
   }
   if (scheme !== "symmetric" && scheme !== "asymmetric") {
-    throw new CurvatureError(
-      "argument",
-      `${name} expects scheme "symmetric" or "asymmetric", got ${String(scheme)}`,
-    );
+    throw new CurvatureError("argument", `${name} expects scheme "symmetric" or "asymmetric", got ${String(scheme)}`);
   }
 }
 

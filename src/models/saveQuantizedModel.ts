@@ -130,7 +130,10 @@ function checkedTensor({ parameters, name, opset }: FileModel, tensor: Quantized
   const parameter = parameters.find((each) => each.name === tensor.name);
   if (parameter === undefined) {
     const known = parameters.map((each) => each.name).slice(0, 10);
-    throw new CurvatureError("argument", `${name} has no parameter "${tensor.name}" to quantize; it has ${known.join(", ")}`);
+    throw new CurvatureError(
+      "argument",
+      `${name} has no parameter "${tensor.name}" to quantize; it has ${known.join(", ")}`,
+    );
   }
   if (dims.join() !== parameter.dims.join() || values.length !== sizeOf(dims)) {
     throw new CurvatureError(
@@ -139,7 +142,8 @@ function checkedTensor({ parameters, name, opset }: FileModel, tensor: Quantized
     );
   }
   if (bits === FLOAT16_BITS) return tensor;
-  const [least, what] = axis === undefined ? [OPSETS.dequantizer, "DequantizeLinear"] : [OPSETS.axis, "DequantizeLinear with an axis"];
+  const [least, what] =
+    axis === undefined ? [OPSETS.dequantizer, "DequantizeLinear"] : [OPSETS.axis, "DequantizeLinear with an axis"];
   if (opset >= least) return tensor;
   throw new CurvatureError(
     "unsupported",
@@ -247,7 +251,9 @@ function dequantized(
 ): WeightReplacement {
   const { dims, axis, levels, zeroPoints, scheme } = tensor;
   const inner = axis === undefined ? levels.length : sizeOf(dims.slice(axis + 1));
-  const integers = levels.map((level, i) => level + zeroPoints[axis === undefined ? 0 : Math.floor(i / inner) % dims[axis]!]!);
+  const integers = levels.map(
+    (level, i) => level + zeroPoints[axis === undefined ? 0 : Math.floor(i / inner) % dims[axis]!]!,
+  );
   const ofSteps = axis === undefined ? [] : [steps.length];
   const hasZero = scheme === "asymmetric";
   const isWide = place.storedAs === "float64";

@@ -66,7 +66,9 @@ function atLeast(field: Uint8Array, { number, from }: { readonly number: number;
 
 function replacedGraph(bytes: Uint8Array, replacements: ReadonlyMap<string, WeightReplacement>): Uint8Array {
   const { node, initializer, input } = GraphProtoSchema.field;
-  const added = [...replacements.values()].flatMap(({ nodes }) => nodes).map((each) => message(node.number, [nodeBytes(each)]));
+  const added = [...replacements.values()]
+    .flatMap(({ nodes }) => nodes)
+    .map((each) => message(node.number, [nodeBytes(each)]));
   const fields = fieldsOf(bytes);
   const first = fields.find(({ number }) => number === node.number);
   const pieces = fields.flatMap((field): Uint8Array[] => {
@@ -77,8 +79,10 @@ function replacedGraph(bytes: Uint8Array, replacements: ReadonlyMap<string, Weig
       const kept = isReplacedConstant(part, replacements) ? [] : [own];
       return field === first ? [...added, ...kept] : kept;
     }
-    if (number === initializer.number) return replacements.has(nameOf(part, TensorProtoSchema.field.name.number)) ? [] : [own];
-    if (number === input.number) return replacements.has(nameOf(part, ValueInfoProtoSchema.field.name.number)) ? [] : [own];
+    if (number === initializer.number)
+      return replacements.has(nameOf(part, TensorProtoSchema.field.name.number)) ? [] : [own];
+    if (number === input.number)
+      return replacements.has(nameOf(part, ValueInfoProtoSchema.field.name.number)) ? [] : [own];
     return [own];
   });
   const tensors = [...replacements.values()].flatMap(({ initializers }) => initializers);

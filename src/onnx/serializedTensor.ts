@@ -20,7 +20,11 @@ export type QuantizedType = "int8" | "uint8" | "int4" | "uint4";
 /** A serialized TensorProto of small integers, packed two to a byte where they have four bits. */
 export function integerTensor(
   name: string,
-  { values, dims, type }: { readonly values: Int32Array; readonly dims: readonly number[]; readonly type: QuantizedType },
+  {
+    values,
+    dims,
+    type,
+  }: { readonly values: Int32Array; readonly dims: readonly number[]; readonly type: QuantizedType },
 ): Uint8Array<ArrayBuffer> {
   const proto = create(TensorProtoSchema, { name, dims: dims.map(BigInt) });
   proto.dataType = elementTypeCode(type);

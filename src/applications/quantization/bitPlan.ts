@@ -4,15 +4,10 @@ import { checkOptions } from "../../linalg/operator/options.ts";
 import { checkOneOf } from "../../structured/kroneckerOptions.ts";
 import { bestWithin, type ChosenItems, paretoPlans } from "./paretoPlans.ts";
 import { type PlanStability, planStability } from "./planStability.ts";
-import { checkQuantizer } from "./quantizeTensor.ts";
 import type { PlannedTensor, QuantizationPlan } from "./quantizationPlan.ts";
+import { checkQuantizer } from "./quantizeTensor.ts";
 import type { BitChoice, QuantizationSensitivity, TensorSensitivity } from "./sensitivity.ts";
-
-/**
- * Largest size of the weights of the plan's tensors: bits of a weight on average, or bits or bytes of all of them. Steps, zero points and tensors
- * outside of the plan are not counted.
- */
-export type SizeBudget = { readonly averageBits: number } | { readonly bits: number } | { readonly bytes: number };
+import { budgetOf, type SizeBudget } from "./sizeBudget.ts";
 
 /** Options of `bitPlan`. */
 export interface BitPlanOptions {
@@ -91,7 +86,7 @@ export function bitPlan(sensitivity: QuantizationSensitivity, options: BitPlanOp
   checkLeast("frontPoints", frontPoints, 2);
   const { tensors, scheme, scale } = sensitivity;
   const weights = tensors.reduce((sum, { size }) => sum + size, 0);
-  const budgetBits = budgetOf(options.budget, { weights, sensitivity });
+  const budgetBits = budgetOf(NAME, options.budget, { weights, bits: sensitivity.bits });
   const items = itemsOf(tensors, (choice) => valueOf(choice, objective));
   const plans = paretoPlans(items, Number.POSITIVE_INFINITY);
   const best = bestWithin(plans, budgetBits)!;
@@ -148,33 +143,11 @@ function valueOf(choice: BitChoice, objective: PlanObjective): number {
   return objective === "omega" ? choice.omega.value : choice[objective];
 }
 
-function plannedTensor({ name, size, axis }: TensorSensitivity, bits: number): PlannedTensor & { readonly size: number } {
+function plannedTensor(
+  { name, size, axis }: TensorSensitivity,
+  bits: number,
+): PlannedTensor & { readonly size: number } {
   return { name, bits, size, ...(axis !== undefined && { axis }) };
-}
-
-/** The budget in bits, checked. */
-function budgetOf(
-  budget: SizeBudget,
-  { weights, sensitivity }: { readonly weights: number; readonly sensitivity: QuantizationSensitivity },
-): number {
-  const given = Object.entries(budget ?? {});
-  const [kind, value] = given[0] ?? [];
-  const units: { readonly [kind: string]: number } = { averageBits: weights, bits: 1, bytes: 8 };
-  const unit = kind === undefined ? undefined : units[kind];
-  if (given.length !== 1 || unit === undefined || !(typeof value === "number" && value > 0)) {
-    throw new CurvatureError(
-      "argument",
-      `${NAME} expects budget as { averageBits }, { bits } or { bytes }, a positive number, got ${JSON.stringify(budget)}`,
-    );
-  }
-  // Whole bits; products as 3.3 * 10 may lie just below one.
-  const bits = Math.floor(value * unit * (1 + 1e-12));
-  const smallest = Math.min(...sensitivity.bits) * weights;
-  if (bits >= smallest) return bits;
-  throw new CurvatureError(
-    "argument",
-    `${NAME} expects a budget of at least ${smallest} bits, ${Math.min(...sensitivity.bits)} for each of ${weights} weights, got ${bits} (${(bits / weights).toPrecision(3)} a weight); raise it, or offer fewer bits a weight`,
-  );
 }
 
 function checkLeast(option: string, value: number, least: number): void {

@@ -24,7 +24,8 @@ function axisOf(parameter: RiskParameter, plan: ParameterPlan): ChannelAxis {
   const { dims } = parameter;
   if (plan.form !== "matrices") return { reason: `one step: ${REASONS[plan.form]}` };
   if (dims.length < 2) return { reason: "one step: a tensor of one axis" };
-  if (plan.matrices.some(({ isTable }) => isTable)) return { axis: 0, reason: "axis 0: entries of a table of embeddings" };
+  if (plan.matrices.some(({ isTable }) => isTable))
+    return { axis: 0, reason: "axis 0: entries of a table of embeddings" };
   if (plan.matrices.every(({ sizes, groups }) => sizes[1] * groups === 1)) return { reason: "one step: one output" };
   const axes = new Set(plan.matrices.map((matrix) => outputAxis(matrix, parameter)));
   const [axis] = axes;

@@ -1,6 +1,6 @@
 import { CurvatureError } from "../../errors/index.ts";
-import { cholesky, choleskySolve } from "../../linalg/index.ts";
 import type { DenseMatrix } from "../../linalg/dense/index.ts";
+import { cholesky, choleskySolve } from "../../linalg/index.ts";
 
 // Derivation. Rounding row i of V [m, n] moves it by e_i [n]; the rows that are still free, F, may move as well. With the quadratic model
 // tr(D' H D) / 2 of a block H (x) B the least change for D_i = e_i is, by Lagrange multipliers,

@@ -1,16 +1,16 @@
 import { CurvatureError } from "../../errors/index.ts";
-import type { RunOptions } from "../../linalg/index.ts";
 import type { DenseMatrix } from "../../linalg/dense/index.ts";
+import type { RunOptions } from "../../linalg/index.ts";
 import { checkNonnegative } from "../../linalg/operator/checks.ts";
-import { checkOneOf } from "../../structured/kroneckerOptions.ts";
-import { type Block, indicesOf, type PlacedBlock } from "../../structured/blocks/index.ts";
-import type { StructuredOperator } from "../../structured/structuredOperator.ts";
 import type { RiskParameter } from "../../operators/index.ts";
+import { type Block, indicesOf, type PlacedBlock } from "../../structured/blocks/index.ts";
+import { checkOneOf } from "../../structured/kroneckerOptions.ts";
+import type { StructuredOperator } from "../../structured/structuredOperator.ts";
 import type { Vector } from "../../tensors/index.ts";
 import { nearestLevel, type UniformGrid } from "../uniformGrid.ts";
 import { type CompensationOrder, compensatedRounding } from "./compensatedRounding.ts";
-import { channelsOf, FLOAT16_BITS, gridsOf, type QuantizedTensor, tensorOn } from "./quantizeTensor.ts";
 import type { QuantizationPlan } from "./quantizationPlan.ts";
+import { channelsOf, FLOAT16_BITS, gridsOf, type QuantizedTensor, tensorOn } from "./quantizeTensor.ts";
 
 export type { CompensationOrder };
 

@@ -15,10 +15,11 @@ export {
   type FrontPoint,
   type PlanObjective,
   type PlanSums,
-  type SizeBudget,
   uniformPlan,
 } from "./bitPlan.ts";
 export type { ChannelAxis } from "./channelAxis.ts";
+export type { ChosenTensors } from "./chosenTensors.ts";
+export { type ComparePlansOptions, comparePlans, type PlanComparison } from "./comparePlans.ts";
 export type { CompensatedLayer, CompensationOrder } from "./compensatedTensors.ts";
 export { type FileLoss, type MeasureFileOptions, measureFile } from "./measureFile.ts";
 export { type MeasuredLoss, type MeasurePlanOptions, measurePlan, type PlanLoss } from "./measurePlan.ts";
@@ -32,6 +33,12 @@ export {
   quantizationSensitivitySteps,
 } from "./quantizationSensitivity.ts";
 export { type QuantizedWeights, type QuantizedWeightsOptions, quantizedWeights } from "./quantizedWeights.ts";
-export { type QuantizedTensor, type QuantizerOptions, type QuantizeTensorOptions, quantizeTensor } from "./quantizeTensor.ts";
+export {
+  type QuantizedTensor,
+  type QuantizerOptions,
+  type QuantizeTensorOptions,
+  quantizeTensor,
+} from "./quantizeTensor.ts";
 export type { BitChoice, QuantizationSensitivity, TensorSensitivity } from "./sensitivity.ts";
+export { checkBudget, type SizeBudget } from "./sizeBudget.ts";
 export type { BlockCurvatureState } from "./tensorCurvature.ts";

@@ -61,7 +61,10 @@ export async function measureFile(risk: Risk, options: MeasureFileOptions): Prom
     inputs: Object.fromEntries(Object.entries(data.inputs).map(([name, { dims }]) => [name, { dims }])),
     apply: ({ zero }, inputs) =>
       Object.fromEntries(
-        names.map((name, i) => [name, add(toLogits[i] ? log(inputs[`${name} of the file`]!) : inputs[`${name} of the file`]!, zero!)]),
+        names.map((name, i) => [
+          name,
+          add(toLogits[i] ? log(inputs[`${name} of the file`]!) : inputs[`${name} of the file`]!, zero!),
+        ]),
       ),
   });
   return measured(read, { risk, data, signal });
@@ -112,7 +115,8 @@ async function outputsOf(
   const session = await fileSession(model);
   try {
     const outputs: { readonly [name: string]: Tensor }[] = [];
-    for await (const { inputs } of data.batches(signal ? { signal } : {})) outputs.push(await session.run(inputs, names));
+    for await (const { inputs } of data.batches(signal ? { signal } : {}))
+      outputs.push(await session.run(inputs, names));
     return outputs;
   } finally {
     await session.release();

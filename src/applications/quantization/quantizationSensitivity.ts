@@ -5,13 +5,13 @@ import { checkOptions } from "../../linalg/operator/options.ts";
 import { callQuadraticForms } from "../../linalg/operator/quadraticForms.ts";
 import { runToEnd } from "../../linalg/runs/runToEnd.ts";
 import { dot } from "../../linalg/vectors/vector.ts";
-import { matches, type Pattern } from "../../models/index.ts";
+import type { Pattern } from "../../models/index.ts";
 import { ggn, type Risk, type RiskParameter } from "../../operators/index.ts";
 import { type Vector, zeros } from "../../tensors/index.ts";
 import { evaluations } from "../evaluations.ts";
-import { isRounded } from "../layerRounding.ts";
 import { checkRiskFor } from "../sharpness/sharpnessRun.ts";
 import { type ChannelAxis, outputAxes } from "./channelAxis.ts";
+import { chosenTensors } from "./chosenTensors.ts";
 import { predictedChange } from "./quadraticRange.ts";
 import { checkQuantizer, type QuantizerOptions, quantizeTensor } from "./quantizeTensor.ts";
 import type { BitChoice, QuantizationSensitivity, TensorSensitivity } from "./sensitivity.ts";
@@ -100,7 +100,16 @@ export async function* quantizationSensitivitySteps(
   for (let i = choices.length; i < tensors.length; i++) {
     options.onProgress?.({ stage: "rounding of tensors", done: i, total: tensors.length });
     const state = stateOf(curvature);
-    const found = choicesOf(setup, { tensor: tensors[i]!, axis: setup.axes[i]!, block: blocks[i]!, theta, gradient, loss, evaluate, run });
+    const found = choicesOf(setup, {
+      tensor: tensors[i]!,
+      axis: setup.axes[i]!,
+      block: blocks[i]!,
+      theta,
+      gradient,
+      loss,
+      evaluate,
+      run,
+    });
     choices = [...choices, await withState(found, { state, signal: options.signal })];
     yield stateOf(curvature);
   }
@@ -145,21 +154,15 @@ async function checkedSetup(risk: Risk, options: QuantizationSensitivityOptions)
       `${NAME} expects a matrix of ${risk.size} rows for the parameters of the risk, got ${matrix.shape[0]}`,
     );
   }
-  const tensors = chosenTensors(risk, options.tensors);
-  return { matrix, bits: [...bits].sort((a, b) => a - b), scheme, scale, tensors, axes: await axesOf(risk, tensors, options) };
-}
-
-function chosenTensors(risk: Risk, wanted: QuantizationSensitivityOptions["tensors"]): readonly RiskParameter[] {
-  const patterns = wanted === undefined ? undefined : Array.isArray(wanted) ? (wanted as readonly Pattern[]) : [wanted as Pattern];
-  const chosen = risk.parameters.filter((each) =>
-    patterns === undefined ? isRounded(each) : each.size > 0 && matches(each.name, patterns),
-  );
-  if (chosen.length > 0) return chosen;
-  const known = risk.parameters.map(({ name }) => name).slice(0, 10);
-  throw new CurvatureError(
-    "argument",
-    `${NAME} finds no tensor to quantize${patterns === undefined ? ": none has two axes or more" : ` that matches ${patterns.join(", ")}`}; the risk has ${known.join(", ")}`,
-  );
+  const tensors = chosenTensors(NAME, risk, options.tensors);
+  return {
+    matrix,
+    bits: [...bits].sort((a, b) => a - b),
+    scheme,
+    scale,
+    tensors,
+    axes: await axesOf(risk, tensors, options),
+  };
 }
 
 async function axesOf(

@@ -87,11 +87,7 @@ function roundedTensor(
   return { name, ...quantizeTensor(own, { dims, bits, scheme, scale, ...(axis !== undefined && { axis }) }) };
 }
 
-function withTensors(
-  theta: Vector,
-  parameters: readonly RiskParameter[],
-  tensors: readonly QuantizedTensor[],
-): Vector {
+function withTensors(theta: Vector, parameters: readonly RiskParameter[], tensors: readonly QuantizedTensor[]): Vector {
   const moved = theta.slice();
   parameters.forEach(({ offset }, i) => {
     moved.set(tensors[i]!.values, offset);

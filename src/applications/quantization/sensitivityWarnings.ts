@@ -29,7 +29,8 @@ function outsideRange(tensors: readonly TensorSensitivity[]): readonly string[] 
     const outside = choices.filter(({ isQuadratic }) => !isQuadratic);
     if (outside.length === 0) return [];
     const listed = outside.map(
-      ({ bits, predicted, measured }) => `${bits} bits (${predicted.toPrecision(3)} predicted, ${measured.toPrecision(3)} measured)`,
+      ({ bits, predicted, measured }) =>
+        `${bits} bits (${predicted.toPrecision(3)} predicted, ${measured.toPrecision(3)} measured)`,
     );
     return [`"${name}" lies outside the range of the quadratic model at ${listed.join(", ")}`];
   });

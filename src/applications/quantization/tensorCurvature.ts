@@ -79,7 +79,15 @@ export async function* blockCurvatureSteps(
 
 async function* traceSteps(
   A: LinearOperator,
-  { tensors, seed, diagonal, matvecs, state, signal, onProgress }: BlockCurvatureOptions & {
+  {
+    tensors,
+    seed,
+    diagonal,
+    matvecs,
+    state,
+    signal,
+    onProgress,
+  }: BlockCurvatureOptions & {
     readonly matvecs: number;
     readonly state: BlockCurvatureState;
   },

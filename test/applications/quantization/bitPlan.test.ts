@@ -138,9 +138,9 @@ describe("bitPlan", () => {
       expect(plan.total).toBe(plan.separate[objective]);
       expect(plan.stability.message).toBe(`the objective "${objective}" has no sampling error`);
     }
-    expect(bitPlan(sensitivity, { budget: { bits: 160 }, frontPoints: 2 }).front.map((point) => point.averageBits)).toEqual(
-      [2, 8],
-    );
+    expect(
+      bitPlan(sensitivity, { budget: { bits: 160 }, frontPoints: 2 }).front.map((point) => point.averageBits),
+    ).toEqual([2, 8]);
     expect(uniformPlan(sensitivity, 5).tensors.map((tensor) => tensor.bits)).toEqual([5, 5]);
   });
 
@@ -188,7 +188,9 @@ describe("bitPlan", () => {
     expect(asked({ budget: { megabytes: 2 } })).toBe(
       'argument: bitPlan expects budget as { averageBits }, { bits } or { bytes }, a positive number, got {"megabytes":2}',
     );
-    expect(asked({ budget: { bits: 40 } })).toBe("argument: bitPlan draws random vectors and expects seed to be a finite number, got undefined; pass for example seed: 0");
+    expect(asked({ budget: { bits: 40 } })).toBe(
+      "argument: bitPlan draws random vectors and expects seed to be a finite number, got undefined; pass for example seed: 0",
+    );
     expect(asked({ budget: { bits: 40 }, resamples: -1 })).toBe(
       "argument: bitPlan expects resamples to be a whole number of at least 0, got -1",
     );

@@ -4,14 +4,14 @@ import { compensatedRounding } from "../../../src/applications/quantization/comp
 import {
   measurePlan,
   type QuantizationPlan,
-  quantizedWeights,
   type QuantizedWeightsOptions,
+  quantizedWeights,
 } from "../../../src/applications/quantization/index.ts";
 import type { Risk } from "../../../src/index.ts";
-import { choleskySolve, cholesky } from "../../../src/linalg/index.ts";
-import type { Matrix } from "../../../src/tensors/index.ts";
+import { cholesky, choleskySolve } from "../../../src/linalg/index.ts";
 import { stream } from "../../../src/random/index.ts";
-import { blockDiagonal, ekfac, kfac, structuredOperator, denseBlock } from "../../../src/structured/index.ts";
+import { blockDiagonal, denseBlock, ekfac, kfac, structuredOperator } from "../../../src/structured/index.ts";
+import type { Matrix } from "../../../src/tensors/index.ts";
 import { rejectionOf } from "../../onnx/messageOf.ts";
 import { difference } from "../../operators/closeness.ts";
 import { digitsRisk, digitsRows } from "../digits.ts";
@@ -29,9 +29,15 @@ function secondMoment(m: number, { seed, samples = 3 * m }: { readonly seed: num
 }
 
 /** Inverse of the principal submatrix of H + d I at these indices, anew. */
-async function inverseAt(H: Matrix, { indices, damping }: { readonly indices: readonly number[]; readonly damping: number }) {
+async function inverseAt(
+  H: Matrix,
+  { indices, damping }: { readonly indices: readonly number[]; readonly damping: number },
+) {
   const k = indices.length;
-  const data = Float64Array.from({ length: k * k }, (_, e) => H.data[indices[Math.floor(e / k)]! * H.rows + indices[e % k]!]!);
+  const data = Float64Array.from(
+    { length: k * k },
+    (_, e) => H.data[indices[Math.floor(e / k)]! * H.rows + indices[e % k]!]!,
+  );
   for (let i = 0; i < k; i++) data[i * (k + 1)]! += damping;
   const unit = new Float64Array(k * k);
   for (let i = 0; i < k; i++) unit[i * (k + 1)] = 1;
@@ -68,7 +74,8 @@ function outputError(values: Float64Array, weights: Float64Array, H: Matrix): nu
   for (let c = 0; c < n; c++)
     for (let i = 0; i < m; i++)
       for (let j = 0; j < m; j++)
-        error += (values[i * n + c]! - weights[i * n + c]!) * H.data[j * m + i]! * (values[j * n + c]! - weights[j * n + c]!);
+        error +=
+          (values[i * n + c]! - weights[i * n + c]!) * H.data[j * m + i]! * (values[j * n + c]! - weights[j * n + c]!);
   return error;
 }
 
@@ -80,7 +87,12 @@ describe("compensatedRounding", () => {
     const random = stream(2, "weights");
     const weights = Float64Array.from({ length: 9 * 4 }, () => random.normal());
     const step = 0.4;
-    const found = await compensatedRounding(weights, { block: H, round: nearest(step), damping: 0.01, order: "stored" });
+    const found = await compensatedRounding(weights, {
+      block: H,
+      round: nearest(step),
+      damping: 0.01,
+      order: "stored",
+    });
     const expected = await stepByStep(weights, H, step);
     const plain = weights.map(nearest(step));
     for (let column = 0; column < 4; column++) {
@@ -109,7 +121,8 @@ describe("compensatedRounding", () => {
           const found = await compensatedRounding(weights, { block: H, round: nearest(step), damping: 0.01, order });
           const plain = outputError(weights.map(nearest(step)), weights, H);
           expect(outputError(found.values, weights, H)).toBeLessThanOrEqual(plain * (1 + 1e-9) + 1e-12);
-          for (const value of found.values) expect(Math.abs(value / step - Math.round(value / step))).toBeLessThan(1e-9);
+          for (const value of found.values)
+            expect(Math.abs(value / step - Math.round(value / step))).toBeLessThan(1e-9);
           cases++;
           if (found.error < 0.8 * found.plainError) better++;
         },
@@ -225,7 +238,13 @@ describe("quantizedWeights with compensation", () => {
     const other = structuredOperator({
       size: 2,
       blocks: [
-        { block: denseBlock({ rows: 2, columns: 2, data: Float64Array.of(1, 0, 0, 1) }), name: "w", parameters: [0], place: { offset: 0 }, reason: "" },
+        {
+          block: denseBlock({ rows: 2, columns: 2, data: Float64Array.of(1, 0, 0, 1) }),
+          name: "w",
+          parameters: [0],
+          place: { offset: 0 },
+          reason: "",
+        },
       ],
     });
     expect(await asked({ compensation: other })).toBe(

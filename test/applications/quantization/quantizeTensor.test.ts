@@ -49,7 +49,13 @@ describe("quantizeTensor", () => {
         const dims = [3, 2, Math.floor(w.length / 6)];
         const own = w.subarray(0, 6 * dims[2]!);
         for (const axis of [undefined, 0, 1, 2]) {
-          const { levels, steps, zeroPoints, values } = quantizeTensor(own, { dims, bits: b, scheme: grid, scale, axis });
+          const { levels, steps, zeroPoints, values } = quantizeTensor(own, {
+            dims,
+            bits: b,
+            scheme: grid,
+            scale,
+            axis,
+          });
           expect(steps).toHaveLength(axis === undefined ? 1 : dims[axis]!);
           const inner = axis === undefined ? own.length : dims.slice(axis + 1).reduce((size, dim) => size * dim, 1);
           own.forEach((_, i) => {
@@ -120,7 +126,12 @@ describe("quantizeTensor", () => {
 
   test("a tensor of zeros stays", () => {
     for (const scale of ["max", "mse"] as const) {
-      const { steps, values, squaredError } = quantizeTensor(new Float64Array(4), { dims: [2, 2], bits: 4, scale, axis: 0 });
+      const { steps, values, squaredError } = quantizeTensor(new Float64Array(4), {
+        dims: [2, 2],
+        bits: 4,
+        scale,
+        axis: 0,
+      });
       expect([...steps]).toEqual([0, 0]);
       expect([...values]).toEqual([0, 0, 0, 0]);
       expect(squaredError).toBe(0);

@@ -52,7 +52,10 @@ function digitsFile({ opset, irVersion }: { readonly opset: number; readonly irV
 }
 
 /** Loss and accuracy of a file, by ONNX Runtime alone and a few lines of arithmetic. */
-async function measuredByOnnxRuntime(bytes: Uint8Array, data: Data): Promise<{ readonly loss: number; readonly accuracy: number }> {
+async function measuredByOnnxRuntime(
+  bytes: Uint8Array,
+  data: Data,
+): Promise<{ readonly loss: number; readonly accuracy: number }> {
   const session = await InferenceSession.create(bytes, { logSeverityLevel: 4 });
   const [input] = session.inputNames;
   let [loss, right, rows] = [0, 0, 0];
@@ -80,12 +83,17 @@ const FILES = Object.keys(exportedModels).filter(
 );
 
 /** Outputs of a file. By default ONNX Runtime rounds activations before a MatMul whose matrix is dequantized; here it does not. */
-async function outputsOf(bytes: Uint8Array, inputs: { readonly [name: string]: Tensor }): Promise<readonly Float32Array[]> {
+async function outputsOf(
+  bytes: Uint8Array,
+  inputs: { readonly [name: string]: Tensor },
+): Promise<readonly Float32Array[]> {
   const extra = { session: { qdq_matmulnbits_accuracy_level: "1" } };
   const session = await InferenceSession.create(bytes, { logSeverityLevel: 4, extra });
   const feeds = Object.entries(inputs).map(([name, { data: own, dims }]) => [
     name,
-    own instanceof BigInt64Array ? new OrtTensor("int64", own, dims) : new OrtTensor("float32", own as Float32Array, dims),
+    own instanceof BigInt64Array
+      ? new OrtTensor("int64", own, dims)
+      : new OrtTensor("float32", own as Float32Array, dims),
   ]);
   const outputs = await session.run(Object.fromEntries(feeds));
   const floats = session.outputNames.map((name) => outputs[name]!.data).filter((own) => own instanceof Float32Array);
@@ -111,38 +119,41 @@ describe("saveQuantizedModel", () => {
     { opset: 21, bits: 4, scheme: "asymmetric", channels: "output", storedAs: "uint4" },
     { opset: 21, bits: 6, scheme: "asymmetric", channels: "tensor", storedAs: "uint8" },
     { opset: 13, bits: 16, scheme: "symmetric", channels: "tensor", storedAs: "float16" },
-  ] as const)("$storedAs of $bits bits by $channels at opset $opset: ONNX Runtime computes the loss that was stated", async (kind) => {
-    const { opset, bits, scheme, channels, storedAs } = kind;
-    const bytes = digitsFile(kind);
-    const model = await loadModel(bytes);
-    const settings = { bits: [bits], scheme, channels, tensors: "*", seed: 0, matvecs: 4, eigenvalues: false };
-    const weights = await quantizedWeights(risk, uniformPlan(await quantizationSensitivity(risk, settings), bits));
-    const stated = await measurePlan(risk, { weights });
-    const file = await quantizedModelFile(model, weights.tensors);
-    expect(file.tensors.map((tensor) => tensor.storedAs)).toEqual(Array(4).fill(storedAs));
-    expect(file.tensors.every(({ largestRounding }) => largestRounding < 1e-6)).toBe(true);
-    const found = await measuredByOnnxRuntime(file.bytes, data);
-    expect(Math.abs(found.loss - stated.loss)).toBeLessThan(2e-6 * Math.max(1, stated.loss));
-    expect(found.accuracy).toBe(stated.accuracy);
-    // Read again, the file is the network with these weights.
-    const again = await loadModel(file.bytes);
-    expect(again.opset).toBe(opset);
-    const read = await empiricalRisk({ model: again, loss: crossEntropy(), data });
-    expect(Math.abs((await read.loss()) - stated.loss)).toBeLessThan(2e-6 * Math.max(1, stated.loss));
-    expect(await accuracy(read)).toBe(stated.accuracy);
-    const run = await measureFile(risk, { model: again });
-    expect(Math.abs(run.loss - found.loss)).toBeLessThan(1e-9);
-    expect(run.accuracy).toBe(found.accuracy);
-    again.parameters.forEach((parameter, i) => {
-      expect(parameter.data).toEqual(weights.tensors[i]!.values);
-    });
-    await read.dispose();
-    const stored = fromBinary(ModelProtoSchema, file.bytes).graph!;
-    const bytesOf = (proto: (typeof stored.initializer)[number]) => proto.rawData.length;
-    expect(stored.initializer.reduce((sum, each) => sum + bytesOf(each), 0)).toBe(
-      file.tensors.reduce((sum, tensor) => sum + tensor.bytes, 0),
-    );
-  });
+  ] as const)(
+    "$storedAs of $bits bits by $channels at opset $opset: ONNX Runtime computes the loss that was stated",
+    async (kind) => {
+      const { opset, bits, scheme, channels, storedAs } = kind;
+      const bytes = digitsFile(kind);
+      const model = await loadModel(bytes);
+      const settings = { bits: [bits], scheme, channels, tensors: "*", seed: 0, matvecs: 4, eigenvalues: false };
+      const weights = await quantizedWeights(risk, uniformPlan(await quantizationSensitivity(risk, settings), bits));
+      const stated = await measurePlan(risk, { weights });
+      const file = await quantizedModelFile(model, weights.tensors);
+      expect(file.tensors.map((tensor) => tensor.storedAs)).toEqual(Array(4).fill(storedAs));
+      expect(file.tensors.every(({ largestRounding }) => largestRounding < 1e-6)).toBe(true);
+      const found = await measuredByOnnxRuntime(file.bytes, data);
+      expect(Math.abs(found.loss - stated.loss)).toBeLessThan(2e-6 * Math.max(1, stated.loss));
+      expect(found.accuracy).toBe(stated.accuracy);
+      // Read again, the file is the network with these weights.
+      const again = await loadModel(file.bytes);
+      expect(again.opset).toBe(opset);
+      const read = await empiricalRisk({ model: again, loss: crossEntropy(), data });
+      expect(Math.abs((await read.loss()) - stated.loss)).toBeLessThan(2e-6 * Math.max(1, stated.loss));
+      expect(await accuracy(read)).toBe(stated.accuracy);
+      const run = await measureFile(risk, { model: again });
+      expect(Math.abs(run.loss - found.loss)).toBeLessThan(1e-9);
+      expect(run.accuracy).toBe(found.accuracy);
+      again.parameters.forEach((parameter, i) => {
+        expect(parameter.data).toEqual(weights.tensors[i]!.values);
+      });
+      await read.dispose();
+      const stored = fromBinary(ModelProtoSchema, file.bytes).graph!;
+      const bytesOf = (proto: (typeof stored.initializer)[number]) => proto.rawData.length;
+      expect(stored.initializer.reduce((sum, each) => sum + bytesOf(each), 0)).toBe(
+        file.tensors.reduce((sum, tensor) => sum + tensor.bytes, 0),
+      );
+    },
+  );
 
   test("measureFile runs the file as it is, with what ONNX Runtime fuses, and takes probabilities apart", async () => {
     const { dims, data: numbers } = (await loadModel(original)).parameters[0]!;
@@ -194,7 +205,9 @@ describe("saveQuantizedModel", () => {
       "unsupported: measureFile: The given model ends in a sigmoid",
     );
     const outside = await loadModel(exportedPath("mlp_external_data.onnx"));
-    expect(await rejectionOf(measureFile(risk, { model: outside }))).toContain("has external data, so ONNX Runtime cannot open it");
+    expect(await rejectionOf(measureFile(risk, { model: outside }))).toContain(
+      "has external data, so ONNX Runtime cannot open it",
+    );
     await binary.dispose();
   });
 
@@ -217,7 +230,9 @@ describe("saveQuantizedModel", () => {
         largestRounding: 0,
       },
     ]);
-    const [before, after] = [readFileSync(original), readFileSync(path)].map((bytes) => fromBinary(ModelProtoSchema, bytes));
+    const [before, after] = [readFileSync(original), readFileSync(path)].map((bytes) =>
+      fromBinary(ModelProtoSchema, bytes),
+    );
     const { graph: graphBefore, ...restBefore } = before!;
     const { graph: graphAfter, ...restAfter } = after!;
     expect(restAfter).toEqual(restBefore);
@@ -304,7 +319,9 @@ describe("saveQuantizedModel", () => {
     expect((await quantizedModelFile(model, all)).externalData).toEqual({});
     const path = join(folder, "without.onnx");
     expect((await saveQuantizedModel(model, all, path)).externalFiles).toEqual([]);
-    expect((await loadModel(path)).parameters.map(({ data: numbers }) => numbers)).toEqual(all.map(({ values }) => values));
+    expect((await loadModel(path)).parameters.map(({ data: numbers }) => numbers)).toEqual(
+      all.map(({ values }) => values),
+    );
   });
 
   test("refuses what it cannot write", async () => {
@@ -346,27 +363,28 @@ describe("saveQuantizedModel", () => {
     );
   });
 
-  test.each(FILES)("%s of an exporter in 8 bits: ONNX Runtime computes what the float file with the rounded weights does", async (name) => {
-    const model = await loadModel(exportedPath(`${name}.onnx`));
-    const wanted = model.parameters.filter(({ dims }) => dims.length > 1);
-    const planned = wanted.map((each) => ({ name: each.name, bits: 8, axis: each.dims.length - 1 }));
-    const tensors = await quantizedTensors(model, { scheme: "symmetric", scale: "max", tensors: planned });
-    const rounded = Object.fromEntries(tensors.map(({ name: own, dims, values }) => [own, { data: values, dims }]));
-    const [floats, file] = [await modelFile(model, rounded), await quantizedModelFile(model, tensors)];
-    const { inputs } = storedTensors(name);
-    const [expected, found] = [await outputsOf(floats.bytes, inputs), await outputsOf(file.bytes, inputs)];
-    expect(found).toHaveLength(expected.length);
-    found.forEach((output, i) => {
-      expect(difference(output, expected[i]!)).toBeLessThan(1e-5);
-    });
-    expect(file.bytes.length).toBeLessThan(floats.bytes.length);
-  });
+  test.each(FILES)(
+    "%s of an exporter in 8 bits: ONNX Runtime computes what the float file with the rounded weights does",
+    async (name) => {
+      const model = await loadModel(exportedPath(`${name}.onnx`));
+      const wanted = model.parameters.filter(({ dims }) => dims.length > 1);
+      const planned = wanted.map((each) => ({ name: each.name, bits: 8, axis: each.dims.length - 1 }));
+      const tensors = await quantizedTensors(model, { scheme: "symmetric", scale: "max", tensors: planned });
+      const rounded = Object.fromEntries(tensors.map(({ name: own, dims, values }) => [own, { data: values, dims }]));
+      const [floats, file] = [await modelFile(model, rounded), await quantizedModelFile(model, tensors)];
+      const { inputs } = storedTensors(name);
+      const [expected, found] = [await outputsOf(floats.bytes, inputs), await outputsOf(file.bytes, inputs)];
+      expect(found).toHaveLength(expected.length);
+      found.forEach((output, i) => {
+        expect(difference(output, expected[i]!)).toBeLessThan(1e-5);
+      });
+      expect(file.bytes.length).toBeLessThan(floats.bytes.length);
+    },
+  );
 
   test("refuses weights in sixteen bits and in subgraphs", async () => {
     const half = tinyModel({
-      initializers: [
-        { name: "w", tensor: { data: Float32Array.of(1, 2, 3, 4), dims: [2, 2] }, storedAs: "float16" },
-      ],
+      initializers: [{ name: "w", tensor: { data: Float32Array.of(1, 2, 3, 4), dims: [2, 2] }, storedAs: "float16" }],
       nodes: [
         { op: "Cast", inputs: ["w"], outputs: ["wide"], attributes: { to: { int: 1 } } },
         { op: "MatMul", inputs: ["x", "wide"], outputs: ["y"] },
@@ -380,7 +398,12 @@ describe("saveQuantizedModel", () => {
     );
     const branch = (weight: string, factor: number) => ({
       graph: subgraph({
-        weights: { [weight]: [[factor, 2, 3, 4], [2, 2]] },
+        weights: {
+          [weight]: [
+            [factor, 2, 3, 4],
+            [2, 2],
+          ],
+        },
         nodes: [{ op: "MatMul", inputs: ["x", weight], outputs: ["product"] }],
         outputs: ["product"],
       }),
