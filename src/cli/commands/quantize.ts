@@ -127,7 +127,7 @@ function bitList(text: string): readonly number[] {
 function sizeBudget(text: string): SizeBudget {
   const average = Number(text);
   if (text.trim() !== "" && Number.isFinite(average) && average > 0) return { averageBits: average };
-  if (/[a-z]/i.test(text) && text.trim().toLowerCase() !== "none") return { bytes: byteSize(text) };
+  if (/^\s*\d[\d.]*\s*[a-z]+\s*$/i.test(text)) return { bytes: byteSize(text) };
   throw new InvalidArgumentError("Expected average bits of a weight, as 4, or a size, as 20kB.");
 }
 

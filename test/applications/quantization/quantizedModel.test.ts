@@ -1,4 +1,5 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
@@ -36,6 +37,12 @@ import { digitsRisk, digitsRows } from "../digits.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "quantized-"));
 afterAll(() => rmSync(folder, { recursive: true }));
+
+const python = process.env.ONNX_CURVATURE_PYTHON;
+const required = process.env.ONNX_CURVATURE_REQUIRE_ALL === "1";
+
+/** The files that a test has written, with what was stated of them. */
+const written: { readonly path: string; readonly loss: number; readonly accuracy: number }[] = [];
 
 const original = new URL("../../../examples/digits/digits_mlp.onnx", import.meta.url);
 
@@ -131,6 +138,9 @@ describe("saveQuantizedModel", () => {
       const file = await quantizedModelFile(model, weights.tensors);
       expect(file.tensors.map((tensor) => tensor.storedAs)).toEqual(Array(4).fill(storedAs));
       expect(file.tensors.every(({ largestRounding }) => largestRounding < 1e-6)).toBe(true);
+      const path = join(folder, `${storedAs}-${bits}-${opset}-${scheme}-${channels}.onnx`);
+      writeFileSync(path, file.bytes);
+      written.push({ path, loss: stated.loss, accuracy: stated.accuracy! });
       const found = await measuredByOnnxRuntime(file.bytes, data);
       expect(Math.abs(found.loss - stated.loss)).toBeLessThan(2e-6 * Math.max(1, stated.loss));
       expect(found.accuracy).toBe(stated.accuracy);
@@ -152,6 +162,38 @@ describe("saveQuantizedModel", () => {
       expect(stored.initializer.reduce((sum, each) => sum + bytesOf(each), 0)).toBe(
         file.tensors.reduce((sum, tensor) => sum + tensor.bytes, 0),
       );
+    },
+  );
+
+  const script = `
+import json, sys
+import numpy as np, onnx, onnxruntime
+given = json.load(open(sys.argv[1]))
+x, y = np.array(given["x"], np.float32).reshape(-1, 64), np.array(given["y"])
+for file in given["files"]:
+    onnx.checker.check_model(file["path"], full_check=True)
+    session = onnxruntime.InferenceSession(file["path"], providers=["CPUExecutionProvider"])
+    (f,) = session.run(None, {session.get_inputs()[0].name: x})
+    f = f.astype(np.float64)
+    f -= f.max(axis=1, keepdims=True)
+    loss = np.mean(np.log(np.exp(f).sum(axis=1)) - f[np.arange(len(y)), y])
+    assert abs(loss - file["loss"]) < 2e-6 * max(1, file["loss"]), (file, loss)
+    assert np.mean(f.argmax(axis=1) == y) == file["accuracy"], file
+print("same")
+`;
+
+  test.skipIf(python === undefined && !required)(
+    "pass Python's checker, and have the loss that was stated in Python's ONNX Runtime",
+    async () => {
+      expect(written).toHaveLength(9);
+      const rows: { readonly x: number[]; readonly y: number[] } = { x: [], y: [] };
+      for await (const { inputs, targets } of data.batches()) {
+        for (const pixel of Object.values(inputs)[0]!.data as Float64Array) rows.x.push(pixel);
+        for (const label of targets!.data as Int32Array) rows.y.push(label);
+      }
+      const path = join(folder, "list.json");
+      writeFileSync(path, JSON.stringify({ files: written, ...rows }));
+      expect(execFileSync(python!, ["-c", script, path], { encoding: "utf8" })).toContain("same");
     },
   );
 
