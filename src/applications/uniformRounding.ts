@@ -1,5 +1,5 @@
-import { CurvatureError } from "../errors/index.ts";
 import type { Vector } from "../tensors/index.ts";
+import { checkGrid, nearestLevel, type RoundingScheme, uniformGrid } from "./uniformGrid.ts";
 
 /** Number of bits and placement of the grid of `uniformRounding`. */
 export interface UniformRoundingOptions {
@@ -9,7 +9,7 @@ export interface UniformRoundingOptions {
    * "symmetric", the default, has the integers -(2^(b-1) - 1), ..., 2^(b-1) - 1 and step max |w| / (2^(b-1) - 1). "asymmetric" has the
    * integers 0, ..., 2^b - 1, step (max - min) / (2^b - 1) over a range that includes 0, and a whole zero point. Both represent 0 exactly.
    */
-  readonly scheme?: "symmetric" | "asymmetric";
+  readonly scheme?: RoundingScheme;
 }
 
 /** A tensor of weights rounded to a uniform grid. */
@@ -32,48 +32,18 @@ export function uniformRounding(
   weights: Vector,
   { bits, scheme = "symmetric" }: UniformRoundingOptions,
 ): RoundedWeights {
-  if (!(Number.isInteger(bits) && bits >= 2 && bits <= 16)) {
-    throw new CurvatureError("argument", `uniformRounding expects bits to be a whole number from 2 to 16, got ${bits}`);
-  }
-  if (scheme !== "symmetric" && scheme !== "asymmetric") {
-    throw new CurvatureError(
-      "argument",
-      `uniformRounding expects scheme "symmetric" or "asymmetric", got ${String(scheme)}`,
-    );
-  }
-  const { step, from, to } = gridOf(weights, { bits, scheme });
+  checkGrid("uniformRounding", { bits, scheme, most: 16 });
+  const grid = uniformGrid(weights, { bits, scheme });
+  const { step } = grid;
   const values = Float64Array.from(weights);
   if (step === 0) return { values, step, meanSquaredError: 0 };
   const narrow = weights instanceof Float32Array;
   let squares = 0;
   for (let i = 0; i < values.length; i++) {
     const exact = values[i]!;
-    const level = Math.min(to, Math.max(from, roundHalfToEven(exact / step)));
+    const level = nearestLevel(exact, grid);
     values[i] = narrow ? Math.fround(step * level) : step * level;
     squares += (values[i]! - exact) ** 2;
   }
   return { values, step, meanSquaredError: squares / values.length };
-}
-
-/** Step of the grid and its first and last integer, with zero as the integer 0. */
-function gridOf(weights: Vector, { bits, scheme }: Required<UniformRoundingOptions>) {
-  let [low, high] = [0, 0];
-  for (const weight of weights) {
-    low = Math.min(low, weight);
-    high = Math.max(high, weight);
-  }
-  if (scheme === "symmetric") {
-    const most = 2 ** (bits - 1) - 1;
-    return { step: Math.max(-low, high) / most, from: -most, to: most };
-  }
-  const levels = 2 ** bits - 1;
-  const step = (high - low) / levels;
-  const zeroPoint = step === 0 ? 0 : roundHalfToEven(-low / step);
-  return { step, from: -zeroPoint, to: levels - zeroPoint };
-}
-
-function roundHalfToEven(x: number): number {
-  const below = Math.floor(x);
-  if (x - below !== 0.5) return Math.round(x);
-  return below % 2 === 0 ? below : below + 1;
 }

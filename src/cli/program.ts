@@ -5,6 +5,7 @@ import { exportCommand } from "./commands/export.ts";
 import { inspectCommand } from "./commands/inspect.ts";
 import { landscapeCommand } from "./commands/landscape.ts";
 import { mergeCommand } from "./commands/merge.ts";
+import { quantizeCommand } from "./commands/quantize.ts";
 import { reportCommand } from "./commands/report.ts";
 import { tuneCommand } from "./commands/tune.ts";
 import { uncertaintyCommand } from "./commands/uncertainty.ts";
@@ -51,6 +52,7 @@ function buildProgram(): Command {
     landscapeCommand(),
     tuneCommand(),
     mergeCommand(),
+    quantizeCommand(),
     compareCommand(),
     uncertaintyCommand(),
   ]) {

@@ -1,3 +1,4 @@
+export { type FileSession, fileSession } from "./fileSession.ts";
 export { type FunctionModelOptions, functionModel } from "./functionModel.ts";
 export type { ConstantDecision, ParameterOverride } from "./import/parameters/chooseParameters.ts";
 export type { Bindings } from "./import/requests/bind.ts";
@@ -28,5 +29,13 @@ export {
   type SavedTensor,
   saveModel,
 } from "./saveModel.ts";
+export {
+  type QuantizedModelFile,
+  type QuantizedWeight,
+  quantizedModelFile,
+  type SavedQuantizedModel,
+  type SavedQuantizedTensor,
+  saveQuantizedModel,
+} from "./saveQuantizedModel.ts";
 export type { ModelSource, StoredWeight } from "./storedWeights.ts";
 export type { SuggestedLoss } from "./suggestLoss.ts";

@@ -1,4 +1,3 @@
-import { folderOf, isSameFile, writeWhole } from "#files";
 import { CurvatureError, checkObject } from "../errors/index.ts";
 import { visitTensors } from "../onnx/index.ts";
 import { dtypeOf, formatDims, sizeOf, type Tensor, type Vector } from "../tensors/index.ts";
@@ -12,6 +11,7 @@ import {
   placeOf,
   type StoredWeight,
 } from "./storedWeights.ts";
+import { checkedFileModel, checkModelPath, writeModelFile } from "./writeModelFile.ts";
 
 /** A tensor that `saveModel` has written. */
 export interface SavedTensor {
@@ -61,61 +61,10 @@ export type NewWeights = Vector | { readonly [name: string]: Tensor };
  *   "unsupported" for a weight that the file does not store as floats, "file" where it cannot be written
  */
 export async function saveModel(model: Model, theta: NewWeights, path: string): Promise<SavedModel> {
-  if (typeof path !== "string" || path === "") {
-    throw new CurvatureError(
-      "argument",
-      `saveModel expects the path of the file to write, got ${JSON.stringify(path)}`,
-    );
-  }
+  checkModelPath("saveModel", path);
   const { bytes, externalData, tensors } = await modelFile(model, theta);
-  const written = await externalTargets(model, { path, externalData, tensors });
-  try {
-    for (const file of written) await writeWhole(file.path, [file.contents]);
-    await writeWhole(path, [bytes]);
-  } catch (cause) {
-    const { code } = cause as { readonly code?: string };
-    throw new CurvatureError("file", `saveModel cannot write ${path} (${code ?? cause}); choose another path`, {
-      cause,
-    });
-  }
-  return { path, externalFiles: written.map((file) => file.path), tensors };
-}
-
-interface ExternalTarget {
-  readonly path: string;
-  readonly contents: Uint8Array;
-}
-
-/**
- * The external data files to write beside `path`. Those of the original itself are left alone if nothing in them changes.
- *
- * @throws CurvatureError "argument" where the original's or another model's would be overwritten
- */
-async function externalTargets(
-  model: Model,
-  { path, externalData, tensors }: Omit<ModelFile, "bytes"> & { readonly path: string },
-): Promise<readonly ExternalTarget[]> {
-  const targets: ExternalTarget[] = [];
-  const isRewritten = await isSameFile(path, path);
-  for (const [location, contents] of Object.entries(externalData)) {
-    const target = `${folderOf(path)}/${location}`;
-    const inside = tensors.find((each) => each.location === location && each.changed > 0);
-    if (await isSameFile(target, `${folderOf(model.name)}/${location}`)) {
-      if (inside === undefined) continue;
-      throw new CurvatureError(
-        "argument",
-        `saveModel cannot write ${path} beside the original, which keeps "${inside.parameter}" in "${location}", a file that both would share; choose another folder`,
-      );
-    }
-    if (!isRewritten && (await isSameFile(target, target))) {
-      throw new CurvatureError(
-        "argument",
-        `saveModel would overwrite ${target}, which is there already and belongs to another model than ${path}; choose an empty folder`,
-      );
-    }
-    targets.push({ path: target, contents });
-  }
-  return targets;
+  const externalFiles = await writeModelFile({ caller: "saveModel", model, path, bytes, externalData, tensors });
+  return { path, externalFiles, tensors };
 }
 
 /**
@@ -124,7 +73,7 @@ async function externalTargets(
  * @throws CurvatureError as `saveModel`
  */
 export async function modelFile(model: Model, theta: NewWeights): Promise<ModelFile> {
-  const file = checkedFile(model);
+  const file = checkedFileModel("saveModel", model);
   const wanted = newValues(file, theta);
   const messages = floatMessages(file.source);
   const changes = new Map<number, Change>();
@@ -144,15 +93,6 @@ export async function modelFile(model: Model, theta: NewWeights): Promise<ModelF
   });
   const externalData = await externalFiles(file.source, [...changes.values()]);
   return { bytes, externalData, tensors: [...changes.values()].map(({ saved }) => saved) };
-}
-
-function checkedFile(model: Model): FileModel & { readonly source: ModelSource } {
-  checkObject(model, "saveModel expects a model made by loadModel", ["name", "parameters"]);
-  if ("source" in model) return model as FileModel;
-  throw new CurvatureError(
-    "model",
-    `saveModel expects a model that loadModel has read, got "${model.name}", which was written in TypeScript and has no file; keep its weights as numbers`,
-  );
 }
 
 /** The new numbers of parameters, by name. */

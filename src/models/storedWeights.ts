@@ -60,7 +60,11 @@ export function externalLocations({ bytes }: Pick<ModelSource, "bytes">): Readon
  */
 export async function placeOf(
   weight: StoredWeight,
-  { messages, file }: { readonly messages: readonly PlacedMessage[]; readonly file: string },
+  {
+    messages,
+    file,
+    caller = "saveModel",
+  }: { readonly messages: readonly PlacedMessage[]; readonly file: string; readonly caller?: string },
 ): Promise<PlacedMessage> {
   const named = messages.filter(({ isMain, name }) => isMain && name === weight.tensor);
   for (const message of named) if (await holds(message, weight)) return message;
@@ -75,7 +79,7 @@ export async function placeOf(
       : `${Math.max(ending.length, alike.length)} tensors of its functions and subgraphs have the same numbers`;
   throw new CurvatureError(
     "unsupported",
-    `saveModel cannot write "${weight.parameter}" into ${file}: ${why}; leave it out of the tensors given, or take the float model with its functions inlined (onnx.inliner.inline_local_functions)`,
+    `${caller} cannot write "${weight.parameter}" into ${file}: ${why}; leave it out of the tensors given, or take the float model with its functions inlined (onnx.inliner.inline_local_functions)`,
   );
 }
 

@@ -31,3 +31,15 @@ export function unpacked(bytes: Uint8Array, { type, size }: { readonly type: Pac
   }
   return values;
 }
+
+/** Packs elements into bytes, the first in the lowest bits; each must fit into the type. */
+export function packed(values: ArrayLike<number>, type: PackedType): Uint8Array<ArrayBuffer> {
+  const { bits } = packedIntegers[type];
+  const perByte = 8 / bits;
+  const bytes = new Uint8Array(packedByteLength(type, values.length));
+  for (let i = 0; i < values.length; i++) {
+    const place = Math.floor(i / perByte);
+    bytes[place] = bytes[place]! | ((values[i]! & (2 ** bits - 1)) << ((i % perByte) * bits));
+  }
+  return bytes;
+}

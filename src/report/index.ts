@@ -6,5 +6,6 @@ export { type NamedReport, renderComparison, renderComparisonTable } from "./ren
 export { renderHtml } from "./renderHtml.ts";
 export { renderJson } from "./renderJson.ts";
 export { type LandscapePage, renderLandscape } from "./renderLandscape.ts";
+export { type QuantizationPage, renderQuantization } from "./renderQuantization.ts";
 export { renderTable } from "./renderTable.ts";
 export { renderUncertainty } from "./renderUncertainty.ts";
