@@ -116,7 +116,9 @@ function blockProducts(
     async diagonal() {
       const values = new Float64Array(size);
       for (const { indices, matrix } of await blocks())
-        indices.forEach((index, k) => (values[index] = matrix.data[k * (matrix.rows + 1)]!));
+        indices.forEach((index, k) => {
+          values[index] = matrix.data[k * (matrix.rows + 1)]!;
+        });
       return toPrecision(values, dtype);
     },
   };

@@ -66,7 +66,9 @@ export function operatorModel(matrix: LinearOperator, setup: OperatorSetup): Cur
   const solver = systemSolver(A, { ...setup, closed });
   const scattered = (x: Vector) => {
     const whole = new Float64Array(size);
-    remaining.forEach((index, k) => (whole[index] = x[k]!));
+    remaining.forEach((index, k) => {
+      whole[index] = x[k]!;
+    });
     return whole;
   };
   return {
@@ -167,7 +169,9 @@ async function constrained(
   if (kept.length > 0 && b.some((entry) => entry !== 0)) {
     const solution = await solver(kept, b);
     residual = solution.residual;
-    kept.forEach((index, k) => (change[index] = solution.x[k]!));
+    kept.forEach((index, k) => {
+      change[index] = solution.x[k]!;
+    });
   }
   const Ad = await product(change);
   const increase = (dot(change, Ad) + damping * dot(change, change)) / 2 + (gradient ? dot(gradient, change) : 0);

@@ -119,6 +119,8 @@ async function unitScore(
     return (await model!.constrained({ indices, targets: w.map((x) => -x), gradient })).increase;
   }
   const alone = new Float64Array(theta.length);
-  indices.forEach((index, k) => (alone[index] = w[k]!));
+  indices.forEach((index, k) => {
+    alone[index] = w[k]!;
+  });
   return dot(alone, await model!.product(alone)) / 2;
 }

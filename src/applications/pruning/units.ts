@@ -50,3 +50,21 @@ function columnsOf({ parameter, rows, columns, index }: WeightMatrix, dims: read
     ).sort(),
   }));
 }
+
+/**
+ * Groups of `length` consecutive inputs of each output, the last of a row shorter: the axis along which accelerators expect N:M patterns.
+ */
+export async function consecutiveGroups(
+  risk: Risk,
+  { length, tensors }: { readonly length: number; readonly tensors: readonly RiskParameter[] },
+): Promise<readonly Int32Array[]> {
+  const chosen = new Set(tensors.map(({ name }) => name));
+  const matrices = (await weightMatrices(risk)).filter(({ parameter }) => chosen.has(parameter));
+  return matrices.flatMap(({ rows, columns, index }) =>
+    Array.from({ length: rows }, (_, row) =>
+      Array.from({ length: Math.ceil(columns / length) }, (__, k) =>
+        index.slice(row * columns + k * length, row * columns + Math.min((k + 1) * length, columns)),
+      ),
+    ).flat(),
+  );
+}
