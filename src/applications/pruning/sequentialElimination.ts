@@ -1,3 +1,4 @@
+import { axpy } from "../../linalg/vectors/vector.ts";
 import type { InverseBlock } from "./curvatureModel.ts";
 
 /** What is removed one at a time. */
@@ -94,8 +95,8 @@ function eliminate({ indices, C, w, isRemoved }: EliminationBlock, i: number): v
   isRemoved[i] = 1;
   for (let k = 0; k < n; k++) w[k] = isRemoved[k] !== 0 ? 0 : w[k]! - factor * column[k]!;
   for (let j = 0; j < n; j++) {
-    const share = column[j]! / pivot;
-    if (share === 0) continue;
-    for (let k = 0; k < n; k++) C[j * n + k]! -= share * column[k]!;
+    // Rows and columns of removed weights are read no more.
+    if (isRemoved[j] !== 0 || column[j] === 0) continue;
+    axpy(-column[j]! / pivot, column, C.subarray(j * n, (j + 1) * n));
   }
 }

@@ -48,7 +48,9 @@ async function expectRows(options: PruneOptions, rows: readonly Row[]): Promise<
   }
 }
 
-const methods = Object.keys(oneShot).filter((name) => typeof oneShot[name] === "object" && !Array.isArray(oneShot[name]));
+const methods = Object.keys(oneShot).filter(
+  (name) => typeof oneShot[name] === "object" && !Array.isArray(oneShot[name]),
+);
 
 describe("one shot", () => {
   test.each(methods)("%s", async (name) => {
@@ -67,7 +69,12 @@ describe("one shot", () => {
 });
 
 test("sequential elimination", async () => {
-  const options = { matrix: matrices.get("hessian")!, damping: damping.hessian, tensors: "2.weight", sparsity: 40 / 160 };
+  const options = {
+    matrix: matrices.get("hessian")!,
+    damping: damping.hessian,
+    tensors: "2.weight",
+    sparsity: 40 / 160,
+  };
   const found = await prune(risk, { ...options, elimination: "sequential", validation });
   expect([...found.removed]).toEqual(sequential.picked);
   found.costs!.forEach((cost, k) => {
@@ -78,4 +85,12 @@ test("sequential elimination", async () => {
   expect(relative(step!.validationLoss!, sequential.after_40.test_loss)).toBeLessThan(1e-9);
   expect(step!.accuracy).toBeCloseTo(sequential.after_40.accuracy, 12);
   expect(step!.validationAccuracy).toBeCloseTo(sequential.after_40.test_accuracy, 12);
+});
+
+test("says where prediction and truth part", async () => {
+  const found = await prune(risk, { sparsity: 0.9, method: "magnitude", matrix: matrices.get("ggn")! });
+  expect(found.steps[0]!.beyondQuadratic).toBe(true);
+  expect(found.message).toMatch(
+    /^beyond the quadratic region in 1 of 1 steps: in step 1 the loss changed by 1\.90 where the model predicts 0\.\d+; prune in several steps, or less$/,
+  );
 });
