@@ -5,6 +5,7 @@ import { exportCommand } from "./commands/export.ts";
 import { inspectCommand } from "./commands/inspect.ts";
 import { landscapeCommand } from "./commands/landscape.ts";
 import { mergeCommand } from "./commands/merge.ts";
+import { pruneCommand } from "./commands/prune.ts";
 import { reportCommand } from "./commands/report.ts";
 import { tuneCommand } from "./commands/tune.ts";
 import { type ExitCode, errorText, exitCodes } from "./errorText.ts";
@@ -50,6 +51,7 @@ function buildProgram(): Command {
     landscapeCommand(),
     tuneCommand(),
     mergeCommand(),
+    pruneCommand(),
     compareCommand(),
   ]) {
     program.addCommand(command.copyInheritedSettings(program));

@@ -5,4 +5,5 @@ export { type NamedReport, renderComparison, renderComparisonTable } from "./ren
 export { renderHtml } from "./renderHtml.ts";
 export { renderJson } from "./renderJson.ts";
 export { type LandscapePage, renderLandscape } from "./renderLandscape.ts";
+export { type PruningPage, renderPruning } from "./renderPruning.ts";
 export { renderTable } from "./renderTable.ts";
