@@ -6,6 +6,7 @@ import { inspectCommand } from "./commands/inspect.ts";
 import { landscapeCommand } from "./commands/landscape.ts";
 import { mergeCommand } from "./commands/merge.ts";
 import { quantizeCommand } from "./commands/quantize.ts";
+import { pruneCommand } from "./commands/prune.ts";
 import { reportCommand } from "./commands/report.ts";
 import { tuneCommand } from "./commands/tune.ts";
 import { uncertaintyCommand } from "./commands/uncertainty.ts";
@@ -53,6 +54,7 @@ function buildProgram(): Command {
     tuneCommand(),
     mergeCommand(),
     quantizeCommand(),
+    pruneCommand(),
     compareCommand(),
     uncertaintyCommand(),
   ]) {

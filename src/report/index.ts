@@ -7,5 +7,6 @@ export { renderHtml } from "./renderHtml.ts";
 export { renderJson } from "./renderJson.ts";
 export { type LandscapePage, renderLandscape } from "./renderLandscape.ts";
 export { type QuantizationPage, renderQuantization } from "./renderQuantization.ts";
+export { type PruningPage, renderPruning } from "./renderPruning.ts";
 export { renderTable } from "./renderTable.ts";
 export { renderUncertainty } from "./renderUncertainty.ts";

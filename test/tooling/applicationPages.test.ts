@@ -5,6 +5,7 @@ import { afterAll, describe, expect, test, vi } from "vitest";
 import { loadModel } from "../../src/index.ts";
 
 const names = ["sharpness", "training", "information", "quantization"] as const;
+const names = ["sharpness", "training", "information", "pruning"] as const;
 
 const started = process.cwd();
 const folder = mkdtempSync(join(tmpdir(), "pages-"));
@@ -37,6 +38,9 @@ describe("pages of applications", () => {
     expect(text).toMatch(/d validation \/ d log strength -?\d/);
     expect(text).toMatch(/0\.weight \(axis 0: outputs of its layer\) at 2 bits: predicted 0\.\d+, measured 0\.\d+/);
     expect(text).toMatch(/quantized\.onnx of \d+ bytes has loss 0\.\d+ in ONNX Runtime/);
+    expect(text).toMatch(
+      /48 weights have no curvature[\s\S]*70 %: predicted loss \d[\s\S]*pruned\.onnx has new numbers in 0\.weight/,
+    );
     expect(existsSync("tuned.onnx")).toBe(true);
     expect((await loadModel("tuned.onnx")).parameters).toHaveLength(4);
   });
@@ -47,6 +51,7 @@ test("the commands of the pages are those of the command line", async () => {
   const out = vi.spyOn(process.stdout, "write").mockImplementation(() => true);
   try {
     for (const name of ["landscape", "tune", "merge", "compare", "quantize"])
+    for (const name of ["landscape", "tune", "merge", "compare", "prune"])
       expect(await runProgram([name, "--help"])).toBe(0);
   } finally {
     out.mockRestore();
