@@ -18,6 +18,7 @@ import {
 import type { QueryInfluence } from "./queryInfluence.ts";
 import { checkRows, type QueryRisk, queryRisk } from "./queryRisk.ts";
 import { rankedRows } from "./rankedRows.ts";
+import { penalizedGradient } from "./retraining.ts";
 import { solvedSystems } from "./solvedSystems.ts";
 
 /** Options of `influence`. */
@@ -98,7 +99,7 @@ export async function* influenceSteps(
   let { state } = run;
   try {
     const values = await rowLosses(run.queries.risk, signalOf(options));
-    const gradient = await objectiveGradient(run, options);
+    const gradient = await penalizedGradient(risk, options.weightDecay ?? 0);
     const from = state.results.length;
     const blocks = { columns: run.queriesAtOnce, from, ...signalOf(options) };
     if (from < queries.rows) {
@@ -161,11 +162,6 @@ function checkedRun(risk: Risk, queries: Risk, options: InfluenceOptions): Run {
 
 function initialState({ size, rows }: Risk): InfluenceState {
   return { method: NAME, columns: size, rows, results: [], statuses: [], matvecs: 0 };
-}
-
-async function objectiveGradient({ risk, theta, decay }: Run, options: RunOptions): Promise<Float64Array> {
-  const gradient = await risk.gradient(signalOf(options));
-  return Float64Array.from(gradient, (entry, i) => entry + decay(i) * theta[i]!);
 }
 
 async function blockInfluence(
