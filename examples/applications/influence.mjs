@@ -15,7 +15,7 @@ const planted = [];
 const inputs = [];
 const labels = [];
 for await (const batch of takeRows(rows, [0, 600]).batches()) {
-  inputs.push(...batch.inputs[""].data);
+  inputs.push(...Object.values(batch.inputs)[0].data);
   for (const label of batch.targets.data) {
     const row = labels.length;
     if (row % 20 === 7) planted.push(row);

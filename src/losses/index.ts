@@ -6,4 +6,5 @@ export { type CustomLossOptions, customLoss } from "./customLoss.ts";
 export type { GaussianNllOptions } from "./gaussianNll.ts";
 export { arrangeOutputs, arrangeTargets } from "./layout.ts";
 export type { DenominatorFacts, LabelBounds, Likelihood, Loss, Reduction, TargetShape, TermLayout } from "./loss.ts";
+export { logit, margin } from "./margin.ts";
 export { samplePoisson } from "./samplePoisson.ts";

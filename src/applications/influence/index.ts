@@ -19,3 +19,4 @@ export {
 } from "./selfInfluence.ts";
 export type { EigenpairSolver, InfluenceSolver, IterativeSolver, LissaSolver } from "./solverOptions.ts";
 export { recall } from "./recall.ts";
+export { logit, margin } from "../../losses/index.ts";
