@@ -17,6 +17,26 @@ export function positiveNumber(text: string): number {
   throw new InvalidArgumentError("Expected a positive number.");
 }
 
+/** Reads zero or a positive number. */
+export function nonnegativeNumber(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== "" && Number.isFinite(value) && value >= 0) return value;
+  throw new InvalidArgumentError("Expected zero or a positive number.");
+}
+
+/** Reads the axes of a picture: `HxW`, or `CxHxW` with one or three channels. */
+export function pictureDims(text: string): {
+  readonly channels: 1 | 3;
+  readonly height: number;
+  readonly width: number;
+} {
+  const [, channels = "1", height, width] = /^(?:([13])x)?([1-9]\d{0,4})x([1-9]\d{0,4})$/.exec(text.trim()) ?? [];
+  if (height === undefined) {
+    throw new InvalidArgumentError("Expected HxW or CxHxW with C 1 or 3, for example 28x28 or 3x32x32.");
+  }
+  return { channels: channels === "3" ? 3 : 1, height: Number(height), width: Number(width) };
+}
+
 /** Reads a number of bytes: `2GB`, `500 MB`, `1.5G` (powers of 1000), `2GiB` (powers of 1024), or `none` for no limit. */
 export function byteSize(text: string): number {
   if (text.trim().toLowerCase() === "none") return Number.POSITIVE_INFINITY;

@@ -2,6 +2,7 @@ import { Command, CommanderError } from "commander";
 import { CurvatureError, printableText, version } from "../index.ts";
 import { compareCommand } from "./commands/compare.ts";
 import { exportCommand } from "./commands/export.ts";
+import { influenceCommand } from "./commands/influence.ts";
 import { inspectCommand } from "./commands/inspect.ts";
 import { landscapeCommand } from "./commands/landscape.ts";
 import { mergeCommand } from "./commands/merge.ts";
@@ -52,6 +53,7 @@ function buildProgram(): Command {
     exportCommand(),
     landscapeCommand(),
     tuneCommand(),
+    influenceCommand(),
     mergeCommand(),
     quantizeCommand(),
     pruneCommand(),

@@ -15,4 +15,5 @@ export type {
   TargetShape,
   TermLayout,
 } from "./loss.ts";
+export { logit, margin } from "./margin.ts";
 export { samplePoisson } from "./samplePoisson.ts";

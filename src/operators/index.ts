@@ -36,4 +36,6 @@ export type {
 export * from "./matrices.ts";
 export { type CurvatureDefinition, curvatureMatrix } from "./products/curvatureMatrix.ts";
 export { scaledLoss, summedLoss } from "./products/lossAndGradient.ts";
+export { type RowGradientBlock, rowGradientBlocks } from "./rowGradientBlocks.ts";
 export { rowGradients } from "./rowGradients.ts";
+export { rowLosses } from "./rowLosses.ts";

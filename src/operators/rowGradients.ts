@@ -1,14 +1,16 @@
 import { jvp, vjp } from "../autodiff/index.ts";
 import { CurvatureError } from "../errors/index.ts";
-import { input, type Value } from "../graph/index.ts";
+import { input } from "../graph/index.ts";
 import type { LinearOperator } from "../linalg/operator/operator.ts";
 import { withInputCopy } from "../linalg/vectors/inputCopy.ts";
 import { scal, scaled } from "../linalg/vectors/vector.ts";
-import { mul, reduceSum, reshape, zeros as zeroValue } from "../primitives/index.ts";
+import { zeros as zeroValue } from "../primitives/index.ts";
 import { type Vector, zeros } from "../tensors/index.ts";
-import { checkLength, checkVectorLength, vectorFeeds, vectorName } from "./engine/flatVectors.ts";
-import type { BatchGraph, BatchProduct, Risk } from "./engine/risk.ts";
+import { checkColumns, checkLength, checkVectorLength, vectorFeeds, vectorName } from "./engine/flatVectors.ts";
+import type { BatchProduct, Risk } from "./engine/risk.ts";
 import { checkRisk } from "./products/checkRisk.ts";
+import { columnChunks } from "./products/columnChunks.ts";
+import { rowLossValues } from "./products/rowLosses.ts";
 import { rowsOf } from "./products/rowProduct.ts";
 
 /**
@@ -46,6 +48,31 @@ export function rowGradients(risk: Risk): LinearOperator {
       scal(shard.rows, result);
       return result;
     },
+    async matmat(X, options = {}) {
+      checkColumns(X, size);
+      const { columns } = X;
+      const result = zeros(rows * columns, dtype);
+      const run = async (own: Vector) => {
+        const most = await engine.columnsAtOnce(forward);
+        for (const { first, count, feeds } of columnChunks(risk, { ...X, data: own }, most)) {
+          await engine.run(forward, {
+            feed: () => feeds,
+            columns: count,
+            collect: ({ tangent }, batch) => {
+              const numbers = tangent!.data as Vector;
+              for (let k = 0; k < count; k++) {
+                const own = numbers.subarray(k * batch.rows, (k + 1) * batch.rows);
+                result.set(own, (first + k) * rows + batch.start);
+              }
+            },
+            options,
+          });
+        }
+      };
+      await withInputCopy(X.data, run, { dtype });
+      scal(shard.rows, result);
+      return { rows, columns, data: result };
+    },
     adjoint: () => transposed,
   };
   const transposed: LinearOperator = {
@@ -71,7 +98,7 @@ export function rowGradients(risk: Risk): LinearOperator {
 const forward: BatchProduct = {
   build(batch) {
     const v = batch.parameters.map(({ shape }, i) => input(vectorName(i), shape));
-    const [tangent] = jvp([rowLosses(batch)], batch.parameters, v);
+    const [tangent] = jvp([rowLossValues(batch)], batch.parameters, v);
     return {
       vectors: Object.fromEntries(v.map((value, i) => [vectorName(i), value])),
       outputs: { tangent: tangent ?? zeroValue([batch.rows]) },
@@ -82,14 +109,6 @@ const forward: BatchProduct = {
 const backward: BatchProduct = {
   build(batch) {
     const u = input("u", [batch.rows]);
-    return { vectors: { u }, flat: vjp([rowLosses(batch)], batch.parameters, [u]) };
+    return { vectors: { u }, flat: vjp([rowLossValues(batch)], batch.parameters, [u]) };
   },
 };
-
-/** Each row's share of the risk, [rows]: the terms of a row lie one after the other. */
-function rowLosses({ f, y, weights, loss, scale, rows }: BatchGraph): Value {
-  const terms = loss.terms(f, y);
-  const weighted = weights === undefined ? terms : mul(weights, terms);
-  const count = weighted.shape[0]!;
-  return mul(reduceSum(reshape(weighted, [rows, count / rows]), [1]), scale);
-}

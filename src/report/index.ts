@@ -5,6 +5,8 @@ export { type CheckpointsPage, type NamedCheckpoint, renderCheckpoints } from ".
 export { type NamedReport, renderComparison, renderComparisonTable } from "./renderComparison.ts";
 export { renderHtml } from "./renderHtml.ts";
 export { renderJson } from "./renderJson.ts";
+export type { PictureShape } from "./figures/rowPicture.ts";
+export { type InfluencePage, renderInfluence, type ShownRow } from "./renderInfluence.ts";
 export { type LandscapePage, renderLandscape } from "./renderLandscape.ts";
 export { type QuantizationPage, renderQuantization } from "./renderQuantization.ts";
 export { type PruningPage, renderPruning } from "./renderPruning.ts";

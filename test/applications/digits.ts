@@ -35,22 +35,20 @@ function digitsTable(): readonly (readonly number[])[] {
     .map((line) => line.split(",").map(Number));
 }
 
-/** The rows that the digits network was trained on in their order, chosen ones of them, or the other 360 rows. */
+/** The rows that the digits network was trained on in their order, chosen ones of them, or the other 360 rows; `only` keeps some of them. */
 export function digitsRows(
   which: "train" | "test" | ((labels: readonly number[]) => readonly number[]),
-  { batchSize = 1437 }: { readonly batchSize?: number } = {},
+  { batchSize = 1437, only }: { readonly batchSize?: number; readonly only?: readonly number[] } = {},
 ): Data {
   const table = digitsTable();
+  const kept = <T>(rows: readonly T[]) => (only === undefined ? rows : only.map((row) => rows[row]!));
   const reference = JSON.parse(readFileSync(new URL("../digits_ref.json", fixtures), "utf8"));
   const trained: readonly number[] = reference.train_rows;
   const train = trained.map((row) => table[row]!);
-  if (which === "train") return digitsData(train, batchSize);
+  if (which === "train") return digitsData(kept(train), batchSize);
   if (which === "test") {
     const seen = new Set(trained);
-    return digitsData(
-      table.filter((_, row) => !seen.has(row)),
-      batchSize,
-    );
+    return digitsData(kept(table.filter((_, row) => !seen.has(row))), batchSize);
   }
   return digitsData(
     which(train.map((row) => row[PIXELS]!)).map((row) => train[row]!),

@@ -4,8 +4,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, test, vi } from "vitest";
 import { loadModel } from "../../src/index.ts";
 
-const names = ["sharpness", "training", "information", "quantization"] as const;
-const names = ["sharpness", "training", "information", "pruning"] as const;
+const names = ["sharpness", "training", "information", "quantization", "pruning"] as const;
 
 const started = process.cwd();
 const folder = mkdtempSync(join(tmpdir(), "pages-"));
@@ -50,8 +49,7 @@ test("the commands of the pages are those of the command line", async () => {
   const { runProgram } = await import("../../src/cli/program.ts");
   const out = vi.spyOn(process.stdout, "write").mockImplementation(() => true);
   try {
-    for (const name of ["landscape", "tune", "merge", "compare", "quantize"])
-    for (const name of ["landscape", "tune", "merge", "compare", "prune"])
+    for (const name of ["landscape", "tune", "merge", "compare", "quantize", "prune"])
       expect(await runProgram([name, "--help"])).toBe(0);
   } finally {
     out.mockRestore();

@@ -1,10 +1,11 @@
 import { CurvatureError, checkObject } from "../../errors/index.ts";
-import { add, diagonal, identity, type LinearOperator, type RunOptions, scale } from "../../linalg/index.ts";
+import type { LinearOperator, RunOptions } from "../../linalg/index.ts";
 import { checkNonnegative } from "../../linalg/operator/checks.ts";
 import { checkOptions } from "../../linalg/operator/options.ts";
 import { dot, norm, scaled } from "../../linalg/vectors/vector.ts";
 import { hessian, type Risk, rowGradients } from "../../operators/index.ts";
 import type { Vector } from "../../tensors/index.ts";
+import { decayOf, penalizedMatrix } from "../penalizedMatrix.ts";
 import { dampedSolver, type SolveOptions } from "./dampedTrace.ts";
 
 /** Options of `hypergradient`. */
@@ -65,11 +66,11 @@ export async function hypergradient(risk: Risk, options: HypergradientOptions): 
   const run = signal ? { signal } : {};
   const theta = risk.theta();
   checkValidation(risk, validation);
-  const decay = decayOf(weightDecay, risk.size);
+  const decay = decayOf(NAME, { weightDecay, size: risk.size });
   const outer = validation.at(theta);
   const [validationLoss, v] = [await outer.loss(run), await outer.gradient(run)];
   await outer.dispose();
-  const A = penalized(matrix, weightDecay, risk.size);
+  const A = penalizedMatrix(matrix, weightDecay);
   const solver = dampedSolver(NAME, A, { damping, solveTolerance: 1e-10, ...options });
   const x = await solver.solve(v);
   const g = (await risk.gradient(run)).map((entry, i) => entry + decay(i) * theta[i]!);
@@ -104,34 +105,4 @@ function checkValidation(risk: Risk, validation: Risk): void {
     "argument",
     `${NAME} expects validation to be the same model with the same parameters on other rows, as risk.on(data) gives it`,
   );
-}
-
-function decayOf(weightDecay: number | Vector, size: number): (i: number) => number {
-  if (typeof weightDecay === "number") {
-    checkNonnegative(NAME, "weightDecay", weightDecay);
-    return () => weightDecay;
-  }
-  if (weightDecay.length !== size) {
-    throw new CurvatureError(
-      "shape",
-      `${NAME} expects weightDecay as a number or as ${size} numbers, got ${weightDecay.length}`,
-    );
-  }
-  return (i) => weightDecay[i]!;
-}
-
-function penalized(matrix: LinearOperator, weightDecay: number | Vector, size: number): LinearOperator {
-  if (typeof weightDecay !== "number") return add(matrix, diagonal(weightDecay));
-  return weightDecay === 0 ? matrix : withShiftedInverse(matrix, { weightDecay, size });
-}
-
-/** Matrix plus weight decay, with the inverse in closed form that the matrix has. */
-function withShiftedInverse(
-  matrix: LinearOperator,
-  { weightDecay, size }: { readonly weightDecay: number; readonly size: number },
-): LinearOperator {
-  const sum = add(matrix, scale(identity(size, { dtype: matrix.dtype }), weightDecay));
-  const { inverse } = matrix;
-  if (inverse === undefined) return sum;
-  return { ...sum, inverse: ({ damping }) => inverse.call(matrix, { damping: damping + weightDecay }) };
 }

@@ -1,8 +1,7 @@
-import { arrays, type Batch, type Data } from "../../data/index.ts";
 import { CurvatureError } from "../../errors/index.ts";
 import type { Risk } from "../../operators/index.ts";
 import { stream } from "../../random/index.ts";
-import { sizeOf, type Tensor, type TensorData } from "../../tensors/index.ts";
+import { chosenRows, collectedRows } from "../chosenRows.ts";
 
 /** Risks on parts of the rows, in which a pass over the data is split. */
 export interface Minibatches {
@@ -25,11 +24,19 @@ export async function minibatches(
     const why = risk.coupledRows ? "rows that influence one another" : 'a loss with reduction "sum"';
     throw new CurvatureError("unsupported", `batchRows: ${why} cannot be trained on in parts; leave batchRows out`);
   }
-  const all = await collected(risk.data);
+  const all = await collectedRows(risk.data);
   const order = shuffled(risk.rows, seed, "rows", 0);
   const parts: Risk[] = [];
   for (let start = 0; start < order.length; start += rows) {
-    parts.push(await risk.on(chosenRows(all, { chosen: order.slice(start, start + rows), data: risk.data })));
+    parts.push(
+      await risk.on(
+        chosenRows(all, {
+          chosen: order.slice(start, start + rows),
+          data: risk.data,
+          what: `${Math.min(rows, order.length - start)} rows at random`,
+        }),
+      ),
+    );
   }
   return {
     at: (step) => parts[shuffled(parts.length, seed, "pass", Math.floor(step / parts.length))[step % parts.length]!]!,
@@ -48,48 +55,4 @@ function shuffled(count: number, seed: number, name: string, index: number): num
     [order[i], order[j]] = [order[j]!, order[i]!];
   }
   return order;
-}
-
-type Rows = Omit<Batch, "start">;
-
-async function collected(data: Data): Promise<readonly Rows[]> {
-  const batches: Rows[] = [];
-  for await (const batch of data.batches()) batches.push(batch);
-  return batches;
-}
-
-function chosenRows(
-  batches: readonly Rows[],
-  { chosen, data }: { readonly chosen: readonly number[]; readonly data: Data },
-): Data {
-  const places = chosen.map((row) => [Math.floor(row / data.batchSize), row % data.batchSize] as const);
-  const gathered = (of: (batch: Rows) => Tensor): Tensor => {
-    const { dims, dtype } = of(batches[0]!);
-    const size = sizeOf(dims.slice(1));
-    const parts = places.map(([batch, row]) => of(batches[batch]!).data.slice(row * size, (row + 1) * size));
-    return { data: joined(parts), dims: [chosen.length, ...dims.slice(1)], ...(dtype !== undefined && { dtype }) };
-  };
-  const { inputs, targets, weights } = batches[0]!;
-  const names = Object.keys(inputs);
-  const byName = Object.fromEntries(names.map((name) => [name, gathered((batch) => batch.inputs[name]!)]));
-  return arrays({
-    inputs: names.length === 1 && names[0] === "" ? byName[""]! : byName,
-    ...(targets && { targets: gathered((batch) => batch.targets!) }),
-    ...(weights && { weights: places.map(([batch, row]) => batches[batch]!.weights![row]!) }),
-    batchSize: Math.min(data.batchSize, chosen.length),
-    description: `${data.description}, ${chosen.length} rows at random`,
-  });
-}
-
-function joined(parts: readonly TensorData[]): TensorData {
-  const [first] = parts;
-  if (!ArrayBuffer.isView(first)) return (parts as readonly (readonly string[])[]).flat();
-  const total = parts.reduce((sum, { length }) => sum + length, 0);
-  const whole = new (first.constructor as new (length: number) => Float64Array)(total);
-  let at = 0;
-  for (const part of parts as readonly Float64Array[]) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole as TensorData;
 }

@@ -4,17 +4,9 @@ import type { LinearOperator, RunOptions } from "../../linalg/operator/operator.
 import { withInputCopy } from "../../linalg/vectors/inputCopy.ts";
 import { type Matrix, type Vector, zeros } from "../../tensors/index.ts";
 import { checkColumns, checkLength, vectorFeeds, vectorName } from "../engine/flatVectors.ts";
-import { allColumns } from "../engine/productPrograms.ts";
-import type {
-  BatchConstants,
-  BatchGraph,
-  BatchProduct,
-  BuiltProduct,
-  PassOptions,
-  Risk,
-  Tensors,
-} from "../engine/risk.ts";
+import type { BatchConstants, BatchGraph, BatchProduct, BuiltProduct, PassOptions, Risk } from "../engine/risk.ts";
 import { checkRisk } from "./checkRisk.ts";
+import { type Columns, columnChunks } from "./columnChunks.ts";
 
 /** Mathematical definition, for any risk, of a symmetric matrix in the parameters that is a sum over batches. */
 export interface CurvatureDefinition {
@@ -103,7 +95,11 @@ function products(
       const { columns: count } = X;
       const run = async (own: Vector): Promise<Matrix> => {
         let data: Vector | undefined;
-        for (const { first, ...columns } of chunks(risk, { ...X, data: own }, await engine.columnsAtOnce(product))) {
+        for (const { first, ...columns } of columnChunks(
+          risk,
+          { ...X, data: own },
+          await engine.columnsAtOnce(product),
+        )) {
           const part = await multiply(columns, options);
           if (columns.count === count) return { rows: size, columns: count, data: part };
           data ??= unwrittenVector(size * count, dtype);
@@ -128,7 +124,11 @@ function quadraticForms(
     const run = async (own: Vector): Promise<Float64Array> => {
       if (constants) await constants.prepare(options);
       const forms = new Float64Array(X.columns);
-      for (const { first, ...columns } of chunks(risk, { ...X, data: own }, await engine.columnsAtOnce(product))) {
+      for (const { first, ...columns } of columnChunks(
+        risk,
+        { ...X, data: own },
+        await engine.columnsAtOnce(product),
+      )) {
         const { form } = await engine.total(product, passOf(columns, constants, options));
         forms.set(form.data as Vector, first);
       }
@@ -140,23 +140,6 @@ function quadraticForms(
 
 function passOf({ count, feeds }: Columns, constants: BatchConstants | undefined, options: RunOptions): PassOptions {
   return { feed: () => feeds, ...(constants && { constants }), columns: count, options };
-}
-
-/** Some columns of a matrix in the form that an engine reads. */
-interface Columns {
-  readonly count: number;
-  readonly feeds: Tensors;
-}
-
-/** The columns of X in the risk's precision, in chunks of similar size with at most `most` columns. */
-function* chunks({ parameters, size }: Risk, X: Matrix, most: number): Generator<Columns & { first: number }> {
-  const atOnce = Math.ceil(X.columns / Math.max(Math.ceil(X.columns / most), 1));
-  for (let first = 0; first < X.columns; first += atOnce) {
-    const count = Math.min(atOnce, X.columns - first);
-    const data = X.data.subarray(first * size, (first + count) * size);
-    const feeds = count === 1 ? vectorFeeds(data, parameters) : { [allColumns]: { data, dims: [count, size] } };
-    yield { first, count, feeds };
-  }
 }
 
 /** Products by their building function, so that definitions with the same function share programs. */
