@@ -17,6 +17,20 @@ export function positiveNumber(text: string): number {
   throw new InvalidArgumentError("Expected a positive number.");
 }
 
+/** Reads a number. */
+export function finiteNumber(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== "" && Number.isFinite(value)) return value;
+  throw new InvalidArgumentError("Expected a number.");
+}
+
+/** Reads names separated by commas. */
+export function commaList(text: string): readonly string[] {
+  const names = text.split(",").map((name) => name.trim());
+  if (!names.includes("") && new Set(names).size === names.length) return names;
+  throw new InvalidArgumentError("Expected different names separated by commas.");
+}
+
 /** Reads a number of bytes: `2GB`, `500 MB`, `1.5G` (powers of 1000), `2GiB` (powers of 1024), or `none` for no limit. */
 export function byteSize(text: string): number {
   if (text.trim().toLowerCase() === "none") return Number.POSITIVE_INFINITY;

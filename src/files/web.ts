@@ -12,6 +12,11 @@ export async function readPath(path: string | URL, _: ReadLimits): Promise<Uint8
   throw new CurvatureError("file", `${path}: paths need Node; give a URL, a File, a Blob or bytes`);
 }
 
+/** Throws: browsers have no standard input. */
+export async function readStandardInput(_: ReadLimits): Promise<Uint8Array> {
+  throw new CurvatureError("file", "standard input needs Node; give a URL, a File, a Blob or bytes");
+}
+
 /** Throws: browsers have no file paths. */
 export async function readPathRange(
   path: string,
