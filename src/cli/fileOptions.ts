@@ -1,9 +1,10 @@
 import { type Command, Option } from "commander";
-import type { Decimal, LoadDataOptions } from "../index.ts";
-import { commaList, finiteNumber, positiveNumber, rowRange } from "./parsers.ts";
+import type { Decimal, Layout, LoadDataOptions } from "../index.ts";
+import { commaList, finiteNumber, imageSize, numberList, positiveNumber, rowRange } from "./parsers.ts";
 
 /** Help of `--data`. */
-export const DATA_HELP = "rows of the model's inputs and their labels; - for standard input";
+export const DATA_HELP =
+  "rows of the model's inputs and their labels: a file, a folder of images, or - for standard input";
 
 /** Options of commands that say how the files of a data set are read. */
 export interface FileOptions {
@@ -18,6 +19,11 @@ export interface FileOptions {
   readonly stream?: true;
   readonly scale?: number;
   readonly rows?: readonly [from: number, to?: number];
+  readonly resize?: number | readonly [height: number, width: number];
+  readonly crop?: number | readonly [height: number, width: number];
+  readonly mean?: readonly number[];
+  readonly std?: readonly number[];
+  readonly layout?: Layout;
 }
 
 /** Adds these options to a command. */
@@ -38,13 +44,30 @@ export function withFileOptions(command: Command): Command {
     .option("--pad <x>", "number that fills lists of tokens shorter than the longest", finiteNumber)
     .option("--stream", "read files again on every pass instead of holding their rows, for files beyond the memory")
     .option("--scale <x>", "divide inputs by this number", positiveNumber)
-    .option("--rows <a:b>", "use rows A to B - 1 only, counted from 0", rowRange);
+    .option("--rows <a:b>", "use rows A to B - 1 only, counted from 0", rowRange)
+    .option("--resize <size>", "resize images as torchvision: the shorter side, or WIDTHxHEIGHT", imageSize)
+    .option("--crop <size>", "take the middle of images: the side of a square, or WIDTHxHEIGHT", imageSize)
+    .option(
+      "--mean <list>",
+      "subtract these from the channels of images, after --scale, as 0.485,0.456,0.406",
+      numberList,
+    )
+    .option("--std <list>", "divide the channels of images by these, after --mean", numberList)
+    .addOption(
+      new Option("--layout <axes>", "axes of images, where the model leaves them open").choices(["NCHW", "NHWC"]),
+    );
 }
 
 /** These options for `loadData`. */
 export function fileSettings(options: FileOptions): Partial<LoadDataOptions> {
   const { label, drop, columns, classes, header, separator, decimal, pad, stream, scale, rows } = options;
+  const { resize, crop, mean, std, layout } = options;
   return {
+    ...(resize !== undefined && { resize }),
+    ...(crop !== undefined && { crop }),
+    ...(mean && { mean }),
+    ...(std && { std }),
+    ...(layout && { layout }),
     ...(label !== undefined && { label }),
     ...(drop !== undefined && { drop }),
     ...(columns !== undefined && { columns }),

@@ -24,6 +24,20 @@ export function finiteNumber(text: string): number {
   throw new InvalidArgumentError("Expected a number.");
 }
 
+/** Reads numbers separated by commas. */
+export function numberList(text: string): readonly number[] {
+  const cells = text.split(",").map((cell) => cell.trim());
+  if (cells.every((cell) => cell !== "" && Number.isFinite(Number(cell)))) return cells.map(Number);
+  throw new InvalidArgumentError("Expected numbers separated by commas.");
+}
+
+/** Reads the size of an image: one side in pixels, or `WIDTHxHEIGHT`, which becomes [height, width]. */
+export function imageSize(text: string): number | readonly [height: number, width: number] {
+  const [, first, second] = /^([1-9]\d*)(?:x([1-9]\d*))?$/.exec(text.trim()) ?? [];
+  if (first === undefined) throw new InvalidArgumentError("Expected pixels, as 224 or 320x240 (width x height).");
+  return second === undefined ? Number(first) : [Number(second), Number(first)];
+}
+
 /** Reads names separated by commas. */
 export function commaList(text: string): readonly string[] {
   const names = text.split(",").map((name) => name.trim());

@@ -1,19 +1,20 @@
 import { CurvatureError, checkObject } from "../errors/index.ts";
 import type { LabelOptions } from "./csv.ts";
 import type { WantedInput, WantedInputs } from "./fitInputs.ts";
+import type { ImageOptions } from "./images/imageData.ts";
 import type { Source } from "./readSource.ts";
 import type { TableOptions } from "./tables/csvTable.ts";
 import type { TableRequest } from "./tables/loadTable.ts";
 
 /** Files of a data set, and the model they are for. */
-export interface LoadDataOptions extends TableOptions, LabelOptions {
+export interface LoadDataOptions extends TableOptions, LabelOptions, ImageOptions {
   /** The model that the data are for; its inputs say which arrays and shapes are needed. */
   readonly model?: { readonly inputs: readonly (WantedInput & { readonly name: string })[] };
   /** The inputs by name, instead of a model. */
   readonly wanted?: { readonly [name: string]: WantedInput };
   /**
    * One file with the model's inputs and, unless `targets` is given, the targets: a table (CSV, JSON lines, Parquet, Arrow) or NPZ; or the only
-   * input in NPY or IDX. "-" is standard input.
+   * input in NPY or IDX; or images: a folder or a zip archive with a folder for each class, or a table of paths and labels. "-" is standard input.
    */
   readonly data?: Source;
   /** One file for each input, instead of `data`. */

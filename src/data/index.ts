@@ -10,6 +10,8 @@ export type { LoadDataOptions } from "./dataRequest.ts";
 export { describePosition } from "./describePosition.ts";
 export type { WantedInput } from "./fitInputs.ts";
 export { fitRows, type ModelDims } from "./fitRows.ts";
+export type { ImageOptions } from "./images/imageData.ts";
+export type { Layout } from "./images/imageLayout.ts";
 export { loadData } from "./loadData.ts";
 export { loadTensor } from "./loadTensor.ts";
 export { readIdx } from "./readIdx.ts";

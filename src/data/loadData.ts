@@ -14,8 +14,9 @@ import {
   withoutTargets,
 } from "./dataRequest.ts";
 import { fitInputs } from "./fitInputs.ts";
+import { checkNoImages, loadImages, openImages } from "./loadImages.ts";
+import { loadTargets, targetsOf } from "./loadTargets.ts";
 import {
-  arrayOf,
   decodeArray,
   formatOf,
   isTable,
@@ -28,9 +29,8 @@ import {
 import { npzNames } from "./readNpz.ts";
 import { type Contents, readSource, type Source } from "./readSource.ts";
 import { streamData } from "./streamData.ts";
-import { type LoadedTable, loadTable } from "./tables/loadTable.ts";
+import { loadTable } from "./tables/loadTable.ts";
 import { openTable } from "./tables/openTable.ts";
-import { isWhole, tableTargets } from "./tables/tableTargets.ts";
 
 /** Names of arrays in an NPZ file for the only input, if no array has the input's own name. The first that exists is taken. */
 const inputMembers = ["x", "X", "inputs", "input", "images", "features", "data"];
@@ -52,8 +52,11 @@ export async function loadData(given: LoadDataOptions): Promise<Data> {
   const options = { ...given, wanted: wantedInputs(given) };
   const scale = checkedScale(options.scale);
   checkSources(options);
+  const opened = await openImages(options);
+  if (opened.images !== undefined) return loadImages(opened.images, options);
+  checkNoImages(options);
   if (options.stream) return streamData(options);
-  const { inputs, targets, classes, notes = [] } = await loadArrays(options);
+  const { inputs, targets, classes, notes = [] } = await loadArrays(options, opened.contents);
   const files = [...Object.values(inputs), ...(targets === undefined ? [] : [targets])];
   checkRowCounts(files);
   const start = options.rows?.[0] ?? 0;
@@ -76,9 +79,10 @@ interface Loaded {
   readonly notes?: readonly string[];
 }
 
-async function loadArrays(options: DataRequest): Promise<Loaded> {
+async function loadArrays(options: DataRequest, contents: Contents | undefined): Promise<Loaded> {
   const { data, inputs, targets, label } = options;
-  const loaded = data === undefined ? await loadInputs(inputs!, options) : await loadOneFile(data, options);
+  const loaded =
+    data === undefined ? await loadInputs(inputs!, options) : await loadOneFile(data, { options, contents });
   if (targets !== undefined) return { ...loaded, ...(await loadTargets(targets, options)) };
   if (loaded.targets !== undefined || label === false) return loaded;
   throw withoutTargets(
@@ -101,16 +105,19 @@ async function loadInputs(inputs: { readonly [name: string]: Source }, options: 
   return { inputs: Object.fromEntries(loaded) };
 }
 
-async function loadOneFile(data: Source, options: DataRequest): Promise<Loaded> {
+async function loadOneFile(
+  data: Source,
+  { options, contents }: { readonly options: DataRequest; readonly contents: Contents | undefined },
+): Promise<Loaded> {
   if (splitMember(data).member !== undefined) {
     return { inputs: { [onlyInput(options)]: await loadArray(data, options) } };
   }
-  const contents = await readSource(data, options);
-  const { name } = contents;
-  const format = formatOf(contents);
-  if (format === "npz") return loadMembers(contents, options);
-  if (isTable(format)) return loadColumns(contents, options);
-  return { inputs: { [onlyInput(options)]: { name, ...takeRange(decodeArray(contents), { name, options }) } } };
+  const file = contents ?? (await readSource(data, options));
+  const { name } = file;
+  const format = formatOf(file);
+  if (format === "npz") return loadMembers(file, options);
+  if (isTable(format)) return loadColumns(file, options);
+  return { inputs: { [onlyInput(options)]: { name, ...takeRange(decodeArray(file), { name, options }) } } };
 }
 
 /** Inputs, and the targets unless they have a file of their own, from the columns of a table. */
@@ -126,32 +133,6 @@ async function loadColumns(contents: Contents, options: DataRequest): Promise<Lo
   const total = options.rows === undefined ? { total: loaded.rows } : {};
   const inputs = Object.entries(loaded.inputs).map(([input, tensor]) => [input, { name, tensor, ...total }] as const);
   return { inputs: Object.fromEntries(inputs), notes: loaded.notes, ...targetsOf(loaded, { name, options }) };
-}
-
-function targetsOf(
-  { targets, classes, rows, lists }: LoadedTable,
-  { name, options }: { readonly name: string; readonly options: DataRequest },
-): Pick<Loaded, "targets" | "classes"> {
-  if (targets === undefined) return {};
-  const { targetType = "class" } = options;
-  const tensor = tableTargets(targets, { targetType, whole: lists && isWhole(targets), where: `${name}: targets` });
-  return {
-    targets: { name, tensor, ...(options.rows === undefined && { total: rows }) },
-    ...(classes && { classes }),
-  };
-}
-
-/** Targets from a file of their own. */
-async function loadTargets(targets: Source, options: DataRequest): Promise<Pick<Loaded, "targets" | "classes">> {
-  const { file, member } = splitMember(targets);
-  const contents = await readSource(file, options);
-  const { name, memoryLimit } = contents;
-  if (member !== undefined || !isTable(formatOf(contents))) {
-    return { targets: await arrayOf(contents, { options, ...(member !== undefined && { member }) }) };
-  }
-  const { drop: _, columns: __, wanted: ___, ...request } = tableRequest(options);
-  const table = await openTable(contents, options);
-  return targetsOf(await loadTable(table, { ...request, targetsOnly: true, memoryLimit }), { name, options });
 }
 
 function loadMembers(contents: Contents, options: DataRequest): Loaded {

@@ -1,8 +1,8 @@
 import { constants as bufferConstants } from "node:buffer";
 import { constants } from "node:fs";
-import { type FileHandle, open, stat } from "node:fs/promises";
+import { type FileHandle, open, readdir, stat } from "node:fs/promises";
 import { freemem } from "node:os";
-import { dirname } from "node:path";
+import { dirname, isAbsolute, join, relative, sep } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { gunzipSync, inflateRawSync, crc32 as zlibCrc32 } from "node:zlib";
@@ -191,6 +191,28 @@ export async function readPathRange(
   } finally {
     await file.close();
   }
+}
+
+/**
+ * Paths of all files below a folder, relative to it and with slashes, and of its folders, which end with one; sorted. Undefined if the path is
+ * that of a file.
+ *
+ * @throws the file system's own error if there is no such path
+ */
+export async function listFolder(path: string): Promise<readonly string[] | undefined> {
+  if (!(await stat(path)).isDirectory()) return undefined;
+  const entries = await readdir(path, { recursive: true, withFileTypes: true });
+  return entries
+    .map((entry) => {
+      const name = relative(path, join(entry.parentPath, entry.name)).replaceAll(sep, "/");
+      return entry.isDirectory() ? `${name}/` : name;
+    })
+    .sort();
+}
+
+/** The path of a file of a folder. */
+export function pathIn(folder: string, name: string): string {
+  return isAbsolute(name) ? name : join(folder, name);
 }
 
 /** Checksum of gzip and zip (CRC-32 of ISO 3309); `before` is the checksum of the preceding bytes. */
