@@ -33,7 +33,9 @@ export async function streamData(options: DataRequest): Promise<Data> {
   const rows = checkedCount(streams);
   const batchSize = chooseBatchSize(options.batchSize, rows);
   const scale = checkedScale(options.scale);
-  const batches = ({ signal }: BatchOptions = {}) => zipped(streams, { options, scale, batchSize, signal });
+  const description = described(streams, options);
+  const batches = ({ signal }: BatchOptions = {}) =>
+    zipped(streams, { options, scale, batchSize, signal, rows, description });
   const first = await firstOf(batches());
   if (first.targets === undefined && options.label !== false) {
     throw withoutTargets(
@@ -42,18 +44,22 @@ export async function streamData(options: DataRequest): Promise<Data> {
     );
   }
   const classes = streams.find((stream) => stream.classes !== undefined)?.classes;
-  const names = [...new Set(streams.map(({ name }) => name))].join(" + ");
-  const notes = streams.flatMap((stream) => stream.notes ?? []);
   return {
     rows,
     batchSize,
-    description: [names + describeRange(options), ...notes, "read again on every pass"].join("; "),
+    description,
     inputs: Object.fromEntries(Object.entries(first.inputs).map(([name, tensor]) => [name, rowTypeOf(tensor)])),
     ...(first.targets && { targets: rowTypeOf(first.targets) }),
     ...(classes && { classes }),
     weighted: false,
     batches,
   };
+}
+
+function described(streams: readonly RowStream[], options: DataRequest): string {
+  const names = [...new Set(streams.map(({ name }) => name))].join(" + ");
+  const notes = streams.flatMap((stream) => stream.notes ?? []);
+  return [names + describeRange(options), ...notes, "read again on every pass"].join("; ");
 }
 
 async function firstOf(batches: AsyncIterable<Batch>): Promise<Batch> {
@@ -140,17 +146,22 @@ interface Pass {
   readonly scale: number;
   readonly batchSize: number;
   readonly signal: AbortSignal | undefined;
+  /** Rows of the first pass. */
+  readonly rows: number;
+  readonly description: string;
 }
 
 /** Batches whose inputs and targets come from several files. */
 async function* zipped(streams: readonly RowStream[], pass: Pass): AsyncGenerator<Batch> {
-  const { batchSize, signal } = pass;
+  const { batchSize, signal, rows, description } = pass;
   const passes = streams.map((stream) => regroup(fittedParts(stream, pass), { batchSize, ...(signal && { signal }) }));
+  let seen = 0;
   try {
     for (;;) {
       const batches = await Promise.all(passes.map(async (one) => (await one.next()).value as Batch | undefined));
       const [first] = batches;
-      if (first === undefined) return;
+      if (first === undefined) break;
+      seen += first.rows;
       const inputs = Object.assign({}, ...batches.map((batch) => batch?.inputs));
       const targets = batches.find((batch) => batch?.targets !== undefined)?.targets;
       yield { start: first.start, rows: first.rows, inputs, ...(targets && { targets }) };
@@ -158,6 +169,11 @@ async function* zipped(streams: readonly RowStream[], pass: Pass): AsyncGenerato
   } finally {
     await Promise.all(passes.map((one) => one.return(undefined)));
   }
+  if (seen === rows || signal?.aborted) return;
+  throw new CurvatureError(
+    "nondeterministic",
+    `${description}: the first pass had ${rows} rows, a later one ${seen}; keep the files as they are until the end`,
+  );
 }
 
 async function* fittedParts({ name, parts }: RowStream, { options, scale, signal }: Pass): AsyncGenerator<Rows> {
