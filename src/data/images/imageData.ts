@@ -40,12 +40,15 @@ export interface ImageDataRequest extends ImageOptions {
   readonly description: string;
 }
 
+/** Bytes up to which the numbers of all images are kept after the first pass. */
+const KEPT_BYTES = 2 ** 28;
+
 /** Images that are decoded at the same time. */
 const AT_ONCE = 8;
 
 /**
  * Data set of images, which are read and decoded on every pass, the next batch while the products with the present one are computed. Memory
- * holds the pixels of two batches.
+ * holds the numbers of two batches, or those of all images where these take at most 256 MiB.
  *
  * @throws CurvatureError for an image that cannot be read, has another size than the model takes, or is smaller than the crop, naming it; see also
  *   `imageLayout`
@@ -61,7 +64,8 @@ export async function imageData(request: ImageDataRequest): Promise<Data> {
   const { dims } = wanted;
   const layout = imageLayout({ dims, input, size: first.image, stored: first.stored, layout: request.layout, where });
   const channelScale = checkedScales(request, layout);
-  const write = { ...request, layout, channelScale };
+  const bytes = 4 * (to - from) * sizeOf(layout.dims);
+  const write = { ...request, layout, channelScale, ...(bytes <= KEPT_BYTES && { kept: new Map() }) };
   const between = (first: number, last: number): Data => {
     const own = targets && sliceTensor(targets, first, last);
     const batchSize = chooseBatchSize(request.batchSize, last - first);
@@ -145,6 +149,8 @@ function checkedScales({ mean = [0], std = [1], wanted }: ImageDataRequest, { ch
 interface Writing extends Omit<ImageDataRequest, "layout"> {
   readonly layout: ImageLayout;
   readonly channelScale: ChannelScale;
+  /** Batches that were made, by their first and last image; absent where they are not kept. */
+  readonly kept?: Map<string, Promise<Tensor>>;
 }
 
 interface Pass {
@@ -159,7 +165,7 @@ interface Pass {
 async function* prefetched(write: Writing, pass: Pass): AsyncGenerator<Batch> {
   const { first, last, targets, batchSize, signal } = pass;
   const start = (from: number) => {
-    const batch = from < last ? pixelsOf(write, { from, to: Math.min(from + batchSize, last), signal }) : undefined;
+    const batch = from < last ? batchOf(write, { from, to: Math.min(from + batchSize, last), signal }) : undefined;
     // A pass that ends early leaves this promise, whose failure then concerns nobody.
     batch?.catch(() => {});
     return batch;
@@ -186,10 +192,26 @@ function throwIfAborted(signal: AbortSignal | undefined): void {
   });
 }
 
-async function pixelsOf(
-  write: Writing,
-  { from, to, signal }: { readonly from: number; readonly to: number; readonly signal: AbortSignal | undefined },
-): Promise<Tensor> {
+interface BatchRange {
+  readonly from: number;
+  readonly to: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** The numbers of a batch, kept if all may be. */
+function batchOf(write: Writing, range: BatchRange): Promise<Tensor> {
+  const { kept } = write;
+  const key = `${range.from}:${range.to}`;
+  const known = kept?.get(key);
+  if (known !== undefined) return known;
+  // A batch that is kept is made to its end: another pass may wait for it.
+  const made = pixelsOf(write, kept === undefined ? range : { ...range, signal: undefined });
+  kept?.set(key, made);
+  made.catch(() => kept?.delete(key));
+  return made;
+}
+
+async function pixelsOf(write: Writing, { from, to, signal }: BatchRange): Promise<Tensor> {
   const { layout, wanted } = write;
   const size = sizeOf(layout.dims);
   const data = newArray(wanted.dtype, (to - from) * size);
@@ -201,6 +223,7 @@ async function pixelsOf(
     }
   };
   await Promise.all(Array.from({ length: Math.min(AT_ONCE, to - from) }, worker));
+  throwIfAborted(signal);
   return { data, dims: [to - from, ...layout.dims], dtype: wanted.dtype };
 }
 
