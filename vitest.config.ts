@@ -20,6 +20,7 @@ export default defineConfig({
     alias: [
       { find: /^#dense$/, replacement: source("linalg/dense/nodeKernels.ts") },
       { find: /^#files$/, replacement: source("files/node.ts") },
+      { find: /^#images$/, replacement: source("data/images/nodeDecoder.ts") },
       { find: /^#runtime$/, replacement: local("test/runtime/oneThread.ts") },
       { find: /^onnx-curvature$/, replacement: source("index.ts") },
       { find: /^onnx-curvature\/linalg$/, replacement: source("linalg/index.ts") },

@@ -17,7 +17,7 @@ const tools = ["esbuild@0", "webpack@5", "webpack-cli@6", "vite@8", "bun@1", "de
 /** What the program prints: the loss of the first 200 rows of the digits, which ONNX Runtime in Python gives too. */
 const expected = /^loss 0\.01562\d trace true$/m;
 
-const externals = ["onnxruntime-node", "koffi"];
+const externals = ["onnxruntime-node", "koffi", "sharp"];
 
 function checkRuntimes() {
   const project = preparedProject();

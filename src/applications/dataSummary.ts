@@ -27,11 +27,15 @@ export async function dataSummary(
     }
     if (batch.targets !== undefined) targets.add(batch.targets);
   }
-  const found = targets.summary();
+  const found = withNames(targets.summary(), (data ?? risk.data).classes);
   return {
     inputs: [...inputs].filter(([, { count }]) => count > 0).map(inputSummary),
     ...(found === undefined ? {} : { targets: found }),
   };
+}
+
+function withNames(targets: DataSummary["targets"], names: readonly string[] | undefined): DataSummary["targets"] {
+  return targets?.kind === "classes" && names !== undefined ? { ...targets, names } : targets;
 }
 
 /** The range of no numbers. */

@@ -37,9 +37,19 @@ export async function dataWarnings(
 ): Promise<readonly string[]> {
   const run = signal ? { signal } : {};
   const scale = await scaleWarning(risk, { summary, loss, run });
-  return [scale, accuracyWarning(summary, accuracy), guessingWarning(risk, summary, loss)].filter(
-    (warning) => warning !== undefined,
-  );
+  return [
+    scale,
+    namesWarning(summary),
+    accuracyWarning(summary, accuracy),
+    guessingWarning(risk, summary, loss),
+  ].filter((warning) => warning !== undefined);
+}
+
+function namesWarning({ targets }: DataSummary): string | undefined {
+  if (targets?.kind !== "classes" || targets.names === undefined) return undefined;
+  const { names, counts } = targets;
+  if (names.length === counts.length) return undefined;
+  return `the labels have ${names.length} names, which were numbered in their order, but the model tells ${counts.length} classes: give the names of all in the order of its outputs (--classes)`;
 }
 
 function accuracyWarning({ targets }: DataSummary, accuracy: number | undefined): string | undefined {

@@ -114,6 +114,8 @@ export interface DataSummary {
         readonly kind: "classes";
         /** Number of rows (or tokens) of each class. */
         readonly counts: readonly number[];
+        /** Names of the classes with these labels, if the data have names. */
+        readonly names?: readonly string[];
         /** Number of labels that the loss ignores. */
         readonly ignored: number;
       }

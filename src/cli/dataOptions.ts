@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { type Data, type EmpiricalRiskOptions, empiricalRisk, type FileModel, loadData, type Risk } from "../index.ts";
+import { DATA_HELP, type FileOptions, fileSettings, withFileOptions } from "./fileOptions.ts";
 import {
   classAxisOption,
   dtypeOption,
@@ -9,14 +10,11 @@ import {
   withOutputs,
 } from "./lossOption.ts";
 import { type ModelOptions, readOptions, withModelOptions } from "./modelOptions.ts";
-import { patternList, positiveNumber, rowRange, wholeNumber } from "./parsers.ts";
+import { patternList, wholeNumber } from "./parsers.ts";
 
 /** Options of commands that evaluate a model on one table of rows. */
-export interface RiskOptions extends ModelOptions {
+export interface RiskOptions extends ModelOptions, FileOptions {
   readonly data: string;
-  readonly label?: string;
-  readonly scale?: number;
-  readonly rows?: readonly [from: number, to?: number];
   readonly loss: LossChoice;
   readonly reduction: "mean" | "sum";
   readonly classAxis?: "second" | "last";
@@ -29,11 +27,7 @@ export interface RiskOptions extends ModelOptions {
 /** Adds these options to a command. */
 export function withRiskOptions(command: Command): Command {
   return withModelOptions(
-    command
-      .requiredOption("--data <file>", "rows of the model's only input, and their labels")
-      .option("--label <column>", "label column by name or number from 0; the last by default")
-      .option("--scale <x>", "divide inputs by this number", positiveNumber)
-      .option("--rows <a:b>", "use rows A to B - 1 only, counted from 0", rowRange)
+    withFileOptions(command.requiredOption("--data <file>", DATA_HELP))
       .addOption(lossOption())
       .addOption(reductionOption())
       .addOption(classAxisOption())
@@ -49,15 +43,15 @@ export function openData(
   model: FileModel,
   options: RiskOptions & { readonly file?: string; readonly signal: AbortSignal },
 ): Promise<Data> {
-  const { label, scale, rows, batchSize, loss, file = options.data, signal } = options;
+  const { batchSize, loss, file = options.data, signal } = options;
+  const { rows, ...settings } = fileSettings(options);
   return loadData({
     ...readOptions(options),
+    ...settings,
     signal,
     model,
     targetType: loss.targetType,
     data: file,
-    ...(label === undefined ? {} : { label }),
-    ...(scale === undefined ? {} : { scale }),
     ...(rows === undefined || file !== options.data ? {} : { rows }),
     ...(batchSize === undefined ? {} : { batchSize }),
   });

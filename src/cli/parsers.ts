@@ -37,6 +37,34 @@ export function pictureDims(text: string): {
   return { channels: channels === "3" ? 3 : 1, height: Number(height), width: Number(width) };
 }
 
+/** Reads a number. */
+export function finiteNumber(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== "" && Number.isFinite(value)) return value;
+  throw new InvalidArgumentError("Expected a number.");
+}
+
+/** Reads numbers separated by commas. */
+export function numberList(text: string): readonly number[] {
+  const cells = text.split(",").map((cell) => cell.trim());
+  if (cells.every((cell) => cell !== "" && Number.isFinite(Number(cell)))) return cells.map(Number);
+  throw new InvalidArgumentError("Expected numbers separated by commas.");
+}
+
+/** Reads the size of an image: one side in pixels, or `WIDTHxHEIGHT`, which becomes [height, width]. */
+export function imageSize(text: string): number | readonly [height: number, width: number] {
+  const [, first, second] = /^([1-9]\d*)(?:x([1-9]\d*))?$/.exec(text.trim()) ?? [];
+  if (first === undefined) throw new InvalidArgumentError("Expected pixels, as 224 or 320x240 (width x height).");
+  return second === undefined ? Number(first) : [Number(second), Number(first)];
+}
+
+/** Reads names separated by commas. */
+export function commaList(text: string): readonly string[] {
+  const names = text.split(",").map((name) => name.trim());
+  if (!names.includes("") && new Set(names).size === names.length) return names;
+  throw new InvalidArgumentError("Expected different names separated by commas.");
+}
+
 /** Reads a number of bytes: `2GB`, `500 MB`, `1.5G` (powers of 1000), `2GiB` (powers of 1024), or `none` for no limit. */
 export function byteSize(text: string): number {
   if (text.trim().toLowerCase() === "none") return Number.POSITIVE_INFINITY;

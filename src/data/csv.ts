@@ -3,8 +3,20 @@ import { checkedScale } from "./checkedScale.ts";
 import { convertTensor } from "./convertTensor.ts";
 import type { Data } from "./data.ts";
 import { readSource, type Source } from "./readSource.ts";
-import { readTable, type TableOptions } from "./readTable.ts";
-import { type LabelOptions, splitTable } from "./splitTable.ts";
+import type { ColumnOptions } from "./tables/chooseColumns.ts";
+import { csvTable, type TableOptions } from "./tables/csvTable.ts";
+import type { TargetType } from "./tables/labelCodes.ts";
+import { loadTable } from "./tables/loadTable.ts";
+import { tableTargets } from "./tables/tableTargets.ts";
+import { checkedRange } from "./takeRows.ts";
+
+/** Options that say what the columns of a table are. */
+export interface LabelOptions extends ColumnOptions {
+  /** "class" (the default): whole numbers from 0, or names, which become such numbers; kept as int32. "number": float32. */
+  readonly targetType?: TargetType;
+  /** Names of the classes in the order of their labels; by default those that occur, sorted. */
+  readonly classes?: readonly string[];
+}
 
 /** Options of a data set from a CSV file. */
 export interface CsvOptions extends TableOptions, LabelOptions {
@@ -18,25 +30,24 @@ export interface CsvOptions extends TableOptions, LabelOptions {
  * Data set of a CSV file, plain or gzipped: features `[rows, columns - 1]` in float32 as the model's only input and the
  * label column `[rows]` as targets.
  *
- * @throws CurvatureError naming file, line, row and column where the file is not a table of finite numbers with labels 0, 1, 2, ...; see
- *   also the options
+ * @throws CurvatureError naming file, line, row and column where the file is not a table of finite numbers with labels 0, 1, 2, ... or
+ *   names of classes; see also the options
  */
-export async function csv(
-  source: Source,
-  { label, targetType, scale, batchSize, ...options }: CsvOptions = {},
-): Promise<Data> {
+export async function csv(source: Source, { scale, batchSize, ...options }: CsvOptions = {}): Promise<Data> {
   const divisor = checkedScale(scale);
   const contents = await readSource(source, options);
-  const { name } = contents;
-  const table = readTable(contents, options);
-  const { features, targets } = splitTable(table, {
-    ...(label === undefined ? {} : { label }),
-    ...(targetType === undefined ? {} : { targetType }),
-  });
-  return arrays({
-    inputs: convertTensor(features, { dtype: "float32", scale: divisor, where: name }),
-    ...(targets === undefined ? {} : { targets }),
-    ...(batchSize === undefined ? {} : { batchSize }),
-    description: name,
-  });
+  const { name, memoryLimit } = contents;
+  if (options.rows !== undefined) checkedRange(options.rows, { where: name }); // checked before rows are skipped by it
+  const { inputs, targets, classes } = await loadTable(csvTable(contents, options), { ...options, memoryLimit });
+  const { targetType = "class" } = options;
+  const labels = targets && tableTargets(targets, { targetType, whole: false, where: name });
+  return {
+    ...arrays({
+      inputs: convertTensor(inputs[""]!, { dtype: "float32", scale: divisor, where: name }),
+      ...(labels && { targets: { data: labels.data, dims: labels.dims } }),
+      ...(batchSize === undefined ? {} : { batchSize }),
+      description: name,
+    }),
+    ...(classes && { classes }),
+  };
 }

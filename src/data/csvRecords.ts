@@ -32,7 +32,8 @@ export function* csvRecords(
   let line = 1;
   let size = BLOCK;
   while (at < bytes.length) {
-    const block = makeBlock(bytes, { at, end: Math.min(at + size, bytes.length), separator, name });
+    const end = Math.min(at + size, bytes.length);
+    const block = makeBlock(bytes.subarray(at, end), { isLast: end === bytes.length, separator, name });
     let place = 0;
     for (let row = nextRow(block, place, line); row !== undefined; row = nextRow(block, place, line)) {
       if (row.cells !== undefined) yield { cells: row.cells, line };
@@ -44,6 +45,48 @@ export function* csvRecords(
     size = place === 0 ? 2 * size : BLOCK;
     if (size > LONGEST) throw malformed(name, `line ${line} goes on for more than ${LONGEST} bytes`);
   }
+}
+
+/**
+ * As `csvRecords`, for a file that arrives in chunks: the rows that end within each chunk, in lists. Memory holds one chunk or one row,
+ * whichever is longer.
+ */
+export async function* csvRecordLists(
+  chunks: AsyncIterable<Uint8Array>,
+  { separator, name }: { readonly separator: string; readonly name: string },
+): AsyncGenerator<readonly CsvRecord[]> {
+  let [rest, line, first] = [new Uint8Array(0), 1, true];
+  // A row longer than a chunk is looked at again only when twice as many bytes have come.
+  let enough = 0;
+  const rows = (bytes: Uint8Array, isLast: boolean) => {
+    const found: CsvRecord[] = [];
+    const block = makeBlock(bytes, { isLast, separator, name });
+    let place = 0;
+    for (let row = nextRow(block, place, line); row !== undefined; row = nextRow(block, place, line)) {
+      if (row.cells !== undefined) found.push({ cells: row.cells, line });
+      [place, line] = [row.next, row.line];
+    }
+    rest = bytes.slice(place);
+    enough = place === 0 ? 2 * bytes.length : 0;
+    return found;
+  };
+  for await (const chunk of chunks) {
+    const marked = first && chunk[0] === 0xef && chunk[1] === 0xbb && chunk[2] === 0xbf;
+    rest = joined(rest, marked ? chunk.subarray(3) : chunk);
+    first = false;
+    if (rest.length > LONGEST) throw malformed(name, `line ${line} goes on for more than ${LONGEST} bytes`);
+    if (rest.length < enough) continue;
+    const found = rows(rest, false);
+    if (found.length > 0) yield found;
+  }
+  if (rest.length > 0) yield rows(rest, true);
+}
+
+function joined(one: Uint8Array, other: Uint8Array): Uint8Array<ArrayBuffer> {
+  const both = new Uint8Array(one.length + other.length);
+  both.set(one);
+  both.set(other, one.length);
+  return both;
 }
 
 interface Block {
@@ -59,15 +102,10 @@ interface Block {
 
 function makeBlock(
   bytes: Uint8Array,
-  {
-    at,
-    end,
-    ...rest
-  }: { readonly at: number; readonly end: number; readonly separator: string; readonly name: string },
+  rest: { readonly isLast: boolean; readonly separator: string; readonly name: string },
 ): Block {
-  const part = bytes.subarray(at, end);
   // This encoding has one character for each byte, so positions in text and bytes are the same.
-  const text = new TextDecoder("latin1").decode(part);
+  const text = new TextDecoder("latin1").decode(bytes);
   const known = new Map<string, number>();
   const next: Block["next"] = (wanted, from) => {
     const before = known.get(wanted) ?? -1;
@@ -77,7 +115,7 @@ function makeBlock(
     known.set(wanted, place);
     return place;
   };
-  return { ...rest, text, bytes: part, isLast: end === bytes.length, next };
+  return { ...rest, text, bytes, next };
 }
 
 interface Row {

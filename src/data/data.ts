@@ -37,6 +37,8 @@ export interface Data {
   readonly description: string;
   readonly inputs: { readonly [name: string]: RowType };
   readonly targets?: RowType;
+  /** Names of the classes in the order of their labels, if the file has names. */
+  readonly classes?: readonly string[];
   /** Whether batches have weights; default: false. */
   readonly weighted?: boolean;
   /** The same rows in consecutive parts, whose sums an ordered reduction adds one by one; made by `shardOf`. */

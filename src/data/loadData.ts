@@ -1,13 +1,25 @@
-import { CurvatureError, checkObject } from "../errors/index.ts";
-import { type Dtype, dtypeOf, type Tensor } from "../tensors/index.ts";
+import { CurvatureError } from "../errors/index.ts";
 import { arrays } from "./arrays.ts";
 import { checkedScale } from "./checkedScale.ts";
-import { convertTensor } from "./convertTensor.ts";
+import { convertTargets } from "./convertTargets.ts";
 import type { Data } from "./data.ts";
-import { fitRows, type ModelDims } from "./fitRows.ts";
+import {
+  checkSources,
+  type DataRequest,
+  describeRange,
+  type LoadDataOptions,
+  onlyInput,
+  tableRequest,
+  wantedInputs,
+  withoutTargets,
+} from "./dataRequest.ts";
+import { fitInputs } from "./fitInputs.ts";
+import { checkNoImages, loadImages, openImages } from "./loadImages.ts";
+import { loadTargets, targetsOf } from "./loadTargets.ts";
 import {
   decodeArray,
   formatOf,
+  isTable,
   type LoadedArray,
   loadArray,
   memberArray,
@@ -16,33 +28,9 @@ import {
 } from "./loadTensor.ts";
 import { npzNames } from "./readNpz.ts";
 import { type Contents, readSource, type Source } from "./readSource.ts";
-import { readTable, type TableOptions } from "./readTable.ts";
-import { type LabelOptions, splitTable } from "./splitTable.ts";
-
-/** Dimensions and element type that a model expects of an input. */
-export interface WantedInput {
-  /** Dimensions with the batch axis first; a number is fixed, anything else is free. */
-  readonly dims: ModelDims;
-  readonly dtype: Dtype;
-}
-
-/** Files of a data set, and the model they are for. */
-export interface LoadDataOptions extends TableOptions, LabelOptions {
-  /** The model that the data are for; its inputs say which arrays and shapes are needed. */
-  readonly model?: { readonly inputs: readonly (WantedInput & { readonly name: string })[] };
-  /** The inputs by name, instead of a model. */
-  readonly wanted?: { readonly [name: string]: WantedInput };
-  /** One file with the model's only input and, unless `targets` is given, the targets: CSV, NPZ, NPY or IDX. */
-  readonly data?: Source;
-  /** One file for each input, instead of `data`. */
-  readonly inputs?: { readonly [name: string]: Source };
-  /** File of the targets. */
-  readonly targets?: Source;
-  /** Divides inputs that the model takes as floats: `fround(x / scale)`. 1 by default. */
-  readonly scale?: number;
-  /** Rows per batch; 512 by default. */
-  readonly batchSize?: number;
-}
+import { streamData } from "./streamData.ts";
+import { loadTable } from "./tables/loadTable.ts";
+import { openTable } from "./tables/openTable.ts";
 
 /** Names of arrays in an NPZ file for the only input, if no array has the input's own name. The first that exists is taken. */
 const inputMembers = ["x", "X", "inputs", "input", "images", "features", "data"];
@@ -63,64 +51,47 @@ const targetMembers = ["y", "Y", "targets", "target", "labels", "label"];
 export async function loadData(given: LoadDataOptions): Promise<Data> {
   const options = { ...given, wanted: wantedInputs(given) };
   const scale = checkedScale(options.scale);
-  const { inputs, targets } = await loadArrays(options);
+  checkSources(options);
+  const opened = await openImages(options);
+  if (opened.images !== undefined) return loadImages(opened.images, options);
+  checkNoImages(options);
+  if (options.stream) return streamData(options);
+  const { inputs, targets, classes, notes = [] } = await loadArrays(options, opened.contents);
   const files = [...Object.values(inputs), ...(targets === undefined ? [] : [targets])];
   checkRowCounts(files);
   const start = options.rows?.[0] ?? 0;
-  const fitted = Object.entries(options.wanted).map(([name, { dims, dtype }]) => {
-    const { tensor, name: where } = inputs[name]!;
-    return [
-      name,
-      convertTensor(fitRows(tensor, { dims, input: name, where }), { dtype, scale, where, start }),
-    ] as const;
-  });
-  return arrays({
-    inputs: Object.fromEntries(fitted),
-    ...(targets === undefined ? {} : { targets: convertTargets(targets, { ...options, start }) }),
-    ...(options.batchSize === undefined ? {} : { batchSize: options.batchSize }),
-    description: [...new Set(files.map(({ name }) => name))].join(" + ") + describeRange(options),
-  });
-}
-
-/** Options with the inputs by name. */
-type Request = LoadDataOptions & { readonly wanted: { readonly [name: string]: WantedInput } };
-
-/** The inputs that data are loaded for. */
-function wantedInputs(options: LoadDataOptions): { readonly [name: string]: WantedInput } {
-  const expected =
-    'loadData expects { model, data: "train.csv" }, or inputs: { NAME: FILE } and targets: FILE instead of data';
-  checkObject(options, expected);
-  const { model, wanted } = options;
-  if (wanted !== undefined) return wanted;
-  checkObject(model, `${expected}, with the model that loadModel gives`, ["inputs"]);
-  return Object.fromEntries(model!.inputs.map(({ name, dims, dtype }) => [name, { dims, dtype }]));
+  const names = [...new Set(files.map(({ name }) => name))].join(" + ");
+  return {
+    ...arrays({
+      inputs: fitInputs(inputs, { wanted: options.wanted, scale, start }),
+      ...(targets === undefined ? {} : { targets: convertTargets(targets, { ...options, start }) }),
+      ...(options.batchSize === undefined ? {} : { batchSize: options.batchSize }),
+      description: [names + describeRange(options), ...notes].join("; "),
+    }),
+    ...(classes && { classes }),
+  };
 }
 
 interface Loaded {
   readonly inputs: { readonly [name: string]: LoadedArray };
   readonly targets?: LoadedArray;
+  readonly classes?: readonly string[];
+  readonly notes?: readonly string[];
 }
 
-async function loadArrays(options: Request): Promise<Loaded> {
-  const { data, inputs, targets, label, wanted } = options;
-  if ((data === undefined) === (inputs === undefined)) {
-    const got = data === undefined ? "neither" : "both";
-    throw new CurvatureError("argument", `expected either one data file or a file for each input, got ${got}`);
-  }
-  if (targets !== undefined && label !== undefined && label !== false) {
-    throw new CurvatureError("argument", "expected either a file of targets or a label column, got both");
-  }
-  const loaded = data === undefined ? await loadInputs(inputs!, options) : await loadOneFile(data, options);
-  if (targets !== undefined) return { ...loaded, targets: await loadArray(targets, options) };
+async function loadArrays(options: DataRequest, contents: Contents | undefined): Promise<Loaded> {
+  const { data, inputs, targets, label } = options;
+  const loaded =
+    data === undefined ? await loadInputs(inputs!, options) : await loadOneFile(data, { options, contents });
+  if (targets !== undefined) return { ...loaded, ...(await loadTargets(targets, options)) };
   if (loaded.targets !== undefined || label === false) return loaded;
-  const files = Object.values(loaded.inputs).map(({ name }) => name);
-  throw new CurvatureError(
-    "argument",
-    `${files.join(", ")}: expected targets beside the inputs of ${Object.keys(wanted).join(", ")}, got none; give a file of targets`,
+  throw withoutTargets(
+    options,
+    Object.values(loaded.inputs).map(({ name }) => name),
   );
 }
 
-async function loadInputs(inputs: { readonly [name: string]: Source }, options: Request): Promise<Loaded> {
+async function loadInputs(inputs: { readonly [name: string]: Source }, options: DataRequest): Promise<Loaded> {
   const names = Object.keys(options.wanted);
   const unknown = Object.keys(inputs).find((name) => !names.includes(name));
   const missing = names.find((name) => !Object.hasOwn(inputs, name));
@@ -134,37 +105,37 @@ async function loadInputs(inputs: { readonly [name: string]: Source }, options: 
   return { inputs: Object.fromEntries(loaded) };
 }
 
-async function loadOneFile(data: Source, options: Request): Promise<Loaded> {
+async function loadOneFile(
+  data: Source,
+  { options, contents }: { readonly options: DataRequest; readonly contents: Contents | undefined },
+): Promise<Loaded> {
   if (splitMember(data).member !== undefined) {
     return { inputs: { [onlyInput(options)]: await loadArray(data, options) } };
   }
-  const contents = await readSource(data, options);
-  const { name } = contents;
-  const format = formatOf(contents);
-  if (format === "npz") return loadMembers(contents, options);
-  const input = onlyInput(options);
-  if (format !== "csv")
-    return { inputs: { [input]: { name, ...takeRange(decodeArray(contents), { name, options }) } } };
+  const file = contents ?? (await readSource(data, options));
+  const { name } = file;
+  const format = formatOf(file);
+  if (format === "npz") return loadMembers(file, options);
+  if (isTable(format)) return loadColumns(file, options);
+  return { inputs: { [onlyInput(options)]: { name, ...takeRange(decodeArray(file), { name, options }) } } };
+}
+
+/** Inputs, and the targets unless they have a file of their own, from the columns of a table. */
+async function loadColumns(contents: Contents, options: DataRequest): Promise<Loaded> {
+  const { name, memoryLimit } = contents;
   const label = options.targets === undefined ? options.label : false;
-  const table = readTable(contents, options);
-  const { features, targets } = splitTable(table, { ...options, ...(label === undefined ? {} : { label }) });
-  const total = options.rows === undefined ? { total: table.rows } : {};
-  return {
-    inputs: { [input]: { name, tensor: features, ...total } },
-    ...(targets === undefined ? {} : { targets: { name, tensor: targets, ...total } }),
-  };
+  const table = await openTable(contents, options);
+  const loaded = await loadTable(table, {
+    ...tableRequest(options),
+    memoryLimit,
+    ...(label !== undefined && { label }),
+  });
+  const total = options.rows === undefined ? { total: loaded.rows } : {};
+  const inputs = Object.entries(loaded.inputs).map(([input, tensor]) => [input, { name, tensor, ...total }] as const);
+  return { inputs: Object.fromEntries(inputs), notes: loaded.notes, ...targetsOf(loaded, { name, options }) };
 }
 
-function onlyInput({ wanted }: Request): string {
-  const names = Object.keys(wanted);
-  if (names.length === 1) return names[0]!;
-  throw new CurvatureError(
-    "argument",
-    `a data file holds one input, but the model has ${names.length} (${names.join(", ")}); give a file for each input, or bind those that are the same for all rows`,
-  );
-}
-
-function loadMembers(contents: Contents, options: Request): Loaded {
+function loadMembers(contents: Contents, options: DataRequest): Loaded {
   const { wanted, label, targets } = options;
   const members = npzNames(contents.bytes, contents);
   const names = Object.keys(wanted);
@@ -199,22 +170,4 @@ function checkRowCounts(files: readonly LoadedArray[]): void {
       );
     }
   }
-}
-
-function convertTargets(
-  { tensor, name }: LoadedArray,
-  { targetType = "class", start }: LabelOptions & { readonly start: number },
-): Tensor {
-  const where = `${name}: targets`;
-  if (targetType === "number") return convertTensor(tensor, { dtype: "float32", where, start });
-  const dtype = dtypeOf(tensor);
-  const isFloat = dtype === "float32" || dtype === "float64" || dtype === "float16";
-  const [rows, ...rest] = tensor.dims;
-  const perRow = rest.every((dim) => dim === 1); // [rows] or [rows, 1]: one target per row
-  if (isFloat && !perRow) return convertTensor(tensor, { dtype: "float32", where, start });
-  return convertTensor(perRow ? { ...tensor, dims: [rows!] } : tensor, { dtype: "int32", where, start });
-}
-
-function describeRange({ rows }: LoadDataOptions): string {
-  return rows === undefined ? "" : `, rows ${rows[0]}:${rows[1] ?? ""}`;
 }

@@ -5,16 +5,23 @@ import { isIdx, readIdx } from "./readIdx.ts";
 import { isNpy, readNpy } from "./readNpy.ts";
 import { npzNames, readNpz } from "./readNpz.ts";
 import { type Contents, readSource, type Source } from "./readSource.ts";
-import { readTable, type TableOptions } from "./readTable.ts";
 import { sliceTensor } from "./rows.ts";
+import type { TableOptions } from "./tables/csvTable.ts";
+import { loadTable } from "./tables/loadTable.ts";
+import { openTable, type TableFormat, tableFormat } from "./tables/openTable.ts";
 import { checkedRange } from "./takeRows.ts";
 
 /** File formats of arrays, distinguished by their first bytes. */
-export type ArrayFormat = "npy" | "npz" | "idx" | "csv";
+export type ArrayFormat = "npy" | "npz" | "idx" | TableFormat;
+
+/** Whether a format is that of a table. */
+export function isTable(format: ArrayFormat): format is TableFormat {
+  return format !== "npy" && format !== "npz" && format !== "idx";
+}
 
 /**
- * Reads an array from a file: NPY, a member of an NPZ (`file.npz:name`, or its only one), IDX, or all columns of a CSV in float64
- * (`[rows, columns]`, `[rows]` if there is one column), each plain or gzipped. The contents determine the format; the element type is the
+ * Reads an array from a file: NPY, a member of an NPZ (`file.npz:name`, or its only one), IDX, or all columns of a table (CSV, JSON lines,
+ * Parquet, Arrow) in float64 (`[rows, columns]`, `[rows]` if there is one column), each plain or gzipped. The contents determine the format; the element type is the
  * stored one.
  *
  * @param options options for CSV files, and the `rows` to read from a file of any format
@@ -35,12 +42,19 @@ export interface LoadedArray {
 /** As `loadTensor`, with the names that messages need. */
 export async function loadArray(source: Source, options: TableOptions = {}): Promise<LoadedArray> {
   const { file, member } = splitMember(source);
-  const contents = await readSource(file, options);
+  return arrayOf(await readSource(file, options), { options, ...(member !== undefined && { member }) });
+}
+
+/** The array of a file that was read. */
+export async function arrayOf(
+  contents: Contents,
+  { member, options = {} }: { readonly member?: string; readonly options?: TableOptions },
+): Promise<LoadedArray> {
   const format = formatOf(contents);
   if (member !== undefined && format !== "npz") {
     throw new CurvatureError("file", `${contents.name}: expected an NPZ file with an array "${member}", got ${format}`);
   }
-  if (format === "csv") return tableArray(contents, options);
+  if (isTable(format)) return tableArray(contents, options);
   const { name } = contents;
   if (format !== "npz") return { name, ...takeRange(decodeArray(contents), { name, options }) };
   const chosen = member ?? onlyMember(contents);
@@ -81,7 +95,7 @@ export function formatOf({ bytes, name }: Contents): ArrayFormat {
   const plain = name.replace(/\.gz$/i, "");
   if (/\.npy$/i.test(plain)) return "npy";
   if (/\.npz$/i.test(plain)) return "npz";
-  return /\.idx$|-ubyte$/i.test(plain) ? "idx" : "csv";
+  return /\.idx$|-ubyte$/i.test(plain) ? "idx" : tableFormat(bytes, name);
 }
 
 /** Splits a source `file.npz:name` into its two parts; returns any other source unchanged. */
@@ -99,9 +113,12 @@ function onlyMember({ bytes, name }: Contents): string {
   );
 }
 
-function tableArray(contents: Contents, options: TableOptions): LoadedArray {
-  const { name } = contents;
-  const { values, rows, columns } = readTable(contents, options);
-  const tensor = { data: values, dims: columns === 1 ? [rows] : [rows, columns] };
-  return { name, tensor, ...(options.rows === undefined ? { total: rows } : {}) };
+async function tableArray(contents: Contents, options: TableOptions): Promise<LoadedArray> {
+  const { name, memoryLimit } = contents;
+  const { rows, signal } = options;
+  const table = await openTable(contents, options);
+  const read = { label: false, memoryLimit, ...(rows && { rows }), ...(signal && { signal }) } as const;
+  const { data, dims } = (await loadTable(table, read)).inputs[""]!;
+  const tensor = { data, dims: table.columns === 1 && dims[1] === 1 ? dims.slice(0, 1) : dims };
+  return { name, tensor, ...(rows === undefined ? { total: dims[0]! } : {}) };
 }

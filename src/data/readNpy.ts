@@ -40,12 +40,13 @@ export function isNpy(bytes: Uint8Array): boolean {
  */
 export function readNpy(bytes: Uint8Array, { name = "data in memory" }: Named = {}): Tensor {
   checkBytes(bytes, "readNpy");
-  const { dtype, littleEndian, fortranOrder, dims, offset } = readHeader(bytes, name);
+  const { dtype, littleEndian, fortranOrder, dims, offset } = readNpyHeader(bytes, name);
   const data = decodeElements(bytes.subarray(offset), { dtype, dims, littleEndian, name });
   return { data: fortranOrder ? rowMajor(data, dims) : data, dims, dtype };
 }
 
-function readHeader(bytes: Uint8Array, name: string) {
+/** What the header of an NPY file says; `offset` is that of the first element. */
+export function readNpyHeader(bytes: Uint8Array, name: string) {
   const version = bytes[6];
   if (!isNpy(bytes) || version === undefined || version < 1 || version > 3) {
     throw new CurvatureError("file", `${name}: expected an NPY file of version 1 to 3, got other bytes`);

@@ -1,4 +1,4 @@
-import { readPath } from "#files";
+import { readPath, readStandardInput } from "#files";
 import { CurvatureError } from "../errors/index.ts";
 import {
   checkSize,
@@ -11,7 +11,7 @@ import {
   shownAddress,
 } from "../files/index.ts";
 
-/** Source of the bytes of a file: a path, a URL, a browser's File or Blob, or the bytes themselves. */
+/** Source of the bytes of a file: a path ("-" is standard input), a URL, a browser's File or Blob, or the bytes themselves. */
 export type Source = string | URL | Blob | Uint8Array | ArrayBuffer;
 
 /** Bytes of a file, its name for messages, and the memory limit for reading it. */
@@ -22,7 +22,8 @@ export interface Contents {
 }
 
 /**
- * The bytes of a file, decompressed if they are gzip. Paths require Node and must lead to a file or a pipe; URLs are fetched.
+ * The bytes of a file, decompressed if they are gzip. Paths require Node and must lead to a file or a pipe, or be "-" for standard input; URLs
+ * are fetched.
  *
  * @throws CurvatureError if the file cannot be read, is empty, larger than the memory limit, or a damaged gzip file
  */
@@ -35,22 +36,36 @@ export async function readSource(source: Source, options: ReadOptions = {}): Pro
 }
 
 async function readRaw(source: Source, limits: ReadLimits): Promise<Omit<Contents, "memoryLimit">> {
-  if (source instanceof Uint8Array) return { bytes: source, name: "data in memory" };
-  if (source instanceof ArrayBuffer) return { bytes: new Uint8Array(source), name: "data in memory" };
+  const name = sourceName(source);
+  if (source instanceof Uint8Array) return { bytes: source, name };
+  if (source instanceof ArrayBuffer) return { bytes: new Uint8Array(source), name };
   if (source instanceof Blob) {
-    const name = "name" in source && typeof source.name === "string" ? source.name : "data in memory";
     checkSize(source.size, { what: name, memoryLimit: limits.memoryLimit });
     return { bytes: new Uint8Array(await source.arrayBuffer()), name };
   }
+  const text = String(source);
+  if (text === "-") return { name, bytes: await readStandardInput(limits) };
+  if (!/^(https?|blob|data):/.test(text)) return { name, bytes: await readBytes(source, limits) };
+  if (!URL.canParse(text)) throw cannotRead(shownAddress(text), "it is not a valid address");
+  return { name, bytes: await fetchBytes(new URL(text), { ...limits, what: "Data at" }) };
+}
+
+/**
+ * Name of a source in messages and reports: that of the file, without its folder.
+ *
+ * @throws CurvatureError "argument" if it is no source
+ */
+export function sourceName(source: Source): string {
+  if (source instanceof Uint8Array || source instanceof ArrayBuffer) return "data in memory";
+  if (source instanceof Blob)
+    return "name" in source && typeof source.name === "string" ? source.name : "data in memory";
   if (typeof source !== "string" && !(source instanceof URL)) {
     throw new CurvatureError("argument", `expected data as a path, a URL, a Blob or bytes, got ${typeof source}`);
   }
   const text = String(source);
-  const address = shownAddress(text);
-  const name = /^(blob|data):/.test(text) ? "data in memory" : address.replace(/^.*[\\/]/, "");
-  if (!/^(https?|blob|data):/.test(text)) return { name: baseName(text), bytes: await readBytes(source, limits) };
-  if (!URL.canParse(text)) throw unreadable(address, "it is not a valid address");
-  return { name, bytes: await fetchBytes(new URL(text), { ...limits, what: "Data at" }) };
+  if (text === "-") return "standard input";
+  if (/^(blob|data):/.test(text)) return "data in memory";
+  return /^https?:/.test(text) ? shownAddress(text).replace(/^.*[\\/]/, "") : baseName(text);
 }
 
 function baseName(path: string): string {
@@ -62,11 +77,16 @@ async function readBytes(path: string | URL, limits: ReadLimits): Promise<Uint8A
     return await readPath(path instanceof URL || !path.startsWith("file:") ? path : new URL(path), limits);
   } catch (cause) {
     if (cause instanceof CurvatureError) throw cause;
-    throw unreadable(String(path), reason(cause), cause);
+    throw unreadable(String(path), cause);
   }
 }
 
-function unreadable(path: string, why: string, cause?: unknown): CurvatureError {
+/** Error for a path that cannot be read, from the file system's own. */
+export function unreadable(path: string, cause: unknown): CurvatureError {
+  return cannotRead(path, reason(cause), cause);
+}
+
+function cannotRead(path: string, why: string, cause?: unknown): CurvatureError {
   return new CurvatureError("file", `cannot read ${path}: ${why}; check the path`, { cause });
 }
 

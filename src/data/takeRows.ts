@@ -1,6 +1,7 @@
 import { CurvatureError, checkObject } from "../errors/index.ts";
 import type { BatchOptions, Data } from "./data.ts";
 import { regroup } from "./regroup.ts";
+import { rowsDirectly } from "./rowAccess.ts";
 import { type Rows, sliceRows } from "./rows.ts";
 
 /** Rows `from`, ..., `to - 1`, counted from 0; without `to`, all from `from` on. */
@@ -16,6 +17,9 @@ export function takeRows(data: Data, range: RowRange): Data {
   checkObject(range, "takeRows expects a range [from, to]", ["0"]);
   const [from, to] = checkedRange(range, { rows: data.rows, where: data.description });
   if (from === 0 && to === data.rows) return data;
+  const description = `${data.description}, rows ${from}:${to}`;
+  const found = rowsDirectly(data, [from, to]);
+  if (found !== undefined) return { ...found, description };
   const batchSize = Math.min(data.batchSize, to - from);
   // The shards of a data set are not those of a part of it.
   const { shards: _, ...all } = data;
@@ -23,7 +27,7 @@ export function takeRows(data: Data, range: RowRange): Data {
     ...all,
     rows: to - from,
     batchSize,
-    description: `${data.description}, rows ${from}:${to}`,
+    description,
     batches: (options = {}) => regroup(within(data, { ...options, from, to }), { batchSize }),
   };
 }

@@ -1,8 +1,8 @@
 import { constants as bufferConstants } from "node:buffer";
 import { constants } from "node:fs";
-import { type FileHandle, open, stat } from "node:fs/promises";
+import { type FileHandle, open, readdir, stat } from "node:fs/promises";
 import { freemem } from "node:os";
-import { dirname } from "node:path";
+import { dirname, isAbsolute, join, relative, sep } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { gunzipSync, inflateRawSync, crc32 as zlibCrc32 } from "node:zlib";
@@ -89,6 +89,56 @@ async function readPipe(file: FileHandle, path: string, limits: ReadLimits): Pro
   return Buffer.concat(await readToEnd(next, { path, limits, held: 0 }));
 }
 
+/**
+ * Reads standard input to its end.
+ *
+ * @throws CurvatureError "file" for a terminal, for more bytes than the limit and where nothing comes; "aborted" if the signal fired
+ */
+export async function readStandardInput(limits: ReadLimits): Promise<Uint8Array> {
+  const what = "standard input";
+  if (process.stdin.isTTY) {
+    throw new CurvatureError(
+      "file",
+      `${what} is a terminal; expected data, as in: onnx-curvature report m.onnx --data - < rows.csv`,
+    );
+  }
+  throwIfAborted(limits.signal, what);
+  const chunks: Uint8Array[] = [];
+  const silence = timer(() => process.stdin.destroy(silent(what, limits.timeout)), limits.timeout);
+  const stop = () => process.stdin.destroy();
+  limits.signal?.addEventListener("abort", stop);
+  try {
+    let length = 0;
+    for await (const chunk of process.stdin as AsyncIterable<Uint8Array>) {
+      silence.again();
+      length += chunk.length;
+      if (length > limits.memoryLimit) throw tooLarge(what, limits);
+      chunks.push(chunk);
+    }
+  } catch (cause) {
+    throwIfAborted(limits.signal, what);
+    throw cause;
+  } finally {
+    silence.stop();
+    limits.signal?.removeEventListener("abort", stop);
+  }
+  throwIfAborted(limits.signal, what);
+  return Buffer.concat(chunks);
+}
+
+/** Calls `work` after so many milliseconds without a call of `again`. Delays beyond the maximum of a timer count as unlimited. */
+function timer(work: () => void, delay: number) {
+  const start = () => (delay < 2 ** 31 ? setTimeout(work, delay) : undefined);
+  let running = start();
+  return {
+    again() {
+      clearTimeout(running);
+      running = start();
+    },
+    stop: () => clearTimeout(running),
+  };
+}
+
 function silent(path: string, timeout: number): CurvatureError {
   return new CurvatureError(
     "file",
@@ -141,6 +191,28 @@ export async function readPathRange(
   } finally {
     await file.close();
   }
+}
+
+/**
+ * Paths of all files below a folder, relative to it and with slashes, and of its folders, which end with one; sorted. Undefined if the path is
+ * that of a file.
+ *
+ * @throws the file system's own error if there is no such path
+ */
+export async function listFolder(path: string): Promise<readonly string[] | undefined> {
+  if (!(await stat(path)).isDirectory()) return undefined;
+  const entries = await readdir(path, { recursive: true, withFileTypes: true });
+  return entries
+    .map((entry) => {
+      const name = relative(path, join(entry.parentPath, entry.name)).replaceAll(sep, "/");
+      return entry.isDirectory() ? `${name}/` : name;
+    })
+    .sort();
+}
+
+/** The path of a file of a folder. */
+export function pathIn(folder: string, name: string): string {
+  return isAbsolute(name) ? name : join(folder, name);
 }
 
 /** Checksum of gzip and zip (CRC-32 of ISO 3309); `before` is the checksum of the preceding bytes. */

@@ -13,6 +13,21 @@ export async function readPath(path: string | URL, _: ReadLimits): Promise<Uint8
 }
 
 /** Throws: browsers have no file paths. */
+export async function listFolder(path: string): Promise<readonly string[] | undefined> {
+  throw new CurvatureError("file", `${path}: folders need Node; give a zip archive`);
+}
+
+/** The path of a file of a folder. */
+export function pathIn(folder: string, name: string): string {
+  return `${folder}/${name}`;
+}
+
+/** Throws: browsers have no standard input. */
+export async function readStandardInput(_: ReadLimits): Promise<Uint8Array> {
+  throw new CurvatureError("file", "standard input needs Node; give a URL, a File, a Blob or bytes");
+}
+
+/** Throws: browsers have no file paths. */
 export async function readPathRange(
   path: string,
   _: ByteRange,

@@ -50,7 +50,27 @@ function dataLines({ summary }: CurvatureReport["data"]): readonly string[] {
   }
   const found = targets.counts.filter((count) => count > 0);
   const range = found.length > 0 ? `, ${Math.min(...found)} to ${Math.max(...found)} rows each` : "";
-  return wrapped([...inputs, `${found.length} of ${targets.counts.length} classes occur${range}`].join(", "), "");
+  const named = namedCounts(targets);
+  return wrapped(
+    [...inputs, `${found.length} of ${targets.counts.length} classes occur${range}${named}`].join(", "),
+    "",
+  );
+}
+
+/** Names that are listed one by one. */
+const LISTED_NAMES = 12;
+
+/** Names of classes with their counts, in the order of their labels. */
+function namedCounts({
+  counts,
+  names = [],
+}: {
+  readonly counts: readonly number[];
+  readonly names?: readonly string[];
+}): string {
+  if (names.length === 0) return "";
+  const listed = names.slice(0, LISTED_NAMES).map((name, c) => `${c} ${terminalText(name)} (${counts[c] ?? 0})`);
+  return `: ${listed.join(", ")}${names.length > LISTED_NAMES ? ", ..." : ""}`;
 }
 
 /** The findings as questions with their answers below, wrapped. */

@@ -8,6 +8,7 @@ const source = (path) => new URL(`../../src/${path}`, import.meta.url).href;
 const sources = {
   "#dense": source("linalg/dense/nodeKernels.ts"),
   "#files": source("files/node.ts"),
+  "#images": source("data/images/nodeDecoder.ts"),
   "#runtime": source("runtime/node.ts"),
 };
 

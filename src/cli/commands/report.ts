@@ -20,6 +20,7 @@ import {
 } from "../../index.ts";
 import { renderComparison, renderComparisonTable, renderHtml, renderJson, renderTable } from "../../report/index.ts";
 import { type ChosenLoss, chosenLoss } from "../chosenLoss.ts";
+import { DATA_HELP, type FileOptions, fileSettings, withFileOptions } from "../fileOptions.ts";
 import { interruptible } from "../interruption.ts";
 import {
   classAxisOption,
@@ -31,27 +32,16 @@ import {
 } from "../lossOption.ts";
 import { type ModelOptions, openModel, readOptions, withModelOptions } from "../modelOptions.ts";
 import { prepareFiles, writeFiles } from "../outputFiles.ts";
-import {
-  approximationList,
-  matrixList,
-  namedFile,
-  patternList,
-  positiveNumber,
-  rowRange,
-  wholeNumber,
-} from "../parsers.ts";
+import { approximationList, matrixList, namedFile, patternList, wholeNumber } from "../parsers.ts";
 import { print, printError, printJson } from "../print.ts";
 import { type ProgressDisplay, progressDisplay } from "../progress.ts";
 import { onRanks } from "../ranks.ts";
 import { stoppedReport } from "../stoppedReport.ts";
 
-interface ReportOptions extends ModelOptions {
+interface ReportOptions extends ModelOptions, FileOptions {
   readonly data?: string;
   readonly input?: { readonly [name: string]: string };
   readonly targets?: string;
-  readonly label?: string;
-  readonly scale?: number;
-  readonly rows?: readonly [from: number, to?: number];
   readonly loss?: LossChoice;
   readonly reduction: "mean" | "sum";
   readonly classAxis?: "second" | "last";
@@ -76,7 +66,7 @@ interface ReportOptions extends ModelOptions {
 }
 
 const EXAMPLE = `
-Data files are CSV (also .gz), NPY, NPZ or IDX (also .gz). Rows are reshaped to the model's input where sizes agree.
+Data files are CSV, JSON lines, NPY, NPZ or IDX (each also .gz), Parquet or Arrow. Rows are reshaped to the model's input where sizes agree.
 Either --data or --input for each input is required.
 
 Example:
@@ -102,12 +92,10 @@ export function reportCommand(): Command {
 function addDataOptions(command: Command): void {
   command
     .optionsGroup("Data:")
-    .option("--data <file>", "rows of the model's only input, and their labels unless --targets is given")
+    .option("--data <file>", DATA_HELP)
     .option("--input <name=file>", "rows of one input; repeat for each", namedFile)
-    .option("--targets <file>", "labels or values, one entry a row")
-    .option("--label <column>", "label column of --data by name or number from 0; the last by default")
-    .option("--scale <x>", "divide inputs by this number", positiveNumber)
-    .option("--rows <a:b>", "use rows A to B - 1 only, counted from 0", rowRange)
+    .option("--targets <file>", "labels or values, one entry a row");
+  withFileOptions(command)
     .optionsGroup("Loss:")
     .addOption(lossOption({ mandatory: false }))
     .addOption(reductionOption())
@@ -285,18 +273,16 @@ function dataOf(
   model: FileModel,
   options: ReportOptions & { readonly targetType: LossChoice["targetType"]; readonly signal: AbortSignal },
 ): Promise<Data> {
-  const { data, input, targets, label, scale, rows, batchSize, targetType } = options;
+  const { data, input, targets, batchSize, targetType } = options;
   return loadData({
     ...readOptions(options),
+    ...fileSettings(options),
     signal: options.signal,
     model,
     targetType,
     ...(data === undefined ? {} : { data }),
     ...(input === undefined ? {} : { inputs: input }),
     ...(targets === undefined ? {} : { targets }),
-    ...(label === undefined ? {} : { label }),
-    ...(scale === undefined ? {} : { scale }),
-    ...(rows === undefined ? {} : { rows }),
     ...(batchSize === undefined ? {} : { batchSize }),
   });
 }

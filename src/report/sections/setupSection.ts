@@ -36,10 +36,12 @@ function targetText(targets: NonNullable<NonNullable<CurvatureReport["data"]["su
     const { minimum, maximum, mean, variance } = targets;
     return `${formatNumber(minimum, 4)} to ${formatNumber(maximum, 4)}, mean ${formatNumber(mean, 4)}, variance ${formatNumber(variance, 4)}`;
   }
-  const { counts, ignored } = targets;
+  const { counts, ignored, names = [] } = targets;
   const found = counts.filter((count) => count > 0).length;
   const listed =
-    counts.length <= LISTED_CLASSES ? `: ${counts.map((count, c) => `${c} × ${formatCount(count)}`).join(", ")}` : "";
+    counts.length <= LISTED_CLASSES
+      ? `: ${counts.map((count, c) => `${names[c] ?? c} × ${formatCount(count)}`).join(", ")}`
+      : "";
   const left = ignored > 0 ? `, ${formatCount(ignored)} ignored` : "";
   return `${formatCount(found)} of ${formatCount(counts.length)} classes occur${listed}${left}`;
 }

@@ -1,0 +1,187 @@
+import { CurvatureError } from "../errors/index.ts";
+import { checkedScale } from "./checkedScale.ts";
+import { chooseBatchSize } from "./chooseBatchSize.ts";
+import { convertTargets } from "./convertTargets.ts";
+import type { Batch, BatchOptions, Data } from "./data.ts";
+import { type DataRequest, describeRange, onlyInput, tableRequest, withoutTargets } from "./dataRequest.ts";
+import { fitInputs } from "./fitInputs.ts";
+import { isNpy } from "./readNpy.ts";
+import type { Source } from "./readSource.ts";
+import { regroup } from "./regroup.ts";
+import { type Rows, rowTypeOf } from "./rows.ts";
+import { streamNpy } from "./streamNpy.ts";
+import { type RangeFile, rangeFile } from "./streamSource.ts";
+import { openTableStream } from "./tables/openTable.ts";
+import { type StreamedRows, streamTable } from "./tables/streamTable.ts";
+
+/** Rows of one file, under the names of the model's inputs. */
+interface RowStream {
+  readonly name: string;
+  readonly rows: number;
+  readonly classes?: readonly string[];
+  readonly notes?: readonly string[];
+  parts(signal?: AbortSignal): AsyncIterable<StreamedRows>;
+}
+
+/**
+ * Data set whose files are read again on every pass. Makes one pass over each table at once, which checks all its cells.
+ *
+ * @throws CurvatureError as `loadData`; "unsupported" for formats that are read whole
+ */
+export async function streamData(options: DataRequest): Promise<Data> {
+  const streams = await openStreams(options);
+  const rows = checkedCount(streams);
+  const batchSize = chooseBatchSize(options.batchSize, rows);
+  const scale = checkedScale(options.scale);
+  const description = described(streams, options);
+  const batches = ({ signal }: BatchOptions = {}) =>
+    zipped(streams, { options, scale, batchSize, signal, rows, description });
+  const first = await firstOf(batches());
+  if (first.targets === undefined && options.label !== false) {
+    throw withoutTargets(
+      options,
+      streams.map(({ name }) => name),
+    );
+  }
+  const classes = streams.find((stream) => stream.classes !== undefined)?.classes;
+  return {
+    rows,
+    batchSize,
+    description,
+    inputs: Object.fromEntries(Object.entries(first.inputs).map(([name, tensor]) => [name, rowTypeOf(tensor)])),
+    ...(first.targets && { targets: rowTypeOf(first.targets) }),
+    ...(classes && { classes }),
+    weighted: false,
+    batches,
+  };
+}
+
+function described(streams: readonly RowStream[], options: DataRequest): string {
+  const names = [...new Set(streams.map(({ name }) => name))].join(" + ");
+  const notes = streams.flatMap((stream) => stream.notes ?? []);
+  return [names + describeRange(options), ...notes, "read again on every pass"].join("; ");
+}
+
+async function firstOf(batches: AsyncIterable<Batch>): Promise<Batch> {
+  for await (const batch of batches) return batch;
+  throw new CurvatureError("data", "expected at least one row, got none");
+}
+
+async function openStreams(options: DataRequest): Promise<readonly RowStream[]> {
+  const { data, inputs, targets, label, wanted } = options;
+  const own = targets === undefined ? label : false;
+  const streams =
+    data === undefined
+      ? await Promise.all(Object.keys(wanted).map((name) => inputStream(inputs?.[name], { name, options })))
+      : [await dataStream(data, { ...options, ...(own !== undefined && { label: own }) })];
+  return targets === undefined ? streams : [...streams, await targetStream(targets, options)];
+}
+
+async function dataStream(data: Source, options: DataRequest): Promise<RowStream> {
+  const file = await rangeFile(data);
+  if (await isArray(file))
+    return renamed(file, { options, to: (rows) => ({ inputs: { [onlyInput(options)]: rows } }) });
+  const table = await openTableStream(file, options);
+  const { label } = options;
+  return {
+    name: file.name,
+    ...(await streamTable(table, { ...tableRequest(options), ...(label !== undefined && { label }) })),
+  };
+}
+
+async function inputStream(
+  source: Source | undefined,
+  { name, options }: { readonly name: string; readonly options: DataRequest },
+): Promise<RowStream> {
+  if (source === undefined)
+    throw new CurvatureError("argument", `expected a file for each of the model's inputs, got none for ${name}`);
+  const file = await rangeFile(source);
+  if (await isArray(file)) return renamed(file, { options, to: (rows) => ({ inputs: { [name]: rows } }) });
+  const { drop: _, columns: __, ...request } = tableRequest(options);
+  const wanted = { [name]: options.wanted[name]! };
+  const table = await openTableStream(file, options);
+  return { name: file.name, ...(await streamTable(table, { ...request, wanted, label: false })) };
+}
+
+async function targetStream(source: Source, options: DataRequest): Promise<RowStream> {
+  const file = await rangeFile(source);
+  if (await isArray(file)) return renamed(file, { options, to: (targets) => ({ inputs: {}, targets }) });
+  const { drop: _, columns: __, wanted: ___, ...request } = tableRequest(options);
+  const table = await openTableStream(file, options);
+  return { name: file.name, ...(await streamTable(table, { ...request, targetsOnly: true })) };
+}
+
+async function isArray(file: RangeFile): Promise<boolean> {
+  return isNpy(await file.range(0, 8));
+}
+
+type Renaming = (rows: StreamedRows["inputs"][string]) => Pick<StreamedRows, "inputs" | "targets">;
+
+async function renamed(
+  file: RangeFile,
+  { options, to }: { readonly options: DataRequest; readonly to: Renaming },
+): Promise<RowStream> {
+  const { rows, parts } = await streamNpy(file, options);
+  return {
+    name: file.name,
+    rows,
+    async *parts(signal) {
+      for await (const { inputs, ...part } of parts(signal)) yield { ...part, ...to(inputs[""]!) };
+    },
+  };
+}
+
+function checkedCount(streams: readonly RowStream[]): number {
+  const first = streams[0]!;
+  const other = streams.find(({ rows }) => rows !== first.rows);
+  if (other === undefined) return first.rows;
+  throw new CurvatureError(
+    "data",
+    `${first.name} has ${first.rows} rows but ${other.name} has ${other.rows}; expected one entry a row in each, in the same order`,
+  );
+}
+
+interface Pass {
+  readonly options: DataRequest;
+  readonly scale: number;
+  readonly batchSize: number;
+  readonly signal: AbortSignal | undefined;
+  /** Rows of the first pass. */
+  readonly rows: number;
+  readonly description: string;
+}
+
+/** Batches whose inputs and targets come from several files. */
+async function* zipped(streams: readonly RowStream[], pass: Pass): AsyncGenerator<Batch> {
+  const { batchSize, signal, rows, description } = pass;
+  const passes = streams.map((stream) => regroup(fittedParts(stream, pass), { batchSize, ...(signal && { signal }) }));
+  let seen = 0;
+  try {
+    for (;;) {
+      const batches = await Promise.all(passes.map(async (one) => (await one.next()).value as Batch | undefined));
+      const [first] = batches;
+      if (first === undefined) break;
+      seen += first.rows;
+      const inputs = Object.assign({}, ...batches.map((batch) => batch?.inputs));
+      const targets = batches.find((batch) => batch?.targets !== undefined)?.targets;
+      yield { start: first.start, rows: first.rows, inputs, ...(targets && { targets }) };
+    }
+  } finally {
+    await Promise.all(passes.map((one) => one.return(undefined)));
+  }
+  if (seen === rows || signal?.aborted) return;
+  throw new CurvatureError(
+    "nondeterministic",
+    `${description}: the first pass had ${rows} rows, a later one ${seen}; keep the files as they are until the end`,
+  );
+}
+
+async function* fittedParts({ name, parts }: RowStream, { options, scale, signal }: Pass): AsyncGenerator<Rows> {
+  for await (const { start, rows, inputs, targets } of parts(signal)) {
+    const present = Object.entries(inputs).map(([input, tensor]) => [input, { name, tensor }] as const);
+    const wanted = Object.fromEntries(present.map(([input]) => [input, options.wanted[input]!]));
+    const fitted = fitInputs(Object.fromEntries(present), { wanted, scale, start });
+    const converted = targets && convertTargets({ name, tensor: targets }, { targetType: options.targetType, start });
+    yield { rows, inputs: fitted, ...(converted && { targets: converted }) };
+  }
+}

@@ -1,0 +1,105 @@
+import type { LabelCodes, TargetType } from "./labelCodes.ts";
+import { isList, writeList } from "./lists.ts";
+import { badCell, numberOfCell } from "./numberOfCell.ts";
+import { placeOf, type TableFile, type TablePart } from "./table.ts";
+import type { PlannedInput, TablePlan } from "./tablePlan.ts";
+
+/** Arrays that the numbers of a part are written to. */
+export interface RowArrays {
+  readonly inputs: readonly Float64Array[];
+  readonly targets?: Float64Array;
+}
+
+/** How cells become numbers. */
+export interface RowReading {
+  readonly table: TableFile;
+  readonly plan: TablePlan;
+  readonly targetType: TargetType;
+  readonly codes: LabelCodes;
+}
+
+/** Numbers of each row that a plan reads. */
+export function sizesOf({ inputs, labels }: TablePlan): {
+  readonly inputs: readonly number[];
+  readonly targets: number;
+} {
+  const size = (dims: readonly number[]) => dims.reduce((product, dim) => product * dim, 1);
+  return { inputs: inputs.map(({ dims }) => size(dims)), targets: labels.columns.length === 0 ? 0 : size(labels.dims) };
+}
+
+/** Arrays for a number of rows. */
+export function rowArrays(plan: TablePlan, rows: number): RowArrays {
+  const { inputs, targets } = sizesOf(plan);
+  return {
+    inputs: inputs.map((size) => new Float64Array(rows * size)),
+    ...(targets > 0 && { targets: new Float64Array(rows * targets) }),
+  };
+}
+
+/**
+ * Writes the cells of all rows of a part as numbers, from row `at` of the arrays on: the one place where the cells of any format are checked.
+ *
+ * @throws CurvatureError "data" naming file, line, row and column of the first cell that is empty, no number, NaN or infinite, or no label
+ */
+export function fillRows(
+  part: TablePart,
+  { reading, into, at }: { readonly reading: RowReading; readonly into: RowArrays; readonly at: number },
+): void {
+  const { plan } = reading;
+  const sizes = sizesOf(plan);
+  for (let row = 0; row < part.rows; row++) {
+    for (const [i, input] of plan.inputs.entries()) {
+      const size = sizes.inputs[i]!;
+      writeInput(part, { reading, input, row, into: into.inputs[i]!, at: (at + row) * size });
+    }
+    if (into.targets !== undefined)
+      writeTargets(part, { reading, row, into: into.targets, at: (at + row) * sizes.targets });
+  }
+}
+
+interface Written {
+  readonly reading: RowReading;
+  readonly row: number;
+  readonly into: Float64Array;
+  readonly at: number;
+}
+
+function writeInput(
+  part: TablePart,
+  { reading: { table }, input, row, into, at }: Written & { readonly input: PlannedInput },
+): void {
+  const { columns, dims, padding, of } = input;
+  if (input.lists) {
+    const cell = part.cell(row, columns[0]!);
+    const place = () => placeOf(table, { part, row, column: columns[0]! });
+    if (of === "cells") writeList(cell, { dims, padding, into, at, place });
+    else if (!isList(cell)) throw badCell(place(), { cell });
+    else if (of === "length") into[at] = cell.length;
+    else into.fill(1, at, at + cell.length);
+    return;
+  }
+  for (let i = 0; i < columns.length; i++) {
+    const cell = part.cell(row, columns[i]!);
+    const value = numberOfCell(cell, table.decimal);
+    if (!Number.isFinite(value))
+      throw badCell(placeOf(table, { part, row, column: columns[i]! }), { cell, decimal: table.decimal });
+    into[at + i] = value;
+  }
+}
+
+function writeTargets(part: TablePart, { reading, row, into, at }: Written): void {
+  const { table, plan, targetType, codes } = reading;
+  const { columns, dims, padding, lists } = plan.labels;
+  for (let i = 0; i < columns.length; i++) {
+    const column = columns[i]!;
+    const place = () => placeOf(table, { part, row, column });
+    const cell = part.cell(row, column);
+    if (lists) writeList(cell, { dims, padding, into, at, place });
+    else if (targetType === "class" && columns.length === 1) into[at] = codes.code(cell, place);
+    else {
+      const value = numberOfCell(cell, table.decimal);
+      if (!Number.isFinite(value)) throw badCell(place(), { cell, decimal: table.decimal });
+      into[at + i] = value;
+    }
+  }
+}

@@ -1,0 +1,70 @@
+import type { Tensor } from "../../tensors/index.ts";
+import { fillRows, type RowReading, rowArrays } from "./fillRows.ts";
+import { checkRows, passOf, settledNames, startReading, type TableRequest } from "./loadTable.ts";
+import type { TableFile, TablePart } from "./table.ts";
+import { isWhole, tableTargets } from "./tableTargets.ts";
+
+/** Rows of a table that are read again on every pass. */
+export interface StreamedTable {
+  readonly rows: number;
+  /** Names of the classes in the order of their labels, if the labels are names. */
+  readonly classes?: readonly string[];
+  readonly notes: readonly string[];
+  /** A pass: tensors `[rows, ...]`, inputs in float64. */
+  parts(signal?: AbortSignal): AsyncIterable<StreamedRows>;
+}
+
+/** Consecutive rows; `start` is the index in the file of the first. */
+export interface StreamedRows {
+  readonly start: number;
+  readonly rows: number;
+  readonly inputs: { readonly [name: string]: Tensor };
+  readonly targets?: Tensor;
+}
+
+/**
+ * Makes one pass over a table, which checks all cells, counts the rows and collects the names of classes; `parts` makes further ones. Memory
+ * holds one part of the table.
+ *
+ * @throws CurvatureError as `loadTable`
+ */
+export async function streamTable(table: TableFile, request: TableRequest): Promise<StreamedTable> {
+  const reading = await startReading(table, request);
+  const { plan, targetType } = reading;
+  let [rows, whole] = [0, plan.labels.lists];
+  for await (const part of table.parts(passOf(reading, request))) {
+    const { targets } = numbersOf(part, reading);
+    if (whole && targets !== undefined) whole = isWhole(targets);
+    rows += part.rows;
+  }
+  await checkRows(table, { rows, request });
+  const named = settledNames(reading, rows);
+  const where = `${table.name}: targets`;
+  return {
+    rows,
+    notes: plan.notes,
+    ...(named && { classes: named.names }),
+    async *parts(signal) {
+      for await (const part of table.parts(passOf(reading, { ...request, ...(signal && { signal }) }))) {
+        const { targets, ...rest } = numbersOf(part, reading);
+        yield { ...rest, ...(targets && { targets: tableTargets(targets, { targetType, whole, where }) }) };
+      }
+    },
+  };
+}
+
+function numbersOf(part: TablePart, reading: RowReading): StreamedRows {
+  const { plan } = reading;
+  const { start, rows } = part;
+  const into = rowArrays(plan, rows);
+  fillRows(part, { reading, into, at: 0 });
+  const inputs = plan.inputs.map(
+    ({ name, dims }, i) => [name, { data: into.inputs[i]!, dims: [rows, ...dims] }] as const,
+  );
+  return {
+    start,
+    rows,
+    inputs: Object.fromEntries(inputs),
+    ...(into.targets && { targets: { data: into.targets, dims: [rows, ...plan.labels.dims] } }),
+  };
+}

@@ -1,0 +1,174 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+import fc from "fast-check";
+import { parquetWriteBuffer } from "hyparquet-writer";
+import { afterAll, describe, expect, test } from "vitest";
+import { type Data, type LoadDataOptions, loadData, takeRows } from "../../src/data/index.ts";
+import { selfCommunicator, shardOf } from "../../src/distributed/index.ts";
+import { float32Npy, int64Npy } from "./files.ts";
+import { batchesOf, range, rowsOf } from "./passes.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "onnx-curvature-streams-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+const write = (name: string, contents: string | Uint8Array) => {
+  writeFileSync(join(folder, name), contents);
+  return join(folder, name);
+};
+const wanted = { x: { dims: [null, 2], dtype: "float32" } } as const;
+
+const ROWS = 1000;
+const cells = range(ROWS).map((row) => [row / 8, (row * row) % 17, row % 3] as const);
+const names = ["ant", "bee", "cat"];
+const csvText = `a,b,kind\n${cells.map(([a, b, y]) => `${a},${b},${names[y]}`).join("\n")}`;
+const jsonText = cells.map(([a, b, y]) => JSON.stringify({ a, b, kind: names[y] })).join("\n");
+const parquet = new Uint8Array(
+  parquetWriteBuffer({
+    columnData: [
+      { name: "a", data: cells.map(([a]) => a), type: "DOUBLE" },
+      { name: "b", data: cells.map(([, b]) => b), type: "INT32" },
+      { name: "kind", data: cells.map(([, , y]) => names[y]!), type: "STRING" },
+    ],
+    rowGroupSize: 300,
+  }),
+);
+
+const sources: readonly (readonly [name: string, options: Partial<LoadDataOptions>])[] = [
+  ["CSV", { data: write("rows.csv", csvText) }],
+  ["gzipped CSV", { data: write("rows.csv.gz", gzipSync(csvText)) }],
+  ["JSON lines", { data: write("rows.jsonl", jsonText) }],
+  ["gzipped JSON lines", { data: write("rows.jsonl.gz", gzipSync(jsonText)) }],
+  ["Parquet", { data: write("rows.parquet", parquet) }],
+  ["a Blob", { data: new Blob([csvText]) }],
+  ["bytes", { data: Uint8Array.from(parquet) }],
+  [
+    "NPY",
+    {
+      data: write("x.npy", float32Npy([ROWS, 2], cells.flatMap(([a, b]) => [a, b]))),
+      targets: write("y.npy", int64Npy([ROWS], cells.map(([, , y]) => y))),
+    },
+  ],
+  [
+    "NPY with targets in CSV",
+    { inputs: { x: join(folder, "x.npy") }, targets: write("y.csv", `kind\n${cells.map(([, , y]) => y).join("\n")}`) },
+  ],
+];
+
+describe.each(sources)("%s", (_, options) => {
+  const load = (more: Partial<LoadDataOptions> = {}) => loadData({ wanted, ...options, ...more });
+
+  test("gives the rows of the file that is held in memory, on every pass", async () => {
+    const [held, streamed] = [await load({ batchSize: 64 }), await load({ batchSize: 64, stream: true })];
+    expect(streamed).toMatchObject({ rows: ROWS, batchSize: 64, inputs: held.inputs, targets: held.targets });
+    expect(streamed.classes).toEqual(held.classes);
+    expect(streamed.description).toMatch(/; read again on every pass$/);
+    const expected = await rowsOf(held);
+    for (const pass of [1, 2]) expect([pass, await rowsOf(streamed)]).toEqual([pass, expected]);
+  });
+
+  test("a range, parts and shards", async () => {
+    const expected = await rowsOf(await load());
+    const part = (from: number, to: number) => [expected.inputs.x!.slice(2 * from, 2 * to), expected.targets.slice(from, to)];
+    const found = async (data: Data) => {
+      const { inputs, targets } = await rowsOf(data);
+      return [inputs.x, targets];
+    };
+    const ranged = await load({ rows: [100, 900], stream: true, batchSize: 70 });
+    expect(await found(ranged)).toEqual(part(100, 900));
+    expect(await found(takeRows(ranged, [350, 500]))).toEqual(part(450, 600));
+    const shards = [0, 1, 2].map((rank) => shardOf(ranged, { ...selfCommunicator(), rank, size: 3 }, { shards: 6 }));
+    const all = await Promise.all(shards.map(found));
+    expect(all.map(([, targets]) => targets).flat()).toEqual(part(100, 900)[1]);
+    const cut = shards.flatMap(({ shards: own }) => own!);
+    expect((await Promise.all(cut.map(found))).flatMap(([x]) => x)).toEqual(part(100, 900)[0]);
+    await expect(load({ rows: [1, ROWS + 1], stream: true })).rejects.toThrow(`0 <= A < B <= ${ROWS}`);
+  });
+
+  test("passes that are left or stopped", async () => {
+    const data = await load({ stream: true, batchSize: 50 });
+    for await (const batch of data.batches()) {
+      expect(batch.rows).toBe(50);
+      break;
+    }
+    const stop = new AbortController();
+    stop.abort();
+    await expect(batchesOf(data, stop.signal)).rejects.toMatchObject({ code: "aborted" });
+  });
+});
+
+test("CSV in chunks is read as CSV in memory, wherever a chunk ends", async () => {
+  const { csvRecordLists, csvRecords } = await import("../../src/data/csvRecords.ts");
+  const cell = fc.oneof(
+    fc.stringMatching(/^[a-z0-9.é日 -]{0,4}$/),
+    fc.stringMatching(/^[a-z,;\n"é日]{0,4}$/).map((text) => `"${text.replaceAll('"', '""')}"`),
+  );
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.array(cell, { minLength: 1, maxLength: 4 }), { maxLength: 6 }),
+      fc.constantFrom("\n", "\r\n", "\r"),
+      fc.integer({ min: 1, max: 7 }),
+      fc.boolean(),
+      async (rows, end, size, mark) => {
+        const bytes = new TextEncoder().encode((mark ? "\ufeff" : "") + rows.map((row) => row.join(",")).join(end));
+        const options = { separator: ",", name: "t" };
+        async function* chunks() {
+          // The mark of the encoding is looked for in the first chunk.
+          const first = mark ? Math.max(3, size) : size;
+          if (bytes.length > 0) yield bytes.subarray(0, first);
+          for (let at = first; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
+        }
+        const found = [];
+        for await (const list of csvRecordLists(chunks(), options)) found.push(...list);
+        expect(found).toEqual([...csvRecords(bytes, options)]);
+      },
+    ),
+    { numRuns: 300 },
+  );
+});
+
+describe("refused in one line", () => {
+  const npy = float32Npy([2, 2], [1, 2, 3, 4]);
+  test.each<[Partial<LoadDataOptions>, string]>([
+    [{ data: "https://example.org/rows.csv" }, "rows.csv: expected a file that can be read again on every pass, got an address; save it first, or leave out stream (--stream)"],
+    [{ data: "-" }, "standard input: expected a file that can be read again on every pass, got a stream"],
+    [{ data: join(folder, "none.csv") }, "none.csv: there is no such file; check the path"],
+    [{ data: write("empty.csv", "") }, "empty.csv: expected rows of data, got an empty file"],
+    [{ data: write("header.csv", "a,b,y\n") }, "header.csv: expected rows of numbers, got a header and nothing below it"],
+    [{ data: write("wide.csv", "1,2,0\n1,0\n") }, "wide.csv: line 2 (row 1 counted from 0): expected 3 columns as in the first line, got 2"],
+    [{ data: write("nan.csv", "a,b,y\n1,2,0\n1,nan,0\n") }, 'nan.csv: line 3 (row 1, column 1 "b", counted from 0): expected a finite number, got nan'],
+    [{ data: write("text.jsonl", "[1, 2, 0]\nx") }, "text.jsonl: line 2: expected one JSON object or list a line"],
+    [{ data: write("cut.csv.gz", gzipSync(csvText).subarray(0, 2000)) }, "cut.csv.gz: expected a complete gzip file, got one that is truncated or damaged"],
+    [{ data: write("cut.parquet", parquet.subarray(0, 3000)) }, "cut.parquet: expected a complete Parquet file, got one that cannot be read"],
+    [{ data: fileURLToPath(new URL("../fixtures/tables/zstd.feather", import.meta.url)) }, "zstd.feather: Arrow files are read whole; leave out stream (--stream), or write Parquet"],
+    [{ data: write("cut.npy", npy.subarray(0, -4)) }, "cut.npy: its header announces 16 bytes, but 12 follow; the file is truncated"],
+    [{ data: write("two.npy", npy) }, "two.npy: expected targets beside the inputs of x, got none; give a file of targets"],
+    [{ data: join(folder, "two.npy"), targets: write("three.npy", int64Npy([3], [0, 1, 0])) }, "two.npy has 2 rows but three.npy has 3"],
+    [{ inputs: {}, targets: npy }, "expected a file for each of the model's inputs, got none for x"],
+  ])("%#", async (options, message) => {
+    await expect(loadData({ wanted, stream: true, ...options })).rejects.toThrow(message);
+    await expect(loadData({ wanted, stream: true, ...options })).rejects.toMatchObject({
+      name: "CurvatureError",
+      message: expect.not.stringContaining("\n"),
+    });
+  });
+
+  test("a file that changes between passes", async () => {
+    const path = write("changing.csv", csvText);
+    const data = await loadData({ wanted, data: path, stream: true });
+    writeFileSync(path, csvText.split("\n").slice(0, 10).join("\n"));
+    await expect(batchesOf(data)).rejects.toMatchObject({
+      code: "nondeterministic",
+      message: "changing.csv: the file became shorter while it was read; keep it as it is until the end",
+    });
+    // As long as before, with fewer rows.
+    writeFileSync(path, csvText.replace("\n", ""));
+    await expect(batchesOf(data)).rejects.toThrow();
+    writeFileSync(path, `${csvText.replace(/\n.*$/, "")}${" ".repeat(200)}`.slice(0, csvText.length));
+    await expect(batchesOf(data)).rejects.toMatchObject({
+      code: "nondeterministic",
+      message: "changing.csv; read again on every pass: the first pass had 1000 rows, a later one 999; keep the files as they are until the end",
+    });
+  });
+});
