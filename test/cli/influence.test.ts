@@ -51,7 +51,17 @@ describe("influence", () => {
     const folder = folderOf({ "queries.csv": queryLines() });
     const out = join(folder, "influence.html");
     const { code, stdout } = await run(
-      ...[...common, "--queries", join(folder, "queries.csv"), "--matrix", "ekfac", "--measure", "margin", "--out", out],
+      ...[
+        ...common,
+        "--queries",
+        join(folder, "queries.csv"),
+        "--matrix",
+        "ekfac",
+        "--measure",
+        "margin",
+        "--out",
+        out,
+      ],
     );
     expect(code).toBe(0);
     expect(stdout).toMatch(/^ekfac, damping 0\.\d+ \(\d+ % of a typical quadratic form\), solved by inverse/);
