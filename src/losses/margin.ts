@@ -13,7 +13,8 @@ export function margin(): Loss {
     name: "margin",
     absorbs: ["Softmax", "LogSoftmax"],
     // 1 - p_y as the sum of the other classes' probabilities, which keeps its digits where p_y is near 1.
-    terms: (f, y) => sub(ofLabel(logSoftmax(f, 1), y), log(reduceSum(where(labelOf(f, y), zeros([]), softmax(f, 1)), [1]))),
+    terms: (f, y) =>
+      sub(ofLabel(logSoftmax(f, 1), y), log(reduceSum(where(labelOf(f, y), zeros([]), softmax(f, 1)), [1]))),
   });
 }
 

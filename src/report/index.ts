@@ -1,10 +1,10 @@
 export type * from "../applications/report.ts";
+export type { PictureShape } from "./figures/rowPicture.ts";
 export type { Finding, FindingTopic } from "./finding.ts";
 export { findings } from "./findings.ts";
 export { type NamedReport, renderComparison, renderComparisonTable } from "./renderComparison.ts";
 export { renderHtml } from "./renderHtml.ts";
-export { renderJson } from "./renderJson.ts";
-export type { PictureShape } from "./figures/rowPicture.ts";
 export { type InfluencePage, renderInfluence, type ShownRow } from "./renderInfluence.ts";
+export { renderJson } from "./renderJson.ts";
 export { type LandscapePage, renderLandscape } from "./renderLandscape.ts";
 export { renderTable } from "./renderTable.ts";

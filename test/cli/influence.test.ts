@@ -51,7 +51,17 @@ describe("influence", () => {
     const folder = folderOf({ "queries.csv": queryLines() });
     const out = join(folder, "influence.html");
     const { code, stdout } = await run(
-      ...[...common, "--queries", join(folder, "queries.csv"), "--matrix", "ekfac", "--measure", "margin", "--out", out],
+      ...[
+        ...common,
+        "--queries",
+        join(folder, "queries.csv"),
+        "--matrix",
+        "ekfac",
+        "--measure",
+        "margin",
+        "--out",
+        out,
+      ],
     );
     expect(code).toBe(0);
     expect(stdout).toMatch(/^ekfac, damping 0\.\d+ \(\d+ % of a typical quadratic form\), solved by inverse/);
@@ -59,7 +69,7 @@ describe("influence", () => {
     const page = readFileSync(out, "utf8");
     expect(page).not.toContain("<img");
     expect(page).toContain("higher is better");
-    expect(page).toContain("first 12 of 64");
+    expect(page).toContain("first 12 of 64 values");
   });
 
   test("refuses a damaged state, after a whole run with kfac", async () => {

@@ -1,3 +1,4 @@
+export { logit, margin } from "../../losses/index.ts";
 export { type GroupInfluence, groupInfluence } from "./groupInfluence.ts";
 export { type Influence, type InfluenceOptions, type InfluenceState, influence, influenceSteps } from "./influence.ts";
 export type { InverseOptions } from "./inverseOptions.ts";
@@ -9,6 +10,7 @@ export {
 } from "./linearDatamodelingScore.ts";
 export type { QueryInfluence } from "./queryInfluence.ts";
 export type { RowInfluence } from "./rankedRows.ts";
+export { recall } from "./recall.ts";
 export type { Retraining } from "./retraining.ts";
 export {
   type SelfInfluence,
@@ -18,5 +20,3 @@ export {
   selfInfluenceSteps,
 } from "./selfInfluence.ts";
 export type { EigenpairSolver, InfluenceSolver, IterativeSolver, LissaSolver } from "./solverOptions.ts";
-export { recall } from "./recall.ts";
-export { logit, margin } from "../../losses/index.ts";

@@ -180,7 +180,11 @@ interface Found {
 
 async function computed(
   risk: Risk,
-  { queries, curvature, run }: { readonly queries: Risk | undefined; readonly curvature: Curvature; readonly run: CommandRun },
+  {
+    queries,
+    curvature,
+    run,
+  }: { readonly queries: Risk | undefined; readonly curvature: Curvature; readonly run: CommandRun },
 ): Promise<Found> {
   const { options, signal, display } = run;
   const { weightDecay, solver: method, seed, top, keep, measure } = options;
@@ -206,8 +210,7 @@ async function computed(
       "influence",
       influenceSteps(risk, queries, { ...common, top, keep, better, ...from(saved.influence) }),
     ));
-  const self =
-    options.self && (await toEnd("self", selfInfluenceSteps(risk, { ...common, ...from(saved.self) })));
+  const self = options.self && (await toEnd("self", selfInfluenceSteps(risk, { ...common, ...from(saved.self) })));
   await store?.clear();
   return { ...(influence && { influence }), ...(self && { self }) };
 }
