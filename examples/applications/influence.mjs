@@ -27,15 +27,15 @@ const data = arrays({
   targets: { data: Int32Array.from(labels), dims: [600] },
 });
 
-const weightDecay = 3e-3;
+const weightDecay = 1e-3;
 const start = await empiricalRisk({ model, loss: crossEntropy(), data, dtype: "float64" });
 try {
   // Influence is about a minimum: train on these rows first.
-  const { theta, gradientNorm } = await newtonCg(start, { matrix: ggn, weightDecay, steps: 60, tolerance: 1e-4 });
+  const { theta, gradientNorm } = await newtonCg(start, { weightDecay, steps: 80 });
   const risk = start.at(theta);
   console.log(`gradient norm after training: ${gradientNorm}`);
 
-  const own = await selfInfluence(risk, { matrix: ggn(risk), damping: 1e-3, weightDecay });
+  const own = await selfInfluence(risk, { matrix: ggn(risk), damping: 0.01, weightDecay });
   for (const share of [0.05, 0.1]) {
     const found = recall(own.ranking, { rows: planted, share });
     const byLoss = recall(own.lossRanking, { rows: planted, share });
@@ -44,9 +44,11 @@ try {
 
   // Which rows helped and harmed the two rows after these.
   const queries = await risk.on(takeRows(rows, [600, 602]));
-  const found = await influence(risk, queries, { matrix: ggn(risk), damping: 1e-3, weightDecay, top: 3 });
+  const found = await influence(risk, queries, { matrix: ggn(risk), damping: 0.01, weightDecay, top: 3 });
   for (const { value, helpful, harmful } of found.queries) {
-    console.log(`loss ${value}: helped by ${helpful.map(({ row }) => row)}, harmed by ${harmful.map(({ row }) => row)}`);
+    console.log(
+      `loss ${value}: helped by ${helpful.map(({ row }) => row)}, harmed by ${harmful.map(({ row }) => row)}`,
+    );
   }
   for (const warning of found.warnings) console.log(warning);
 

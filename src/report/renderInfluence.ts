@@ -38,13 +38,13 @@ const CONTENT_POLICY =
 
 const OWN_STYLE = `
 .picture { image-rendering: pixelated; height: 64px; width: auto; border: 1px solid var(--line); border-radius: 4px; display: block; }
-.query .picture { height: 96px; }
+.query > .picture { height: 96px; margin-bottom: 12px; }
 .rows { display: flex; flex-wrap: wrap; gap: 14px 16px; margin: 8px 0 20px; padding: 0; list-style: none; }
 .rows li { font-size: 0.8rem; color: var(--soft); font-variant-numeric: tabular-nums; }
 .rows .effect { color: var(--ink); }
 .query { border-bottom: 1px solid var(--line); padding: 16px 0 4px; }
 .query h3 { margin-top: 0; }
-.query > .picture { margin-bottom: 12px; }
+.query .title { margin-top: 12px; }
 `;
 
 /** Columns of a row of values that fit beside its numbers. */
@@ -69,7 +69,7 @@ export function renderInfluence(page: InfluencePage): string {
 <body>
 <main>
 <header><h1>Influence of training rows</h1>
-<p class="subtitle">${model}, trained on ${formatCount(rows)} rows of ${data}.</p>
+<p class="subtitle">${model} and its ${formatCount(rows)} training rows, ${data}.</p>
 ${facts(page)}
 ${[...new Set(warnings)].map((warning) => html`<p class="banner">${warning}</p>`)}</header>
 ${influence === undefined ? undefined : querySection(page, influence)}
@@ -103,8 +103,15 @@ function querySection(page: InfluencePage, influence: Influence): Markup {
   const better = influence.better === "lower" ? "lower is better" : "higher is better";
   const left = influence.queries.length - shown.length;
   return html`<section id="queries"><h2>Queries</h2>
-<p>For each row of ${page.queryData ?? "the queries"} the training rows without which its ${influence.measurement} (${better}) would become worse (helpful) or better (harmful). The number is the predicted change if the row is removed.${left > 0 ? ` The first ${formatCount(shown.length)} of ${formatCount(influence.queries.length)} queries are shown.` : ""}</p>
+<p>For each row of ${page.queryData ?? "the queries"} the training rows without which its ${influence.measurement} (${better}) would become worse (helpful) or better (harmful). The number is the predicted change if the row is removed.${columnsText(page)}${left > 0 ? ` The first ${formatCount(shown.length)} of ${formatCount(influence.queries.length)} queries are shown.` : ""}</p>
 ${shown.map((row) => queryMarkup(page, { row, query: influence.queries[row.row]! }))}</section>`;
+}
+
+/** Says which columns of values are shown, where these are not all. */
+function columnsText({ picture, queryRows }: InfluencePage): string {
+  const count = queryRows?.[0]?.values.length ?? 0;
+  if (picture !== undefined || count <= SHOWN_COLUMNS) return "";
+  return ` Of each row the first ${SHOWN_COLUMNS} of ${formatCount(count)} values are shown.`;
 }
 
 function queryMarkup(
@@ -141,15 +148,9 @@ function valuesTable(
   query: ShownRow,
 ): Markup {
   const count = Math.min(SHOWN_COLUMNS, query.values.length);
-  const more = query.values.length > count ? ` (first ${count} of ${query.values.length})` : "";
   const cells = (shown: ShownRow | undefined) =>
     Array.from({ length: count }, (_, i) => (shown === undefined ? "" : formatNumber(shown.values[i]!, 3)));
-  const heads = [
-    "row",
-    "if removed",
-    "label",
-    ...Array.from({ length: count }, (_, i) => `${i}${i === 0 ? more : ""}`),
-  ];
+  const heads = ["row", "if removed", "label", ...Array.from({ length: count }, (_, i) => String(i))];
   return dataTable("Rows", {
     heads,
     bodies: [

@@ -69,7 +69,7 @@ describe("influence", () => {
     const page = readFileSync(out, "utf8");
     expect(page).not.toContain("<img");
     expect(page).toContain("higher is better");
-    expect(page).toContain("first 12 of 64");
+    expect(page).toContain("first 12 of 64 values");
   });
 
   test("refuses a damaged state, after a whole run with kfac", async () => {
