@@ -46,8 +46,20 @@ const sources: readonly (readonly [name: string, options: Partial<LoadDataOption
   [
     "NPY",
     {
-      data: write("x.npy", float32Npy([ROWS, 2], cells.flatMap(([a, b]) => [a, b]))),
-      targets: write("y.npy", int64Npy([ROWS], cells.map(([, , y]) => y))),
+      data: write(
+        "x.npy",
+        float32Npy(
+          [ROWS, 2],
+          cells.flatMap(([a, b]) => [a, b]),
+        ),
+      ),
+      targets: write(
+        "y.npy",
+        int64Npy(
+          [ROWS],
+          cells.map(([, , y]) => y),
+        ),
+      ),
     },
   ],
   [
@@ -70,7 +82,10 @@ describe.each(sources)("%s", (_, options) => {
 
   test("a range, parts and shards", async () => {
     const expected = await rowsOf(await load());
-    const part = (from: number, to: number) => [expected.inputs.x!.slice(2 * from, 2 * to), expected.targets.slice(from, to)];
+    const part = (from: number, to: number) => [
+      expected.inputs.x!.slice(2 * from, 2 * to),
+      expected.targets.slice(from, to),
+    ];
     const found = async (data: Data) => {
       const { inputs, targets } = await rowsOf(data);
       return [inputs.x, targets];
@@ -80,7 +95,7 @@ describe.each(sources)("%s", (_, options) => {
     expect(await found(takeRows(ranged, [350, 500]))).toEqual(part(450, 600));
     const shards = [0, 1, 2].map((rank) => shardOf(ranged, { ...selfCommunicator(), rank, size: 3 }, { shards: 6 }));
     const all = await Promise.all(shards.map(found));
-    expect(all.map(([, targets]) => targets).flat()).toEqual(part(100, 900)[1]);
+    expect(all.flatMap(([, targets]) => targets)).toEqual(part(100, 900)[1]);
     const cut = shards.flatMap(({ shards: own }) => own!);
     expect((await Promise.all(cut.map(found))).flatMap(([x]) => x)).toEqual(part(100, 900)[0]);
     await expect(load({ rows: [1, ROWS + 1], stream: true })).rejects.toThrow(`0 <= A < B <= ${ROWS}`);
@@ -131,20 +146,50 @@ test("CSV in chunks is read as CSV in memory, wherever a chunk ends", async () =
 describe("refused in one line", () => {
   const npy = float32Npy([2, 2], [1, 2, 3, 4]);
   test.each<[Partial<LoadDataOptions>, string]>([
-    [{ data: "https://example.org/rows.csv" }, "rows.csv: expected a file that can be read again on every pass, got an address; save it first, or leave out stream (--stream)"],
+    [
+      { data: "https://example.org/rows.csv" },
+      "rows.csv: expected a file that can be read again on every pass, got an address; save it first, or leave out stream (--stream)",
+    ],
     [{ data: "-" }, "standard input: expected a file that can be read again on every pass, got a stream"],
     [{ data: join(folder, "none.csv") }, "none.csv: there is no such file; check the path"],
     [{ data: write("empty.csv", "") }, "empty.csv: expected rows of data, got an empty file"],
-    [{ data: write("header.csv", "a,b,y\n") }, "header.csv: expected rows of numbers, got a header and nothing below it"],
-    [{ data: write("wide.csv", "1,2,0\n1,0\n") }, "wide.csv: line 2 (row 1 counted from 0): expected 3 columns as in the first line, got 2"],
-    [{ data: write("nan.csv", "a,b,y\n1,2,0\n1,nan,0\n") }, 'nan.csv: line 3 (row 1, column 1 "b", counted from 0): expected a finite number, got nan'],
+    [
+      { data: write("header.csv", "a,b,y\n") },
+      "header.csv: expected rows of numbers, got a header and nothing below it",
+    ],
+    [
+      { data: write("wide.csv", "1,2,0\n1,0\n") },
+      "wide.csv: line 2 (row 1 counted from 0): expected 3 columns as in the first line, got 2",
+    ],
+    [
+      { data: write("nan.csv", "a,b,y\n1,2,0\n1,nan,0\n") },
+      'nan.csv: line 3 (row 1, column 1 "b", counted from 0): expected a finite number, got nan',
+    ],
     [{ data: write("text.jsonl", "[1, 2, 0]\nx") }, "text.jsonl: line 2: expected one JSON object or list a line"],
-    [{ data: write("cut.csv.gz", gzipSync(csvText).subarray(0, 2000)) }, "cut.csv.gz: expected a complete gzip file, got one that is truncated or damaged"],
-    [{ data: write("cut.parquet", parquet.subarray(0, 3000)) }, "cut.parquet: expected a complete Parquet file, got one that cannot be read"],
-    [{ data: fileURLToPath(new URL("../fixtures/tables/zstd.feather", import.meta.url)) }, "zstd.feather: Arrow files are read whole; leave out stream (--stream), or write Parquet"],
-    [{ data: write("cut.npy", npy.subarray(0, -4)) }, "cut.npy: its header announces 16 bytes, but 12 follow; the file is truncated"],
-    [{ data: write("two.npy", npy) }, "two.npy: expected targets beside the inputs of x, got none; give a file of targets"],
-    [{ data: join(folder, "two.npy"), targets: write("three.npy", int64Npy([3], [0, 1, 0])) }, "two.npy has 2 rows but three.npy has 3"],
+    [
+      { data: write("cut.csv.gz", gzipSync(csvText).subarray(0, 2000)) },
+      "cut.csv.gz: expected a complete gzip file, got one that is truncated or damaged",
+    ],
+    [
+      { data: write("cut.parquet", parquet.subarray(0, 3000)) },
+      "cut.parquet: expected a complete Parquet file, got one that cannot be read",
+    ],
+    [
+      { data: fileURLToPath(new URL("../fixtures/tables/zstd.feather", import.meta.url)) },
+      "zstd.feather: Arrow files are read whole; leave out stream (--stream), or write Parquet",
+    ],
+    [
+      { data: write("cut.npy", npy.subarray(0, -4)) },
+      "cut.npy: its header announces 16 bytes, but 12 follow; the file is truncated",
+    ],
+    [
+      { data: write("two.npy", npy) },
+      "two.npy: expected targets beside the inputs of x, got none; give a file of targets",
+    ],
+    [
+      { data: join(folder, "two.npy"), targets: write("three.npy", int64Npy([3], [0, 1, 0])) },
+      "two.npy has 2 rows but three.npy has 3",
+    ],
     [{ inputs: {}, targets: npy }, "expected a file for each of the model's inputs, got none for x"],
   ])("%#", async (options, message) => {
     await expect(loadData({ wanted, stream: true, ...options })).rejects.toThrow(message);
@@ -168,7 +213,8 @@ describe("refused in one line", () => {
     writeFileSync(path, `${csvText.replace(/\n.*$/, "")}${" ".repeat(200)}`.slice(0, csvText.length));
     await expect(batchesOf(data)).rejects.toMatchObject({
       code: "nondeterministic",
-      message: "changing.csv; read again on every pass: the first pass had 1000 rows, a later one 999; keep the files as they are until the end",
+      message:
+        "changing.csv; read again on every pass: the first pass had 1000 rows, a later one 999; keep the files as they are until the end",
     });
   });
 });
