@@ -8,11 +8,12 @@ import { fitInputs } from "./fitInputs.ts";
 import { isNpy } from "./readNpy.ts";
 import type { Source } from "./readSource.ts";
 import { regroup } from "./regroup.ts";
+import { withRowAccess } from "./rowAccess.ts";
 import { type Rows, rowTypeOf } from "./rows.ts";
 import { streamNpy } from "./streamNpy.ts";
 import { type RangeFile, rangeFile } from "./streamSource.ts";
 import { openTableStream } from "./tables/openTable.ts";
-import { type StreamedRows, streamTable } from "./tables/streamTable.ts";
+import { type StreamedRows, type StreamPass, streamTable } from "./tables/streamTable.ts";
 
 /** Rows of one file, under the names of the model's inputs. */
 interface RowStream {
@@ -20,7 +21,7 @@ interface RowStream {
   readonly rows: number;
   readonly classes?: readonly string[];
   readonly notes?: readonly string[];
-  parts(signal?: AbortSignal): AsyncIterable<StreamedRows>;
+  parts(pass: StreamPass): AsyncIterable<StreamedRows>;
 }
 
 /**
@@ -31,12 +32,10 @@ interface RowStream {
 export async function streamData(options: DataRequest): Promise<Data> {
   const streams = await openStreams(options);
   const rows = checkedCount(streams);
-  const batchSize = chooseBatchSize(options.batchSize, rows);
   const scale = checkedScale(options.scale);
   const description = described(streams, options);
-  const batches = ({ signal }: BatchOptions = {}) =>
-    zipped(streams, { options, scale, batchSize, signal, rows, description });
-  const first = await firstOf(batches());
+  const pass = { options, scale, batchSize: chooseBatchSize(options.batchSize, rows), description, signal: undefined };
+  const first = await firstOf(zipped(streams, { ...pass, from: 0, to: rows }));
   if (first.targets === undefined && options.label !== false) {
     throw withoutTargets(
       options,
@@ -44,16 +43,19 @@ export async function streamData(options: DataRequest): Promise<Data> {
     );
   }
   const classes = streams.find((stream) => stream.classes !== undefined)?.classes;
-  return {
-    rows,
-    batchSize,
-    description,
+  const types = {
     inputs: Object.fromEntries(Object.entries(first.inputs).map(([name, tensor]) => [name, rowTypeOf(tensor)])),
     ...(first.targets && { targets: rowTypeOf(first.targets) }),
     ...(classes && { classes }),
     weighted: false,
-    batches,
   };
+  const between = (from: number, to: number): Data => {
+    const batchSize = chooseBatchSize(options.batchSize, to - from);
+    const batches = ({ signal }: BatchOptions = {}) => zipped(streams, { ...pass, batchSize, from, to, signal });
+    const data = { rows: to - from, batchSize, description, ...types, batches };
+    return withRowAccess(data, (a, b) => between(from + a, from + b));
+  };
+  return between(0, rows);
 }
 
 function described(streams: readonly RowStream[], options: DataRequest): string {
@@ -125,8 +127,8 @@ async function renamed(
   return {
     name: file.name,
     rows,
-    async *parts(signal) {
-      for await (const { inputs, ...part } of parts(signal)) yield { ...part, ...to(inputs[""]!) };
+    async *parts(pass) {
+      for await (const { inputs, ...part } of parts(pass)) yield { ...part, ...to(inputs[""]!) };
     },
   };
 }
@@ -145,15 +147,15 @@ interface Pass {
   readonly options: DataRequest;
   readonly scale: number;
   readonly batchSize: number;
+  readonly from: number;
+  readonly to: number;
   readonly signal: AbortSignal | undefined;
-  /** Rows of the first pass. */
-  readonly rows: number;
   readonly description: string;
 }
 
 /** Batches whose inputs and targets come from several files. */
 async function* zipped(streams: readonly RowStream[], pass: Pass): AsyncGenerator<Batch> {
-  const { batchSize, signal, rows, description } = pass;
+  const { batchSize, from, to, signal, description } = pass;
   const passes = streams.map((stream) => regroup(fittedParts(stream, pass), { batchSize, ...(signal && { signal }) }));
   let seen = 0;
   try {
@@ -169,15 +171,15 @@ async function* zipped(streams: readonly RowStream[], pass: Pass): AsyncGenerato
   } finally {
     await Promise.all(passes.map((one) => one.return(undefined)));
   }
-  if (seen === rows || signal?.aborted) return;
+  if (seen === to - from || signal?.aborted) return;
   throw new CurvatureError(
     "nondeterministic",
-    `${description}: the first pass had ${rows} rows, a later one ${seen}; keep the files as they are until the end`,
+    `${description}: the first pass had ${to - from} rows, a later one ${seen}; keep the files as they are until the end`,
   );
 }
 
-async function* fittedParts({ name, parts }: RowStream, { options, scale, signal }: Pass): AsyncGenerator<Rows> {
-  for await (const { start, rows, inputs, targets } of parts(signal)) {
+async function* fittedParts({ name, parts }: RowStream, { options, scale, ...pass }: Pass): AsyncGenerator<Rows> {
+  for await (const { start, rows, inputs, targets } of parts(pass)) {
     const present = Object.entries(inputs).map(([input, tensor]) => [input, { name, tensor }] as const);
     const wanted = Object.fromEntries(present.map(([input]) => [input, options.wanted[input]!]));
     const fitted = fitInputs(Object.fromEntries(present), { wanted, scale, start });

@@ -3,7 +3,7 @@ import { arrayTypes, sizeOf } from "../tensors/index.ts";
 import { decodeElements } from "./decodeElements.ts";
 import { readNpyHeader } from "./readNpy.ts";
 import type { RangeFile } from "./streamSource.ts";
-import type { StreamedRows } from "./tables/streamTable.ts";
+import type { StreamedRows, StreamPass } from "./tables/streamTable.ts";
 import { checkedRange, type RowRange } from "./takeRows.ts";
 
 /** Bytes that are read at once, at least one row. */
@@ -15,7 +15,7 @@ const HEADER = 2 ** 16;
 export interface StreamedArray {
   readonly rows: number;
   /** A pass: the rows as the input "" of each part. */
-  parts(signal?: AbortSignal): AsyncIterable<StreamedRows>;
+  parts(pass: StreamPass): AsyncIterable<StreamedRows>;
 }
 
 /**
@@ -54,9 +54,10 @@ export async function streamNpy(
   const step = Math.max(1, Math.floor(PART / rowBytes));
   return {
     rows: to - from,
-    async *parts(signal) {
-      for (let start = from; start < to && !signal?.aborted; start += step) {
-        const rows = Math.min(step, to - start);
+    async *parts(pass) {
+      const end = from + pass.to;
+      for (let start = from + pass.from; start < end && !pass.signal?.aborted; start += step) {
+        const rows = Math.min(step, end - start);
         const bytes = await file.range(offset + start * rowBytes, rows * rowBytes);
         const partDims = [rows, ...row];
         const data = decodeElements(bytes, { dtype, dims: partDims, littleEndian, name });

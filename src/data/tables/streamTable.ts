@@ -1,6 +1,6 @@
 import type { Tensor } from "../../tensors/index.ts";
 import { fillRows, type RowReading, rowArrays } from "./fillRows.ts";
-import { checkRows, passOf, settledNames, startReading, type TableRequest } from "./loadTable.ts";
+import { checkRows, passOf, rangeOf, settledNames, startReading, type TableRequest } from "./loadTable.ts";
 import type { TableFile, TablePart } from "./table.ts";
 import { isWhole, tableTargets } from "./tableTargets.ts";
 
@@ -11,7 +11,14 @@ export interface StreamedTable {
   readonly classes?: readonly string[];
   readonly notes: readonly string[];
   /** A pass: tensors `[rows, ...]`, inputs in float64. */
-  parts(signal?: AbortSignal): AsyncIterable<StreamedRows>;
+  parts(pass: StreamPass): AsyncIterable<StreamedRows>;
+}
+
+/** The rows of a pass, counted from the first that was asked for. */
+export interface StreamPass {
+  readonly from: number;
+  readonly to: number;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Consecutive rows; `start` is the index in the file of the first. */
@@ -44,8 +51,11 @@ export async function streamTable(table: TableFile, request: TableRequest): Prom
     rows,
     notes: plan.notes,
     ...(named && { classes: named.names }),
-    async *parts(signal) {
-      for await (const part of table.parts(passOf(reading, { ...request, ...(signal && { signal }) }))) {
+    async *parts({ from, to, signal }) {
+      const base = rangeOf(request).from;
+      const { columns } = passOf(reading, request);
+      const pass = { columns, from: base + from, to: base + to, ...(signal && { signal }) };
+      for await (const part of table.parts(pass)) {
         const { targets, ...rest } = numbersOf(part, reading);
         yield { ...rest, ...(targets && { targets: tableTargets(targets, { targetType, whole, where }) }) };
       }
