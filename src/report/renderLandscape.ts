@@ -1,6 +1,7 @@
 import { areaY, contour, dot, lineY, ruleX } from "@observablehq/plot";
 import type { Landscape } from "../applications/sharpness/landscape.ts";
 import { colour, drawFigure, legendEntry } from "./figures/drawFigure.ts";
+import { surfaceFigure } from "./figures/surfaceFigure.ts";
 import { html, type Markup, trusted } from "./markup.ts";
 import { PAGE_STYLE } from "./pageStyle.ts";
 import { dataRow, dataTable } from "./sections/dataTable.ts";
@@ -161,9 +162,21 @@ function planeFigures(landscape: Landscape): readonly Markup[] {
       },
     );
   };
+  const height = (z: number) => Math.log(Math.max(z, floor) / floor) / Math.log(highest / floor || Math.E);
+  const surface = (title: string, table: readonly Float64Array[], description: string) =>
+    surfaceFigure({
+      title,
+      description,
+      axes: [axes[0]!, axes[1]!],
+      heights: table.map((row) => Array.from(row, (z) => Math.min(1.3, height(z)))),
+      point: { at: [0, 0], height: height(landscape.loss) },
+    });
+  const logarithmic = "Height and colour are the logarithm of the loss, on one scale; the dot is at the weights";
   return [
     map("Loss", values, `The loss on the plane lies between ${number(lowest)} and ${number(highest)}.`),
     map("Quadratic model", quadratic, "The quadratic model at the same points, with the same contours."),
+    surface("Loss as a surface", values, `${logarithmic}.`),
+    surface("Quadratic model as a surface", quadratic, `${logarithmic}; it is cut off above the picture of the loss.`),
   ];
 }
 

@@ -30,18 +30,24 @@ const line: Landscape = {
 test("a plane has the loss and its model as contours, and its numbers", () => {
   const page = renderLandscape({ model: "<b>.onnx", data: "rows.csv", rows: 7, landscape: plane });
   const { document } = parseHTML(page);
-  expect(document.querySelectorAll("svg")).toHaveLength(2);
+  expect(document.querySelectorAll("svg")).toHaveLength(4);
   expect([...document.querySelectorAll("figure .title")].map((each) => each.textContent)).toEqual([
     "Loss",
     "Quadratic model",
+    "Loss as a surface",
+    "Quadratic model as a surface",
   ]);
+  // A cell for each four neighbours with a loss: one of the four corners is not finite.
+  const surfaces = [...document.querySelectorAll("svg")].slice(2);
+  expect(surfaces.map((svg) => svg.querySelectorAll("polygon").length)).toEqual([3, 4]);
   expect(document.querySelectorAll("tbody tr")).toHaveLength(2 + 3);
   expect(page).toContain("&lt;b&gt;.onnx on 7 rows of rows.csv; the loss at the weights is 1.");
   expect(page).toContain("The directions are not orthogonal.");
   expect(page).toContain("not finite");
   expect(page).not.toContain("<b>");
   // White on the weights, and contours in both.
-  for (const svg of document.querySelectorAll("svg")) expect(svg.querySelectorAll("path").length).toBeGreaterThan(1);
+  for (const svg of [...document.querySelectorAll("svg")].slice(0, 2))
+    expect(svg.querySelectorAll("path").length).toBeGreaterThan(1);
 });
 
 test("a line has loss, model and accuracy; names are escaped and nothing is loaded", () => {
