@@ -20,7 +20,7 @@ export interface SurfaceAxis {
   readonly steps: readonly number[];
 }
 
-const [WIDTH, HEIGHT] = [500, 400];
+const [WIDTH, HEIGHT] = [500, 360];
 
 /** Length of an axis and of the height 1, in pixels. */
 const [SIDE, RISE] = [300, 170];
@@ -65,7 +65,7 @@ export function surfaceFigure({ title, description, axes, heights, point }: Surf
 <polyline points="${frame.join(" ")}" fill="none" stroke="currentColor" stroke-opacity="0.5"/>
 <g stroke="white" stroke-width="0.4" stroke-linejoin="round">${cells}</g>${dot}
 <g fill="currentColor"><text x="${along[0] - 8}" y="${along[1] + 22}" text-anchor="end">${axisText(first)}</text>
-<text x="${across[0] + 8}" y="${across[1] + 22}">${axisText(second)}</text></g></svg></figure>`;
+<text x="${WIDTH - 4}" y="${across[1] + 40}" text-anchor="end">${axisText(second)}</text></g></svg></figure>`;
 }
 
 function axisText({ name, steps }: SurfaceAxis): string {
@@ -105,7 +105,7 @@ function depthOf([u, v]: Point): number {
 function projected(place: Point, height: number): Point {
   const [u, v] = place;
   const x = (u - 0.5) * Math.cos(TURN) - (v - 0.5) * Math.sin(TURN);
-  return [WIDTH / 2 + SIDE * x, HEIGHT * 0.62 + SIDE * TILT * depthOf(place) - RISE * height];
+  return [WIDTH / 2 + SIDE * x, HEIGHT * 0.66 + SIDE * TILT * depthOf(place) - RISE * height];
 }
 
 function colourOf(height: number): string {
