@@ -48,7 +48,7 @@ function planTable({ plan, sensitivity }: QuantizationPage): string {
 }
 
 function comparisonTable({ comparison }: QuantizationPage): string {
-  const cell = (text: string) => text.padStart(12);
+  const cell = (text: string) => text.padStart(16);
   const rows = comparison.map(({ bits, uniform, planned }) =>
     [String(bits), short(uniform.predicted), short(uniform.measured), short(planned.predicted), short(planned.measured)]
       .map(cell)
@@ -56,7 +56,7 @@ function comparisonTable({ comparison }: QuantizationPage): string {
   );
   return [
     "change of the loss at equal size",
-    ["bits", "uniform: pred", "measured", "plan: pred", "measured"].map((text) => text.padStart(12)).join(""),
+    ["bits", "uniform: pred", "measured", "plan: pred", "measured"].map((text) => text.padStart(16)).join(""),
     ...rows,
   ].join("\n");
 }

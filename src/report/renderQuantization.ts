@@ -112,9 +112,10 @@ ${dataTable("Plan", {
 })}</section>`;
 }
 
-function comparisonTable({ comparison, plan }: QuantizationPage): Markup {
+function comparisonTable({ comparison, plan, planned: { test } }: QuantizationPage): Markup {
+  const accuracy = test === undefined ? "accuracy" : "test accuracy";
   return dataTable("Plans against uniform bits", {
-    heads: ["bits", "uniform: predicted", "measured", "accuracy", "plan: bits", "predicted", "measured", "accuracy"],
+    heads: ["bits", "uniform: predicted", "measured", accuracy, "plan: bits", "predicted", "measured", accuracy],
     bodies: comparison.map(({ bits, uniform, planBits, planned }) =>
       dataRow(String(bits), [
         number(uniform.predicted),

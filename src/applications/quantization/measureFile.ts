@@ -4,7 +4,6 @@ import type { RunOptions } from "../../linalg/index.ts";
 import { checkOptions } from "../../linalg/operator/options.ts";
 import { type FileModel, fileSession, functionModel, type Model } from "../../models/index.ts";
 import { empiricalRisk, type Risk } from "../../operators/index.ts";
-import { add, log } from "../../primitives/index.ts";
 import { dtypeOf, type Tensor } from "../../tensors/index.ts";
 import { accuracy } from "../accuracy.ts";
 import { checkRiskFor } from "../sharpness/sharpnessRun.ts";
@@ -39,8 +38,8 @@ export async function measureFile(risk: Risk, options: MeasureFileOptions): Prom
   checkOptions(NAME, options, "model signal onProgress");
   const { model, signal } = options;
   const names = risk.lossFunction.outputNames ?? [model.outputs[0]!.name];
-  const toLogits = names.map((name) => inverseOf(risk, { model, name }));
-  const batches = await outputsOf(risk, { model, names, signal });
+  const probabilities = new Set(names.filter((name) => isProbability(risk, { model, name })));
+  const batches = await outputsOf(risk, { model, names, probabilities, signal });
   const first = batches[0]!;
   const data: Data = {
     ...risk.data,
@@ -59,13 +58,7 @@ export async function measureFile(risk: Risk, options: MeasureFileOptions): Prom
     name: model.name,
     parameters: { zero: { data: new Float64Array(1), dims: [1] } },
     inputs: Object.fromEntries(Object.entries(data.inputs).map(([name, { dims }]) => [name, { dims }])),
-    apply: ({ zero }, inputs) =>
-      Object.fromEntries(
-        names.map((name, i) => [
-          name,
-          add(toLogits[i] ? log(inputs[`${name} of the file`]!) : inputs[`${name} of the file`]!, zero!),
-        ]),
-      ),
+    apply: (_, inputs) => Object.fromEntries(names.map((name) => [name, inputs[`${name} of the file`]!])),
   });
   return measured(read, { risk, data, signal });
 }
@@ -85,8 +78,8 @@ async function measured(
   }
 }
 
-/** Whether the logarithm of an output is what the loss takes: of the probabilities of a softmax that the loss has itself. */
-function inverseOf(risk: Risk, { model, name }: { readonly model: FileModel; readonly name: string }): boolean {
+/** Whether an output is the probabilities of a softmax that the loss has itself: it takes their logarithms. */
+function isProbability(risk: Risk, { model, name }: { readonly model: FileModel; readonly name: string }): boolean {
   const { activation } = model.outputs.find((output) => output.name === name) ?? {};
   const isAbsorbed = activation !== undefined && risk.lossFunction.absorbs.includes(activation);
   if (model.fixedRows !== undefined && (risk.rows % model.fixedRows !== 0 || risk.data.batchSize !== model.fixedRows)) {
@@ -109,16 +102,32 @@ async function outputsOf(
   {
     model,
     names,
+    probabilities,
     signal,
-  }: { readonly model: FileModel; readonly names: readonly string[]; readonly signal: AbortSignal | undefined },
+  }: {
+    readonly model: FileModel;
+    readonly names: readonly string[];
+    readonly probabilities: ReadonlySet<string>;
+    readonly signal: AbortSignal | undefined;
+  },
 ): Promise<readonly { readonly [name: string]: Tensor }[]> {
   const session = await fileSession(model);
   try {
     const outputs: { readonly [name: string]: Tensor }[] = [];
-    for await (const { inputs } of data.batches(signal ? { signal } : {}))
-      outputs.push(await session.run(inputs, names));
+    for await (const { inputs } of data.batches(signal ? { signal } : {})) {
+      const own = await session.run(inputs, names);
+      outputs.push(
+        Object.fromEntries(
+          names.map((name) => [name, probabilities.has(name) ? logarithms(own[name]!) : own[name]!] as const),
+        ),
+      );
+    }
     return outputs;
   } finally {
     await session.release();
   }
+}
+
+function logarithms({ data, dims }: Tensor): Tensor {
+  return { data: Float32Array.from(data as Float32Array, Math.log), dims };
 }

@@ -9,7 +9,7 @@ export interface PredictedChange {
   /** The loss with these weights minus the loss before. */
   readonly measured: number;
   /**
-   * Whether the quadratic model holds: prediction and measurement differ by at most half of the larger of both, or by at most a thousandth of the
+   * Whether the quadratic model holds: prediction and measurement differ by at most half of the larger of both, or by at most a hundredth of the
    * loss before.
    */
   readonly isQuadratic: boolean;
@@ -19,7 +19,7 @@ export interface PredictedChange {
 const SHARE = 0.5;
 
 /** Differences up to this share of the loss do not matter. */
-const NEGLIGIBLE = 1e-3;
+const NEGLIGIBLE = 1e-2;
 
 /** A prediction with its measurement. */
 export function predictedChange({

@@ -4,16 +4,17 @@ import { checkSquare } from "../../linalg/operator/checks.ts";
 import { checkOptions } from "../../linalg/operator/options.ts";
 import { callQuadraticForms } from "../../linalg/operator/quadraticForms.ts";
 import { runToEnd } from "../../linalg/runs/runToEnd.ts";
-import { dot } from "../../linalg/vectors/vector.ts";
+import { combination, dot } from "../../linalg/vectors/vector.ts";
 import type { Pattern } from "../../models/index.ts";
 import { ggn, type Risk, type RiskParameter } from "../../operators/index.ts";
-import { type Vector, zeros } from "../../tensors/index.ts";
+import type { Vector } from "../../tensors/index.ts";
 import { evaluations } from "../evaluations.ts";
 import { checkRiskFor } from "../sharpness/sharpnessRun.ts";
 import { type ChannelAxis, outputAxes } from "./channelAxis.ts";
 import { chosenTensors } from "./chosenTensors.ts";
 import { predictedChange } from "./quadraticRange.ts";
-import { checkQuantizer, type QuantizerOptions, quantizeTensor } from "./quantizeTensor.ts";
+import { type QuantizedWeightsOptions, quantizedWeights } from "./quantizedWeights.ts";
+import { checkQuantizer, type QuantizerOptions } from "./quantizeTensor.ts";
 import type { BitChoice, QuantizationSensitivity, TensorSensitivity } from "./sensitivity.ts";
 import { sensitivityWarnings } from "./sensitivityWarnings.ts";
 import { type BlockCurvature, type BlockCurvatureState, blockCurvatureSteps } from "./tensorCurvature.ts";
@@ -39,6 +40,11 @@ export interface QuantizationSensitivityOptions extends QuantizerOptions, RunOpt
   readonly seed: number;
   /** Whether the largest eigenvalue of each block is computed; default true. Some tens of products a tensor. */
   readonly eigenvalues?: boolean | undefined;
+  /**
+   * Options of `quantizedWeights`, such as compensation: errors are then those of weights rounded so, as the plan's will be. Omega, which knows the size of errors
+   * alone, says little of compensated ones: plan by "predicted" or "measured".
+   */
+  readonly rounding?: QuantizedWeightsOptions | undefined;
   /** Where an earlier run with the same options stopped. */
   readonly state?: QuantizationSensitivityState | undefined;
 }
@@ -130,7 +136,9 @@ export async function* quantizationSensitivitySteps(
 }
 
 interface Setup extends Required<Pick<QuantizationSensitivity, "bits" | "scheme" | "scale">> {
+  readonly risk: Risk;
   readonly matrix: LinearOperator;
+  readonly rounding: QuantizedWeightsOptions;
   readonly tensors: readonly RiskParameter[];
   readonly axes: readonly ChannelAxis[];
 }
@@ -140,7 +148,7 @@ async function checkedSetup(risk: Risk, options: QuantizationSensitivityOptions)
   checkOptions(
     NAME,
     options,
-    "bits tensors channels matrix diagonal matvecs seed eigenvalues scheme scale state signal onProgress",
+    "bits tensors channels matrix diagonal matvecs seed eigenvalues rounding scheme scale state signal onProgress",
   );
   const { bits = [2, 4, 8], scheme = "symmetric", scale = "max", matrix = ggn(risk) } = options;
   if (!Array.isArray(bits) || bits.length === 0 || new Set(bits).size < bits.length) {
@@ -156,7 +164,9 @@ async function checkedSetup(risk: Risk, options: QuantizationSensitivityOptions)
   }
   const tensors = chosenTensors(NAME, risk, options.tensors);
   return {
+    risk,
     matrix,
+    rounding: options.rounding ?? {},
     bits: [...bits].sort((a, b) => a - b),
     scheme,
     scale,
@@ -224,21 +234,18 @@ interface ChoiceRequest {
 }
 
 async function choicesOf(setup: Setup, request: ChoiceRequest): Promise<readonly BitChoice[]> {
-  const { bits, scheme, scale, matrix } = setup;
+  const { risk, bits, scheme, scale, matrix, rounding } = setup;
   const { tensor, axis, block, theta, gradient, loss, evaluate, run } = request;
-  const { dims, offset, size } = tensor;
-  const place = { dims, scheme, scale, ...(axis.axis !== undefined && { axis: axis.axis }) };
-  const own = theta.subarray(offset, offset + size);
+  const { name, size } = tensor;
   const choices: BitChoice[] = [];
   for (const each of bits) {
-    const { values, squaredError } = quantizeTensor(own, { ...place, bits: each });
-    const moved = theta.slice();
-    moved.set(values, offset);
-    const d = zeros(theta.length, theta instanceof Float64Array ? "float64" : "float32");
-    for (let i = offset; i < offset + size; i++) d[i] = moved[i]! - theta[i]!;
+    const planned = { name, bits: each, ...(axis.axis !== undefined && { axis: axis.axis }) };
+    const moved = await quantizedWeights(risk, { scheme, scale, tensors: [planned] }, { ...rounding, ...run });
+    const d = combination([1, moved.theta], [-1, theta], { dtype: risk.dtype });
+    const { squaredError } = moved.tensors[0]!;
     const column = { rows: d.length, columns: 1, data: d };
     const [form] = await callQuadraticForms(matrix, column, { name: NAME, options: run });
-    const measured = (await evaluate.loss(moved)) - loss;
+    const measured = (await evaluate.loss(moved.theta)) - loss;
     const change = predictedChange({ linear: dot(gradient, d), halfQuadratic: form! / 2, measured, loss });
     const factor = squaredError / size;
     const omega = { value: factor * block.trace.value, standardError: factor * block.trace.standardError };

@@ -13,6 +13,7 @@ import {
   type PlanObjective,
   type QuantizationSensitivity,
   type QuantizedWeights,
+  type QuantizedWeightsOptions,
   quantizationSensitivitySteps,
   quantizedWeights,
   type SavedQuantizedTensor,
@@ -48,7 +49,8 @@ interface QuantizeOptions extends RiskOptions {
   readonly perChannel?: true;
   readonly scheme: "symmetric" | "asymmetric";
   readonly step: "max" | "mse";
-  readonly objective: PlanObjective;
+  readonly objective?: PlanObjective;
+  readonly eigenvalues?: true;
   readonly matrix: "ggn" | "hessian";
   readonly products?: number;
   readonly compensate?: true;
@@ -93,10 +95,8 @@ export function quantizeCommand(): Command {
     .addOption(
       new Option(
         "--objective <name>",
-        "what the plan makes least: trace times squared error, change to second order, or measured change",
-      )
-        .choices(["omega", "predicted", "measured"])
-        .default("omega"),
+        "what the plan makes least: trace times squared error (default), change to second order, or measured change (default with --compensate)",
+      ).choices(["omega", "predicted", "measured"]),
     )
     .addOption(new Option("--matrix <name>", "matrix of the predictions").choices(["ggn", "hessian"]).default("ggn"))
     .option(
@@ -104,6 +104,7 @@ export function quantizeCommand(): Command {
       "estimate traces from so many products; exact by default where a pass suffices",
       wholeNumber(2),
     )
+    .option("--eigenvalues", "compute the largest eigenvalue of each tensor's block (HAWQ) as well")
     .option("--compensate", "let weights that are not rounded yet make up for the errors of those that are (GPTQ)")
     .option("--test <file>", "rows on which loss and accuracy are measured as well")
     .option("--seed <n>", "seed of all random numbers", wholeNumber(0), 0)
@@ -183,14 +184,16 @@ interface Work {
 
 async function quantized(risk: Risk, work: Work) {
   const { model, test, options, signal } = work;
-  const { objective, budget, seed, compensate } = options;
+  const { budget, seed, compensate } = options;
+  // Omega knows the size of errors alone, which compensation raises where it lowers the loss.
+  const { objective = compensate ? "measured" : "omega" } = options;
   const display = progressDisplay();
   try {
     const run = { signal, onProgress: display.update };
     const matrix = options.matrix === "hessian" ? hessian(risk) : ggn(risk);
-    const sensitivity = await sensitivityOf(risk, { matrix, options, run });
-    const plan = bitPlan(sensitivity, { budget, objective, seed });
     const rounding = compensate ? { compensation: await kfac(risk, { of: "inputs", ...run }) } : {};
+    const sensitivity = await sensitivityOf(risk, { matrix, rounding, options, run });
+    const plan = bitPlan(sensitivity, { budget, objective, seed });
     const tested = test && { test };
     const weights = await quantizedWeights(risk, plan, { ...rounding, ...run });
     const planned = await measurePlan(risk, { weights, matrix, ...tested, ...run });
@@ -227,9 +230,15 @@ async function sensitivityOf(
   risk: Risk,
   {
     matrix,
+    rounding,
     options,
     run,
-  }: { readonly matrix: LinearOperator; readonly options: QuantizeOptions; readonly run: RunOptions },
+  }: {
+    readonly matrix: LinearOperator;
+    readonly rounding: QuantizedWeightsOptions;
+    readonly options: QuantizeOptions;
+    readonly run: RunOptions;
+  },
 ): Promise<QuantizationSensitivity> {
   const { bits, quantize: tensors, perChannel, scheme, step: scale, seed, products, state: path } = options;
   const known =
@@ -245,6 +254,8 @@ async function sensitivityOf(
     scale,
     seed,
     channels: perChannel ? "output" : "tensor",
+    eigenvalues: options.eigenvalues ?? false,
+    rounding,
     ...(tensors && { tensors }),
     ...(known && { diagonal: known }),
     ...(products !== undefined && { matvecs: products }),
@@ -322,8 +333,25 @@ function summaryOf(parts: {
     })),
     file,
     stored,
-    warnings: [...sensitivity.warnings, ...planned.warnings, ...stabilityWarnings(plan)],
+    warnings: [
+      ...sensitivity.warnings,
+      ...planned.warnings,
+      ...stabilityWarnings(plan),
+      ...uniformWarnings(plan, { loss: planned.loss, comparison }),
+    ],
   };
+}
+
+/** A plan that loses to uniform bits of no larger size is said to. */
+function uniformWarnings(
+  { averageBits }: BitPlan,
+  { loss, comparison }: { readonly loss: number; readonly comparison: readonly PlanComparison[] },
+): readonly string[] {
+  const better = comparison.filter(({ bits, uniform }) => bits <= averageBits && uniform.loss < loss);
+  return better.map(
+    ({ bits, uniform }) =>
+      `all tensors at ${bits} bits take no more room and have the lower loss ${uniform.loss.toPrecision(4)}; try another --objective`,
+  );
 }
 
 function stabilityWarnings({ stability }: BitPlan): readonly string[] {

@@ -1,4 +1,4 @@
-import { dot, line, lineY, ruleY } from "@observablehq/plot";
+import { dot, line, lineY } from "@observablehq/plot";
 import type { BitChoice } from "../../applications/quantization/sensitivity.ts";
 import { html, type Markup } from "../markup.ts";
 import type { QuantizationPage } from "../quantizationPage.ts";
@@ -47,34 +47,31 @@ export function frontFigure({ plan, sensitivity }: QuantizationPage): Markup {
   );
 }
 
-/** The measured change of the loss with uniform bits and with the plans of the same size. */
+/** The measured change of the loss with uniform bits and with the plans of the same size; positive ones. */
 export function comparisonFigure({ comparison }: QuantizationPage): Markup {
-  const uniform = comparison.map(({ bits, uniform: own }) => ({ bits, change: own.measured }));
-  const planned = comparison.map(({ bits, planned: own }) => ({ bits, change: own.measured }));
-  const isPositive = [...uniform, ...planned].every(({ change }) => change > 0);
-  const lines = (points: typeof uniform, series: string) => [
-    lineY(points, { x: "bits", y: "change", stroke: colour(series), strokeWidth: 2 }),
-    dot(points, { x: "bits", y: "change", fill: colour(series), r: 3 }),
+  const changes = (which: "uniform" | "planned") =>
+    comparison.map((compared) => ({ bits: compared.bits, change: compared[which].measured }));
+  const drawn = (which: "uniform" | "planned") => changes(which).filter(({ change }) => change > 0);
+  const left = 2 * comparison.length - drawn("uniform").length - drawn("planned").length;
+  const marks = (which: "uniform" | "planned", series: string) => [
+    lineY(drawn(which), { x: "bits", y: "change", stroke: colour(series), strokeWidth: 2 }),
+    dot(drawn(which), { x: "bits", y: "change", fill: colour(series), r: 3.5 }),
   ];
   return drawFigure(
     {
       x: { label: "average bits of a weight", grid: true },
-      y: {
-        label: "measured change of the loss",
-        grid: true,
-        ...(isPositive ? { type: "log" as const, tickFormat: ".0e" } : {}),
-      },
-      marks: [...(isPositive ? [] : [ruleY([0])]), ...lines(uniform, "series-2"), ...lines(planned, "series-1")],
+      y: { label: "measured change of the loss", grid: true, type: "log", tickFormat: ".0e" },
+      marks: [...marks("uniform", "series-2"), ...marks("planned", "series-1")],
     },
     {
       title: "Plans against uniform bits at equal size",
       description: comparison
         .map(
-          ({ bits, uniform: own, planned: plan }) =>
-            `${bits} bits: ${short(own.measured)} uniform, ${short(plan.measured)} planned`,
+          ({ bits, uniform, planned }) =>
+            `${bits} bits: ${short(uniform.measured)} uniform, ${short(planned.measured)} planned`,
         )
         .join("; "),
-      caption: html`${legendEntry("series-1", "plan")}${legendEntry("series-2", "uniform bits")}`,
+      caption: html`${legendEntry("series-1", "plan")}${legendEntry("series-2", "uniform bits")}${left === 0 ? "" : `${left} changes that are not positive are left out`}`,
     },
   );
 }

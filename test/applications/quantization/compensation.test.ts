@@ -5,6 +5,7 @@ import {
   measurePlan,
   type QuantizationPlan,
   type QuantizedWeightsOptions,
+  quantizationSensitivity,
   quantizedWeights,
 } from "../../../src/applications/quantization/index.ts";
 import type { Risk } from "../../../src/index.ts";
@@ -227,6 +228,23 @@ describe("quantizedWeights with compensation", () => {
     expect((await quantizedWeights(risk, half, { compensation: exact })).compensated![0]!.reason).toContain("float16");
     const eigen = await quantizedWeights(risk, small, { compensation: await ekfac(risk) });
     expect(eigen.compensated![0]!.compensated).toBe(false);
+  });
+
+  test("sensitivities with compensation are those of weights rounded so", async () => {
+    const rounding = { compensation: await kfac(risk, { of: "inputs" }) };
+    const settings = { bits: [2, 3], seed: 0, matvecs: 4, eigenvalues: false };
+    const own = await quantizationSensitivity(risk, { ...settings, rounding });
+    const plain = await quantizationSensitivity(risk, settings);
+    for (const [i, { name, choices }] of own.tensors.entries()) {
+      for (const [b, { bits, measured, squaredError }] of choices.entries()) {
+        const one = { scheme: "symmetric", scale: "max", tensors: [{ name, bits }] } as const;
+        expect(own.loss + measured).toBeCloseTo((await lossWith(rounding, one)).loss, 12);
+        // Larger errors of the weights, smaller ones of the loss.
+        const nearest = plain.tensors[i]!.choices[b]!;
+        expect(squaredError).toBeGreaterThan(nearest.squaredError);
+        expect(measured).toBeLessThan(nearest.measured);
+      }
+    }
   });
 
   test("refuses what it cannot take", async () => {

@@ -53,7 +53,9 @@ describe("quantizationSensitivity", () => {
       let diagonal = 0;
       for (let i = 0; i < size; i++) diagonal += block.data[i * (size + 1)]!;
       expect(trace.value).toBeCloseTo(diagonal, 10);
-      expect(largestEigenvalue!.value).toBeLessThanOrEqual(Math.sqrt(block.data.reduce((sum, x) => sum + x * x, 0)));
+      expect(largestEigenvalue!.value).toBeLessThanOrEqual(
+        Math.sqrt(Float64Array.from(block.data).reduce((sum, x) => sum + x * x, 0)),
+      );
       for (const { bits, linear, halfQuadratic, predicted, measured, squaredError, omega } of choices) {
         const weights = await quantizedWeights(risk, { scheme: "symmetric", scale: "max", tensors: [{ name, bits }] });
         const d = Float64Array.from(weights.theta, (weight, i) => weight - theta[i]!);
