@@ -113,9 +113,12 @@ export {
 } from "./losses/index.ts";
 export {
   type Bindings,
+  type CompactLayer,
+  type CompactModel,
   type ConstantDecision,
   type EvidenceKind,
   type FileModel,
+  type FixedUnits,
   type FunctionModelOptions,
   functionModel,
   type GraphRequest,
@@ -142,6 +145,7 @@ export {
   type SavedTensor,
   type StoredWeight,
   type SuggestedLoss,
+  saveCompact,
   saveModel,
 } from "./models/index.ts";
 export {

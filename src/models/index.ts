@@ -1,4 +1,5 @@
 export { type FunctionModelOptions, functionModel } from "./functionModel.ts";
+export { type FixedUnits, type HiddenUnits, hiddenUnits, type UnitAxis } from "./hiddenUnits.ts";
 export type { ConstantDecision, ParameterOverride } from "./import/parameters/chooseParameters.ts";
 export type { Bindings } from "./import/requests/bind.ts";
 export {
@@ -20,6 +21,7 @@ export type {
   Parameter,
   ParameterRole,
 } from "./model.ts";
+export { type CompactLayer, type CompactModel, saveCompact } from "./saveCompact.ts";
 export {
   type ModelFile,
   modelFile,
