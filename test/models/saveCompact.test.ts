@@ -51,7 +51,7 @@ test("hidden units without outgoing weights leave the file, which computes the s
   const path = join(folder, "pruned.onnx");
   const saved = await saveCompact(risk.model, risk.split(found.theta), path);
   expect(saved.layers).toMatchObject([{ parameter: "0.weight", units: 16 }]);
-  const [{ removed }] = saved.layers as [{ readonly removed: readonly number[] }];
+  const { removed } = saved.layers[0]!;
   expect(removed).toHaveLength(8);
   expect(saved.fixed).toMatchObject([
     { parameter: "2.weight", reason: expect.stringContaining("output of the model") },
@@ -244,6 +244,10 @@ test("says what it cannot do", async () => {
   );
   await expect(saveCompact(model, model.parameters[0]!.data, folder)).rejects.toThrow(
     /saveCompact cannot write .* choose another path/,
+  );
+  const outside = await loadModel(fileOf("weights/mlp_external_data.onnx"));
+  await expect(saveCompact(outside, {}, join(folder, "outside.onnx"))).rejects.toThrow(
+    /saveCompact cannot cut tensors in external files, which .* has; write zeros with saveModel/,
   );
   const data = arrays({
     inputs: { x: { data: new Float32Array(6), dims: [2, 3] } },
