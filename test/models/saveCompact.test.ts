@@ -245,7 +245,7 @@ test("says what it cannot do", async () => {
   await expect(saveCompact(model, model.parameters[0]!.data, folder)).rejects.toThrow(
     /saveCompact cannot write .* choose another path/,
   );
-  const outside = await loadModel(fileOf("weights/mlp_external_data.onnx"));
+  const outside = await loadModel(fileOf("exported/mlp_external_data.onnx"));
   await expect(saveCompact(outside, {}, join(folder, "outside.onnx"))).rejects.toThrow(
     /saveCompact cannot cut tensors in external files, which .* has; write zeros with saveModel/,
   );
