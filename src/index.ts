@@ -127,9 +127,12 @@ export {
 } from "./losses/index.ts";
 export {
   type Bindings,
+  type CompactLayer,
+  type CompactModel,
   type ConstantDecision,
   type EvidenceKind,
   type FileModel,
+  type FixedUnits,
   type FunctionModelOptions,
   functionModel,
   type GraphRequest,
@@ -156,6 +159,7 @@ export {
   type SavedTensor,
   type StoredWeight,
   type SuggestedLoss,
+  saveCompact,
   saveModel,
 } from "./models/index.ts";
 export {

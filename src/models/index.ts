@@ -1,5 +1,6 @@
 export { type FileSession, fileSession } from "./fileSession.ts";
 export { type FunctionModelOptions, functionModel } from "./functionModel.ts";
+export { type FixedUnits, type HiddenUnits, hiddenUnits, type UnitAxis } from "./hiddenUnits.ts";
 export type { ConstantDecision, ParameterOverride } from "./import/parameters/chooseParameters.ts";
 export type { Bindings } from "./import/requests/bind.ts";
 export {
@@ -21,6 +22,7 @@ export type {
   Parameter,
   ParameterRole,
 } from "./model.ts";
+export { type CompactLayer, type CompactModel, saveCompact } from "./saveCompact.ts";
 export {
   type ModelFile,
   modelFile,

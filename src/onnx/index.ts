@@ -1,3 +1,4 @@
+export { type AxisCut, cutTensors } from "./cutTensors.ts";
 export { type ElementType, elementTypeCode, elementTypeOf, type NarrowType } from "./elementType.ts";
 export { type ByteRange, type ExternalFiles, loadTensor, type ReadExternal } from "./externalData.ts";
 export { type FloatMessage, floatMessage, locationOf } from "./floatMessage.ts";

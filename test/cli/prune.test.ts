@@ -71,6 +71,20 @@ test("prune prints a table, by patterns and by rows", async () => {
   expect(rows.stdout).toMatch(/WoodFisher +25\.00 %/);
 });
 
+test("prune takes hidden units out of the file", async () => {
+  const out = join(folderOf(), "out");
+  const { code, stdout } = await run(
+    ...["prune", MODEL, ...common, "--units", "channels", "--sparsity", "0.25", "--method", "woodfisher", "--out", out],
+  );
+  expect(code).toBe(0);
+  expect(stdout).toMatch(
+    /0\.weight: 4 of 16 units taken out\n2\.weight: all units stay, since its units are an output/,
+  );
+  const model = await loadModel(join(out, "pruned.onnx"));
+  expect(model.parameters.map(({ dims }) => dims)).toEqual([[12, 64], [12], [10, 12], [10]]);
+  expect(await lossOf(model)).toBeCloseTo(Number(/written: .* loss ([\d.e+-]+)/.exec(stdout)![1]), 3);
+});
+
 test("bad input gets one line", async () => {
   const cases: readonly (readonly [readonly string[], string])[] = [
     [["--sparsity", "1.5"], 'Expected shares from 0 to 1 separated by commas, such as 0.5,0.9; got "1.5".'],

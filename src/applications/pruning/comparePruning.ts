@@ -139,7 +139,7 @@ export async function* comparePruningSteps(
         const { matvecs } = next.value;
         if (next.done !== true) state = { ...state, current: next.value };
         else {
-          const point = pointOf(next.value, { asked, candidates: next.value.tensors });
+          const point = pointOf(next.value, asked);
           state = { ...state, done: [...done, point], current: undefined, matvecs: state.matvecs + matvecs };
         }
         yield state;
@@ -211,15 +211,12 @@ function sharedMatrices(risk: Risk, { steps = 1, seed = 0, signal }: ComparePrun
   };
 }
 
-function pointOf(
-  result: PruneResult,
-  { asked, candidates }: { readonly asked: number | undefined; readonly candidates: readonly PrunedTensor[] },
-): PruningPoint {
+function pointOf(result: PruneResult, asked: number | undefined): PruningPoint {
   const { steps, removed, loss, accuracy, tensors, matvecs, message, theta } = result;
-  const { validationLoss, validationAccuracy } = steps.at(-1)!;
+  const { sparsity, validationLoss, validationAccuracy } = steps.at(-1)!;
   return {
     ...(asked !== undefined && { asked }),
-    sparsity: removed.length / candidates.reduce((sum, { weights }) => sum + weights, 0),
+    sparsity,
     removed: removed.length,
     predictedIncrease: steps.reduce((sum, { predictedIncrease }) => sum + predictedIncrease, 0),
     loss,

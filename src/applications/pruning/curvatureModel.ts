@@ -59,10 +59,11 @@ export interface CurvatureModel {
   diagonal(): Promise<Entries>;
   /** Diagonal of `(A + damping I)^-1`. */
   inverseDiagonal(): Promise<Entries>;
-  /** `(A + damping I)^-1 b` */
+  /** The solution of `(A + damping I) x = b`. */
   solve(b: Vector): Promise<Float64Array>;
   /** `A x`, undamped. */
   product(x: Vector): Promise<Float64Array>;
+  /** The minimum of the model with some entries of the change given. */
   constrained(constraint: Constraint): Promise<ConstrainedMinimum>;
   /** The blocks of A + damping and of its inverse as numbers; absent where the matrix is known by products. */
   readonly inverseBlocks?: () => Promise<readonly InverseBlock[]>;

@@ -16,7 +16,7 @@ export type { NamedPruningMethod } from "./namedMethods.ts";
 export { prune, pruneSteps } from "./prune.ts";
 export type { PruneOptions } from "./prunePlan.ts";
 export type { PrunedTensor, PruneResult, PruneState, PruneStep } from "./pruneResult.ts";
+export type { PruningUnit } from "./pruningUnit.ts";
 export { type Saliency, type SaliencyOptions, saliency } from "./saliency.ts";
 export type { SaliencyMethod } from "./scores.ts";
-export type { PruningUnit } from "./units.ts";
 export { type WoodFisherOptions, woodFisher } from "./woodFisher.ts";

@@ -7,9 +7,10 @@ import { candidateTensors } from "./candidates.ts";
 import type { InverseOptions } from "./curvatureModel.ts";
 import type { PruningMatrix } from "./matrixChoice.ts";
 import type { PruneState } from "./pruneResult.ts";
+import type { PruningUnit } from "./pruningUnit.ts";
 import { SALIENCY_METHODS, type SaliencyMethod } from "./scores.ts";
 import { type SparsityPattern, sparsityPattern } from "./sparsityPattern.ts";
-import { consecutiveGroups, matrixUnits, type PruningUnit } from "./units.ts";
+import { consecutiveGroups, matrixUnits } from "./units.ts";
 
 /** Options of `prune`. */
 export interface PruneOptions extends InverseOptions, RunOptions {
@@ -21,8 +22,8 @@ export interface PruneOptions extends InverseOptions, RunOptions {
   readonly method?: SaliencyMethod;
   /** Matrix of the mean loss, or what makes one at the weights of a step; default `ggn`. */
   readonly matrix?: PruningMatrix;
-  /** What is removed at once: single weights (default), rows or columns of weight matrices, or lists of weights of your own. */
-  readonly units?: "weights" | "rows" | "columns" | readonly PruningUnit[];
+  /** What is removed at once: single weights (default), rows or columns of weight matrices, "channels" (hidden units with all weights into and out of them, which `saveCompact` takes out of the file), or lists of your own. */
+  readonly units?: "weights" | "rows" | "columns" | "channels" | readonly PruningUnit[];
   /** Tensors whose weights may be removed: names, names with `*`, regular expressions; default: weight matrices, kernels and tables. */
   readonly tensors?: Pattern | readonly Pattern[];
   /** "global" (default) compares all candidates, "layer" removes the same share of each tensor. */
@@ -33,7 +34,7 @@ export interface PruneOptions extends InverseOptions, RunOptions {
   readonly compensationMatrix?: PruningMatrix;
   /** "set" (default) removes the least salient of a step at once, "sequential" one at a time, with the model and the weights adapted after each; it needs "obs" and a matrix in dense blocks. */
   readonly elimination?: "set" | "sequential";
-  /** Whether "obs" and the compensation take the gradient of the loss into account, for weights that are no minimum; default: from the second step on. */
+  /** Whether "obs" and the compensation take the gradient of the loss into account, for weights that are no minimum. Left out, later steps of gradual pruning compensate with and without it and keep what has the lower loss, two passes more. */
   readonly gradient?: boolean;
   /** Steps of gradual pruning; default 1, one shot. Each computes gradient, matrix and saliencies anew at the weights of the step. */
   readonly steps?: number;
@@ -68,7 +69,7 @@ export async function prunePlan(name: string, risk: Risk, options: PruneOptions)
   checkChoice(name, "method", method, SALIENCY_METHODS);
   checkChoice(name, "scope", scope, ["global", "layer"]);
   checkChoice(name, "elimination", elimination, ["set", "sequential"]);
-  if (typeof kind === "string") checkChoice(name, "units", kind, ["weights", "rows", "columns"]);
+  if (typeof kind === "string") checkChoice(name, "units", kind, ["weights", "rows", "columns", "channels"]);
   const pattern = options.pattern === undefined ? undefined : sparsityPattern(name, options.pattern);
   const shares = sharesOf(name, options);
   checkCombination(name, options);

@@ -27,6 +27,8 @@ export interface PruneStep {
   readonly beyondQuadratic: boolean;
   /** Largest residual of the compensation over its right-hand side. */
   readonly residual: number;
+  /** Whether the compensation took the gradient of the loss into account. */
+  readonly usedGradient: boolean;
   readonly matvecs: number;
   readonly route?: CurvatureModel["route"];
 }

@@ -3,9 +3,10 @@ import { dot } from "../../linalg/vectors/vector.ts";
 import type { Risk } from "../../operators/index.ts";
 import type { Vector } from "../../tensors/index.ts";
 import { accuracy } from "../accuracy.ts";
+import { entriesOf } from "./candidates.ts";
 import { chooseRemoval } from "./chooseRemoval.ts";
 import { changedTheta } from "./compensate.ts";
-import type { CurvatureModel, InverseOptions } from "./curvatureModel.ts";
+import type { ConstrainedMinimum, CurvatureModel, InverseOptions } from "./curvatureModel.ts";
 import { gathered } from "./denseBlocks.ts";
 import { matrixOf } from "./matrixChoice.ts";
 import { modelOfMatrix } from "./modelOfMatrix.ts";
@@ -62,13 +63,15 @@ interface StepChange {
   readonly predictedIncrease: number;
   readonly modelIncrease: number | undefined;
   readonly residual: number;
+  readonly usedGradient: boolean;
+  readonly losses: number;
   readonly matvecs: number;
   readonly route: CurvatureModel["route"] | undefined;
 }
 
 async function stepChange(
   state: PruneState,
-  { name, plan, options, here, gradient }: StepSetup & { readonly here: Risk; readonly gradient: Vector },
+  { name, risk, plan, options, here, gradient }: StepSetup & { readonly here: Risk; readonly gradient: Vector },
 ): Promise<StepChange> {
   const { method, compensation } = plan;
   const { theta, mask, records, shares } = state;
@@ -83,8 +86,7 @@ async function stepChange(
     const needed = needsMatrix(method) || (compensation && other === undefined);
     const model = needed ? await modelOfMatrix(own.A, setup) : undefined;
     const compensating = other === undefined || !compensation ? model : await modelOfMatrix(other.A, setup);
-    const isUsed = plan.gradient ?? records.length > 0;
-    const g = isUsed ? gradient : undefined;
+    const g = plan.gradient === true ? gradient : undefined;
     const request = { ...setup, method, theta, gradient: method === "firstOrder" ? gradient : g, model, mask };
     const { removed, elimination } = await chooseRemoval(plan, { ...request, share: shares[records.length]! });
     const targets = gathered(theta, removed).map((w) => -w);
@@ -94,7 +96,16 @@ async function stepChange(
         : compensation
           ? await compensating!.constrained({ indices: removed, targets, gradient: g })
           : { change: scatteredChange(theta, removed), increase: undefined, residual: 0 };
-    const { change, residual } = minimum;
+    const isOpen = plan.gradient === undefined && compensation && records.length > 0;
+    const { change, residual, increase, usedGradient } = isOpen
+      ? await lowerOf(minimum, {
+          withGradient: await compensating!.constrained({ indices: removed, targets, gradient }),
+          lossOf: async (each) => {
+            const moved = changedTheta(theta, { change: each, removed: removedSoFar(state, removed) });
+            return (await measuredAt(risk, moved, options)).loss;
+          },
+        })
+      : { ...minimum, usedGradient: g !== undefined };
     const A = (other ?? own).A;
     const bent = await A.matvec(A.dtype === "float32" ? Float32Array.from(change) : change, runOf(options));
     return {
@@ -102,8 +113,10 @@ async function stepChange(
       costs: elimination?.costs ?? new Float64Array(0),
       theta: changedTheta(theta, { change, removed: removedSoFar(state, removed) }),
       predictedIncrease: dot(gradient, change) + dot(change, bent) / 2,
-      modelIncrease: minimum.increase ?? elimination?.costs.at(-1),
+      modelIncrease: increase ?? elimination?.costs.at(-1),
       residual,
+      usedGradient,
+      losses: isOpen ? 4 : 0,
       matvecs: (model?.matvecs() ?? 0) + (compensating === model ? 0 : (compensating?.matvecs() ?? 0)) + 1,
       route: model?.route ?? compensating?.route,
     };
@@ -111,6 +124,22 @@ async function stepChange(
     await own.release();
     await other?.release();
   }
+}
+
+type Minimum = Pick<ConstrainedMinimum, "change" | "residual"> & { readonly increase: number | undefined };
+
+/**
+ * The change of lower loss, without or with the gradient in the model. A Newton step trains the weights that are left, but where the model is poor, as with little damping, it can ruin them.
+ */
+async function lowerOf(
+  without: Minimum,
+  {
+    withGradient,
+    lossOf,
+  }: { readonly withGradient: Minimum; readonly lossOf: (change: Float64Array) => Promise<number> },
+): Promise<Minimum & { readonly usedGradient: boolean }> {
+  const [plain, moved] = [await lossOf(without.change), await lossOf(withGradient.change)];
+  return moved < plain ? { ...withGradient, usedGradient: true } : { ...without, usedGradient: false };
 }
 
 function runOf({ signal }: RunOptions): RunOptions {
@@ -142,11 +171,11 @@ async function recorded(
   const after = await measuredAt(risk, theta, options);
   const held = options.validation && (await measuredAt(options.validation, theta, options));
   const lossBefore = state.records.at(-1)?.loss ?? state.loss;
-  const { predictedIncrease, modelIncrease, residual, matvecs, route } = predicted;
-  const weights = plan.tensors.reduce((sum, { size }) => sum + size, 0);
+  const { predictedIncrease, modelIncrease, residual, usedGradient, matvecs, route } = predicted;
+  const candidates = new Set(entriesOf(plan.tensors));
   const record: PruneStep = {
     step: state.records.length + 1,
-    sparsity: order.length / weights,
+    sparsity: order.filter((index) => candidates.has(index)).length / candidates.size,
     removed: order.length,
     lossBefore,
     predictedIncrease,
@@ -157,6 +186,7 @@ async function recorded(
     ...(held?.accuracy !== undefined && { validationAccuracy: held.accuracy }),
     beyondQuadratic: isBeyond({ predicted: predictedIncrease, measured: after.loss - lossBefore, lossBefore }),
     residual,
+    usedGradient,
     matvecs,
     ...(route && { route }),
   };
@@ -168,7 +198,7 @@ async function recorded(
     costs: joinedCosts(state.costs, costs),
     matvecs: state.matvecs + matvecs,
     gradients: state.gradients + 1,
-    losses: state.losses + (held ? 4 : 2),
+    losses: state.losses + predicted.losses + (held ? 4 : 2),
     records: [...state.records, record],
   };
 }

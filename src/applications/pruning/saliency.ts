@@ -8,6 +8,7 @@ import { checkPrunedRisk } from "./checkPrunedRisk.ts";
 import type { CurvatureModel, InverseOptions } from "./curvatureModel.ts";
 import { matrixOf, type PruningMatrix } from "./matrixChoice.ts";
 import { modelOfMatrix } from "./modelOfMatrix.ts";
+import type { PruningUnit } from "./pruningUnit.ts";
 import {
   needsMatrix,
   SALIENCY_METHODS,
@@ -16,7 +17,7 @@ import {
   unitScores,
   weightScores,
 } from "./scores.ts";
-import { matrixUnits, type PruningUnit } from "./units.ts";
+import { matrixUnits } from "./units.ts";
 
 /** Options of `saliency`. */
 export interface SaliencyOptions extends InverseOptions, RunOptions {
@@ -24,8 +25,8 @@ export interface SaliencyOptions extends InverseOptions, RunOptions {
   readonly method?: SaliencyMethod;
   /** Matrix of the mean loss; default `ggn(risk)`. */
   readonly matrix?: PruningMatrix;
-  /** What is removed at once: single weights (default), rows or columns of weight matrices, or lists of weights of your own. */
-  readonly units?: "weights" | "rows" | "columns" | readonly PruningUnit[];
+  /** What is removed at once: single weights (default), rows or columns of weight matrices, "channels" (hidden units with all weights into and out of them), or lists of your own. */
+  readonly units?: "weights" | "rows" | "columns" | "channels" | readonly PruningUnit[];
   /** Tensors whose weights may be removed: names, names with `*`, regular expressions; default: weight matrices, kernels and tables. */
   readonly tensors?: Pattern | readonly Pattern[];
   /** Whether "obs" takes the gradient of the loss into account, for weights that are no minimum; default false. */
@@ -76,7 +77,7 @@ export async function saliency(risk: Risk, options: SaliencyOptions = {}): Promi
   );
   const { method = "obs", units: kind = "weights", gradient = false, signal, onProgress } = options;
   checkChoice(NAME, "method", method, SALIENCY_METHODS);
-  if (typeof kind === "string") checkChoice(NAME, "units", kind, ["weights", "rows", "columns"]);
+  if (typeof kind === "string") checkChoice(NAME, "units", kind, ["weights", "rows", "columns", "channels"]);
   const tensors = candidateTensors(NAME, { risk, tensors: options.tensors });
   const run = signal ? { signal } : {};
   const g = method === "firstOrder" || (method === "obs" && gradient) ? await risk.gradient(run) : undefined;

@@ -3,7 +3,7 @@ import { dot } from "../../linalg/vectors/vector.ts";
 import type { Vector } from "../../tensors/index.ts";
 import type { CurvatureModel, Entries } from "./curvatureModel.ts";
 import { gathered } from "./denseBlocks.ts";
-import type { PruningUnit } from "./units.ts";
+import type { PruningUnit } from "./pruningUnit.ts";
 
 /** Measures of how much a weight matters. */
 export type SaliencyMethod = "magnitude" | "firstOrder" | "obd" | "obs";

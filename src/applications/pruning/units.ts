@@ -1,25 +1,18 @@
 import type { Risk, RiskParameter } from "../../operators/index.ts";
 import { sizeOf } from "../../tensors/index.ts";
 import { type WeightMatrix, weightMatrices } from "../weightMatrices.ts";
-
-/** Weights that are removed together. */
-export interface PruningUnit {
-  /** What it is, as "0.weight row 3". */
-  readonly name: string;
-  /** Tensor that its sparsity is counted in. */
-  readonly tensor: string;
-  /** Positions of its weights in a flat vector. */
-  readonly indices: Int32Array;
-}
+import { channelUnits } from "./channelUnits.ts";
+import type { PruningUnit } from "./pruningUnit.ts";
 
 /**
- * Rows (all weights into one output: a unit, a filter) or columns (all weights from one input or input channel) of weight matrices. Two batches of a program that moves weights around, to know which
+ * Rows (all weights into one output: a unit, a filter) or columns (all weights from one input or input channel) of weight matrices, or hidden units with both. Two batches of a program that moves weights around, to know which
  * weights belong to which output.
  */
 export async function matrixUnits(
   risk: Risk,
-  { kind, tensors }: { readonly kind: "rows" | "columns"; readonly tensors: readonly RiskParameter[] },
+  { kind, tensors }: { readonly kind: "rows" | "columns" | "channels"; readonly tensors: readonly RiskParameter[] },
 ): Promise<readonly PruningUnit[]> {
+  if (kind === "channels") return channelUnits(risk, tensors);
   const chosen = new Map(tensors.map((tensor) => [tensor.name, tensor]));
   const matrices = (await weightMatrices(risk)).filter(({ parameter }) => chosen.has(parameter));
   return matrices.flatMap((matrix) =>

@@ -8,7 +8,7 @@ import {
   type PruningCurve,
   type PruningPoint,
 } from "../../applications/pruning/index.ts";
-import { type Risk, saveModel } from "../../index.ts";
+import { type CompactModel, type Risk, type SavedModel, saveCompact, saveModel } from "../../index.ts";
 import { stateStore } from "../../linalg/index.ts";
 import { renderPruning } from "../../report/index.ts";
 import { openData, openRisk, type RiskOptions, withRiskOptions } from "../dataOptions.ts";
@@ -23,7 +23,7 @@ interface PruneCommandOptions extends RiskOptions {
   readonly sparsity?: readonly number[];
   readonly pattern?: string;
   readonly method?: readonly NamedPruningMethod[];
-  readonly units: "weights" | "rows" | "columns";
+  readonly units: "weights" | "rows" | "columns" | "channels";
   readonly tensors?: readonly (string | RegExp)[];
   readonly scope: "global" | "layer";
   readonly steps: number;
@@ -66,8 +66,8 @@ export function pruneCommand(): Command {
     .option("--pattern <n:m>", "keep N of each M consecutive inputs of an output, such as 2:4, instead of --sparsity")
     .option("--method <list>", "ways of pruning, separated by commas", methodList)
     .addOption(
-      new Option("--units <kind>", "what is removed at once")
-        .choices(["weights", "rows", "columns"])
+      new Option("--units <kind>", "what is removed at once; channels are taken out of the file")
+        .choices(["weights", "rows", "columns", "channels"])
         .default("weights"),
     )
     .option("--tensors <pattern>", "tensors to prune: name, name with * or /regexp/; repeatable", patternList)
@@ -124,7 +124,8 @@ async function pruneModel(command: Command, file: string, options: PruneCommandO
           : await risk.on(await openData(model, { ...options, file: options.test, signal }));
       const comparison = await compared(risk, { options, test, signal });
       const { curve, point } = bestOf(comparison);
-      const saved = await saveModel(model, risk.split(point.theta), pruned);
+      const save = options.units === "channels" ? saveCompact : saveModel;
+      const saved = await save(model, risk.split(point.theta), pruned);
       const written = { method: curve.title, point, file: "pruned.onnx" };
       const tested = test && { test: { data: test.data.description, rows: test.rows } };
       await writeFiles([
@@ -134,8 +135,8 @@ async function pruneModel(command: Command, file: string, options: PruneCommandO
         ],
       ]);
       const chosen = { file: pruned, method: curve.method, sparsity: point.sparsity, loss: point.loss };
-      if (json) printJson({ ...withoutWeights(comparison), written: { ...chosen, tensors: saved.tensors } });
-      else print(table(comparison, { curve, point }));
+      if (json) printJson({ ...withoutWeights(comparison), written: { ...chosen, ...saved } });
+      else print(`${table(comparison, { curve, point })}${removedUnits(saved)}`);
       printError(`Wrote ${page} and ${pruned}\n`);
     } finally {
       await risk.dispose();
@@ -198,6 +199,18 @@ function bestOf({ curves }: PruningComparison): Best {
   const last = curves.map((curve) => ({ curve, point: curve.points.at(-1)! }));
   const measured = ({ point }: Best) => point.validationLoss ?? point.loss;
   return last.reduce((best, each) => (measured(each) < measured(best) ? each : best));
+}
+
+/** Which units are out of the file, and where zeros stay. */
+function removedUnits(saved: SavedModel | CompactModel): string {
+  if (!("layers" in saved)) return "";
+  const { layers, fixed, bytes, bytesWithZeros } = saved;
+  return [
+    ...layers.map(({ parameter, units, removed }) => `${parameter}: ${removed.length} of ${units} units taken out`),
+    ...fixed.map(({ parameter, reason }) => `${parameter}: all units stay, since ${reason}`),
+    `${bytes} bytes, ${bytesWithZeros} with zeros`,
+    "",
+  ].join("\n");
 }
 
 function withoutWeights({ curves, ...comparison }: PruningComparison) {

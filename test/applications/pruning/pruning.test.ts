@@ -473,7 +473,12 @@ describe("bad input", () => {
     [
       "units",
       () => saliency(risk, { units: "heads" as never }),
-      /units to be "weights", "rows" or "columns", got "heads"/,
+      /units to be "weights", "rows", "columns" or "channels", got "heads"/,
+    ],
+    [
+      "channels without a file",
+      () => saliency(risk, { units: "channels" }),
+      /finds channels in the graph of a file, but "small" has none; take units "rows" or lists of your own/,
     ],
     ["option", () => prune(risk, { sparsty: 0.5 } as never), /unknown option `sparsty`; did you mean `sparsity`/],
     ["risk", () => prune({} as Risk, { sparsity: 0.5 }), /prune expects a risk made by empiricalRisk/],
