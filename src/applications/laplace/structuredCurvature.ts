@@ -29,7 +29,11 @@ export function structuredCurvature(K: StructuredOperator): PosteriorCurvature {
       return found === undefined ? { J } : { J, rotated: await inChunks(found.transform, J, options) };
     },
     async effectiveDimension(damping) {
-      return exact(await K.effectiveDimension({ damping }));
+      const values = (await basis())?.values;
+      if (values === undefined) return exact(await K.effectiveDimension({ damping }));
+      let sum = 0;
+      for (let i = 0; i < values.length; i++) sum += values[i] === 0 ? 0 : values[i] / (values[i] + damping);
+      return exact(sum);
     },
   };
 }

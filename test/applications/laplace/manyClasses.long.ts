@@ -42,37 +42,41 @@ function peakMemory(): number {
 
 const structures = (process.env.STRUCTURES ?? "diagonal,kfac").split(",") as ("diagonal" | "kfac")[];
 
-test.each(structures)(`last layer of ${FEATURES} features and ${CLASSES} classes under 4 GB: %s`, async (structure) => {
-  const risk = await manyClasses();
-  const seconds = (since: number) => ((performance.now() - since) / 1000).toFixed(1);
-  let begin = performance.now();
-  const posterior = await laplace(risk, { weights: "lastLayer", structure });
-  const fitted = seconds(begin);
-  begin = performance.now();
-  const best = await optimizePrior(posterior);
-  const chosen = seconds(begin);
-  begin = performance.now();
-  const rows = arrays({
-    inputs: { x: { data: new Float32Array(20 * 32).map((_, i) => Math.sin(i)), dims: [20, 32] } },
-    batchSize: 10,
-  });
-  const { probabilities, variance } = await predict(best.posterior!, rows);
-  const predicted = seconds(begin);
-  process.stderr.write(
-    `${structure}, ${CLASSES} classes: fit ${fitted} s, prior ${chosen} s, 20 predictions ${predicted} s, peak ${(peakMemory() / GIGABYTE).toFixed(2)} GB\n`,
-  );
-  const { value } = await logMarginalLikelihood(best.posterior!);
-  expect(best.slope! / best.effectiveParameters).toBeLessThan(1e-6);
-  for (const factor of [0.5, 2]) {
-    const other = await posterior.withPrior({ priorPrecision: factor * (best.priorPrecision as number) });
-    expect((await logMarginalLikelihood(other)).value).toBeLessThan(value);
-  }
-  expect(variance.every((x) => x > 0)).toBe(true);
-  for (let row = 0; row < 20; row++) {
-    const own = probabilities!.subarray(row * CLASSES, (row + 1) * CLASSES);
-    expect(own.reduce((sum, p) => sum + p, 0)).toBeCloseTo(1, 6);
-  }
-  expect(peakMemory()).toBeLessThan(4 * GIGABYTE);
-  await posterior.dispose();
-  await risk.dispose();
-}, 3_600_000);
+test.each(structures)(
+  `last layer of ${FEATURES} features and ${CLASSES} classes under 4 GB: %s`,
+  async (structure) => {
+    const risk = await manyClasses();
+    const seconds = (since: number) => ((performance.now() - since) / 1000).toFixed(1);
+    let begin = performance.now();
+    const posterior = await laplace(risk, { weights: "lastLayer", structure });
+    const fitted = seconds(begin);
+    begin = performance.now();
+    const best = await optimizePrior(posterior);
+    const chosen = seconds(begin);
+    begin = performance.now();
+    const rows = arrays({
+      inputs: { x: { data: new Float32Array(20 * 32).map((_, i) => Math.sin(i)), dims: [20, 32] } },
+      batchSize: 10,
+    });
+    const { probabilities, variance } = await predict(best.posterior!, rows);
+    const predicted = seconds(begin);
+    process.stderr.write(
+      `${structure}, ${CLASSES} classes: fit ${fitted} s, prior ${chosen} s, 20 predictions ${predicted} s, peak ${(peakMemory() / GIGABYTE).toFixed(2)} GB\n`,
+    );
+    const { value } = await logMarginalLikelihood(best.posterior!);
+    expect(best.slope! / best.effectiveParameters).toBeLessThan(1e-6);
+    for (const factor of [0.5, 2]) {
+      const other = await posterior.withPrior({ priorPrecision: factor * (best.priorPrecision as number) });
+      expect((await logMarginalLikelihood(other)).value).toBeLessThan(value);
+    }
+    expect(variance.every((x) => x > 0)).toBe(true);
+    for (let row = 0; row < 20; row++) {
+      const own = probabilities!.subarray(row * CLASSES, (row + 1) * CLASSES);
+      expect(own.reduce((sum, p) => sum + p, 0)).toBeCloseTo(1, 6);
+    }
+    expect(peakMemory()).toBeLessThan(4 * GIGABYTE);
+    await posterior.dispose();
+    await risk.dispose();
+  },
+  3_600_000,
+);

@@ -1,20 +1,14 @@
-import { vjp } from "../../autodiff/index.ts";
-import { CurvatureError } from "../../errors/index.ts";
-import { input, type Value } from "../../graph/index.ts";
-import { eigh, type RunOptions } from "../../linalg/index.ts";
-import type { BatchProduct, Risk } from "../../operators/index.ts";
-import { broadcast, matmul, mul, reduceSum, reshape, square, swapLastAxes } from "../../primitives/index.ts";
-import { stream } from "../../random/index.ts";
-import {
-  type ApproximatedMatrix,
-  diagonalBlock,
-  eigenKronecker,
-  type PlacedBlock,
-  type StructuredOperator,
-  structuredOperator,
-} from "../../structured/index.ts";
-import { rootOf } from "../../structured/roots/rootOf.ts";
+import { vjp } from "../autodiff/index.ts";
+import { CurvatureError } from "../errors/index.ts";
+import { input, type Value } from "../graph/index.ts";
+import { eigh, type RunOptions } from "../linalg/index.ts";
+import type { BatchProduct, Risk } from "../operators/index.ts";
+import { broadcast, matmul, mul, reduceSum, reshape, square, swapLastAxes } from "../primitives/index.ts";
+import { stream } from "../random/index.ts";
+import { diagonalBlock, eigenKronecker, type PlacedBlock } from "./blocks/index.ts";
 import { type Head, headLayer, headOf } from "./headFeatures.ts";
+import { type ApproximatedMatrix, rootOf } from "./roots/rootOf.ts";
+import { type StructuredOperator, structuredOperator } from "./structuredOperator.ts";
 
 /** Outputs from which the curvature of a last layer is made of sums over outputs, and not of C reverse passes. */
 const MANY_OUTPUTS = 512;
