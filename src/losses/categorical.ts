@@ -52,11 +52,7 @@ export const categorical: Likelihood = {
   expectedHessianSum(f, weights) {
     const p = softmax(f, 1);
     const weighted = weights === undefined ? p : mul(p, reshape(weights, [f.shape[0], 1]));
-    const classes = f.shape[1];
-    const total = reshape(reduceSum(weighted, [0]), [1, classes]);
-    const zero = constant({ data: Float64Array.of(0), dims: [] });
-    const own = where(isLabel(rangeOf(classes), classes), total, zero);
-    return sub(own, matmul(p, weighted, { transposeA: true }));
+    return { diagonal: reduceSum(weighted, [0]), rest: matmul(p, weighted, { transposeA: true }) };
   },
   // S = diag(sqrt p) - p sqrt(p)': S S' = diag(p) - 2 p p' + p (sum_c p_c) p'.
   expectedHessianRoot(f, u) {
@@ -90,8 +86,3 @@ export const categorical: Likelihood = {
     label[0] = drawn;
   },
 };
-
-/** The labels 0, ..., classes - 1. */
-function rangeOf(classes: number): Value {
-  return constant({ data: Int32Array.from({ length: classes }, (_, c) => c), dims: [classes] });
-}

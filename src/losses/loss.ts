@@ -99,11 +99,11 @@ export interface Likelihood {
   /** E[second derivative of the negative log-likelihood with respect to f] u: [T, C], [T, C] -> [T, C]. */
   expectedHessian(f: Value, u: Value): Value;
   /**
-   * Its diagonal for each term, [T, C] -> [T, C], and its sum over terms weighted by w [T], [T, C] -> [C, C], where these need less than C products: for networks of many
-   * classes.
+   * Its diagonal for each term, [T, C] -> [T, C], where that needs less than C products: for networks of many classes.
    */
   expectedHessianDiagonal?(f: Value): Value;
-  expectedHessianSum?(f: Value, weights: Value | undefined): Value;
+  /** Its sum over terms weighted by w [T], `diag(diagonal) - rest` with a diagonal [C] and a rest [C, C], where that needs less than C products. */
+  expectedHessianSum?(f: Value, weights: Value | undefined): { readonly diagonal: Value; readonly rest: Value };
   /** S u for a root S [C, C] of that expectation, E[...] = S S': [T, C], [T, C] -> [T, C]. Computed numerically where it is absent. */
   expectedHessianRoot?(f: Value, u: Value): Value;
   /**

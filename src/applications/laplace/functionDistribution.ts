@@ -1,11 +1,11 @@
 import type { Data } from "../../data/index.ts";
 import type { RunOptions } from "../../linalg/index.ts";
+import { headFeatures } from "../../structured/headFeatures.ts";
+import { rowJacobians } from "../../structured/rowJacobians.ts";
 import type { Tensor, TensorData } from "../../tensors/index.ts";
-import { headFeatures } from "./headFeatures.ts";
 import { headForms } from "./headForms.ts";
 import type { LaplacePosterior } from "./laplacePosterior.ts";
 import type { PreparedColumns } from "./posteriorPrecision.ts";
-import { rowJacobians } from "./rowJacobians.ts";
 
 /** The outputs of the terms of some rows and how they vary under a posterior: `f ~ N(f*, Sigma)`, linearized (Immer, Korzepa and Bauer, 2021). */
 export interface FunctionDistribution {

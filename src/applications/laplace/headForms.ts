@@ -1,5 +1,6 @@
 import { memoized } from "../../concurrency/index.ts";
 import type { DenseMatrix } from "../../linalg/index.ts";
+import { type Head, headOf } from "../../structured/headFeatures.ts";
 import {
   type BlockFunction,
   indicesOf,
@@ -7,7 +8,6 @@ import {
   type PlacedBlock,
   type StructuredOperator,
 } from "../../structured/index.ts";
-import { type Head, headOf } from "./headFeatures.ts";
 import type { LaplacePosterior } from "./laplacePosterior.ts";
 
 /** Covariances of outputs from features of the last layer, without a Jacobian. */

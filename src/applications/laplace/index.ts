@@ -9,11 +9,21 @@ export type { LaplaceLikelihood } from "./likelihood.ts";
 export { type LogMarginalLikelihood, logMarginalLikelihood } from "./logMarginalLikelihood.ts";
 export type { EstimationOptions } from "./matrixFreeCurvature.ts";
 export { type OptimizedPrior, type OptimizePriorOptions, optimizePrior } from "./optimizePrior.ts";
+export type {
+  EstimatedNumber,
+  PosteriorCurvature,
+  PosteriorPrecision,
+  PrecisionRequest,
+  PreparedColumns,
+} from "./posteriorPrecision.ts";
 export { type PredictOptions, predict } from "./predict.ts";
 export type { PredictedValues } from "./predictedValues.ts";
 export type { Link, Predictions } from "./predictions.ts";
+export type { Prior, PriorMean, PriorPrecision, WeightGroup } from "./prior.ts";
 export { type PriorCurveOptions, type PriorPoint, priorCurve } from "./priorCurve.ts";
 export { type LoadLaplaceOptions, loadLaplace, saveLaplace } from "./saved.ts";
+export type { Stationarity } from "./stationarity.ts";
 export { type UncertaintyReport, type UncertaintyReportOptions, uncertaintyReport } from "./uncertaintyReport.ts";
 export type { IntervalCoverage, ValueScores } from "./valueScores.ts";
 export type { Subnetwork, WeightChoice } from "./weightChoice.ts";
+export type { WeightOptimum } from "./weightOptimum.ts";

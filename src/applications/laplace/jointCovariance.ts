@@ -1,11 +1,11 @@
 import type { Data } from "../../data/index.ts";
 import { CurvatureError } from "../../errors/index.ts";
 import type { RunOptions } from "../../linalg/index.ts";
+import { rowJacobians } from "../../structured/rowJacobians.ts";
 import type { Matrix } from "../../tensors/index.ts";
 import type { LaplacePosterior } from "./laplacePosterior.ts";
 import { checkPosterior } from "./logMarginalLikelihood.ts";
 import { groupProducts } from "./posteriorPrecision.ts";
-import { rowJacobians } from "./rowJacobians.ts";
 
 /** Most bytes of the Jacobian of all rows. */
 const MOST_BYTES = 2 ** 31;

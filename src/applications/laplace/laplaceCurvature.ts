@@ -1,6 +1,7 @@
 import { CurvatureError } from "../../errors/index.ts";
 import { type LinearOperator, type RunOptions, submatrix, toDense } from "../../linalg/index.ts";
 import { empiricalFisher, fisher, ggn, type Risk } from "../../operators/index.ts";
+import { headDiagonal, headKfac, isLargeHead } from "../../structured/headCurvature.ts";
 import {
   type ApproximatedMatrix,
   blockDiagonal,
@@ -17,8 +18,7 @@ import {
   structuredOperator,
 } from "../../structured/index.ts";
 import { rootOf } from "../../structured/roots/rootOf.ts";
-import { headDiagonal, headKfac, isLargeHead } from "./headCurvature.ts";
-import { rowJacobians } from "./rowJacobians.ts";
+import { rowJacobians } from "../../structured/rowJacobians.ts";
 
 /** Forms of the posterior precision that are made by name. */
 export type StructureName =

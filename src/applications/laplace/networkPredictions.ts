@@ -1,11 +1,11 @@
 import type { Data } from "../../data/index.ts";
 import type { RunOptions } from "../../linalg/index.ts";
 import type { BatchProduct, Risk } from "../../operators/index.ts";
+import { withTargets } from "../../structured/withTargets.ts";
 import type { LaplacePosterior } from "./laplacePosterior.ts";
 import { sampledProbabilities, sigmoid, softmax } from "./links.ts";
 import type { PredictedValues } from "./predictedValues.ts";
 import type { PredictionPlan, Predictions } from "./predictions.ts";
-import { withTargets } from "./withTargets.ts";
 
 /**
  * Predictions as the mean over networks of sampled weights. Of posteriors made of G they underfit (Immer, Korzepa and Bauer, 2021): the linearized ones

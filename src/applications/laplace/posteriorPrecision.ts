@@ -40,6 +40,7 @@ export interface PosteriorPrecision {
 /** A curvature matrix K of the mean loss, from which precisions for any prior, noise and temperature follow without a pass over the data. */
 export interface PosteriorCurvature {
   readonly size: number;
+  /** The precision for a prior, noise and temperature. */
   precision(request: PrecisionRequest): PosteriorPrecision;
   /** What of the columns does not depend on the prior. */
   prepare(J: Matrix, options?: RunOptions): Promise<PreparedColumns>;

@@ -29,7 +29,11 @@ export function structuredCurvature(K: StructuredOperator): PosteriorCurvature {
       return found === undefined ? { J } : { J, rotated: await inChunks(found.transform, J, options) };
     },
     async effectiveDimension(damping) {
-      return exact(await K.effectiveDimension({ damping }));
+      const values = (await basis())?.values;
+      if (values === undefined) return exact(await K.effectiveDimension({ damping }));
+      let sum = 0;
+      for (let i = 0; i < values.length; i++) sum += values[i] === 0 ? 0 : values[i] / (values[i] + damping);
+      return exact(sum);
     },
   };
 }
@@ -72,6 +76,7 @@ function structuredPrecision(
         return groupProducts(J, X, { group, diagonal });
       }
       const weights = found.values.map((x, i) => 1 / (factor * x + delta[i]));
+      if (diagonal) return weightedSquares(rotated, weights);
       const weighted = new Float64Array(rotated.data.length);
       for (let k = 0; k < weighted.length; k++) weighted[k] = rotated.data[k] * weights[k % size];
       return groupProducts(rotated, { ...rotated, data: weighted }, { group, diagonal });
@@ -130,6 +135,17 @@ async function inChunks(
 
 function scaledMatrix({ rows, columns, data }: Matrix, by: number): Matrix {
   return { rows, columns, data: Float64Array.from(data, (x) => by * x) };
+}
+
+/** `sum_i w_i Z_ik^2` for each column k. */
+function weightedSquares({ rows, columns, data }: Matrix, weights: Float64Array): Float64Array {
+  const result = new Float64Array(columns);
+  for (let k = 0; k < columns; k++) {
+    let sum = 0;
+    for (let i = 0; i < rows; i++) sum += weights[i] * data[k * rows + i] ** 2;
+    result[k] = sum;
+  }
+  return result;
 }
 
 /** Standard normal columns first, ..., first + count - 1: each depends on the seed and its number alone. */

@@ -3,8 +3,8 @@ import { matches, type Pattern } from "../../models/index.ts";
 import { empiricalRisk, type Risk } from "../../operators/index.ts";
 import { stream } from "../../random/index.ts";
 import { diagonal } from "../../structured/index.ts";
+import { lastLayer } from "../../structured/lastLayer.ts";
 import type { Vector } from "../../tensors/index.ts";
-import { lastLayer } from "./lastLayer.ts";
 
 /** Weights that a posterior is about; the others keep their values. */
 export type WeightChoice =

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { headDiagonal, headKfac, isLargeHead } from "../../../src/applications/laplace/headCurvature.ts";
 import { headForms } from "../../../src/applications/laplace/headForms.ts";
 import { jointCovariance, laplace, logMarginalLikelihood, predict } from "../../../src/applications/laplace/index.ts";
 import { crossEntropy, empiricalRisk, type Risk, takeRows } from "../../../src/index.ts";
+import { headDiagonal, headKfac, isLargeHead } from "../../../src/structured/headCurvature.ts";
 import { diagonal, ekfac, type KroneckerOptions, kfac } from "../../../src/structured/index.ts";
 import { difference } from "../../operators/closeness.ts";
 import { digitsRisk, digitsRows, relative } from "../digits.ts";

@@ -1,20 +1,14 @@
-import { vjp } from "../../autodiff/index.ts";
-import { CurvatureError } from "../../errors/index.ts";
-import { input, type Value } from "../../graph/index.ts";
-import { eigh, type RunOptions } from "../../linalg/index.ts";
-import type { BatchProduct, Risk } from "../../operators/index.ts";
-import { broadcast, matmul, mul, reduceSum, reshape, square, swapLastAxes } from "../../primitives/index.ts";
-import { stream } from "../../random/index.ts";
-import {
-  type ApproximatedMatrix,
-  diagonalBlock,
-  eigenKronecker,
-  type PlacedBlock,
-  type StructuredOperator,
-  structuredOperator,
-} from "../../structured/index.ts";
-import { rootOf } from "../../structured/roots/rootOf.ts";
+import { vjp } from "../autodiff/index.ts";
+import { CurvatureError } from "../errors/index.ts";
+import { input, type Value } from "../graph/index.ts";
+import { eigh, type RunOptions } from "../linalg/index.ts";
+import type { BatchProduct, Risk } from "../operators/index.ts";
+import { broadcast, matmul, mul, reduceSum, reshape, square, swapLastAxes } from "../primitives/index.ts";
+import { stream } from "../random/index.ts";
+import { diagonalBlock, eigenKronecker, type PlacedBlock } from "./blocks/index.ts";
 import { type Head, headLayer, headOf } from "./headFeatures.ts";
+import { type ApproximatedMatrix, rootOf } from "./roots/rootOf.ts";
+import { type StructuredOperator, structuredOperator } from "./structuredOperator.ts";
 
 /** Outputs from which the curvature of a last layer is made of sums over outputs, and not of C reverse passes. */
 const MANY_OUTPUTS = 512;
@@ -103,12 +97,12 @@ async function headSums(
 export async function headKfac(risk: Risk, options: RunOptions = {}): Promise<StructuredOperator> {
   const head = await checkedHead(risk);
   const { likelihood } = risk.lossFunction;
-  let sums: Awaited<ReturnType<typeof headSums>> | undefined = await headSums(
+  const sums = await headSums(
     risk,
-    ({ features, f, weights }) => ({
-      A: matmul(features, features, { transposeA: true }),
-      B: likelihood!.expectedHessianSum!(f, weights),
-    }),
+    ({ features, f, weights }) => {
+      const { diagonal, rest } = likelihood!.expectedHessianSum!(f, weights);
+      return { A: matmul(features, features, { transposeA: true }), diagonal, rest };
+    },
     options,
   );
   const scaled = (data: Float64Array, by: number) => {
@@ -116,9 +110,10 @@ export async function headKfac(risk: Risk, options: RunOptions = {}): Promise<St
     return data;
   };
   const { inputs: I, outputs: C } = head;
+  const B = scaled(sums.rest.data as Float64Array, -risk.scale);
+  for (let c = 0; c < C; c++) B[c * (C + 1)] += risk.scale * Number(sums.diagonal.data[c]);
   const left = await eigh({ rows: I, columns: I, data: scaled(sums.A.data as Float64Array, 1 / risk.rows) });
-  const right = await eigh({ rows: C, columns: C, data: scaled(sums.B.data as Float64Array, risk.scale) });
-  sums = undefined;
+  const right = await eigh({ rows: C, columns: C, data: B });
   const [a, b] = [left.values, right.values].map(withoutRounding);
   const E = new Float64Array(I * C);
   for (let i = 0; i < I; i++) for (let j = 0; j < C; j++) E[i * C + j] = a[i] * b[j];

@@ -1,15 +1,15 @@
-import { type Data, rebatch } from "../../data/index.ts";
-import { CurvatureError } from "../../errors/index.ts";
-import { constant } from "../../graph/index.ts";
-import type { RunOptions } from "../../linalg/index.ts";
-import type { BatchProduct, Risk, Tensors } from "../../operators/index.ts";
-import { zeros } from "../../primitives/index.ts";
-import { identityColumns, selected } from "../../structured/passes/selectors.ts";
-import { termPasses } from "../../structured/passes/termPasses.ts";
-import { batchPieces } from "../../structured/plan/batchPieces.ts";
-import { layerPlan } from "../../structured/plan/layerPlan.ts";
-import type { OutputRoot } from "../../structured/roots/outputRoot.ts";
-import type { Matrix, Tensor, TensorData } from "../../tensors/index.ts";
+import { type Data, rebatch } from "../data/index.ts";
+import { CurvatureError } from "../errors/index.ts";
+import { constant } from "../graph/index.ts";
+import type { RunOptions } from "../linalg/index.ts";
+import type { BatchProduct, Risk, Tensors } from "../operators/index.ts";
+import { zeros } from "../primitives/index.ts";
+import type { Matrix, Tensor, TensorData } from "../tensors/index.ts";
+import { identityColumns, selected } from "./passes/selectors.ts";
+import { termPasses } from "./passes/termPasses.ts";
+import { batchPieces } from "./plan/batchPieces.ts";
+import { layerPlan } from "./plan/layerPlan.ts";
+import type { OutputRoot } from "./roots/outputRoot.ts";
 import { withTargets } from "./withTargets.ts";
 
 /** Outputs, targets and Jacobians of the terms of some rows. */

@@ -1,10 +1,10 @@
-import { pullback } from "../../autodiff/index.ts";
-import type { Data } from "../../data/index.ts";
-import { input, topologicalOrder } from "../../graph/index.ts";
-import type { RunOptions } from "../../linalg/index.ts";
-import type { BatchGraph, BatchProduct, LinearLayer, Risk } from "../../operators/index.ts";
-import { layerPlan, type PlannedMatrix } from "../../structured/plan/layerPlan.ts";
-import type { Tensor, TensorData } from "../../tensors/index.ts";
+import { pullback } from "../autodiff/index.ts";
+import type { Data } from "../data/index.ts";
+import { input, topologicalOrder } from "../graph/index.ts";
+import type { RunOptions } from "../linalg/index.ts";
+import type { BatchGraph, BatchProduct, LinearLayer, Risk } from "../operators/index.ts";
+import type { Tensor, TensorData } from "../tensors/index.ts";
+import { layerPlan, type PlannedMatrix } from "./plan/layerPlan.ts";
 import { withTargets } from "./withTargets.ts";
 
 /** A linear layer that gives the outputs, and holds all weights of a risk: `f = phi W + b`. */

@@ -1,6 +1,6 @@
-import type { Data } from "../../data/index.ts";
-import type { Risk } from "../../operators/index.ts";
-import { sizeOf, type Tensor } from "../../tensors/index.ts";
+import type { Data } from "../data/index.ts";
+import type { Risk } from "../operators/index.ts";
+import { sizeOf, type Tensor } from "../tensors/index.ts";
 
 /** The rows of a data set with targets: its own, or zeros in the form of those of a risk, which predictions do not depend on. */
 export function withTargets(data: Data, { data: { targets } }: Risk): Data {

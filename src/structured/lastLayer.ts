@@ -1,7 +1,7 @@
-import { pullback } from "../../autodiff/index.ts";
-import { CurvatureError } from "../../errors/index.ts";
-import { input, topologicalOrder } from "../../graph/index.ts";
-import type { Risk } from "../../operators/index.ts";
+import { pullback } from "../autodiff/index.ts";
+import { CurvatureError } from "../errors/index.ts";
+import { input, topologicalOrder } from "../graph/index.ts";
+import type { Risk } from "../operators/index.ts";
 
 /**
  * Names of the tensors of the last layer: the layers from whose results no further weight leads to the outputs. Two heads are two last layers.
@@ -26,6 +26,6 @@ export async function lastLayer(risk: Risk): Promise<readonly string[]> {
   if (names.length > 0) return names;
   throw new CurvatureError(
     "unsupported",
-    `laplace finds no last layer in ${risk.model.name}: its outputs are no affine function of a layer's weights; name the weights`,
+    `no last layer is found in ${risk.model.name}: its outputs are no affine function of a layer's weights; name the weights`,
   );
 }
