@@ -218,6 +218,13 @@ export default {
       to: { path: "^src/files/(node|web)[.]ts$", dependencyTypesNot: byName },
     },
     {
+      name: "images-by-name",
+      comment: 'the decoders of images are chosen by the package\'s conditions: import "#images"',
+      severity: "error",
+      from: { path: "^src/" },
+      to: { path: "^src/data/images/(node|web)Decoder[.]ts$", dependencyTypesNot: byName },
+    },
+    {
       name: "sources-stand-alone",
       comment: "src may not import tests, examples, benchmarks, scripts or the studio",
       severity: "error",

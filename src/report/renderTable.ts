@@ -69,7 +69,9 @@ function namedCounts({
   readonly names?: readonly string[];
 }): string {
   if (names.length === 0) return "";
-  const listed = names.slice(0, LISTED_NAMES).map((name, c) => `${c} ${terminalText(name)} (${counts[c] ?? 0})`);
+  const listed = names
+    .slice(0, LISTED_NAMES)
+    .map((name, c) => `${name === String(c) ? "" : `${c} `}${terminalText(name)} (${counts[c] ?? 0})`);
   return `: ${listed.join(", ")}${names.length > LISTED_NAMES ? ", ..." : ""}`;
 }
 

@@ -4,11 +4,12 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import fc from "fast-check";
+import { zipSync } from "fflate";
 import { parquetWriteBuffer } from "hyparquet-writer";
 import { afterAll, describe, expect, test } from "vitest";
 import { type Data, type LoadDataOptions, loadData, takeRows } from "../../src/data/index.ts";
 import { selfCommunicator, shardOf } from "../../src/distributed/index.ts";
-import { float32Npy, int64Npy } from "./files.ts";
+import { byteIdx, float32Npy, int64Npy } from "./files.ts";
 import { batchesOf, range, rowsOf } from "./passes.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "onnx-curvature-streams-"));
@@ -50,7 +51,7 @@ const sources: readonly (readonly [name: string, options: Partial<LoadDataOption
         "x.npy",
         float32Npy(
           [ROWS, 2],
-          cells.flatMap(([a, b]) => [a, b]),
+          cells.flatMap((row) => row.slice(0, 2)),
         ),
       ),
       targets: write(
@@ -177,6 +178,14 @@ describe("refused in one line", () => {
     [
       { data: fileURLToPath(new URL("../fixtures/tables/zstd.feather", import.meta.url)) },
       "zstd.feather: Arrow files are read whole; leave out stream (--stream), or write Parquet",
+    ],
+    [
+      { data: write("x.idx", byteIdx([2, 2], [1, 2, 3, 4])) },
+      "x.idx: IDX files are read whole; leave out stream (--stream), or save NPY",
+    ],
+    [
+      { data: write("x.npz", zipSync({ "x.npy": npy })) },
+      "x.npz: archives are read whole; leave out stream (--stream), or save NPY",
     ],
     [
       { data: write("cut.npy", npy.subarray(0, -4)) },

@@ -1,4 +1,6 @@
 import { CurvatureError } from "../../errors/index.ts";
+import { isZip } from "../../files/index.ts";
+import { isIdx } from "../readIdx.ts";
 import type { Contents } from "../readSource.ts";
 import { type RangeFile, streamOf, streamOfContents } from "../streamSource.ts";
 import { checkedRange } from "../takeRows.ts";
@@ -44,6 +46,12 @@ export async function openTableStream(file: RangeFile, options: TableOptions = {
   for await (const chunk of stream.chunks()) {
     head = chunk.slice(0, 4096);
     break;
+  }
+  if (isZip(head) || isIdx(head)) {
+    throw new CurvatureError(
+      "unsupported",
+      `${name}: ${isZip(head) ? "archives" : "IDX files"} are read whole; leave out stream (--stream), or save NPY`,
+    );
   }
   const format = tableFormat(head, name);
   if (format === "csv") return csvStream(stream, options);
