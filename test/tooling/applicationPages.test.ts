@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, test, vi } from "vitest";
 import { loadModel } from "../../src/index.ts";
 
-const names = ["sharpness", "training", "information"] as const;
+const names = ["sharpness", "training", "information", "influence"] as const;
 
 const started = process.cwd();
 const folder = mkdtempSync(join(tmpdir(), "pages-"));
@@ -35,6 +35,8 @@ describe("pages of applications", () => {
     expect(text).toMatch(/one step of ascent: 0\.0\d+; the maximum found: 0\.\d+ \(converged\)/);
     expect(text).toMatch(/tuned\.onnx has new numbers in 0\.weight, 0\.bias, 2\.weight, 2\.bias/);
     expect(text).toMatch(/d validation \/ d log strength -?\d/);
+    expect(text).toMatch(/wrong labels in the first 5 %: self-influence 0\.[89]\d*, loss 0\.[789]/);
+    expect(text).toMatch(/without row \d+: predicted -0\.\d+, by a Newton step -?0\.\d+/);
     expect(existsSync("tuned.onnx")).toBe(true);
     expect((await loadModel("tuned.onnx")).parameters).toHaveLength(4);
   });
@@ -44,7 +46,7 @@ test("the commands of the pages are those of the command line", async () => {
   const { runProgram } = await import("../../src/cli/program.ts");
   const out = vi.spyOn(process.stdout, "write").mockImplementation(() => true);
   try {
-    for (const name of ["landscape", "tune", "merge", "compare"]) expect(await runProgram([name, "--help"])).toBe(0);
+    for (const name of ["landscape", "tune", "influence", "merge", "compare"]) expect(await runProgram([name, "--help"])).toBe(0);
   } finally {
     out.mockRestore();
   }
