@@ -46,7 +46,8 @@ test("the commands of the pages are those of the command line", async () => {
   const { runProgram } = await import("../../src/cli/program.ts");
   const out = vi.spyOn(process.stdout, "write").mockImplementation(() => true);
   try {
-    for (const name of ["landscape", "tune", "influence", "merge", "compare"]) expect(await runProgram([name, "--help"])).toBe(0);
+    for (const name of ["landscape", "tune", "influence", "merge", "compare"])
+      expect(await runProgram([name, "--help"])).toBe(0);
   } finally {
     out.mockRestore();
   }

@@ -58,7 +58,7 @@ test("influence of 50,000 rows on 100 queries for a million weights, in less tha
   const fitted = seconds();
   const found = await influence(risk, queries, { matrix, damping: 1e-3, keep: "top", top: 5 });
   clearInterval(watch);
-  console.log(`EKFAC ${fitted} s, with influence ${seconds()} s, ${(peak / 1e9).toFixed(2)} GB`);
+  process.stdout.write(`EKFAC ${fitted} s, with influence ${seconds()} s, ${(peak / 1e9).toFixed(2)} GB\n`);
   expect(risk.size).toBe(987_210);
   expect(found.queries).toHaveLength(QUERIES);
   expect(found.status).toBe("converged");
