@@ -39,7 +39,7 @@ describe("pages of applications", () => {
     expect(text).toMatch(/without row \d+: predicted -0\.\d+, by a Newton step -?0\.\d+/);
     expect(existsSync("tuned.onnx")).toBe(true);
     expect((await loadModel("tuned.onnx")).parameters).toHaveLength(4);
-  });
+  }, 240_000);
 });
 
 test("the commands of the pages are those of the command line", async () => {
