@@ -39,6 +39,7 @@ const CONTENT_POLICY =
 const OWN_STYLE = `
 .picture { image-rendering: pixelated; height: 64px; width: auto; border: 1px solid var(--line); border-radius: 4px; display: block; }
 .query > .picture { height: 96px; margin-bottom: 12px; }
+td .picture { margin-left: auto; }
 .rows { display: flex; flex-wrap: wrap; gap: 14px 16px; margin: 8px 0 20px; padding: 0; list-style: none; }
 .rows li { font-size: 0.8rem; color: var(--soft); font-variant-numeric: tabular-nums; }
 .rows .effect { color: var(--ink); }
@@ -186,7 +187,7 @@ function selfSection({ trainRows, picture }: InfluencePage, self: SelfInfluence)
     ]);
   });
   return html`<section id="self"><h2>Influence of rows on themselves</h2>
-<p>A row whose loss would rise much without it is supported by no other: a wrong label, a rare case, or a duplicate of none. Look at these first. The rank by loss is what looking at the largest losses alone would give.</p>
+<p>A row whose loss would rise much without it is supported by no other: a wrong label or a rare case. Look at these first. The rank by loss is what looking at the largest losses alone would give.</p>
 <div class="pair">${selfInfluenceFigure(self)}</div>
 ${dataTable("Rows of largest self-influence", { heads, bodies: [rows] })}</section>`;
 }

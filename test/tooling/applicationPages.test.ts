@@ -5,6 +5,7 @@ import { afterAll, describe, expect, test, vi } from "vitest";
 import { loadModel } from "../../src/index.ts";
 
 const names = ["sharpness", "training", "information", "quantization", "pruning"] as const;
+const names = ["sharpness", "training", "information", "influence"] as const;
 
 const started = process.cwd();
 const folder = mkdtempSync(join(tmpdir(), "pages-"));
@@ -40,9 +41,11 @@ describe("pages of applications", () => {
     expect(text).toMatch(
       /48 weights have no curvature[\s\S]*70 %: predicted loss \d[\s\S]*pruned\.onnx has new numbers in 0\.weight/,
     );
+    expect(text).toMatch(/wrong labels in the first 5 %: self-influence 0\.[89]\d*, loss 0\.[789]/);
+    expect(text).toMatch(/without row \d+: predicted -0\.\d+, by a Newton step -?0\.\d+/);
     expect(existsSync("tuned.onnx")).toBe(true);
     expect((await loadModel("tuned.onnx")).parameters).toHaveLength(4);
-  });
+  }, 240_000);
 });
 
 test("the commands of the pages are those of the command line", async () => {
@@ -50,6 +53,7 @@ test("the commands of the pages are those of the command line", async () => {
   const out = vi.spyOn(process.stdout, "write").mockImplementation(() => true);
   try {
     for (const name of ["landscape", "tune", "merge", "compare", "quantize", "prune"])
+    for (const name of ["landscape", "tune", "influence", "merge", "compare"])
       expect(await runProgram([name, "--help"])).toBe(0);
   } finally {
     out.mockRestore();

@@ -29,7 +29,7 @@ export interface InfluenceOptions extends InverseOptions, RunOptions {
   readonly keep?: "all" | "top";
   /** Whether a lower (default, a loss) or a higher value of a query (a logit, a margin) is better: which rows count as helpful. */
   readonly better?: "lower" | "higher";
-  /** Queries that are solved for at once; default: as many as fit into 512 MiB, at most 128. Results depend on it to rounding alone. */
+  /** Queries that are solved for at once; default: as many as fit into 128 MiB, at most 128. Results depend on it to rounding alone. */
   readonly queriesAtOnce?: number;
   /** Where an earlier run with the same risk, queries and options stopped. */
   readonly state?: InfluenceState;

@@ -52,7 +52,7 @@ function checkMatrix(name: string, matrix: LinearOperator, size: number): void {
 }
 
 /** Memory for gradients of rows that are solved for at once. */
-const BLOCK_BYTES = 2 ** 29;
+const BLOCK_BYTES = 2 ** 27;
 
 /** Columns of a block that fits into memory. */
 export function defaultBlock({ size, dtype }: Risk): number {

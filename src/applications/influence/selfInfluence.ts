@@ -25,7 +25,7 @@ import type { InfluenceSolver } from "./solverOptions.ts";
 export interface SelfInfluenceOptions extends InverseOptions, RunOptions {
   /** Indices of the rows, from 0; default all. */
   readonly rows?: readonly number[];
-  /** Rows that are solved for at once; default: as many as fit into 512 MiB, at most 128. */
+  /** Rows that are solved for at once; default: as many as fit into 128 MiB, at most 128. */
   readonly rowsAtOnce?: number;
   /** Where an earlier run with the same risk and options stopped. */
   readonly state?: SelfInfluenceState;

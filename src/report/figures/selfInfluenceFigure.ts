@@ -3,11 +3,12 @@ import type { SelfInfluence } from "../../applications/influence/index.ts";
 import { formatCount, formatNumber } from "../format.ts";
 import type { Markup } from "../markup.ts";
 import { colour, drawFigure } from "./drawFigure.ts";
+import { linearLabel, logarithmicScale } from "./logarithmicTicks.ts";
 
 /** Points that are drawn; of more rows, those of largest self-influence and an even choice of the others. */
 const MOST_POINTS = 2000;
 
-/** Each row's influence on itself against its loss, both on logarithmic axes. */
+/** Each row's influence on itself against its loss, on logarithmic axes where the numbers span more than a factor of five. */
 export function selfInfluenceFigure(self: SelfInfluence): Markup {
   const place = new Map(self.rows.map((row, index) => [row, index]));
   const first = self.ranking.slice(0, MOST_POINTS / 2);
@@ -20,8 +21,8 @@ export function selfInfluenceFigure(self: SelfInfluence): Markup {
   const [largest] = self.ranking;
   return drawFigure(
     {
-      x: { label: "loss of the row", type: "log", grid: true },
-      y: { label: "self-influence", type: "log", grid: true },
+      x: { label: "loss of the row", grid: true, ...axisOf(points.map(({ loss }) => loss)) },
+      y: { label: "self-influence", grid: true, ...axisOf(points.map(({ score }) => score)) },
       marks: [dot(points, { x: "loss", y: "score", fill: colour("series-1"), r: 2.5, fillOpacity: 0.6 })],
     },
     {
@@ -33,4 +34,9 @@ export function selfInfluenceFigure(self: SelfInfluence): Markup {
           : { html: "Each point is a row." },
     },
   );
+}
+
+/** A logarithmic axis, or a linear one where the numbers are alike. */
+function axisOf(values: readonly number[]) {
+  return logarithmicScale(values) ?? { tickFormat: linearLabel };
 }
