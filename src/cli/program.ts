@@ -50,15 +50,15 @@ function buildProgram(): Command {
   for (const command of [
     inspectCommand(),
     reportCommand(),
-    exportCommand(),
+    uncertaintyCommand(),
+    influenceCommand(),
+    pruneCommand(),
+    quantizeCommand(),
     landscapeCommand(),
     tuneCommand(),
-    influenceCommand(),
     mergeCommand(),
-    quantizeCommand(),
-    pruneCommand(),
     compareCommand(),
-    uncertaintyCommand(),
+    exportCommand(),
   ]) {
     program.addCommand(command.copyInheritedSettings(program));
   }

@@ -151,7 +151,7 @@ describe("refuses with 2 and one line", () => {
     await refused(/required option '--loss <name>' not specified/, "export", MODEL, "--product", "hvp");
     await refused(/missing required argument 'model'/, "inspect");
     await refused(
-      /expected a command \(inspect, report, export, landscape, tune, merge, prune or compare\), got "frobnicate"; see --help/,
+      /expected a command \(inspect, report, uncertainty, influence, prune, quantize, landscape, tune, merge, compare or export\), got "frobnicate"; see --help/,
       "frobnicate",
       MODEL,
     );
