@@ -1,13 +1,13 @@
 import { jvp, vjp } from "../autodiff/index.ts";
 import { CurvatureError } from "../errors/index.ts";
 import { input } from "../graph/index.ts";
-import type { LinearOperator } from "../linalg/operator/operator.ts";
+import type { LinearOperator, RunOptions } from "../linalg/operator/operator.ts";
 import { withInputCopy } from "../linalg/vectors/inputCopy.ts";
 import { scal, scaled } from "../linalg/vectors/vector.ts";
 import { zeros as zeroValue } from "../primitives/index.ts";
-import { type Vector, zeros } from "../tensors/index.ts";
+import { type Matrix, type Vector, zeros } from "../tensors/index.ts";
 import { checkColumns, checkLength, checkVectorLength, vectorFeeds, vectorName } from "./engine/flatVectors.ts";
-import type { BatchProduct, Risk } from "./engine/risk.ts";
+import type { BatchProduct, EvaluatedBatch, Risk } from "./engine/risk.ts";
 import { checkRisk } from "./products/checkRisk.ts";
 import { columnChunks } from "./products/columnChunks.ts";
 import { rowLossValues } from "./products/rowLosses.ts";
@@ -28,71 +28,78 @@ export function rowGradients(risk: Risk): LinearOperator {
       "rowGradients are about rows that contribute to the loss independently, but with coupledRows each row's share depends on the other rows",
     );
   }
-  const { rows, size, dtype, shard, engine, parameters } = risk;
+  const { rows, size, dtype } = risk;
   const shared = { dtype, symmetric: false, psd: false } as const;
   const operator: LinearOperator = {
     ...shared,
     shape: [rows, size],
-    async matvec(x, options = {}) {
-      checkLength(x, size);
-      const result = zeros(rows, dtype);
-      const run = async (own: Vector) => {
-        const feeds = vectorFeeds(own, parameters);
-        await engine.run(forward, {
-          feed: () => feeds,
-          collect: ({ tangent }, { start }) => result.set(tangent!.data as Vector, start),
-          options,
-        });
-      };
-      await withInputCopy(x, run, { dtype });
-      scal(shard.rows, result);
-      return result;
-    },
-    async matmat(X, options = {}) {
-      checkColumns(X, size);
-      const { columns } = X;
-      const result = zeros(rows * columns, dtype);
-      const run = async (own: Vector) => {
-        const most = await engine.columnsAtOnce(forward);
-        for (const { first, count, feeds } of columnChunks(risk, { ...X, data: own }, most)) {
-          await engine.run(forward, {
-            feed: () => feeds,
-            columns: count,
-            collect: ({ tangent }, batch) => {
-              const numbers = tangent!.data as Vector;
-              for (let k = 0; k < count; k++) {
-                const own = numbers.subarray(k * batch.rows, (k + 1) * batch.rows);
-                result.set(own, (first + k) * rows + batch.start);
-              }
-            },
-            options,
-          });
-        }
-      };
-      await withInputCopy(X.data, run, { dtype });
-      scal(shard.rows, result);
-      return { rows, columns, data: result };
-    },
+    matvec: (x, options = {}) => productOf(risk, x, options),
+    matmat: (X, options = {}) => productsOf(risk, X, options),
     adjoint: () => transposed,
   };
   const transposed: LinearOperator = {
     ...shared,
     shape: [size, rows],
-    async matvec(u, options = {}) {
-      checkVectorLength(u, rows, `the transposed row gradients take vectors of ${rows} entries, one a row`);
-      return withInputCopy(
-        u,
-        async (own) =>
-          scaled(
-            shard.rows,
-            await engine.sum(backward, { feed: (batch) => ({ u: rowsOf(own, { ...batch, size: 1 }) }), options }),
-          ),
-        { dtype },
-      );
-    },
+    matvec: (u, options = {}) => weightedSum(risk, u, options),
     adjoint: () => operator,
   };
   return operator;
+}
+
+/** g_n' x for all rows. */
+async function productOf(risk: Risk, x: Vector, options: RunOptions): Promise<Vector> {
+  const { rows, size, dtype, shard, engine, parameters } = risk;
+  checkLength(x, size);
+  const result = zeros(rows, dtype);
+  const run = async (own: Vector) => {
+    const feeds = vectorFeeds(own, parameters);
+    await engine.run(forward, {
+      feed: () => feeds,
+      collect: ({ tangent }, { start }) => result.set(tangent!.data as Vector, start),
+      options,
+    });
+  };
+  await withInputCopy(x, run, { dtype });
+  scal(shard.rows, result);
+  return result;
+}
+
+/** g_n' x for all rows and all columns x of X. */
+async function productsOf(risk: Risk, X: Matrix, options: RunOptions): Promise<Matrix> {
+  const { rows, size, dtype, shard, engine } = risk;
+  checkColumns(X, size);
+  const { columns } = X;
+  const result = zeros(rows * columns, dtype);
+  const run = async (own: Vector) => {
+    const most = await engine.columnsAtOnce(forward);
+    for (const { first, count, feeds } of columnChunks(risk, { ...X, data: own }, most)) {
+      await engine.run(forward, {
+        feed: () => feeds,
+        columns: count,
+        collect: ({ tangent }, batch) => {
+          const numbers = tangent!.data as Vector;
+          for (let k = 0; k < count; k++) {
+            const column = numbers.subarray(k * batch.rows, (k + 1) * batch.rows);
+            result.set(column, (first + k) * rows + batch.start);
+          }
+        },
+        options,
+      });
+    }
+  };
+  await withInputCopy(X.data, run, { dtype });
+  scal(shard.rows, result);
+  return { rows, columns, data: result };
+}
+
+/** sum_n u_n g_n. */
+async function weightedSum({ rows, dtype, shard, engine }: Risk, u: Vector, options: RunOptions): Promise<Vector> {
+  checkVectorLength(u, rows, `the transposed row gradients take vectors of ${rows} entries, one a row`);
+  const run = async (own: Vector) => {
+    const feed = (batch: EvaluatedBatch) => ({ u: rowsOf(own, { ...batch, size: 1 }) });
+    return scaled(shard.rows, await engine.sum(backward, { feed, options }));
+  };
+  return withInputCopy(u, run, { dtype });
 }
 
 const forward: BatchProduct = {

@@ -99,42 +99,18 @@ function matrixFreePrecision(
 ): PosteriorPrecision {
   const [size] = K.shape;
   const root = delta.map((d) => 1 / Math.sqrt(d));
-  // B = diag(delta)^-1/2 a K diag(delta)^-1/2: P = diag(delta)^1/2 (I + B) diag(delta)^1/2.
-  const B = functionOperator({
-    shape: K.shape,
-    dtype: K.dtype,
-    symmetric: true,
-    psd: K.psd,
-    matvec: async (x, run) => timesEach(await K.matvec(timesEach(x, root), run), root, factor),
-  });
-  const onePlus: LinearOperator = {
-    ...functionOperator({
-      shape: K.shape,
-      dtype: K.dtype,
-      symmetric: true,
-      psd: K.psd,
-      async matvec(x, run) {
-        const own = Float64Array.from(x);
-        return (await B.matvec(own, run)).map((y, i) => y + own[i]);
-      },
-    }),
-    async matmat(X, run) {
-      const own = { ...X, data: Float64Array.from(X.data) };
-      const Y = await matmat(K, timesRows(own, root), run);
-      return { ...own, data: own.data.map((x, k) => x + factor * root[k % size] * Y.data[k]) };
-    },
-  };
+  const { B, onePlus } = scaledOperators(K, { factor, root });
   // Of a common prior precision d, B is K times a / d: the quadrature of K serves all of them.
   const isCommon = delta.every((d) => d === delta[0]);
   const own = memoized(() => quadratureOf(B, estimation, {}));
   const sumOf = async (f: (x: number) => number) =>
     isCommon ? spectralSum(await common(), (x) => f((factor * x) / delta[0])) : spectralSum(await own(), f);
-  const solve = async (X: Matrix, options: RunOptions = {}): Promise<Matrix> => {
+  const solve = async (X: Matrix, { signal }: RunOptions = {}): Promise<Matrix> => {
     const right = timesRows(X, root);
     const { x, status, message } = await cgColumns(onePlus, right, {
       matvecs: (estimation.matvecs ?? 1000) * X.columns,
       ...(estimation.tolerance !== undefined && { tolerance: estimation.tolerance }),
-      ...(options.signal && { signal: options.signal }),
+      ...(signal && { signal }),
     });
     checkSolved(status, message);
     return timesRows(x, root);
@@ -149,22 +125,65 @@ function matrixFreePrecision(
     solve,
     forms: async ({ J }, { group, diagonal, ...options }) =>
       groupProducts(J, await solve(J, options), { group, diagonal }),
-    async samples(count, { seed, first = 0, signal }) {
-      const E = normalColumns({ size, count, seed, first });
-      const data = new Float64Array(size * count);
-      for (let k = 0; k < count; k++) {
-        const { x, status, message } = await matrixFunction(onePlus, E.data.slice(k * size, (k + 1) * size), {
-          f: (value) => 1 / Math.sqrt(value),
-          ...(estimation.tolerance !== undefined && { tolerance: estimation.tolerance }),
-          matvecs: estimation.matvecs ?? 1000,
-          ...(signal && { signal }),
-        });
-        checkSolved(status, message);
-        data.set(timesEach(x, root), k * size);
-      }
-      return { rows: size, columns: count, data };
+    samples: (count, { seed, first = 0, signal }) =>
+      samplesOf(onePlus, normalColumns({ size, count, seed, first }), { root, estimation, signal }),
+  };
+}
+
+/** B = diag(delta)^-1/2 a K diag(delta)^-1/2 and I + B, with which P = diag(delta)^1/2 (I + B) diag(delta)^1/2. `root` is delta^-1/2. */
+function scaledOperators(
+  K: LinearOperator,
+  { factor, root }: { readonly factor: number; readonly root: Float64Array },
+): { readonly B: LinearOperator; readonly onePlus: LinearOperator } {
+  const [size] = K.shape;
+  const declared = { shape: K.shape, dtype: K.dtype, symmetric: true, psd: K.psd } as const;
+  const B = functionOperator({
+    ...declared,
+    matvec: async (x, run) => timesEach(await K.matvec(timesEach(x, root), run), root, factor),
+  });
+  const onePlus: LinearOperator = {
+    ...functionOperator({
+      ...declared,
+      async matvec(x, run) {
+        const own = Float64Array.from(x);
+        return (await B.matvec(own, run)).map((y, i) => y + own[i]);
+      },
+    }),
+    async matmat(X, run) {
+      const own = { ...X, data: Float64Array.from(X.data) };
+      const Y = await matmat(K, timesRows(own, root), run);
+      return { ...own, data: own.data.map((x, k) => x + factor * root[k % size] * Y.data[k]) };
     },
   };
+  return { B, onePlus };
+}
+
+/** Columns diag(root) (I + B)^-1/2 e for the columns e of E: samples of N(0, P^-1) for standard normal e. */
+async function samplesOf(
+  onePlus: LinearOperator,
+  { rows: size, columns: count, data: E }: Matrix,
+  {
+    root,
+    estimation,
+    signal,
+  }: {
+    readonly root: Float64Array;
+    readonly estimation: EstimationOptions;
+    readonly signal: AbortSignal | undefined;
+  },
+): Promise<Matrix> {
+  const data = new Float64Array(size * count);
+  for (let k = 0; k < count; k++) {
+    const { x, status, message } = await matrixFunction(onePlus, E.slice(k * size, (k + 1) * size), {
+      f: (value) => 1 / Math.sqrt(value),
+      ...(estimation.tolerance !== undefined && { tolerance: estimation.tolerance }),
+      matvecs: estimation.matvecs ?? 1000,
+      ...(signal && { signal }),
+    });
+    checkSolved(status, message);
+    data.set(timesEach(x, root), k * size);
+  }
+  return { rows: size, columns: count, data };
 }
 
 function checkSolved(status: string, message: string): void {

@@ -13,6 +13,7 @@ import { modelOfMatrix } from "./modelOfMatrix.ts";
 import type { PrunePlan } from "./prunePlan.ts";
 import type { PruneState, PruneStep } from "./pruneResult.ts";
 import { needsMatrix } from "./scores.ts";
+import type { Elimination } from "./sequentialElimination.ts";
 
 /** What a step needs besides the state. */
 export interface StepSetup {
@@ -89,23 +90,10 @@ async function stepChange(
     const g = plan.gradient === true ? gradient : undefined;
     const request = { ...setup, method, theta, gradient: method === "firstOrder" ? gradient : g, model, mask };
     const { removed, elimination } = await chooseRemoval(plan, { ...request, share: shares[records.length]! });
-    const targets = gathered(theta, removed).map((w) => -w);
-    const minimum =
-      elimination !== undefined && other === undefined
-        ? { change: elimination.weights.map((w, i) => w - theta[i]!), increase: undefined, residual: 0 }
-        : compensation
-          ? await compensating!.constrained({ indices: removed, targets, gradient: g })
-          : { change: scatteredChange(theta, removed), increase: undefined, residual: 0 };
-    const isOpen = plan.gradient === undefined && compensation && records.length > 0;
-    const { change, residual, increase, usedGradient } = isOpen
-      ? await lowerOf(minimum, {
-          withGradient: await compensating!.constrained({ indices: removed, targets, gradient }),
-          lossOf: async (each) => {
-            const moved = changedTheta(theta, { change: each, removed: removedSoFar(state, removed) });
-            return (await measuredAt(risk, moved, options)).loss;
-          },
-        })
-      : { ...minimum, usedGradient: g !== undefined };
+    const { change, residual, increase, usedGradient, losses } = await changeOf(
+      { model: compensating, elimination: other === undefined ? elimination : undefined, removed, gradient },
+      { state, plan, risk, options },
+    );
     const A = (other ?? own).A;
     const bent = await A.matvec(A.dtype === "float32" ? Float32Array.from(change) : change, runOf(options));
     return {
@@ -116,7 +104,7 @@ async function stepChange(
       modelIncrease: increase ?? elimination?.costs.at(-1),
       residual,
       usedGradient,
-      losses: isOpen ? 4 : 0,
+      losses,
       matvecs: (model?.matvecs() ?? 0) + (compensating === model ? 0 : (compensating?.matvecs() ?? 0)) + 1,
       route: model?.route ?? compensating?.route,
     };
@@ -124,6 +112,46 @@ async function stepChange(
     await own.release();
     await other?.release();
   }
+}
+
+/**
+ * The change of all weights that sets the removed ones to zero: that of the sequential elimination, the minimum of the model, or none of the others. In later steps, where the plan leaves it open,
+ * the one of lower loss of the minima with and without the gradient.
+ */
+async function changeOf(
+  {
+    model,
+    elimination,
+    removed,
+    gradient,
+  }: {
+    readonly model: CurvatureModel | undefined;
+    readonly elimination: Elimination | undefined;
+    readonly removed: Int32Array;
+    readonly gradient: Vector;
+  },
+  { state, plan, risk, options }: Pick<StepSetup, "plan" | "risk" | "options"> & { readonly state: PruneState },
+): Promise<Minimum & { readonly usedGradient: boolean; readonly losses: number }> {
+  const { theta, records } = state;
+  const { compensation } = plan;
+  const targets = gathered(theta, removed).map((w) => -w);
+  const g = plan.gradient === true ? gradient : undefined;
+  const minimum =
+    elimination !== undefined
+      ? { change: elimination.weights.map((w, i) => w - theta[i]!), increase: undefined, residual: 0 }
+      : compensation
+        ? await model!.constrained({ indices: removed, targets, gradient: g })
+        : { change: scatteredChange(theta, removed), increase: undefined, residual: 0 };
+  const isOpen = plan.gradient === undefined && compensation && records.length > 0;
+  if (!isOpen) return { ...minimum, usedGradient: g !== undefined, losses: 0 };
+  const lower = await lowerOf(minimum, {
+    withGradient: await model!.constrained({ indices: removed, targets, gradient }),
+    lossOf: async (change) => {
+      const moved = changedTheta(theta, { change, removed: removedSoFar(state, removed) });
+      return (await measuredAt(risk, moved, options)).loss;
+    },
+  });
+  return { ...lower, losses: 4 };
 }
 
 type Minimum = Pick<ConstrainedMinimum, "change" | "residual"> & { readonly increase: number | undefined };

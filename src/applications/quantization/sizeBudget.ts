@@ -17,9 +17,9 @@ export function checkBudget(
   risk: Risk,
   options: { readonly budget: SizeBudget; readonly bits: readonly number[]; readonly tensors?: ChosenTensors },
 ): number {
-  const tensors = chosenTensors("checkBudget", risk, options.tensors);
+  const tensors = chosenTensors("quantization", risk, options.tensors);
   const weights = tensors.reduce((sum, { size }) => sum + size, 0);
-  return budgetOf("checkBudget", options.budget, { weights, bits: options.bits });
+  return budgetOf("quantization", options.budget, { weights, bits: options.bits });
 }
 
 /**

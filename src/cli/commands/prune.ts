@@ -221,7 +221,7 @@ function withoutWeights({ curves, ...comparison }: PruningComparison) {
 }
 
 function table({ curves, loss, accuracy, ...comparison }: PruningComparison, { curve, point }: Best): string {
-  const line = (cells: readonly string[]) => cells.map((cell) => cell.padStart(14)).join("");
+  const line = (cells: readonly string[]) => cells.map((cell) => cell.padStart(15)).join("");
   const shown = (value: number | undefined) => (value === undefined ? "" : value.toPrecision(4));
   const percent = (value: number | undefined) => (value === undefined ? "" : `${(100 * value).toFixed(2)} %`);
   const rows = curves.flatMap(({ title, points }) =>

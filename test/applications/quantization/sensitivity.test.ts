@@ -229,7 +229,7 @@ describe("quantizationSensitivity", () => {
     await Promise.all([biases.dispose(), only.dispose()]);
     expect(checkBudget(risk, { budget: { averageBits: 3 }, bits: [2, 4] })).toBe(54);
     expect(messageOf(() => checkBudget(risk, { budget: { bits: 30 }, bits: [2, 4] }))).toContain(
-      "checkBudget expects a budget of at least 36 bits, 2 for each of 18 weights, got 30",
+      "quantization expects a budget of at least 36 bits, 2 for each of 18 weights, got 30",
     );
   });
 });
