@@ -81,7 +81,7 @@ test("landscape draws a plane and a line, with numbers", async () => {
   expect(plane.code).toBe(0);
   expect(plane.stdout).toContain("eigenvector 1: length 1.000, slope");
   const page = readFileSync(out, "utf8");
-  expect(page.match(/<svg/g)).toHaveLength(2);
+  expect(page.match(/<svg/g)).toHaveLength(4);
   expect(page).not.toMatch(/<script|https?:\/\/(?!www\.w3\.org)/);
   const other = await otherFile(folder, 0.5);
   const line = await run(
