@@ -14,9 +14,10 @@ export function printError(text: string): void {
   if (!muted.value) process.stderr.write(emphasized(printableText(text, { keepLines: true }), process.stderr));
 }
 
-/** Writes a value as JSON on standard output. */
+/** Writes a value as JSON on standard output, arrays of numbers of every kind as lists. */
 export function printJson(value: unknown): void {
-  process.stdout.write(`${printableJson(JSON.stringify(value, undefined, 2))}\n`);
+  const lists = (_: string, part: unknown) => (ArrayBuffer.isView(part) ? [...(part as Float64Array)] : part);
+  if (!muted.value) process.stdout.write(`${printableJson(JSON.stringify(value, lists, 2))}\n`);
 }
 
 type Style = "bold" | "red" | "yellow";
