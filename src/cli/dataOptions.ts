@@ -1,5 +1,13 @@
-import type { Command } from "commander";
-import { type Data, type EmpiricalRiskOptions, empiricalRisk, type FileModel, loadData, type Risk } from "../index.ts";
+import { type Command, Option } from "commander";
+import {
+  CurvatureError,
+  type Data,
+  type EmpiricalRiskOptions,
+  empiricalRisk,
+  type FileModel,
+  loadData,
+  type Risk,
+} from "../index.ts";
 import { DATA_HELP, type FileOptions, fileSettings, withFileOptions } from "./fileOptions.ts";
 import {
   classAxisOption,
@@ -15,6 +23,7 @@ import { patternList, wholeNumber } from "./parsers.ts";
 /** Options of commands that evaluate a model on one table of rows. */
 export interface RiskOptions extends ModelOptions, FileOptions {
   readonly data: string;
+  readonly targets?: string;
   readonly loss: LossChoice;
   readonly reduction: "mean" | "sum";
   readonly classAxis?: "second" | "last";
@@ -24,10 +33,17 @@ export interface RiskOptions extends ModelOptions, FileOptions {
   readonly batchSize?: number;
 }
 
+/** Help of `--targets` in commands that read other rows too. */
+const TARGETS_HELP = "labels or values of --data in a file of their own; other rows are then ROWS,TARGETS";
+
 /** Adds these options to a command. */
 export function withRiskOptions(command: Command): Command {
   return withModelOptions(
-    withFileOptions(command.requiredOption("--data <file>", DATA_HELP))
+    withFileOptions(
+      command
+        .requiredOption("--data <file>", DATA_HELP)
+        .addOption(new Option("--targets <file>", TARGETS_HELP).conflicts("label")),
+    )
       .addOption(lossOption())
       .addOption(reductionOption())
       .addOption(classAxisOption())
@@ -38,12 +54,14 @@ export function withRiskOptions(command: Command): Command {
   );
 }
 
-/** Rows from a file, as the options say. */
+/** Rows from a file, as the options say. With `targets`, other files than that of `data` are pairs of rows and targets. */
 export function openData(
   model: FileModel,
   options: RiskOptions & { readonly file?: string; readonly signal: AbortSignal },
 ): Promise<Data> {
   const { batchSize, loss, file = options.data, signal } = options;
+  const isOther = file !== options.data;
+  const [data, targets] = isOther && options.targets !== undefined ? pairOf(file) : [file, options.targets];
   const { rows, ...settings } = fileSettings(options);
   return loadData({
     ...readOptions(options),
@@ -51,10 +69,21 @@ export function openData(
     signal,
     model,
     targetType: loss.targetType,
-    data: file,
-    ...(rows === undefined || file !== options.data ? {} : { rows }),
+    data,
+    ...(targets === undefined ? {} : { targets }),
+    ...(rows === undefined || isOther ? {} : { rows }),
     ...(batchSize === undefined ? {} : { batchSize }),
   });
+}
+
+/** The files of rows and targets, which a comma separates. */
+function pairOf(text: string): readonly [rows: string, targets: string] {
+  const [rows, targets, ...more] = text.split(",");
+  if (rows && targets && more.length === 0) return [rows, targets];
+  throw new CurvatureError(
+    "argument",
+    `expected ROWS,TARGETS, the files of rows and of their targets with a comma between, as --data and --targets are two; got "${text}"`,
+  );
 }
 
 /** The risk of a model on rows, as the options say. */

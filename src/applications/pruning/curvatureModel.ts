@@ -16,7 +16,10 @@ export interface InverseOptions {
   readonly probes?: number;
   /** Seed of the estimates; required where there are any. */
   readonly seed?: number;
-  /** Bound on the residual of each solution over its right-hand side; 1e-8 by default, 1e-4 for float32. */
+  /**
+   * Bound on the residual of each solution over its right-hand side; 1e-8 by default, 1e-4 for float32. Those of estimated diagonals of an inverse
+   * have 1e-6 and 1e-3.
+   */
   readonly solveTolerance?: number;
   /** Most products of a solution; 1000 by default. */
   readonly solveMatvecs?: number;

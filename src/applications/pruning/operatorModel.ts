@@ -82,7 +82,10 @@ export function operatorModel(matrix: LinearOperator, setup: OperatorSetup): Cur
     async inverseDiagonal() {
       if (isClosed) return { values: Float64Array.from(await closed.diagonal!()) };
       const inner = remaining.length === size ? shifted : submatrix(shifted, remaining);
-      const { values, standardErrors } = await estimated(cgInverse(inner, solveOptions(A, setup)), setup);
+      // Far below the noise of the probes, and within what rounding in float32 allows.
+      const { tolerance, matvecs: most } = solveOptions(A, setup);
+      const options = { tolerance: setup.solveTolerance ?? Math.max(10 * tolerance, 1e-6), matvecs: most };
+      const { values, standardErrors } = await estimated(cgInverse(inner, options), setup);
       return { values: scattered(values), ...(standardErrors && { standardErrors: scattered(standardErrors) }) };
     },
     product,
