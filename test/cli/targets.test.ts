@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { float32Npy, int64Npy } from "../data/files.ts";
@@ -60,6 +61,7 @@ test("labels in files of their own give the numbers of one table", async () => {
   expect(apart).toEqual(await numbers("--data", at("train.csv"), "--test", at("other.csv")));
   const single = await run(...common, "--data", at("x.npy"), "--targets", at("y.npy"), "--test", at("a.npy"));
   expect(single.code).toBe(1);
+  expect(existsSync("pruning")).toBe(false);
   expect(single.stderr).toMatch(
     /error: expected ROWS,TARGETS, the files of rows and of their targets .* got ".*a\.npy"\n$/,
   );

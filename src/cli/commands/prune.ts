@@ -115,8 +115,8 @@ async function pruneModel(command: Command, file: string, options: PruneCommandO
     const model = await openModel(file, { ...options, signal });
     const data = await openData(model, { ...options, signal });
     const [page, pruned] = [join(out, "report.html"), join(out, "pruned.onnx")];
-    await prepareFiles(page, pruned);
     const risk = await openRisk(model, { data, options });
+    const folders = await prepareFiles(page, pruned);
     try {
       const test =
         options.test === undefined
@@ -139,6 +139,7 @@ async function pruneModel(command: Command, file: string, options: PruneCommandO
       else print(`${table(comparison, { curve, point })}${removedUnits(saved)}`);
       printError(`Wrote ${page} and ${pruned}\n`);
     } finally {
+      await folders.discard();
       await risk.dispose();
     }
   });
