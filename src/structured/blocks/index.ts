@@ -12,6 +12,7 @@ export { denseBlock } from "./denseBlock.ts";
 export { diagonalBlock } from "./diagonalBlock.ts";
 export { type EigenKroneckerBlock, eigenKronecker } from "./eigenKronecker.ts";
 export {
+  computedKronecker,
   type DiagonalKroneckerBlock,
   diagonalKronecker,
   type KroneckerBlock,

@@ -1,7 +1,7 @@
 import { type DenseMatrix, eigh } from "../../linalg/dense/index.ts";
 import { matmul, mul } from "../../primitives/index.ts";
 import type { Block, BlockFunction, BlockProduct } from "./block.ts";
-import { checkEntries, checkSymmetricFactor } from "./checkArrays.ts";
+import { checkEntries, checkFinite, checkSymmetricFactor } from "./checkArrays.ts";
 import { diagonalOf, sumOfSquares } from "./denseBlock.ts";
 import { asMatrices, asVectors, kroneckerSpectrum, outer } from "./kroneckerBasis.ts";
 import { type Clipped, clip, clipComputed, type Spectrum, spectralBlock } from "./spectralBlock.ts";
@@ -21,8 +21,20 @@ export interface KroneckerBlock extends Block {
  * @throws CurvatureError "shape" or "argument" for other factors
  */
 export function kronecker(factors: { readonly A: DenseMatrix; readonly B: DenseMatrix }): KroneckerBlock {
-  const A = checkSymmetricFactor("kronecker", factors.A);
-  const B = checkSymmetricFactor("kronecker", factors.B);
+  return computedKronecker({
+    A: checkSymmetricFactor("kronecker", factors.A),
+    B: checkSymmetricFactor("kronecker", factors.B),
+  });
+}
+
+/**
+ * The same for factors that are symmetric by the way they were made, taken without a copy.
+ *
+ * @throws CurvatureError "argument" for entries that are not finite
+ */
+export function computedKronecker({ A, B }: { readonly A: DenseMatrix; readonly B: DenseMatrix }): KroneckerBlock {
+  checkFinite("kronecker", A.data);
+  checkFinite("kronecker", B.data);
   const sizes = { m: A.rows, n: B.rows };
   const arrays = { A: { data: A.data, dims: [A.rows, A.rows] }, B: { data: B.data, dims: [B.rows, B.rows] } };
   const plain: BlockProduct = {

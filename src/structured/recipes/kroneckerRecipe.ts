@@ -2,7 +2,7 @@ import type { Value } from "../../graph/index.ts";
 import { scalar } from "../../graph/index.ts";
 import type { Tensors } from "../../operators/engine/risk.ts";
 import { zeros } from "../../primitives/index.ts";
-import { diagonalKronecker, kronecker, type PlacedBlock } from "../blocks/index.ts";
+import { computedKronecker, diagonalKronecker, type PlacedBlock } from "../blocks/index.ts";
 import { INPUT_SUM } from "../plan/pieceTotals.ts";
 import { cotangentSum, inputCount, inputSum, type Sharing } from "../sums/factorSums.ts";
 import { groupMatrix, inverseCount, scaledNumbers } from "../sums/numbers.ts";
@@ -99,6 +99,6 @@ function placed(
     const block = diagonalKronecker({ A: scaledNumbers(inputs, share), B });
     return { ...place, block, reason: `embedding table: frequencies of its entries (expand)${shared}` };
   }
-  const block = kronecker({ A: groupMatrix(inputs, group, share), B });
+  const block = computedKronecker({ A: groupMatrix(inputs, group, share), B });
   return { ...place, block, reason: `Kronecker factors (${sharing})${shared}${source.joint ? ", bias joined" : ""}` };
 }

@@ -1,4 +1,4 @@
-import { diagonalBlock, kronecker } from "../blocks/index.ts";
+import { computedKronecker, diagonalBlock } from "../blocks/index.ts";
 import { groupMatrix } from "../sums/numbers.ts";
 import type { BlockRecipe } from "./blockRecipe.ts";
 import type { ParameterSource } from "./exactRecipes.ts";
@@ -65,7 +65,7 @@ export function factorBiasRecipe(source: MatrixSource, name: string): BlockRecip
         name: matrix.groups === 1 ? name : `${name} group ${group}`,
         parameters: [parameter],
         place: placeOf(indices.subarray(group * outputs, (group + 1) * outputs), 1),
-        block: kronecker({ A: one, B: groupMatrix(totals[`B ${id}`], group, scale) }),
+        block: computedKronecker({ A: one, B: groupMatrix(totals[`B ${id}`], group, scale) }),
         reason: "output factor of its layer",
       })),
   };

@@ -1,5 +1,5 @@
 import type { Tensors } from "../../operators/engine/risk.ts";
-import { diagonalKronecker, kronecker, type PlacedBlock } from "../blocks/index.ts";
+import { computedKronecker, diagonalKronecker, type PlacedBlock } from "../blocks/index.ts";
 import { groupMatrix, scaledNumbers } from "../sums/numbers.ts";
 import type { BlockRecipe } from "./blockRecipe.ts";
 import { type MatrixSource, matrixPieces, matrixPlace } from "./matrixSource.ts";
@@ -41,5 +41,5 @@ export function twoSided(
   const A = groupMatrix(totals[left], group, scale);
   let trace = 0;
   for (let i = 0; i < A.rows; i++) trace += A.data[i * A.rows + i];
-  return { reason, block: kronecker({ A, B: rightOver(trace) }) };
+  return { reason, block: computedKronecker({ A, B: rightOver(trace) }) };
 }
