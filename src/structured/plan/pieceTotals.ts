@@ -42,9 +42,11 @@ export async function pieceTotals(risk: Risk, request: PieceTotalsRequest): Prom
   const { root, passes, options } = request;
   const { count } = passes;
   const atOnce = passesAtOnce(risk, request);
-  await root.constants?.numbers.prepare(options);
   const product = productFor(risk, { ...request, atOnce });
-  const constants = constantsOf(request);
+  const isDrawn = root.draw !== undefined && atOnce >= count;
+  if (!isDrawn) await root.constants?.numbers.prepare(options);
+  const constants = constantsOf(request, isDrawn);
+  if (isDrawn) return risk.engine.total(product, { constants, draw: root.draw, options });
   if (atOnce >= count) return risk.engine.total(product, { constants, options });
   const totals = new Map<string, { readonly data: Float64Array; readonly dims: readonly number[] }>();
   for (let first = 0; first < count; first += atOnce) {
@@ -68,10 +70,10 @@ function passesAtOnce({ dtype }: Risk, { outputEntries, passes }: PieceTotalsReq
   return Math.max(1, Math.min(passes.count, Math.floor(PASS_BYTES / Math.max(bytes, 1))));
 }
 
-function constantsOf({ root, passes, sums }: PieceTotalsRequest): BatchConstants {
+function constantsOf({ root, passes, sums }: PieceTotalsRequest, isDrawn: boolean): BatchConstants {
   return {
     of: (batch: EvaluatedBatch) => ({
-      ...root.constants?.numbers.of(batch),
+      ...(isDrawn ? {} : root.constants?.numbers.of(batch)),
       ...(passes.signs && { signs: passes.signs(batch) }),
       ...sums.arrays,
     }),
@@ -102,9 +104,11 @@ function made({ root, passes, sums, atOnce }: PieceTotalsRequest & { readonly at
       );
       const ofRoot = root.constants?.of(batch) ?? {};
       const pieces = batchPieces({ batch, root, constants: ofRoot, passes: u });
+      const isDrawn = root.draw !== undefined && atOnce >= passes.count;
       return {
         ...(vectors && { vectors }),
-        constants: { ...ofRoot, ...constants, ...arrays },
+        ...(isDrawn && { vectors: ofRoot, sources: { f: batch.f } }),
+        constants: { ...(isDrawn ? {} : ofRoot), ...constants, ...arrays },
         outputs: sums.build(pieces, arrays),
       };
     },
