@@ -68,11 +68,8 @@ export const categorical: Likelihood = {
     return sub(mul(p, reduceSumKeeping(weighted, [1])), broadcast(weighted, f.shape));
   },
   sample(f, random, label) {
-    const largest = Array.prototype.reduce.call(
-      f,
-      (m, x) => Math.max(m as number, x as number),
-      Number.NEGATIVE_INFINITY,
-    ) as number;
+    let largest = Number.NEGATIVE_INFINITY;
+    for (let c = 0; c < f.length; c++) if (f[c] > largest) largest = f[c];
     let total = 0;
     for (let c = 0; c < f.length; c++) total += Math.exp(f[c] - largest);
     let left = random.uniform() * total;

@@ -12,11 +12,12 @@ export { denseBlock } from "./denseBlock.ts";
 export { diagonalBlock } from "./diagonalBlock.ts";
 export { type EigenKroneckerBlock, eigenKronecker } from "./eigenKronecker.ts";
 export {
-  computedKronecker,
   type DiagonalKroneckerBlock,
   diagonalKronecker,
   type KroneckerBlock,
   kronecker,
+  type LaterMatrix,
+  laterKronecker,
 } from "./kronecker.ts";
 export { type LowRankPlusDiagonal, lowRankPlusDiagonalBlock } from "./lowRankPlusDiagonalBlock.ts";
 export { indicesOf, type Place, type PlacedBlock } from "./placedBlock.ts";

@@ -18,9 +18,9 @@ export function symmetricSum(x: Value, y: Value): Value {
   const blocks = rowBlocks(d).map(([first, end]) => {
     const left = slice(flatX, { axis: 1, start: first, limit: end });
     const right = slice(flatY, { axis: 1, start: first, limit: d });
-    return reshape(matmul(left, right, { transposeA: true }), [(end - first) * (d - first)]);
+    return reshape(matmul(left, right, { transposeA: true }), [1, (end - first) * (d - first)]);
   });
-  return reshape(concat(blocks, 0), [1, packedEntries(d)]);
+  return concat(blocks, 1);
 }
 
 function rowBlocks(d: number): (readonly [first: number, end: number])[] {
@@ -71,16 +71,15 @@ function unpackRows(
 ): void {
   const { entries, d, factor, first, end } = range;
   const width = d - first;
-  for (let row = first; row < end; row += TILE) {
-    for (let column = row; column < d; column += TILE) {
-      const limit = Math.min(column + TILE, d);
-      for (let i = row; i < Math.min(row + TILE, end); i++) {
-        const from = (i - first) * width - first;
-        for (let j = Math.max(i, column); j < limit; j++) {
-          const x = factor * block[from + j];
-          entries[i * d + j] = x;
-          entries[j * d + i] = x;
-        }
+  for (let i = first; i < end; i++) {
+    const from = (i - first) * width - first;
+    for (let j = i; j < d; j++) entries[i * d + j] = factor * block[from + j];
+  }
+  for (let row = first; row < d; row += TILE) {
+    for (let column = first; column < Math.min(end, row + TILE); column += TILE) {
+      for (let j = row; j < Math.min(row + TILE, d); j++) {
+        const limit = Math.min(column + TILE, end, j);
+        for (let i = column; i < limit; i++) entries[j * d + i] = entries[i * d + j];
       }
     }
   }
