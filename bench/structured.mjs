@@ -29,6 +29,9 @@ const { values } = parseArgs({
   allowNegative: true,
 });
 
+// Eigendecompositions of both sides: in one thread, as all else. Read when a library is loaded, so that the children have it too.
+process.env.OPENBLAS_NUM_THREADS = "1";
+
 /** What our time over curvlinops' is to be at most. */
 const TARGETS = /** @type {Record<string, number>} */ ({
   kfac_1: 0.5,
@@ -54,6 +57,10 @@ async function compareNumbers(problem) {
     const [peer] = await linesOf(command);
     const lines = [];
     for (const [name, make] of Object.entries({ kfac, ekfac })) {
+      if (peer[name].error !== undefined) {
+        process.stderr.write(`${problem}: ${name} of curvlinops fails: ${peer[name].error}\n`);
+        continue;
+      }
       const K = await make(risk, { of: { type: 2 }, bias: "factor" });
       const theirs = new Float32Array(Uint8Array.from(readFileSync(join(folder, name))).buffer);
       const product = relativeDifference(await K.matvec(v), theirs);
@@ -81,6 +88,7 @@ async function writeProblem(folder, { model, data, v }) {
     );
   });
   for await (const { inputs, targets } of data.batches()) {
+    if (targets === undefined) throw new Error("the problems have targets");
     const [x] = Object.values(inputs);
     writeFileSync(join(folder, "inputs"), new Uint8Array(Float32Array.from(/** @type {any} */ (x.data)).buffer));
     writeFileSync(
@@ -107,15 +115,20 @@ function relativeDifference(ours, theirs) {
   return Math.sqrt(difference / norm);
 }
 
-/** @param {string} problem */
+/**
+ * EKFAC is left out on D, where the peer's eigensolver fails in float32 (a factor of 4,608 rows).
+ *
+ * @param {string} problem
+ */
 async function compareTimes(problem) {
   const served = ["--problem", problem, "--threads", "1", "--serve"];
   const ours = await startWorker("ours", [process.execPath, here("run.mjs"), ...served]);
   const peer = await startWorker("peer", [values.python, here("peers/time_curvlinops.py"), ...served]);
   /** @type {Map<string, { all: number[], processor: number[] }>} */
   const times = new Map();
+  const quantities = values.quantities.split(",").filter((name) => !(problem === "D" && name === "ekfac_1"));
   for (let round = 0; round < Number(values.rounds); round++) {
-    for (const quantity of ["gradient", ...values.quantities.split(",")]) {
+    for (const quantity of ["gradient", ...quantities]) {
       for (const worker of round % 2 === 0 ? [ours, peer] : [peer, ours]) {
         const { all, processor, error } = await worker.measure(quantity, Number(values.seconds));
         if (error !== undefined) throw new Error(`${problem} ${quantity}, ${worker.library}: ${error}`);
@@ -134,7 +147,7 @@ async function compareTimes(problem) {
     return { time: Math.min(...all), processor: Math.min(...processor) };
   };
   const gradient = least("ours gradient").processor;
-  return values.quantities.split(",").map((quantity) => {
+  return quantities.map((quantity) => {
     const [own, other] = [least(`ours ${quantity}`), least(`peer ${quantity}`)];
     const ratio = own.processor / other.processor;
     const cells = [own.processor, other.processor, own.processor / gradient, ratio, own.time / other.time].map(short);

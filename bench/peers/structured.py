@@ -61,7 +61,11 @@ def main():
     data = [(read(folder / "inputs", (rows, *shape)), read(folder / "targets", (rows,), numpy.int64))]
     numbers = {}
     for name in ("kfac", "ekfac"):
-        matrix = build(curvlinops, model, data, name, fisher_type="type-2")
+        try:
+            matrix = build(curvlinops, model, data, name, fisher_type="type-2")
+        except torch.linalg.LinAlgError as error:
+            numbers[name] = {"error": str(error)}
+            continue
         product = matrix @ read(folder / "v", (matrix.shape[1],))
         product.detach().numpy().tofile(folder / name)
         numbers[name] = {"trace": float(matrix.trace), "norm": float(matrix.frobenius_norm)}
