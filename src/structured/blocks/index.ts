@@ -8,6 +8,7 @@ export type {
   LeftForms,
   LeftVectors,
 } from "./block.ts";
+export { checkFinite } from "./checkArrays.ts";
 export { denseBlock } from "./denseBlock.ts";
 export { diagonalBlock } from "./diagonalBlock.ts";
 export { type EigenKroneckerBlock, eigenKronecker } from "./eigenKronecker.ts";

@@ -5,8 +5,9 @@ import { zeros } from "../../primitives/index.ts";
 import { diagonalKronecker, laterKronecker, type PlacedBlock } from "../blocks/index.ts";
 import { INPUT_SUM } from "../plan/pieceTotals.ts";
 import { cotangentSum, inputCount, inputSum, type Sharing } from "../sums/factorSums.ts";
-import { inverseCount, laterGroupMatrix, scaledNumbers } from "../sums/numbers.ts";
+import { inverseCount, scaledNumbers } from "../sums/numbers.ts";
 import type { BlockRecipe } from "./blockRecipe.ts";
+import { laterGroupMatrix } from "./laterGroupMatrix.ts";
 import { type MatrixSource, matrixPieces, matrixPlace, withOnes } from "./matrixSource.ts";
 
 /**

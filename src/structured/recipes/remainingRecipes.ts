@@ -1,7 +1,7 @@
 import { diagonalBlock, laterKronecker } from "../blocks/index.ts";
-import { laterGroupMatrix } from "../sums/numbers.ts";
 import type { BlockRecipe } from "./blockRecipe.ts";
 import type { ParameterSource } from "./exactRecipes.ts";
+import { laterGroupMatrix } from "./laterGroupMatrix.ts";
 import { biasPieces, type MatrixSource } from "./matrixSource.ts";
 import { placeOf } from "./places.ts";
 

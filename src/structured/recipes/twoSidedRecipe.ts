@@ -1,7 +1,8 @@
 import type { Tensors } from "../../operators/engine/risk.ts";
 import { diagonalKronecker, laterKronecker, type PlacedBlock } from "../blocks/index.ts";
-import { groupMatrix, laterGroupMatrix, scaledNumbers } from "../sums/numbers.ts";
+import { groupMatrix, scaledNumbers } from "../sums/numbers.ts";
 import type { BlockRecipe } from "./blockRecipe.ts";
+import { laterGroupMatrix } from "./laterGroupMatrix.ts";
 import { type MatrixSource, matrixPieces, matrixPlace } from "./matrixSource.ts";
 import { outerNames, outerSums } from "./outerSums.ts";
 

@@ -1,7 +1,5 @@
 import type { DenseMatrix } from "../../linalg/dense/index.ts";
 import type { Tensor } from "../../tensors/index.ts";
-import { checkFinite } from "../blocks/checkArrays.ts";
-import type { LaterMatrix } from "../blocks/index.ts";
 import { symmetricOrder, unpackSymmetric } from "./symmetricSum.ts";
 
 /** The float64 numbers of a total, times a factor; a copy. */
@@ -17,26 +15,6 @@ export function groupMatrix({ data, dims }: Tensor, group: number, factor: numbe
   const isPacked = dims.length === 2;
   const own = (data as Float64Array).subarray(group * d * d, isPacked ? data.length : (group + 1) * d * d);
   return { rows: d, columns: d, data: unpackSymmetric(own, { d, factor, isPacked }) };
-}
-
-/**
- * The same, put together when it is first read: a matrix of many rows takes as long as the engine takes to sum it over some rows.
- *
- * @throws CurvatureError "argument" at once for entries that are not finite
- */
-export function laterGroupMatrix(total: Tensor, group: number, factor: number): LaterMatrix {
-  checkFinite("kronecker", total.data as Float64Array);
-  const entries = once(() => groupMatrix(total, group, factor));
-  return { rows: symmetricOrder(total.dims), matrix: entries };
-}
-
-/** Calls a function once, and forgets it with all that it holds. */
-function once<T>(make: () => T): () => T {
-  let [pending, made]: [(() => T) | undefined, T | undefined] = [make, undefined];
-  return () => {
-    if (pending !== undefined) [made, pending] = [pending(), undefined];
-    return made as T;
-  };
 }
 
 /** 1 / x, 0 for a sum over nothing. */
