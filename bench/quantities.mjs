@@ -3,12 +3,13 @@ import { crossEntropy, empiricalFisher, empiricalRisk, fisher, ggn, hessian } fr
 import { cg, damped, eigsh, hutchinsonTrace, lanczos, matmat, spectralDensity } from "onnx-curvature/linalg";
 import { makeProblem } from "./problems.mjs";
 import { normalVector, uniformNumbers } from "./random.mjs";
+import { structuredQuantities } from "./structuredQuantities.mjs";
 
 /** @typedef {import("onnx-curvature").Risk} Risk */
 /** @typedef {import("onnx-curvature").LinearOperator} LinearOperator */
 /** @typedef {() => Promise<unknown>} Work */
 
-/** Names of all quantities, in the order in which they are measured. */
+/** Names of all quantities, in the order in which they are measured; those of `structuredQuantities` are measured where they are asked for. */
 export const quantityNames = /** @type {const} */ ([
   "gradient",
   "risk_at",
@@ -39,6 +40,7 @@ export async function makeQuantities(problem, { threads }) {
   const { model, data } = makeProblem(problem);
   const setup = { model, data, loss: crossEntropy(), threads };
   const risk = await empiricalRisk(setup);
+  const structured = await structuredQuantities({ model, data }, { threads });
   const forgetful = await empiricalRisk({ ...setup, cache: 0 });
   const random = uniformNumbers(6);
   const v = normalVector(random, risk.size);
@@ -55,10 +57,12 @@ export async function makeQuantities(problem, { threads }) {
     ggn_recomputed: product(ggn(forgetful), v),
     ...columnProducts(risk, random),
     ...algorithms(risk, v),
+    ...structured.works,
   };
   const dispose = async () => {
     await risk.dispose();
     await forgetful.dispose();
+    await structured.dispose();
   };
   return { works, size: risk.size, rows: risk.rows, dispose };
 }

@@ -81,7 +81,8 @@ async function serve() {
       await measure(seconds);
       const all = times.all.slice(before.all);
       const undisturbed = times.undisturbed.slice(before.undisturbed);
-      console.log(JSON.stringify({ quantity, all, undisturbed, first: times.first, ...used() }));
+      const processor = times.processor.slice(before.all);
+      console.log(JSON.stringify({ quantity, all, undisturbed, processor, first: times.first, ...used() }));
     } catch (error) {
       console.log(JSON.stringify({ quantity, error: String(error) }));
     }

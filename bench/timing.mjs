@@ -28,7 +28,7 @@ export function waitedMs() {
   return total / 1e6;
 }
 
-/** @typedef {{ first: number, all: number[], undisturbed: number[] }} Times milliseconds a call */
+/** @typedef {{ first: number, all: number[], undisturbed: number[], processor: number[] }} Times milliseconds a call, and of processor time */
 
 /**
  * A function that is timed in portions: `measure(seconds)` repeats it for about that long and adds to `times`.
@@ -37,7 +37,7 @@ export function waitedMs() {
  */
 export function timer(work) {
   /** @type {Times} */
-  const times = { first: 0, all: [], undisturbed: [] };
+  const times = { first: 0, all: [], undisturbed: [], processor: [] };
   let calls = 0;
   const once = async () => {
     const start = performance.now();
@@ -51,10 +51,13 @@ export function timer(work) {
   };
   const repeat = async () => {
     const waited = waitedMs();
+    const used = process.cpuUsage();
     const start = performance.now();
     for (let call = 0; call < calls; call++) await work();
     const ms = performance.now() - start;
+    const { user, system } = process.cpuUsage(used);
     times.all.push(ms / calls);
+    times.processor.push((user + system) / 1000 / calls);
     if (waitedMs() - waited < WAITED * ms) times.undisturbed.push(ms / calls);
   };
   return {

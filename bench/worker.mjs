@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 
-/** @typedef {{ quantity: string, all: number[], undisturbed: number[], first: number, matvecs?: number, error?: string }} Portion */
+/** @typedef {{ quantity: string, all: number[], undisturbed: number[], processor: number[], first: number, matvecs?: number, error?: string }} Portion */
 /** @typedef {Awaited<ReturnType<typeof startWorker>>} Worker */
 
 /**

@@ -38,6 +38,7 @@ from torch import nn  # noqa: E402
 torch.set_num_threads(arguments.threads)
 WAITED = 0.02  # share of a repeat that its threads may wait for a core before it counts as disturbed
 SHORTEST = 3e-3  # seconds a repeat lasts at least
+STRUCTURED = ("kfac_1", "kfac_type2", "ekfac_1", "kfac_product")
 LONG = 2000  # milliseconds of a first call after which no second one is spent on warming up
 
 
@@ -58,7 +59,7 @@ class Timer:
 
     def __init__(self, work):
         self.work, self.calls, self.first = work, 0, 0.0
-        self.all, self.undisturbed = [], []
+        self.all, self.undisturbed, self.processor = [], [], []
 
     def once(self):
         start = time.perf_counter()
@@ -72,11 +73,12 @@ class Timer:
             self.calls = 1 if second > SHORTEST else max(1, min(50, int(SHORTEST / self.once()) + 1))
         end = time.perf_counter() + seconds
         while True:
-            before, start = waited(), time.perf_counter()
+            before, used, start = waited(), time.process_time(), time.perf_counter()
             for _ in range(self.calls):
                 self.work()
             taken = time.perf_counter() - start
             self.all.append(1e3 * taken / self.calls)
+            self.processor.append(1e3 * (time.process_time() - used) / self.calls)
             if waited() - before < WAITED * taken:
                 self.undisturbed.append(self.all[-1])
             if time.perf_counter() >= end:
@@ -110,6 +112,8 @@ class Work:
             return self.double_backward
         if name == "ggn_compiled":
             return self.compiled()
+        if name in STRUCTURED:
+            return self.structured(name)
         kinds = {"hessian": "Hessian", "ggn": "GGN", "empirical_fisher": "EF", "fisher_1": "FisherMC"}
         if name in kinds:
             operator = self.operator(kinds[name], **({"mc_samples": 1} if name == "fisher_1" else {}))
@@ -119,6 +123,16 @@ class Work:
             operator, columns = self.operator(kinds[kind]), torch.randn(self.size, int(count))
             return lambda: operator @ columns
         return {"trace_100": self.trace, "cg_50": self.cg, "eigsh_10": self.eigsh, "density_128": self.density}[name]()
+
+    def structured(self, name):
+        """Builds of structured matrices of the layers that curvlinops takes, and a product with one."""
+        from structured import build
+
+        if name != "kfac_product":
+            return lambda: build(self.cl, self.model, self.data, name)
+        made = build(self.cl, self.model, self.data, "kfac_type2")
+        v = torch.randn(made.shape[1])
+        return lambda: made @ v
 
     def gradient(self):
         x, y = self.data[0]
@@ -214,7 +228,16 @@ def serve(work):
             work.products, done, quiet = None, len(timer.all), len(timer.undisturbed)
             timer.measure(request["seconds"])
             used = {} if work.products is None else {"matvecs": work.products}
-            say({"quantity": name, "all": timer.all[done:], "undisturbed": timer.undisturbed[quiet:], "first": timer.first, **used})
+            say(
+                {
+                    "quantity": name,
+                    "all": timer.all[done:],
+                    "undisturbed": timer.undisturbed[quiet:],
+                    "processor": timer.processor[done:],
+                    "first": timer.first,
+                    **used,
+                }
+            )
         except Exception as error:  # noqa: BLE001
             say({"quantity": name, "error": f"{type(error).__name__}: {str(error)[:300]}"})
 

@@ -1,7 +1,11 @@
 import { constant, type Value } from "../graph/index.ts";
 import {
+  add,
   broadcast,
+  concat,
+  div,
   equal,
+  filled,
   logSoftmax,
   matmul,
   mul,
@@ -10,6 +14,7 @@ import {
   reduceSum,
   reduceSumKeeping,
   reshape,
+  slice,
   softmax,
   sqrt,
   sub,
@@ -54,12 +59,21 @@ export const categorical: Likelihood = {
     const weighted = weights === undefined ? p : mul(p, reshape(weights, [f.shape[0], 1]));
     return { diagonal: reduceSum(weighted, [0]), rest: matmul(p, weighted, { transposeA: true }) };
   },
-  // S = diag(sqrt p) - p sqrt(p)': S S' = diag(p) - 2 p p' + p (sum_c p_c) p'.
+  // R = diag(q) - p q' for q = sqrt(p): R R' = diag(p) - 2 p p' + p (sum_c p_c) p', and R q = 0. The reflection that takes q to the first unit
+  // vector (Householder, 1958) makes the first of its columns 0; the others become R_j - q_j / (1 + q_1) R_1, so that R u = w - p (sum_c w_c) with
+  // w_j = q_j u_j and w_1 = -q_1 / (1 + q_1) sum_j q_j u_j.
   expectedHessianRoot(f, u) {
+    const [terms, classes] = f.shape;
     const p = softmax(f, 1);
-    const scaled = mul(sqrt(p), u);
-    return sub(scaled, mul(p, reduceSumKeeping(scaled, [1])));
+    const q = sqrt(p);
+    if (classes === 1) return mul(sub(p, p), u);
+    const first = slice(q, { axis: 1, start: 0, limit: 1 });
+    const others = mul(slice(q, { axis: 1, start: 1, limit: classes }), u);
+    const share = div(first, add(first, filled([terms, 1], 1)));
+    const w = concat([neg(mul(share, reduceSumKeeping(others, [1]))), others], 1);
+    return sub(w, mul(p, reduceSumKeeping(w, [1])));
   },
+  expectedHessianRootColumns: (classes) => Math.max(classes - 1, 1),
   // The score at label k is p - e_k, with probability p_k: sum_k p_k (p - e_k) a_k with a_k = (p - e_k)' u = p' u - u_k.
   scoreMoment(f, u) {
     const p = softmax(f, 1);
@@ -68,11 +82,8 @@ export const categorical: Likelihood = {
     return sub(mul(p, reduceSumKeeping(weighted, [1])), broadcast(weighted, f.shape));
   },
   sample(f, random, label) {
-    const largest = Array.prototype.reduce.call(
-      f,
-      (m, x) => Math.max(m as number, x as number),
-      Number.NEGATIVE_INFINITY,
-    ) as number;
+    let largest = Number.NEGATIVE_INFINITY;
+    for (let c = 0; c < f.length; c++) if (f[c] > largest) largest = f[c];
     let total = 0;
     for (let c = 0; c < f.length; c++) total += Math.exp(f[c] - largest);
     let left = random.uniform() * total;

@@ -73,6 +73,7 @@ export function crossEntropy(options: CrossEntropyOptions = {}): Loss {
     labels: ({ outputs }, { integer }) => (integer ? { classes: outputs, ignoreIndex } : undefined),
     targetRange: { from: 0, to: 1 },
     hessianRoot: (f, y, u) => weightedRoot(categorical.expectedHessianRoot!(f, u), y, settings),
+    hessianRootColumns: categorical.expectedHessianRootColumns!,
     likelihood: categorical,
   };
 }

@@ -55,10 +55,12 @@ export interface Loss {
   /** The distribution of labels whose negative log-likelihood the loss is, if there is one. */
   readonly likelihood?: Likelihood;
   /**
-   * S u for a root S [C, C] of the Hessian of l in f, S S' = d^2 l / df^2, of each term: f [T, C], targets, u [T, C] -> [T, C]. Linear in u.
+   * S u for a root S [C, V] of the Hessian of l in f, S S' = d^2 l / df^2, of each term: f [T, C], targets, u [T, V] -> [T, C]. Linear in u.
    * Structured matrices are built from its columns. For a convex loss without it they compute a root numerically, term by term.
    */
   hessianRoot?(f: Value, y: Value, u: Value): Value;
+  /** Columns V of that root for C outputs; C if absent. */
+  hessianRootColumns?(outputs: number): number;
 }
 
 /** Shape and kind of targets; `dims` includes the axis of rows. */
@@ -104,8 +106,10 @@ export interface Likelihood {
   expectedHessianDiagonal?(f: Value): Value;
   /** Its sum over terms weighted by w [T], `diag(diagonal) - rest` with a diagonal [C] and a rest [C, C], where that needs less than C products. */
   expectedHessianSum?(f: Value, weights: Value | undefined): { readonly diagonal: Value; readonly rest: Value };
-  /** S u for a root S [C, C] of that expectation, E[...] = S S': [T, C], [T, C] -> [T, C]. Computed numerically where it is absent. */
+  /** S u for a root S [C, V] of that expectation, E[...] = S S': [T, C], [T, V] -> [T, C]. Computed numerically where it is absent. */
   expectedHessianRoot?(f: Value, u: Value): Value;
+  /** Columns V of that root for C outputs; C if absent. */
+  expectedHessianRootColumns?(outputs: number): number;
   /**
    * E[s (s' u)] for the score s, the gradient of the negative log-likelihood at a label from the predictive, summed exactly over labels or
    * in closed form: [T, C], [T, C] -> [T, C]. Absent if there is no such form.

@@ -4,6 +4,12 @@ import type { Block, DiagonalKroneckerBlock, KroneckerBlock, PlacedBlock } from 
 /** Eigenvalues closer than this share of the largest belong to one cluster, whose basis eigh chooses at will. */
 const CLUSTER = 1e-9;
 
+/**
+ * Eigenvalues up to this share of the largest are zero but for the rounding of the sums, by precision of the pass: hundreds of them in a factor of
+ * fewer rows than columns, no two of which differ by what is known of them.
+ */
+export const KERNEL = { float32: 2 ** -21, float64: CLUSTER } as const;
+
 /** Eigenvectors of a symmetric factor, ascending. */
 export interface FactorBasis {
   readonly values: Float64Array;
@@ -45,21 +51,23 @@ function unitBasis(diagonal: Float64Array): FactorBasis | undefined {
     data[k * n + i] = 1;
   });
   const basis = { values, vectors: { rows: n, columns: n, data } };
-  return clusters(basis, { ignoreKernel: true }).length > 0 ? basis : undefined;
+  return clusters(basis, { kernel: CLUSTER }).length > 0 ? basis : undefined;
 }
 
-/** Ranges [first, end) of equal eigenvalues that the basis depends on. Where pieces vanish on the kernel, its basis does not matter. */
+/**
+ * Ranges [first, end) of equal eigenvalues that the basis depends on. Where pieces vanish on the kernel its basis does not matter: eigenvalues up
+ * to the share `kernel` of the largest are left out.
+ */
 export function clusters(
   { values }: FactorBasis,
-  { ignoreKernel }: { readonly ignoreKernel: boolean },
+  { kernel }: { readonly kernel: number | undefined },
 ): readonly (readonly [first: number, end: number])[] {
   const largest = values.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
   const found: (readonly [number, number])[] = [];
-  let first = 0;
-  for (let end = 1; end <= values.length; end++) {
+  let first = kernel === undefined ? 0 : values.filter((x) => x <= kernel * largest).length;
+  for (let end = first + 1; end <= values.length; end++) {
     if (end < values.length && values[end] - values[end - 1] <= CLUSTER * largest) continue;
-    const isKernel = values[end - 1] <= CLUSTER * largest;
-    if (end - first > 1 && !(ignoreKernel && isKernel)) found.push([first, end]);
+    if (end - first > 1) found.push([first, end]);
     first = end;
   }
   return found;
@@ -71,11 +79,11 @@ export function clusters(
  */
 export async function settled(
   basis: FactorBasis,
-  { moment, ignoreKernel }: { readonly moment: DenseMatrix; readonly ignoreKernel: boolean },
+  { moment, kernel }: { readonly moment: DenseMatrix; readonly kernel: number | undefined },
 ): Promise<FactorBasis> {
   const d = basis.vectors.rows;
   const data = basis.vectors.data.slice();
-  for (const [first, end] of clusters(basis, { ignoreKernel })) {
+  for (const [first, end] of clusters(basis, { kernel })) {
     const own = basis.vectors.data.subarray(first * d, end * d);
     const { vectors } = await eigh(restricted(moment, { columns: own, count: end - first }));
     const size = end - first;

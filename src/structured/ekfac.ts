@@ -10,6 +10,7 @@ import { type BlocksOfRecipe, builtBlocks } from "./builtBlocks.ts";
 import {
   clusters,
   type FactorBasis,
+  KERNEL,
   type KroneckerBasis,
   kroneckerBasis,
   LARGEST_SETTLED_TABLE,
@@ -73,7 +74,7 @@ async function basesOf(built: readonly BlocksOfRecipe[]): Promise<readonly Based
 
 /** The bases where equal eigenvalues leave none open: those that are, are settled by the second moments of the pieces, in one further pass. */
 async function settledBases(risk: Risk, based: readonly Based[], { plan, choice }: Pass): Promise<readonly Based[]> {
-  const open = based.filter(({ recipe, bases }) => bases.some((basis) => isOpen(recipe.kronecker, basis)));
+  const open = based.filter(({ recipe, bases }) => bases.some((basis) => isOpen(basis, kernelOf(recipe, risk))));
   if (open.length === 0) return based;
   const key = JSON.stringify(["moments", choice.key, open.map(({ recipe }) => recipe.id)]);
   const { totals } = await recipeTotals(
@@ -82,13 +83,18 @@ async function settledBases(risk: Risk, based: readonly Based[], { plan, choice 
     { ...choice, plan, key },
   );
   const result: Based[] = [];
-  for (const own of based) result.push(open.includes(own) ? await settledBasis(own, totals) : own);
+  for (const own of based)
+    result.push(open.includes(own) ? await settledBasis(own, { totals, kernel: kernelOf(own.recipe, risk) }) : own);
   return result;
 }
 
-function isOpen({ spansPieces: ignoreKernel }: KroneckerPieces, { left, right }: KroneckerBasis): boolean {
-  const count = (basis: FactorBasis | undefined) =>
-    basis === undefined ? 0 : clusters(basis, { ignoreKernel }).length;
+/** The share of the largest eigenvalue up to which eigenvectors do not matter, since all pieces vanish on them; undefined where they need not. */
+function kernelOf({ kronecker }: Based["recipe"], { dtype }: Risk): number | undefined {
+  return kronecker.spansPieces ? KERNEL[dtype] : undefined;
+}
+
+function isOpen({ left, right }: KroneckerBasis, kernel: number | undefined): boolean {
+  const count = (basis: FactorBasis | undefined) => (basis === undefined ? 0 : clusters(basis, { kernel }).length);
   return count(left) + count(right) > 0;
 }
 
@@ -97,15 +103,17 @@ function momentsOf({ id, kronecker }: Based["recipe"]): Pick<BlockRecipe, "sums"
   return { sums: (pieces) => outerSums(pieces, { id, kronecker, wholeTable }) };
 }
 
-async function settledBasis(based: Based, totals: Tensors): Promise<Based> {
-  const { id, kronecker } = based.recipe;
-  const ignoreKernel = kronecker.spansPieces;
+async function settledBasis(
+  based: Based,
+  { totals, kernel }: { readonly totals: Tensors; readonly kernel: number | undefined },
+): Promise<Based> {
+  const { id } = based.recipe;
   const bases: KroneckerBasis[] = [];
   for (const [group, { left, right }] of based.bases.entries()) {
     const moment = (side: "left" | "right") => groupMatrix(totals[`${side} ${id}`], group, 1);
     bases.push({
-      left: left && (await settled(left, { moment: moment("left"), ignoreKernel })),
-      right: await settled(right, { moment: moment("right"), ignoreKernel }),
+      left: left && (await settled(left, { moment: moment("left"), kernel })),
+      right: await settled(right, { moment: moment("right"), kernel }),
     });
   }
   return { ...based, bases };

@@ -149,7 +149,8 @@ describe("approximations in a report", () => {
     expect(plain.converged).toBe(true);
     expect(matvecs).toBe(60 + 20 + [plain, ...all.map(({ system }) => system)].reduce((sum, s) => sum + s.products, 0));
     expect(noun).toBe("the Gauss-Newton matrix");
-    expect(all.map(({ reversePasses }) => reversePasses)).toEqual([3, 3, 3, 3, 3]);
+    // The output matrix of three classes has rank two.
+    expect(all.map(({ reversePasses }) => reversePasses)).toEqual([2, 2, 2, 2, 2]);
     expect(all.map(({ layers }) => layers[0]!.kinds)).toEqual([
       ["kronecker"],
       ["eigenKronecker"],

@@ -117,9 +117,10 @@ function shiftedCalls(rows: number) {
     ...options,
     ...(onProgress && { onProgress: (at) => onProgress({ ...at, done: firstRow + at.done, total: rows }) }),
   });
-  return ({ feed, constants, options, ...call }: PassOptions, shard: EngineShard): PassOptions => ({
+  return ({ feed, draw, constants, options, ...call }: PassOptions, shard: EngineShard): PassOptions => ({
     ...call,
     ...(feed && { feed: (batch) => feed(moved(batch, shard)) }),
+    ...(draw && { draw: (sources, batch) => draw(sources, moved(batch, shard)) }),
     ...(constants && { constants: constantsIn(constants, shard) }),
     ...(options && { options: optionsIn(options, shard) }),
   });

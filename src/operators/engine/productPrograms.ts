@@ -30,6 +30,8 @@ export interface ProductPrograms {
   readonly dependentBytes: number;
   /** Vectors and constants in the form that the programs read; several columns are concatenated. */
   feeds(vectors: Tensors, constants: Tensors): Tensors;
+  /** The programs of a product with `sources`. */
+  readonly drawn: DrawnPrograms | undefined;
   /** The product's own outputs among those of a program, under their names. */
   outputs(results: Tensors): Tensors;
   /** Everything in one graph. */
@@ -39,6 +41,16 @@ export interface ProductPrograms {
   /** The part that each product computes, given residuals. */
   linear(): Promise<Program>;
   release(): Promise<void>;
+}
+
+/** Two programs, between which the vectors are drawn. Results of the first are feeds of the second. */
+export interface DrawnPrograms {
+  /** All that the vectors do not enter: what they are drawn from, outputs, and residuals. */
+  first(): Promise<Program>;
+  /** What the vectors are drawn from, among the results of the first. */
+  sources(results: Tensors): Tensors;
+  /** The other outputs. */
+  second(): Promise<Program>;
 }
 
 /** Names of the programs' inputs and outputs. Names of different kinds never collide, whatever a product calls its values. */
@@ -51,6 +63,7 @@ export const feedName = {
   vector: (name: string) => `vector ${name}`,
   constant: (name: string) => `constant ${name}`,
   output: (name: string) => `output ${name}`,
+  source: (name: string) => `source ${name}`,
 } as const;
 
 /** Builds the graphs of a product; with `columns` above 1, vectors come as `allColumns` and outputs have a leading axis of that size. */
@@ -77,7 +90,13 @@ export function productPrograms(
       { columns, hasMoreBatches },
     );
   const variables = vectors.map(([, value]) => value);
-  const roots = prepared([...Object.values(namedOutputs), ...parts], { variables, precision });
+  const sources = Object.entries(built.sources ?? {});
+  const count = names.length + parts.length;
+  const all = prepared([...Object.values(namedOutputs), ...parts, ...sources.map(([, value]) => value)], {
+    variables,
+    precision,
+  });
+  const roots = all.slice(0, count);
   // Split before columns are concatenated: the same residuals serve any number of columns.
   const split = vectors.length === 0 ? undefined : splitResiduals(roots, variables);
   const residualNames = split?.residuals.map((_, i) => `residual ${i}`) ?? [];
@@ -106,6 +125,15 @@ export function productPrograms(
   return {
     residualNeed: split && needOf(split, { bytes: size(split.residuals), precision }),
     flat,
+    drawn:
+      built.sources &&
+      drawnPrograms({
+        outputs: Object.fromEntries(names.map((name, i) => [feedName.output(name), roots[i]])),
+        sources: Object.fromEntries(sources.map(([name], i) => [name, all[count + i]])),
+        variables,
+        inputs: { ...shared, ...named(Object.fromEntries(vectors), feedName.vector) },
+        program,
+      }),
     feeds: (given, constants) => ({
       ...named(constants, feedName.constant),
       ...(columns === 1 ? named(given, feedName.vector) : columnFeeds(given, vectors, columns)),
@@ -117,6 +145,45 @@ export function productPrograms(
     residual: () => program("residual", () => ({ inputs: shared, outputs: zip(split?.residuals) }), false),
     linear: () => program("linear", () => graph(split?.outputs ?? roots, zip(split?.inputs))),
     release: program.release,
+  };
+}
+
+function drawnPrograms({
+  outputs,
+  sources,
+  variables,
+  inputs,
+  program,
+}: {
+  readonly outputs: { readonly [name: string]: Value };
+  readonly sources: { readonly [name: string]: Value };
+  readonly variables: readonly Value[];
+  readonly inputs: { readonly [name: string]: Value };
+  readonly program: ReturnType<typeof lazily>;
+}): DrawnPrograms {
+  const moving = dependents(topologicalOrder(Object.values(outputs)), variables);
+  const [later, before] = [true, false].map((isLater) =>
+    Object.entries(outputs).filter(([, value]) => moving.has(value) === isLater),
+  );
+  const split = splitResiduals(
+    later.map(([, value]) => value),
+    variables,
+  );
+  const residuals = (values: readonly Value[]) =>
+    Object.fromEntries(values.map((value, i) => [`residual ${i}`, value] as const));
+  return {
+    first: () =>
+      program("first", () => ({
+        inputs,
+        outputs: { ...Object.fromEntries(before), ...named(sources, feedName.source), ...residuals(split.residuals) },
+      })),
+    sources: (results) =>
+      Object.fromEntries(Object.keys(sources).map((name) => [name, results[feedName.source(name)]])),
+    second: () =>
+      program("second", () => ({
+        inputs: { ...inputs, ...residuals(split.inputs) },
+        outputs: Object.fromEntries(later.map(([name], i) => [name, split.outputs[i]])),
+      })),
   };
 }
 

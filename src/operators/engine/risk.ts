@@ -161,6 +161,11 @@ export interface BatchProduct {
 export interface BuiltProduct {
   /** Further inputs, which change from call to call. Values that do not depend on them are computed once and kept. */
   readonly vectors?: { readonly [name: string]: Value };
+  /**
+   * What the vectors of a batch are drawn from, by name: with these, `PassOptions.draw` gives the vectors in the middle of the pass. They are
+   * evaluated with all that the vectors do not enter, once.
+   */
+  readonly sources?: { readonly [name: string]: Value };
   /** Further inputs that belong to the batch, given by `PassOptions.constants`. */
   readonly constants?: { readonly [name: string]: Value };
   /** Outputs by name, for `run`, `total` and `batches`. */
@@ -190,6 +195,8 @@ export type Tensors = { readonly [name: string]: Tensor };
 export interface PassOptions {
   /** The product's vectors for a batch. */
   readonly feed?: (batch: EvaluatedBatch) => Tensors | Promise<Tensors>;
+  /** The vectors of a batch from the product's `sources`. */
+  readonly draw?: (sources: Tensors, batch: EvaluatedBatch) => Tensors;
   /** The product's constants. */
   readonly constants?: BatchConstants;
   /** Number of columns that are computed at once, 1 by default. Vectors and outputs of several columns have a leading axis of that size. */

@@ -219,6 +219,12 @@ function evaluation(
     const programs = await compiled.programs(product, { ...kindOf(data, bound.shape), columns });
     const given = programs.feeds((await feed?.(batch)) ?? {}, constants?.of(batch) ?? {});
     const feeds = { ...own, ...batchFeeds(bound), ...given };
+    if (programs.drawn !== undefined) {
+      const first = await (await programs.drawn.first()).run(feeds);
+      const vectors = programs.feeds(call.draw!(programs.drawn.sources(first), batch), {});
+      const second = await (await programs.drawn.second()).run({ ...feeds, ...first, ...vectors });
+      return { outputs: programs.outputs({ ...first, ...second }), parts: [] };
+    }
     const key = residualKey(product, constants);
     const residuals = await residualsOf(programs, { cache, key, index: batch.index, feeds });
     const program = await (residuals === undefined ? programs.whole() : programs.linear());

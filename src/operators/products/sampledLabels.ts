@@ -2,11 +2,17 @@ import type { RunOptions } from "../../linalg/operator/operator.ts";
 import type { Likelihood } from "../../losses/index.ts";
 import { stream } from "../../random/index.ts";
 import type { Tensor, Vector } from "../../tensors/index.ts";
-import type { BatchProduct, EvaluatedBatch, Risk } from "../engine/risk.ts";
+import type { BatchProduct, EvaluatedBatch, Risk, Tensors } from "../engine/risk.ts";
 import type { PreparedConstants } from "./curvatureMatrix.ts";
 
 /** The outputs of the terms, [T, C]. */
 const outputsProduct: BatchProduct = { build: ({ f }) => ({ outputs: { f } }) };
+
+/** Labels of all batches, drawn before the first product or, from the outputs of a batch, in the middle of a pass. */
+export interface SampledLabels extends PreparedConstants {
+  /** `labels` of a batch from its outputs `f` [T, C]. */
+  draw(sources: Tensors, batch: EvaluatedBatch): Tensors;
+}
 
 /**
  * S labels for every term, drawn from the model's predictive distribution with one forward pass before the first product: constants
@@ -16,7 +22,7 @@ const outputsProduct: BatchProduct = { build: ({ f }) => ({ outputs: { f } }) };
 export function sampledLabels(
   risk: Risk,
   { labels, seed }: { readonly labels: number; readonly seed: number },
-): PreparedConstants {
+): SampledLabels {
   const likelihood = risk.lossFunction.likelihood!;
   const { firstRow } = risk.shard;
   const drawn = new Map<number, Tensor>();
@@ -28,6 +34,7 @@ export function sampledLabels(
       options,
     });
   return {
+    draw: ({ f }, batch) => ({ labels: drawBatch(f, { batch, firstRow, likelihood, labels, seed }) }),
     prepare(options) {
       ready ??= draw(options).catch((error: unknown) => {
         ready = undefined;

@@ -7,11 +7,18 @@ import type { DenseMatrix } from "../../linalg/dense/index.ts";
  * @throws CurvatureError "argument" for entries that are not finite
  */
 export function checkEntries(name: string, entries: Float64Array): Float64Array {
-  for (let i = 0; i < entries.length; i++) {
-    if (Number.isFinite(entries[i])) continue;
-    throw new CurvatureError("argument", `${name}: entries must be finite, got ${entries[i]} at ${i}`);
-  }
+  checkFinite(name, entries);
   return entries.slice();
+}
+
+/** @throws CurvatureError "argument" for entries that are not finite */
+export function checkFinite(name: string, entries: Float64Array): void {
+  // 0 times what is not finite is NaN.
+  let sum = 0;
+  for (let i = 0; i < entries.length; i++) sum += 0 * entries[i];
+  if (sum === 0) return;
+  const i = entries.findIndex((x) => !Number.isFinite(x));
+  throw new CurvatureError("argument", `${name}: entries must be finite, got ${entries[i]} at ${i}`);
 }
 
 /**

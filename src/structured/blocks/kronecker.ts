@@ -1,10 +1,17 @@
 import { type DenseMatrix, eigh } from "../../linalg/dense/index.ts";
 import { matmul, mul } from "../../primitives/index.ts";
-import type { Block, BlockFunction, BlockProduct } from "./block.ts";
+import type { Block, BlockFunction } from "./block.ts";
 import { checkEntries, checkSymmetricFactor } from "./checkArrays.ts";
 import { diagonalOf, sumOfSquares } from "./denseBlock.ts";
 import { asMatrices, asVectors, kroneckerSpectrum, outer } from "./kroneckerBasis.ts";
 import { type Clipped, clip, clipComputed, type Spectrum, spectralBlock } from "./spectralBlock.ts";
+
+/** A matrix of known order whose entries are put together when they are first read. */
+export interface LaterMatrix {
+  readonly rows: number;
+  /** The same matrix in every call. */
+  matrix(): DenseMatrix;
+}
 
 /** A Kronecker block and its factors. */
 export interface KroneckerBlock extends Block {
@@ -23,20 +30,25 @@ export interface KroneckerBlock extends Block {
 export function kronecker(factors: { readonly A: DenseMatrix; readonly B: DenseMatrix }): KroneckerBlock {
   const A = checkSymmetricFactor("kronecker", factors.A);
   const B = checkSymmetricFactor("kronecker", factors.B);
-  const sizes = { m: A.rows, n: B.rows };
-  const arrays = { A: { data: A.data, dims: [A.rows, A.rows] }, B: { data: B.data, dims: [B.rows, B.rows] } };
-  const plain: BlockProduct = {
-    form: "kronecker",
-    arrays,
-    build: (x, own) => asVectors(matmul(matmul(own.A, asMatrices(x, sizes)), own.B), sizes),
-  };
+  return laterKronecker({ A: { rows: A.rows, matrix: () => A }, B: { rows: B.rows, matrix: () => B } });
+}
+
+/** The same for factors that are known to be symmetric and finite, taken without a copy when they are first read. */
+export function laterKronecker(factors: { readonly A: LaterMatrix; readonly B: LaterMatrix }): KroneckerBlock {
+  const sizes = { m: factors.A.rows, n: factors.B.rows };
+  const arrays = () => ({
+    A: { data: factors.A.matrix().data, dims: [sizes.m, sizes.m] },
+    B: { data: factors.B.matrix().data, dims: [sizes.n, sizes.n] },
+  });
   const block = spectralBlock({
     kind: "kronecker",
     size: sizes.m * sizes.n,
     hasSides: true,
-    arrays,
+    get arrays() {
+      return arrays();
+    },
     async spectrum(): Promise<Spectrum> {
-      const [left, right] = [await eigh(A), await eigh(B)];
+      const [left, right] = [await eigh(factors.A.matrix()), await eigh(factors.B.matrix())];
       return factorSpectrum({
         left: clipComputed("kronecker", left.values),
         right: clipComputed("kronecker", right.values),
@@ -44,11 +56,20 @@ export function kronecker(factors: { readonly A: DenseMatrix; readonly B: DenseM
         QB: right.vectors,
       });
     },
-    plain,
-    plainDiagonal: () => outer(diagonalOf(A), diagonalOf(B)),
-    plainSquaredNorm: () => sumOfSquares(A.data) * sumOfSquares(B.data),
+    plain: {
+      form: "kronecker",
+      get arrays() {
+        return arrays();
+      },
+      build: (x, own) => asVectors(matmul(matmul(own.A, asMatrices(x, sizes)), own.B), sizes),
+    },
+    plainDiagonal: () => outer(diagonalOf(factors.A.matrix()), diagonalOf(factors.B.matrix())),
+    plainSquaredNorm: () => sumOfSquares(factors.A.matrix().data) * sumOfSquares(factors.B.matrix().data),
   });
-  return { ...block, kind: "kronecker", A, B };
+  return Object.defineProperties(block, {
+    A: { get: factors.A.matrix, enumerable: true },
+    B: { get: factors.B.matrix, enumerable: true },
+  }) as KroneckerBlock;
 }
 
 /** A Kronecker block whose left factor is diagonal. */

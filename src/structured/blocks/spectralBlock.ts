@@ -98,7 +98,7 @@ function largestOf(values: Float64Array): number {
 
 /** A block whose functions are functions of its eigenvalues. */
 export function spectralBlock(definition: SpectralDefinition): Block {
-  const { kind, size, arrays, plain } = definition;
+  const { kind, size, plain } = definition;
   const spectrum = memoized(() => definition.spectrum());
   const valuesOf = async (f: BlockFunction) => functionValues(await spectrum(), { f, kind });
   const through = async (f: BlockFunction): Promise<BlockProduct> => {
@@ -114,7 +114,10 @@ export function spectralBlock(definition: SpectralDefinition): Block {
     size,
     psd: true,
     symmetricRoot: true,
-    arrays,
+    // Arrays may be put together when they are first read.
+    get arrays() {
+      return definition.arrays;
+    },
     product: async (f) => (plain !== undefined && isItself(f) ? plain : through(f)),
     async root(f) {
       const product = await through({ ...f, power: f.power / 2 });

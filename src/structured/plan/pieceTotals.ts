@@ -17,6 +17,12 @@ import { type BatchPieces, batchPieces } from "./batchPieces.ts";
 /** Most bytes of the cotangents of all layers in the passes that run at once. */
 const PASS_BYTES = 2 ** 28;
 
+/**
+ * Most bytes of what the layers return for labels to be drawn in the middle of a pass: handing more from one program to the next takes longer
+ * than another forward pass (measured: 4 MiB of a perceptron half as long, 16 MiB of a transformer a quarter longer).
+ */
+const DRAWN_BYTES = 2 ** 23;
+
 /** Sums over the pieces of all rows. */
 export interface PieceSums {
   /** A batch's share of each sum, by name. `constants` are the values of `arrays`. */
@@ -42,9 +48,12 @@ export async function pieceTotals(risk: Risk, request: PieceTotalsRequest): Prom
   const { root, passes, options } = request;
   const { count } = passes;
   const atOnce = passesAtOnce(risk, request);
-  await root.constants?.numbers.prepare(options);
-  const product = productFor(risk, { ...request, atOnce });
-  const constants = constantsOf(request);
+  const bytes = passBytes(risk, request);
+  const isDrawn = root.draw !== undefined && atOnce >= count && bytes <= DRAWN_BYTES;
+  const product = productFor(risk, { ...request, atOnce, isDrawn });
+  if (!isDrawn) await root.constants?.numbers.prepare(options);
+  const constants = constantsOf(request, isDrawn);
+  if (isDrawn) return risk.engine.total(product, { constants, draw: root.draw, options });
   if (atOnce >= count) return risk.engine.total(product, { constants, options });
   const totals = new Map<string, { readonly data: Float64Array; readonly dims: readonly number[] }>();
   for (let first = 0; first < count; first += atOnce) {
@@ -63,15 +72,20 @@ export async function pieceTotals(risk: Risk, request: PieceTotalsRequest): Prom
 /** Beginning of the names of sums that do not depend on the reverse passes. */
 export const INPUT_SUM = "inputs ";
 
-function passesAtOnce({ dtype }: Risk, { outputEntries, passes }: PieceTotalsRequest): number {
-  const bytes = outputEntries * (dtype === "float64" ? 8 : 4);
-  return Math.max(1, Math.min(passes.count, Math.floor(PASS_BYTES / Math.max(bytes, 1))));
+/** Bytes of the cotangents of all layers in one pass, as many as the layers return. */
+function passBytes({ dtype }: Risk, { outputEntries }: PieceTotalsRequest): number {
+  return outputEntries * (dtype === "float64" ? 8 : 4);
 }
 
-function constantsOf({ root, passes, sums }: PieceTotalsRequest): BatchConstants {
+function passesAtOnce(risk: Risk, request: PieceTotalsRequest): number {
+  const fitting = Math.floor(PASS_BYTES / Math.max(passBytes(risk, request), 1));
+  return Math.max(1, Math.min(request.passes.count, fitting));
+}
+
+function constantsOf({ root, passes, sums }: PieceTotalsRequest, isDrawn: boolean): BatchConstants {
   return {
     of: (batch: EvaluatedBatch) => ({
-      ...root.constants?.numbers.of(batch),
+      ...(isDrawn ? {} : root.constants?.numbers.of(batch)),
       ...(passes.signs && { signs: passes.signs(batch) }),
       ...sums.arrays,
     }),
@@ -81,19 +95,25 @@ function constantsOf({ root, passes, sums }: PieceTotalsRequest): BatchConstants
 /** Products of a family of risks by key, so that programs are compiled once for all views of a risk. */
 const products = new WeakMap<object, Map<string, BatchProduct>>();
 
-function productFor(risk: Risk, request: PieceTotalsRequest & { readonly atOnce: number }): BatchProduct {
-  const { passes, atOnce, key, sums } = request;
+/** A request with what follows from it: the passes at once, and whether labels are drawn in the middle of the pass. */
+interface DecidedRequest extends PieceTotalsRequest {
+  readonly atOnce: number;
+  readonly isDrawn: boolean;
+}
+
+function productFor(risk: Risk, request: DecidedRequest): BatchProduct {
+  const { passes, atOnce, isDrawn, key, sums } = request;
   const { family } = risk.engine;
   const own = products.get(family) ?? new Map<string, BatchProduct>();
   products.set(family, own);
   const arrays = Object.entries(sums.arrays ?? {}).map(([name, { dims }]) => [name, dims]);
-  const whole = JSON.stringify([key, passes.treatment, passes.count, atOnce, arrays]);
+  const whole = JSON.stringify([key, passes.treatment, passes.count, atOnce, isDrawn, arrays]);
   const known = own.get(whole) ?? made(request);
   own.set(whole, known);
   return known;
 }
 
-function made({ root, passes, sums, atOnce }: PieceTotalsRequest & { readonly atOnce: number }): BatchProduct {
+function made({ root, passes, sums, atOnce, isDrawn }: DecidedRequest): BatchProduct {
   return {
     build(batch): BuiltProduct {
       const { vectors, constants, u } = choices({ batch, passes, atOnce });
@@ -104,7 +124,8 @@ function made({ root, passes, sums, atOnce }: PieceTotalsRequest & { readonly at
       const pieces = batchPieces({ batch, root, constants: ofRoot, passes: u });
       return {
         ...(vectors && { vectors }),
-        constants: { ...ofRoot, ...constants, ...arrays },
+        ...(isDrawn && { vectors: ofRoot, sources: { f: batch.f } }),
+        constants: { ...(isDrawn ? {} : ofRoot), ...constants, ...arrays },
         outputs: sums.build(pieces, arrays),
       };
     },

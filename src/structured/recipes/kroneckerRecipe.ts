@@ -2,11 +2,12 @@ import type { Value } from "../../graph/index.ts";
 import { scalar } from "../../graph/index.ts";
 import type { Tensors } from "../../operators/engine/risk.ts";
 import { zeros } from "../../primitives/index.ts";
-import { diagonalKronecker, kronecker, type PlacedBlock } from "../blocks/index.ts";
+import { diagonalKronecker, laterKronecker, type PlacedBlock } from "../blocks/index.ts";
 import { INPUT_SUM } from "../plan/pieceTotals.ts";
 import { cotangentSum, inputCount, inputSum, type Sharing } from "../sums/factorSums.ts";
-import { groupMatrix, inverseCount, scaledNumbers } from "../sums/numbers.ts";
+import { inverseCount, scaledNumbers } from "../sums/numbers.ts";
 import type { BlockRecipe } from "./blockRecipe.ts";
+import { laterGroupMatrix } from "./laterGroupMatrix.ts";
 import { type MatrixSource, matrixPieces, matrixPlace, withOnes } from "./matrixSource.ts";
 
 /**
@@ -91,14 +92,14 @@ function placed(
   const { totals, scale, group, names, sharing } = request;
   const { matrix } = source;
   const share = inverseCount(totals[names.count]);
-  const B = groupMatrix(totals[names.B], group, scale);
+  const B = laterGroupMatrix(totals[names.B], group, scale);
   const inputs = totals[names.A];
   const place = matrixPlace(source, group);
   const shared = matrix.uses > 1 ? `, ${matrix.uses} uses as positions` : "";
   if (inputs.dims.length === 1) {
-    const block = diagonalKronecker({ A: scaledNumbers(inputs, share), B });
+    const block = diagonalKronecker({ A: scaledNumbers(inputs, share), B: B.matrix() });
     return { ...place, block, reason: `embedding table: frequencies of its entries (expand)${shared}` };
   }
-  const block = kronecker({ A: groupMatrix(inputs, group, share), B });
+  const block = laterKronecker({ A: laterGroupMatrix(inputs, group, share), B });
   return { ...place, block, reason: `Kronecker factors (${sharing})${shared}${source.joint ? ", bias joined" : ""}` };
 }

@@ -1,11 +1,11 @@
-import { diagonalBlock, kronecker } from "../blocks/index.ts";
-import { groupMatrix } from "../sums/numbers.ts";
+import { diagonalBlock, laterKronecker } from "../blocks/index.ts";
 import type { BlockRecipe } from "./blockRecipe.ts";
 import type { ParameterSource } from "./exactRecipes.ts";
+import { laterGroupMatrix } from "./laterGroupMatrix.ts";
 import { biasPieces, type MatrixSource } from "./matrixSource.ts";
 import { placeOf } from "./places.ts";
 
-const one = { rows: 1, columns: 1, data: Float64Array.of(1) };
+const one = { rows: 1, matrix: () => ({ rows: 1, columns: 1, data: Float64Array.of(1) }) };
 
 /** A zero block for entries that the outputs do not depend on. */
 export function zeroRecipe(request: {
@@ -65,7 +65,7 @@ export function factorBiasRecipe(source: MatrixSource, name: string): BlockRecip
         name: matrix.groups === 1 ? name : `${name} group ${group}`,
         parameters: [parameter],
         place: placeOf(indices.subarray(group * outputs, (group + 1) * outputs), 1),
-        block: kronecker({ A: one, B: groupMatrix(totals[`B ${id}`], group, scale) }),
+        block: laterKronecker({ A: one, B: laterGroupMatrix(totals[`B ${id}`], group, scale) }),
         reason: "output factor of its layer",
       })),
   };

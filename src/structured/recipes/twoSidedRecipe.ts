@@ -1,7 +1,8 @@
 import type { Tensors } from "../../operators/engine/risk.ts";
-import { diagonalKronecker, kronecker, type PlacedBlock } from "../blocks/index.ts";
+import { diagonalKronecker, laterKronecker, type PlacedBlock } from "../blocks/index.ts";
 import { groupMatrix, scaledNumbers } from "../sums/numbers.ts";
 import type { BlockRecipe } from "./blockRecipe.ts";
+import { laterGroupMatrix } from "./laterGroupMatrix.ts";
 import { type MatrixSource, matrixPieces, matrixPlace } from "./matrixSource.ts";
 import { outerNames, outerSums } from "./outerSums.ts";
 
@@ -32,14 +33,14 @@ export function twoSided(
 ): Pick<PlacedBlock, "block" | "reason"> {
   const { left, right, group, scale } = request;
   const reason = "two-sided Kronecker factors";
-  const rightOver = (trace: number) => groupMatrix(totals[right], group, trace > 0 ? scale / trace : 0);
+  const rightOver = (trace: number) => laterGroupMatrix(totals[right], group, trace > 0 ? scale / trace : 0);
   if (totals[left].dims.length === 1) {
     const A = scaledNumbers(totals[left], scale);
     const trace = A.reduce((sum, x) => sum + x, 0);
-    return { reason, block: diagonalKronecker({ A, B: rightOver(trace) }) };
+    return { reason, block: diagonalKronecker({ A, B: rightOver(trace).matrix() }) };
   }
   const A = groupMatrix(totals[left], group, scale);
   let trace = 0;
   for (let i = 0; i < A.rows; i++) trace += A.data[i * A.rows + i];
-  return { reason, block: kronecker({ A, B: rightOver(trace) }) };
+  return { reason, block: laterKronecker({ A: { rows: A.rows, matrix: () => A }, B: rightOver(trace) }) };
 }

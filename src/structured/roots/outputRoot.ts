@@ -1,5 +1,5 @@
 import type { Value } from "../../graph/index.ts";
-import type { BatchGraph } from "../../operators/engine/risk.ts";
+import type { BatchGraph, EvaluatedBatch, Tensors } from "../../operators/engine/risk.ts";
 import type { PreparedConstants } from "../../operators/products/curvatureMatrix.ts";
 
 type Values = { readonly [name: string]: Value };
@@ -15,4 +15,6 @@ export interface OutputRoot {
   apply(batch: BatchGraph, u: Value, constants: Values): Value;
   /** Further inputs of each batch, with their numbers. */
   readonly constants?: { of(batch: BatchGraph): Values; readonly numbers: PreparedConstants };
+  /** The same inputs, drawn in the middle of a pass from the outputs `f` [T, C] of the batch, where one pass is all that there is. */
+  readonly draw?: (sources: Tensors, batch: EvaluatedBatch) => Tensors;
 }

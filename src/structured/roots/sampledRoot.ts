@@ -22,6 +22,7 @@ export function sampledRoot(
   if (!Number.isFinite(seed)) {
     throw new CurvatureError("argument", `of: sampled labels need a seed, a finite number; got ${String(seed)}`);
   }
+  const numbers = sampledLabels(risk, { labels, seed });
   return {
     columns: () => labels,
     apply(batch, u, { labels: drawnLabels }) {
@@ -34,7 +35,8 @@ export function sampledRoot(
       of: ({ f, loss }) => ({
         labels: labelInput(loss.likelihood!, { terms: f.shape[0], outputs: f.shape[1], labels }),
       }),
-      numbers: sampledLabels(risk, { labels, seed }),
+      numbers,
     },
+    draw: numbers.draw,
   };
 }

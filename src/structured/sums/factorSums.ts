@@ -14,6 +14,7 @@ import {
   withOnes,
 } from "../../primitives/index.ts";
 import type { LayerInputs } from "../layers/matrixLayer.ts";
+import { symmetricSum } from "./symmetricSum.ts";
 
 /** How the factors treat the positions at which a row shares a weight (Eschenhagen et al., 2023). */
 export type Sharing = "expand" | "reduce";
@@ -21,17 +22,13 @@ export type Sharing = "expand" | "reduce";
 /** What row weights do to sums over inputs; [rows] or none. */
 type RowWeights = Value | undefined;
 
-/** Sum over all leading axes but the first, `sum_k x_k' x_k`: [groups, ..., d] -> [groups, d, d]. */
+/** Sum over all leading axes but the first, `sum_k x_k' x_k`: [groups, ..., d] -> the form of `symmetricSum`. */
 export function secondMoment(x: Value): Value {
   const [groups, ...rest] = x.shape;
   const d = rest[rest.length - 1];
   const count = rest.slice(0, -1).reduce((a, b) => a * b, 1);
-  if (groups === 1) {
-    const flat = reshape(x, [count, d]);
-    return reshape(matmul(flat, flat, { transposeA: true }), [1, d, d]);
-  }
   const flat = reshape(x, [groups, count, d]);
-  return matmul(flat, flat, { transposeA: true });
+  return symmetricSum(flat, flat);
 }
 
 /**
@@ -50,7 +47,7 @@ export function inputSum(
   const flat = reshape(shared, [groups, shared.shape.length === 3 ? rows : rows * positions, size]);
   const weights = sharing === "reduce" ? rowWeights : eachPosition(rowWeights, positions);
   const weighted = mul(flat, reshape(weights, [1, flat.shape[1], 1]));
-  return matmul(weighted, flat, { transposeA: true });
+  return symmetricSum(weighted, flat);
 }
 
 function tableSum(
