@@ -3,6 +3,9 @@ import { convertTensor } from "./convertTensor.ts";
 import type { NamedArray } from "./fitInputs.ts";
 import type { TargetType } from "./tables/labelCodes.ts";
 
+const REMEDY =
+  'class labels are whole numbers; for numbers to regress on, pass targetType: "number" and a loss that takes them';
+
 /**
  * Targets in the type of their kind: for "class", integers and floats `[rows]` become int32 labels, floats with further axes stay probabilities in
  * float32; for "number", all become float32.
@@ -20,5 +23,6 @@ export function convertTargets(
   const [rows, ...rest] = tensor.dims;
   const perRow = rest.every((dim) => dim === 1); // [rows] or [rows, 1]: one target per row
   if (isFloat && !perRow) return convertTensor(tensor, { dtype: "float32", where, start });
-  return convertTensor(perRow ? { ...tensor, dims: [rows!] } : tensor, { dtype: "int32", where, start });
+  const labels = perRow ? { ...tensor, dims: [rows!] } : tensor;
+  return convertTensor(labels, { dtype: "int32", where, start, remedy: REMEDY });
 }

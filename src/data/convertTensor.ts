@@ -11,6 +11,8 @@ export interface Conversion {
   readonly where: string;
   /** Index of its first row, for messages. */
   readonly start?: number;
+  /** What to do where a number is not whole, for messages. */
+  readonly remedy?: string;
 }
 
 /** Range of each integer type; for 64-bit types, the range of exact numbers. */
@@ -32,7 +34,7 @@ const ranges = {
  * @throws CurvatureError if an element that must become an integer is not one, or is out of its type's range (the message names its row and
  *   column), or if one of the types is not numeric
  */
-export function convertTensor(tensor: Tensor, { dtype, scale = 1, where, start = 0 }: Conversion): Tensor {
+export function convertTensor(tensor: Tensor, { dtype, scale = 1, where, start = 0, remedy }: Conversion): Tensor {
   const from = dtypeOf(tensor);
   const toFloat = dtype === "float32" || dtype === "float64";
   if (from === dtype && (scale === 1 || !toFloat)) return tensor;
@@ -52,7 +54,7 @@ export function convertTensor(tensor: Tensor, { dtype, scale = 1, where, start =
     const position = describePosition(start * sizeOf(tensor.dims.slice(1)) + i, tensor.dims.slice(1));
     throw new CurvatureError(
       "data",
-      `${where}: expected whole numbers from ${min} to ${max} (${dtype}), got ${value} at ${position}`,
+      `${where}: expected whole numbers from ${min} to ${max} (${dtype}), got ${value} at ${position}${remedy === undefined ? "" : `; ${remedy}`}`,
     );
   }
   return { data: integersOf(values, dtype), dims: tensor.dims, dtype };

@@ -44,6 +44,7 @@ export function bceWithLogits({ reduction = "mean", positiveWeights }: BceWithLo
     reduction: checkedReduction("bceWithLogits", reduction),
     convex: true,
     absorbs: ["Sigmoid"],
+    binary: true,
     layout(output, targets) {
       const layout = lastAxisLayout("bceWithLogits", { output, targets });
       if (weights !== undefined && weights.length !== 1 && weights.length !== layout.outputs) {

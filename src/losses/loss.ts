@@ -50,6 +50,8 @@ export interface Loss {
   labels?(layout: TermLayout, targets: TargetShape): LabelBounds | undefined;
   /** Whether integer targets are passed as int64 instead of floats. Targets of a loss with `labels` always are. */
   readonly keepsIntegers?: boolean;
+  /** Whether each output is the logit of a target of its own that is 0 or 1, so that its sign decides. */
+  readonly binary?: boolean;
   /** The range of numbers that the loss accepts as targets; default: all. */
   readonly targetRange?: { readonly from: number; readonly to: number };
   /** The distribution of labels whose negative log-likelihood the loss is, if there is one. */

@@ -8,13 +8,13 @@ export function writeText(writer: BinaryWriter, number: number, text: string): v
   writer.tag(number, WireType.LengthDelimited).string(text);
 }
 
-/** Writes a repeated field of integers, each with its own tag. */
+/** Writes a repeated field of integers, each with its own tag. 2^63, the float64 nearest to INT64_MAX, becomes INT64_MAX. */
 export function writeIntegers(writer: BinaryWriter, number: number, values: readonly (number | bigint)[]): void {
   for (const value of values) {
     writer.tag(number, WireType.Varint);
     // The same bytes for a small integer, without a 64-bit integer in between.
     if (value >= 0 && value <= 0x7fffffff) writer.uint32(Number(value));
-    else writer.int64(value);
+    else writer.int64(value === 2 ** 63 ? 2n ** 63n - 1n : value);
   }
 }
 

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import {
   accuracy,
+  bceWithLogits,
   crossEntropy,
   curvatureReport,
   ggn,
@@ -203,6 +204,29 @@ describe("accuracy", () => {
     const risk = await smallRisk({ labels, loss: crossEntropy() });
     expect(await accuracy(risk)).toBeCloseTo(2 / 3, 15);
     await risk.dispose();
+  });
+
+  test("counts the outputs of binary losses whose sign is that of their target", async () => {
+    const first = await smallRisk();
+    const logits = Array.from({ length: 21 }, () => 0);
+    let filled = 0;
+    for await (const { inputs } of first.data.batches()) {
+      const { output } = await first.model.run({ x: inputs.x! });
+      for (const logit of output!.data as Float64Array) logits[filled++] = logit;
+    }
+    await first.dispose();
+    const wrong = new Set([0, 5, 20]);
+    const right = logits.map((logit, i) => Number(logit > 0 !== wrong.has(i)));
+    const ofTargets = async (data: readonly number[]) => {
+      const targets = { data: Float64Array.from(data), dims: [7, 3] };
+      const risk = await smallRisk({ loss: bceWithLogits(), targets });
+      const share = await accuracy(risk);
+      await risk.dispose();
+      return share;
+    };
+    expect(await ofTargets(right)).toBeCloseTo(18 / 21, 15);
+    // Probabilities have no right sign.
+    expect(await ofTargets(right.map((target, i) => (i === 13 ? 0.4 : target)))).toBeUndefined();
   });
 
   test("is undefined where targets are not classes", async () => {

@@ -7,6 +7,7 @@ import {
   type Loss,
   primitives,
   type Risk,
+  type Tensor,
 } from "../../src/index.ts";
 import { stream } from "../../src/random/index.ts";
 
@@ -40,10 +41,12 @@ export async function smallRisk({
   theta = smallTheta(),
   loss = crossEntropy(),
   labels = [0, 1, 2, 0, 2, 1, 1],
+  targets = { data: Int32Array.from(labels), dims: [ROWS] },
 }: {
   readonly theta?: Float64Array;
   readonly loss?: Loss;
   readonly labels?: readonly number[];
+  readonly targets?: Tensor;
 } = {}): Promise<Risk> {
   const random = stream(4, "inputs");
   const x = Float64Array.from({ length: ROWS * 3 }, () => random.normal());
@@ -53,7 +56,6 @@ export async function smallRisk({
     inputs: { x: { dims: [3], dtype: "float64" } },
     apply: (p, { x }) => add(matmul(tanh(add(matmul(x!, p.w1!), p.b1!)), p.w2!), p.b2!),
   });
-  const targets = { data: Int32Array.from(labels), dims: [ROWS] };
   const data = arrays({ inputs: { x: { data: x, dims: [ROWS, 3] } }, targets, batchSize: 4 });
   return empiricalRisk({ model, loss, data, dtype: "float64" });
 }

@@ -86,7 +86,7 @@ describe("loadData", () => {
     expect(await targetsOf(float32Npy([2, 1], [1, 0]))).toMatchObject({ dims: [2], dtype: "int32" });
     expect(await targetsOf(int64Npy([2, 3], [1, -100, 0, 1, 1, 1]))).toMatchObject({ dims: [2, 3], dtype: "int32" });
     await expect(targetsOf(float32Npy([2], [1, 0.5]))).rejects.toThrow(
-      "data in memory: targets: expected whole numbers from -2147483648 to 2147483647 (int32), got 0.5 at row 1",
+      'data in memory: targets: expected whole numbers from -2147483648 to 2147483647 (int32), got 0.5 at row 1; class labels are whole numbers; for numbers to regress on, pass targetType: "number" and a loss that takes them',
     );
   });
 

@@ -6,8 +6,8 @@ import { describeMutants } from "./mutantsSuite.ts";
 describeMutants(3000);
 
 /*
- * 5,000 mutants of three models in processes of their own: none may crash its process, take longer than 10 seconds or more than
- * the memory limit; every refusal is an error of the library in one line, and every loss is the one that ONNX Runtime's own outputs
+ * 5,000 mutants of three models in processes of their own: none may crash its process, take more than 10 seconds of the
+ * processors or more than the memory limit; every refusal is an error of the library in one line, and every loss is the one that ONNX Runtime's own outputs
  * for the same bytes give. FUZZ_SEEDS=FIRST-END runs others.
  */
 const files = ["exported/vit_torchscript", "exported/bert_dynamo", "exported/lstm_dynamo"];

@@ -35,6 +35,7 @@ function around(op: string, body: Nodes, attributes: Readonly<Record<string, Att
     initializers: [
       { name: "yes", tensor: yes },
       { name: "size", tensor: size },
+      { name: "front", tensor: { data: BigInt64Array.of(0n), dims: [1] } },
     ],
     nodes: [
       { op: "MatMul", inputs: ["x", "w"], outputs: ["h"] },
@@ -66,6 +67,13 @@ test("a loop that doubles what it carries is stopped before it has taken the mem
   const body = [{ op: "Concat", inputs: ["v", "v"], outputs: ["r"], attributes: axis }, goesOn];
   expect(await runOf(around("Loop", body))).toMatch(
     /^model: The given model: Loop "again" hands on or collects more than 6250000 elements, too many for the memory limit;/,
+  );
+});
+
+test("a loop that gives what it carries one axis more in each round is stopped before the engine slows down", async () => {
+  const body = [{ op: "Unsqueeze", inputs: ["v", "front"], outputs: ["r"] }, goesOn];
+  expect(await runOf(around("Loop", body))).toMatch(
+    /^model: The given model: Loop "again" hands on tensors of more than 64 axes, too many for the engine; bind the inputs/,
   );
 });
 

@@ -134,3 +134,26 @@ describe("files that ask for too much at once", () => {
     );
   });
 });
+
+describe("nodes at which the engine would end the process", () => {
+  test("a OneHot of less than one class", async () => {
+    const node = { op: "OneHot", inputs: ["i", "n", "v"], outputs: ["z"] };
+    const model = growing(node, [
+      { name: "i", tensor: list(0, 1) },
+      { name: "n", tensor: one(-5) },
+      { name: "v", tensor: float(0, 1) },
+    ]);
+    const loaded = await loadModel(tinyModel(model));
+    expect(await rejectionOf(loaded.run({ x: { data: Float32Array.of(1, 2), dims: [1, 2] } }))).toBe(
+      "model: The given model: OneHot is to have -5 classes, which must be one or more; the file is damaged, export it again",
+    );
+  });
+
+  test("a Split into another number of parts than it has outputs", async () => {
+    const split = { op: "Split", inputs: ["h"], outputs: ["z", "a", "b"], attributes: { num_outputs: { int: 2 } } };
+    const loaded = await loadModel(tinyModel({ ...growing(split, []), opset: 18 }));
+    expect(await rejectionOf(loaded.run({ x: { data: Float32Array.of(1, 2), dims: [1, 2] } }))).toBe(
+      "model: The given model: Split has 3 outputs, but num_outputs is 2; the file is damaged, export it again",
+    );
+  });
+});

@@ -318,6 +318,11 @@ export const operatorCases: Readonly<Record<keyof typeof operators, readonly Ope
       operands: [float([2, 4]), { fixed: { data: Uint8Array.of(0, 1, 1), dims: [3], dtype: "bool" } }],
     },
     {
+      title: "with conditions beyond the end of the axis",
+      attributes: { axis: int(1) },
+      operands: [float([2, 2]), { fixed: { data: Uint8Array.of(0, 1, 1, 1), dims: [4], dtype: "bool" } }],
+    },
+    {
       title: "of all elements",
       operands: [float([2, 3]), { fixed: { data: Uint8Array.of(1, 0, 0, 1), dims: [4], dtype: "bool" } }],
     },

@@ -5,8 +5,8 @@ import { expect, test } from "vitest";
 import { runCases } from "./fuzzProcess.ts";
 
 /*
- * 5,000 files that are nearly as they should be, in processes of their own: none may crash its process, take longer than 10
- * seconds or more than the memory limit, and every refusal is an error of the library in one line. FUZZ_SEEDS=FIRST-END runs
+ * 5,000 files that are nearly as they should be, in processes of their own: none may crash its process, take more than 10
+ * seconds of the processors or more than the memory limit, and every refusal is an error of the library in one line. FUZZ_SEEDS=FIRST-END runs
  * others.
  */
 const [first, end] = (process.env.FUZZ_SEEDS ?? "0-5000").split("-").map(Number);

@@ -1,6 +1,6 @@
 import * as ort from "onnxruntime-node";
 import { describe, expect, test } from "vitest";
-import { type ModelDescription, writeModel } from "../../src/onnx/index.ts";
+import { type ModelDescription, readModel, writeModel } from "../../src/onnx/index.ts";
 import { messageOf } from "./messageOf.ts";
 
 const gemm: ModelDescription = {
@@ -29,6 +29,12 @@ describe("writeModel", () => {
     const x = new ort.Tensor("float32", Float32Array.from([1, 1, 1, 0, 0, 1]), [2, 3]);
     const { y } = await run(writeModel(gemm), { x });
     expect([...(y!.data as Float32Array)]).toEqual([12, 30, 6, 12]);
+  });
+
+  test("keeps versions as large as a file can hold", async () => {
+    const bytes = writeModel({ ...gemm, opsets: { "": 17, "ai.example": 2 ** 63 } });
+    const { model } = await readModel(bytes);
+    expect(model.opsetImport.find(({ domain }) => domain === "ai.example")?.version).toBe(2n ** 63n - 1n);
   });
 
   test("refuses data that do not fit, and more than a file holds", () => {

@@ -60,12 +60,14 @@ Gather.traits = { roles: ["table"] } satisfies OperatorTraits;
 /** Elements where a condition holds that is known when the graph is built: along an axis, or of all elements in a row. */
 export function Compress(node: ImportedNode): Value {
   const x = operand(node, 0);
-  const kept = (knownNumbers(node, 1) ?? []).flatMap((holds, i) => (holds === 0 ? [] : [i]));
-  const { axis } = node.attributes;
-  const flat = axis === undefined || !("int" in axis);
-  return flat
-    ? gather(reshape(x, [sizeOf(x.shape)]), integers(kept), 0)
-    : gather(x, integers(kept), normalizeAxis(node.op, axis.int, x.shape.length));
+  const given = node.attributes.axis;
+  const isFlat = given === undefined || !("int" in given);
+  const from = isFlat ? reshape(x, [sizeOf(x.shape)]) : x;
+  const axis = isFlat ? 0 : normalizeAxis(node.op, given.int, x.shape.length);
+  // Conditions beyond the end of the axis count for nothing.
+  const conditions = (knownNumbers(node, 1) ?? []).slice(0, from.shape[axis]);
+  const kept = conditions.flatMap((holds, i) => (holds === 0 ? [] : [i]));
+  return gather(from, integers(kept), axis);
 }
 Compress.traits = { shapedBy: [1] } satisfies OperatorTraits;
 

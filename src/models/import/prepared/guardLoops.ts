@@ -1,6 +1,6 @@
 import { CurvatureError } from "../../../errors/index.ts";
 import { type FileGraph, type GraphChange, type OnnxNode, rewriteGraph } from "../../../onnx/index.ts";
-import type { AttributeValue, Tensor } from "../../../tensors/index.ts";
+import { type AttributeValue, MOST_AXES, type Tensor } from "../../../tensors/index.ts";
 import { type GuardedNodes, guardSizes, PREFIX } from "./guardSizes.ts";
 import { countOf, MOST_WORK, type NumberOf, numbersWithin, openLoops, workOf } from "./nodeCounts.ts";
 import type { PreparedModel } from "./preparedModel.ts";
@@ -10,6 +10,9 @@ const ROUNDS = "curvature rounds";
 
 /** What names of the guards of growth begin with; elements that were too many follow. */
 const GROWTH = "curvature growth";
+
+/** What names of the guards of axes begin with; axes that were too many follow. */
+const AXES = "curvature axes";
 
 /** What may be taken, and the counts that are known: these were checked before, see `checkExecutions`. */
 interface Limits extends Pick<PreparedModel, "memoryLimit"> {
@@ -68,20 +71,24 @@ function isControlFlow({ op, domain = "" }: OnnxNode): boolean {
 /** The error of a run that a guard of a loop has ended; undefined for other errors. */
 export function loopError(cause: unknown, { file }: Pick<PreparedModel, "file">): CurvatureError | undefined {
   const text = cause instanceof Error ? cause.message : "";
-  const found = new RegExp(`(${ROUNDS}|${GROWTH}) (\\d+): (.*?)(?: \\(\\d+\\))?'? Status Message`).exec(text);
+  const found = new RegExp(`(${ROUNDS}|${GROWTH}|${AXES}) (\\d+): (.*?)(?: \\(\\d+\\))?'? Status Message`).exec(text);
   if (found === null) return undefined;
   const [, kind, most, node] = found;
-  return kind === ROUNDS
-    ? new CurvatureError(
-        "unsupported",
-        `${file}: ${node} goes on for more than ${most} rounds, which is where it is stopped; bind the inputs that decide how often it repeats, or export the model without the loop`,
-        { cause },
-      )
-    : new CurvatureError(
-        "model",
-        `${file}: ${node} hands on or collects more than ${most} elements, too many for the memory limit; bind the inputs that decide how often it repeats, or raise memoryLimit (--memory-limit)`,
-        { cause },
-      );
+  const advice = "bind the inputs that decide how often it repeats, or";
+  if (kind === ROUNDS) {
+    const why = `goes on for more than ${most} rounds, which is where it is stopped`;
+    return new CurvatureError("unsupported", `${file}: ${node} ${why}; ${advice} export the model without the loop`, {
+      cause,
+    });
+  }
+  const [what, remedy] =
+    kind === AXES
+      ? [`hands on tensors of more than ${most} axes, too many for the engine`, "export the model without the loop"]
+      : [
+          `hands on or collects more than ${most} elements, too many for the memory limit`,
+          "raise memoryLimit (--memory-limit)",
+        ];
+  return new CurvatureError("model", `${file}: ${node} ${what}; ${advice} ${remedy}`, { cause });
 }
 
 /** The node with guarded graphs, and how many rounds it may have. */
@@ -166,14 +173,39 @@ function roundChecks(owner: OnnxNode, { graph, memoryLimit, most, scope }: Round
     constants.push({ name: own("most rounds"), tensor: double(most) });
     check("number", { value: own("rounds"), most: own("most rounds"), name: `${ROUNDS} ${most}: ${shown(owner)}` });
   }
-  for (const [i, { name, isCollected }] of sizedOutputs(graph).entries()) {
+  const sized = sizedOutputs(graph);
+  for (const [i, { name, isCollected }] of sized.entries()) {
     const what = `output ${i}`;
     nodes.push(make("Size", [name], own(`${what} size`)));
     if (isCollected) nodes.push(make("Mul", [own(`${what} size`), own("rounds")], own(`${what} all`)));
     const value = own(isCollected ? `${what} all` : `${what} size`);
     check(what, { value, most: own("most elements"), name: `${GROWTH} ${elements}: ${shown(owner)}` });
   }
+  const states = sized.filter(({ isCollected }) => !isCollected);
+  if (states.length > 0) {
+    const counted = sumOfAxes(own, states);
+    nodes.push(...counted.nodes);
+    const axes = MOST_AXES * states.length;
+    constants.push({ name: own("most axes"), tensor: double(axes) });
+    check("axes", { value: counted.sum, most: own("most axes"), name: `${AXES} ${axes}: ${shown(owner)}` });
+  }
   return { nodes, constants, condition };
+}
+
+/**
+ * Nodes that count the axes of all values together. A loop that collects what the next round takes gives it one axis more each time: few
+ * elements, yet each operation takes a time in proportion to the axes.
+ */
+function sumOfAxes(own: (name: string) => string, values: readonly { readonly name: string }[]) {
+  const nodes: OnnxNode[] = [];
+  let sum = "";
+  for (const [i, { name }] of values.entries()) {
+    const axes = own(`axes ${i}`);
+    nodes.push(make("Shape", [name], own(`dims ${i}`)), make("Size", [own(`dims ${i}`)], axes));
+    if (i > 0) nodes.push(make("Add", [sum, axes], own(`axes to ${i}`)));
+    sum = i === 0 ? axes : own(`axes to ${i}`);
+  }
+  return { nodes, sum };
 }
 
 /** What a body hands on or collects, without sequences and values that may be absent, which have no size. */

@@ -7,6 +7,7 @@ import { staticValues } from "../analysis/staticValues.ts";
 import { checkExecutions } from "../prepared/nodeCounts.ts";
 import type { PreparedModel } from "../prepared/preparedModel.ts";
 import { describe, readBy } from "../prepared/sortNodes.ts";
+import { checkEngineLimits } from "./checkEngineLimits.ts";
 import { inferredOutputs } from "./engineShapes.ts";
 import { type KnownNode, type KnownValue, MOST_FOLLOWED } from "./knownValue.ts";
 import { elementsByRule } from "./shapeArithmetic.ts";
@@ -85,6 +86,7 @@ function withElements(value: KnownValue, { data }: Tensor): KnownValue {
 
 /** What is known of a node's outputs: by our own rule, by the engine's inference, or by computing what comes before. */
 async function follow(node: FileNode, walk: Walk): Promise<Map<string, KnownValue>> {
+  checkEngineLimits(node, { inputs: node.inputs.map((name) => walk.values.get(name)), file: walk.model.file });
   const first = await inferred(node, walk);
   if (first !== undefined || !node.outputs.some((name) => walk.statics.has(name) || name !== ""))
     return first ?? new Map();
