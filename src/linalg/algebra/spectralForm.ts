@@ -2,7 +2,7 @@ import { memoized } from "../../concurrency/index.ts";
 import { CurvatureError } from "../../errors/index.ts";
 import { column, type Matrix, type Precision, toPrecision, type Vector } from "../../tensors/index.ts";
 import type { LinearOperator } from "../operator/operator.ts";
-import { checkInput, checkInputs, checkScalar, sum } from "../operator/structure.ts";
+import { checkInputs, checkScalar, columnProducts, sum } from "../operator/structure.ts";
 import { withInputCopy } from "../vectors/inputCopy.ts";
 import { dot, maxAbs, multiply, transposedProduct } from "../vectors/vector.ts";
 
@@ -39,23 +39,17 @@ export function spectralInverse(
   const title = `the inverse of ${name}`;
   /** Eigenvalues of the inverse less r `[p]`, and the eigenvectors `[n, p]`. */
   const inverted = memoized(async () => inverseForm(name, await form(), { damping, rest }));
-  const products = async (X: Matrix): Promise<Matrix> => {
-    const Y = spectralProduct(await inverted(), { X, rest });
-    return { ...Y, data: toPrecision(Y.data, dtype) };
-  };
+  const times = (X: Matrix): Promise<Matrix> =>
+    withInputCopy(X.data, async (data) => {
+      const Y = spectralProduct(await inverted(), { X: { ...X, data }, rest });
+      return { ...Y, data: toPrecision(Y.data, dtype) };
+    });
   return {
     shape,
     dtype,
     symmetric: true,
     psd: psd && damping >= 0,
-    async matvec(x) {
-      checkInput(title, x, shape);
-      return withInputCopy(x, async (data) => (await products({ rows, columns: 1, data })).data);
-    },
-    async matmat(X) {
-      checkInputs(title, X, shape);
-      return withInputCopy(X.data, (data) => products({ ...X, data }));
-    },
+    ...columnProducts(title, { shape, times }),
     async quadraticForms(X) {
       checkInputs(title, X, shape);
       return withInputCopy(X.data, async (data) => {

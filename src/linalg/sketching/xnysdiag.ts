@@ -6,8 +6,9 @@ import { runToEnd } from "../runs/runToEnd.ts";
 import type { EntriesEstimate } from "../traces/hutchinsonDiagonal.ts";
 import type { DiagonalEstimate } from "../traces/hutchinsonMoments.ts";
 import type { HutchinsonState } from "../traces/probeSums.ts";
-import { dot, maxAbs, multiply, scaled } from "../vectors/vector.ts";
+import { maxAbs, multiply } from "../vectors/vector.ts";
 import { entrySamples } from "./entrySamples.ts";
+import { unitColumns } from "./leaveOneOut.ts";
 import { leaveOneOutEntries, type OmittedDirection } from "./leaveOneOutEntries.ts";
 import { inverseFactor, nystromFactor } from "./nystromSketch.ts";
 import { INDEFINITE, type PsdSketch, type PsdSketchOptions, type PsdSketchState, psdSketchSteps } from "./psdSketch.ts";
@@ -77,11 +78,7 @@ async function leaveOneOutDiagonals(A: LinearOperator, { Omega, Y }: PsdSketch):
     const f = column(F, k);
     for (let j = 0; j < n; j++) known[j] = known[j]! + f[j]! * f[j]!;
   }
-  const inverse = inverseFactor(L);
-  const directions = nothing.map((_, i): OmittedDirection => {
-    const x = column(inverse, i);
-    const length = Math.sqrt(dot(x, x));
-    const s = scaled(1 / length, x);
+  const directions = unitColumns(inverseFactor(L)).map(({ length, unit: s }): OmittedDirection => {
     const p = multiply(F, { rows: m, columns: 1, data: s }).data;
     return { s, p, z: p, coupling: 1 / length };
   });

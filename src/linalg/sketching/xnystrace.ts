@@ -1,4 +1,3 @@
-import { column, type Matrix, type Vector } from "../../tensors/index.ts";
 import { checkDeclaredSymmetric, epsilon, precision } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
 import { checkOptions } from "../operator/options.ts";
@@ -6,8 +5,8 @@ import { runToEnd } from "../runs/runToEnd.ts";
 import type { TraceEstimate } from "../traces/hutchinsonTrace.ts";
 import type { HutchinsonState } from "../traces/probeSums.ts";
 import { isRotationInvariant, type ProbeDistribution } from "../vectors/probes.ts";
-import { dot, maxAbs, multiply, scaled, transposedProduct } from "../vectors/vector.ts";
-import { type LeaveOneOut, leaveOneOutMean, meanOverPairs, orthogonalPart } from "./leaveOneOut.ts";
+import { dot, maxAbs, multiply, transposedProduct } from "../vectors/vector.ts";
+import { type LeaveOneOut, leaveOneOutMean, meanOverPairs, orthogonalPart, unitColumns } from "./leaveOneOut.ts";
 import { inverseFactor, inverseGramFactor, nystromFactor } from "./nystromSketch.ts";
 import {
   INDEFINITE,
@@ -105,13 +104,4 @@ async function leaveOneOutTraces(A: LinearOperator, { Omega, Y, state }: PsdSket
     return (samples[i]! - known - rest(i, 2, lengths)) * (samples[j]! - known - rest(j, 2, lengths));
   });
   return { samples, covariance };
-}
-
-/** Columns of a matrix as lengths and unit vectors. */
-function unitColumns(X: Matrix): readonly { readonly length: number; readonly unit: Vector }[] {
-  return Array.from({ length: X.columns }, (_, i) => {
-    const x = column(X, i);
-    const length = Math.sqrt(dot(x, x));
-    return { length, unit: scaled(1 / length, x) };
-  });
 }
