@@ -161,7 +161,7 @@ function follow(walk: Walk): string | undefined {
   return left && `${left.op} combines its units with other values, as a residual connection does`;
 }
 
-/** What `through` gives where another operand may turn out to have the units too. */
+/** Result of `through` where another operand may turn out to have the units too. */
 const WAITS = "waits";
 
 /** The units after a node; undefined where a layer reads them, `WAITS` where another operand may have the units too, else the reason why they must stay. */

@@ -16,7 +16,7 @@ export interface CompactLayer {
   readonly removed: readonly number[];
 }
 
-/** What `saveCompact` has written. */
+/** Result of `saveCompact`. */
 export interface CompactModel {
   readonly path: string;
   /** Size of the file in bytes, and of the same file with zeros. */

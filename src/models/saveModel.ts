@@ -38,7 +38,7 @@ export interface ModelFile {
   readonly tensors: readonly SavedTensor[];
 }
 
-/** What `saveModel` has written. */
+/** Result of `saveModel`. */
 export interface SavedModel {
   readonly path: string;
   /** Paths of the external data files written beside it. */

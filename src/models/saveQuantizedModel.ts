@@ -291,7 +291,7 @@ function freshName(wanted: string, taken: Set<string>): string {
   return name;
 }
 
-/** How far the products of float32 steps and levels lie from the values. */
+/** Largest distance between the values and the products of float32 steps and levels. */
 function largestRounding({ dims, axis, levels, values }: QuantizedWeight, steps: Float32Array): number {
   const inner = axis === undefined ? levels.length : sizeOf(dims.slice(axis + 1));
   let largest = 0;

@@ -21,7 +21,7 @@ import { type WithoutActivations, withoutActivations } from "./translate/activat
 import { consumersOf, interpretNode, type WalkContext } from "./translate/interpretNode.ts";
 import { preciseConstants } from "./translate/preciseConstants.ts";
 
-/** What a file's nodes are interpreted with. */
+/** Context in which the nodes of a file are interpreted. */
 export interface Interpretation {
   readonly model: PreparedModel;
   readonly parameters: readonly ChosenParameter[];

@@ -25,7 +25,7 @@ import type { OperatorTraits } from "./traits.ts";
 /** State of a cell for all rows: hidden `[rows, h]`, and what else it remembers. */
 type State = readonly Value[];
 
-/** What one direction of a recurrent layer computes with. */
+/** Operands of one direction of a recurrent layer. */
 interface Direction {
   /** Inputs times their weights, plus all biases that are only added: `[length, rows, gates h]`. */
   readonly projected: Value;

@@ -5,13 +5,13 @@ import { type GuardedNodes, guardSizes, PREFIX } from "./guardSizes.ts";
 import { countOf, MOST_WORK, type NumberOf, numbersWithin, openLoops, workOf } from "./nodeCounts.ts";
 import type { PreparedModel } from "./preparedModel.ts";
 
-/** What names of the guards of loops begin with; rounds that were too many follow. */
+/** Prefix of the names of loop guards; the excessive number of rounds follows. */
 const ROUNDS = "curvature rounds";
 
-/** What names of the guards of growth begin with; elements that were too many follow. */
+/** Prefix of the names of growth guards; the excessive number of elements follows. */
 const GROWTH = "curvature growth";
 
-/** What may be taken, and the counts that are known: these were checked before, see `checkExecutions`. */
+/** Limits, and the counts that are known. `checkExecutions` has checked the known counts before. */
 interface Limits extends Pick<PreparedModel, "memoryLimit"> {
   readonly numberOf: NumberOf;
 }
@@ -176,7 +176,7 @@ function roundChecks(owner: OnnxNode, { graph, memoryLimit, most, scope }: Round
   return { nodes, constants, condition };
 }
 
-/** What a body hands on or collects, without sequences and values that may be absent, which have no size. */
+/** Values that a body passes on or collects, without sequences and optional values, which have no size. */
 function sizedOutputs({
   inputs,
   outputs,
