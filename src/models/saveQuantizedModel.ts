@@ -172,8 +172,8 @@ function transposed(tensor: QuantizedWeight): QuantizedWeight {
   return {
     ...tensor,
     dims: [columns, rows],
-    values: values.map((_, k) => values[source(k)]!),
-    levels: levels.map((_, k) => levels[source(k)]!),
+    values: values.map((_, k) => values[source(k)]),
+    levels: levels.map((_, k) => levels[source(k)]),
     ...(axis !== undefined && { axis: 1 - axis }),
   };
 }
@@ -252,7 +252,7 @@ function dequantized(
   const { dims, axis, levels, zeroPoints, scheme } = tensor;
   const inner = axis === undefined ? levels.length : sizeOf(dims.slice(axis + 1));
   const integers = levels.map(
-    (level, i) => level + zeroPoints[axis === undefined ? 0 : Math.floor(i / inner) % dims[axis]!]!,
+    (level, i) => level + zeroPoints[axis === undefined ? 0 : Math.floor(i / inner) % dims[axis]],
   );
   const ofSteps = axis === undefined ? [] : [steps.length];
   const hasZero = scheme === "asymmetric";
@@ -296,8 +296,8 @@ function largestRounding({ dims, axis, levels, values }: QuantizedWeight, steps:
   const inner = axis === undefined ? levels.length : sizeOf(dims.slice(axis + 1));
   let largest = 0;
   levels.forEach((level, i) => {
-    const step = steps[axis === undefined ? 0 : Math.floor(i / inner) % dims[axis]!]!;
-    largest = Math.max(largest, Math.abs(Math.fround(step * level) - values[i]!));
+    const step = steps[axis === undefined ? 0 : Math.floor(i / inner) % dims[axis]];
+    largest = Math.max(largest, Math.abs(Math.fround(step * level) - values[i]));
   });
   return largest;
 }

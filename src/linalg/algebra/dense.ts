@@ -64,7 +64,7 @@ function products(
 }
 
 function squareStructure({ rows, data }: Matrix, { dtype }: { readonly dtype: Precision }) {
-  const entries = () => Float64Array.from({ length: rows }, (_, i) => data[i * rows + i]!);
+  const entries = () => Float64Array.from({ length: rows }, (_, i) => data[i * rows + i]);
   return { diagonal: async () => toPrecision(entries(), dtype), trace: async () => sum(entries()) };
 }
 

@@ -22,7 +22,7 @@ export function diagonal(d: Vector): LinearOperator {
   /** Columns of X times the diagonal. */
   const times = ({ rows, columns, data }: Matrix): Matrix => {
     const result = zeros(data.length, dtype);
-    for (let i = 0; i < data.length; i++) result[i] = entries[i % rows]! * data[i]!;
+    for (let i = 0; i < data.length; i++) result[i] = entries[i % rows] * data[i];
     return { rows, columns, data: result };
   };
   return {
@@ -50,7 +50,7 @@ function inverse(entries: Vector, damping: number): LinearOperator {
 function logdet(entries: Vector, damping: number): number {
   const shifted = shiftedBy(entries, damping);
   const at = shifted.findIndex((value) => !(value > 0));
-  if (at >= 0) throw singular("positive", at, shifted[at]!);
+  if (at >= 0) throw singular("positive", at, shifted[at]);
   return sum(shifted.map(Math.log));
 }
 

@@ -90,11 +90,11 @@ async function spectralForm(U: Matrix, weights: Float64Array): Promise<SpectralF
 
 function transpose({ rows, columns, data }: Matrix): Matrix {
   const result = new Float64Array(rows * columns);
-  for (let j = 0; j < columns; j++) for (let i = 0; i < rows; i++) result[i * columns + j] = data[j * rows + i]!;
+  for (let j = 0; j < columns; j++) for (let i = 0; i < rows; i++) result[i * columns + j] = data[j * rows + i];
   return { rows: columns, columns: rows, data: result };
 }
 
 /** `diag(weights) X`. */
 function weightedRows({ rows, columns, data }: Matrix, weights: Float64Array): Matrix {
-  return { rows, columns, data: Float64Array.from(data, (value, i) => value * weights[i % rows]!) };
+  return { rows, columns, data: Float64Array.from(data, (value, i) => value * weights[i % rows]) };
 }

@@ -86,9 +86,9 @@ function spectralProduct(
   { X, rest }: { readonly X: Matrix; readonly rest: number },
 ): Matrix {
   const C = transposedProduct(vectors, X);
-  for (let i = 0; i < C.data.length; i++) C.data[i] = C.data[i]! * weights[i % weights.length]!;
+  for (let i = 0; i < C.data.length; i++) C.data[i] = C.data[i] * weights[i % weights.length];
   const Y = multiply(vectors, C);
-  if (rest !== 0) for (let i = 0; i < Y.data.length; i++) Y.data[i] = Y.data[i]! + rest * X.data[i]!;
+  if (rest !== 0) for (let i = 0; i < Y.data.length; i++) Y.data[i] = Y.data[i] + rest * X.data[i];
   return Y;
 }
 
@@ -114,7 +114,7 @@ export function quadraticDiagonal(
   const result = new Float64Array(W.rows);
   for (let k = 0; k < W.columns; k++) {
     const start = k * W.rows;
-    for (let i = 0; i < W.rows; i++) result[i] = result[i]! + c[k]! * W.data[start + i]! * V.data[start + i]!;
+    for (let i = 0; i < W.rows; i++) result[i] = result[i] + c[k] * W.data[start + i] * V.data[start + i];
   }
   return result;
 }
@@ -125,7 +125,7 @@ export function weightedSquares(W: Matrix, c: Vector, X: Matrix): Float64Array {
   const forms = new Float64Array(X.columns);
   for (let i = 0; i < data.length; i++) {
     const k = Math.floor(i / p);
-    forms[k] = forms[k]! + c[i % p]! * data[i]! * data[i]!;
+    forms[k] = forms[k] + c[i % p] * data[i] * data[i];
   }
   return forms;
 }
@@ -156,7 +156,7 @@ function checkRegular(
 ): void {
   const limit = values.length * Number.EPSILON * maxAbs(values);
   const at = shifted.findIndex((value) => (positive ? !(value > limit) : !(Math.abs(value) > limit)));
-  if (at >= 0) throw singular(name, { value: values[at]!, damping });
+  if (at >= 0) throw singular(name, { value: values[at], damping });
 }
 
 function singular(

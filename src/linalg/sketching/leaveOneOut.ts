@@ -50,7 +50,7 @@ export function orthogonalPart(
   y: Vector,
 ): { readonly cosine: number; readonly length: number; readonly direction: Float64Array } | undefined {
   const cosine = dot(x, y);
-  const rest = Float64Array.from(x, (value, k) => value - cosine * y[k]!);
+  const rest = Float64Array.from(x, (value, k) => value - cosine * y[k]);
   const length = Math.sqrt(dot(rest, rest));
   return length > 1e-12 ? { cosine, length, direction: rest.map((value) => value / length) } : undefined;
 }

@@ -73,7 +73,7 @@ function leaveOneOutDiagonals(A: LinearOperator, state: SketchState, count: numb
   const directions = leftOutDirections({ coefficients }).map((s, i): OmittedDirection | undefined => {
     if (!s) return undefined;
     const S = { rows: rank, columns: 1, data: s };
-    const coupling = dot(s.subarray(0, coefficients[i]!.length), coefficients[i]!);
+    const coupling = dot(s.subarray(0, coefficients[i].length), coefficients[i]);
     return { s, p: multiply(Q, S).data, z: multiply(Z, S).data, coupling };
   });
   return leaveOneOutEntries(known, directions, (i) => testVector(state, i, precision(A)));

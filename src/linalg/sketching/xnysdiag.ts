@@ -56,7 +56,7 @@ function probesAlone({ Omega, Y }: PsdSketch): DiagonalEstimate {
   const samples = entrySamples(Y.rows);
   for (let i = 0; i < Y.columns; i++) {
     const [omega, y] = [column(Omega, i), column(Y, i)];
-    samples.add((j) => omega[j]! * y[j]!);
+    samples.add((j) => omega[j] * y[j]);
   }
   return samples.result();
 }
@@ -76,7 +76,7 @@ async function leaveOneOutDiagonals(A: LinearOperator, { Omega, Y }: PsdSketch):
   const known = new Float64Array(n).fill(-shift);
   for (let k = 0; k < m; k++) {
     const f = column(F, k);
-    for (let j = 0; j < n; j++) known[j] = known[j]! + f[j]! * f[j]!;
+    for (let j = 0; j < n; j++) known[j] = known[j] + f[j] * f[j];
   }
   const directions = unitColumns(inverseFactor(L)).map(({ length, unit: s }): OmittedDirection => {
     const p = multiply(F, { rows: m, columns: 1, data: s }).data;

@@ -196,7 +196,7 @@ function shiftedStep(
   const x = { ...state.x, data: state.x.data.slice() };
   const directions = { ...state.directions, data: state.directions.data.slice() };
   const zeta = shifts.map((shift, i) => {
-    const [now, before] = [state.zeta[i]!, state.zetaBefore[i]!];
+    const [now, before] = [state.zeta[i], state.zetaBefore[i]];
     // A residual that has vanished stays so: its quotient of zetas would be 0 / 0.
     if (now === 0) return 0;
     const next =
@@ -206,7 +206,7 @@ function shiftedStep(
     const p = column(directions, i);
     axpy(alpha * ratio, p, column(x, i));
     const [r, b] = [next, beta * ratio * ratio];
-    for (let j = 0; j < p.length; j++) p[j] = r * residual[j]! + b * p[j]!;
+    for (let j = 0; j < p.length; j++) p[j] = r * residual[j] + b * p[j];
     return next;
   });
   return { x, directions, zeta, zetaBefore: state.zeta };
@@ -240,7 +240,7 @@ async function withResiduals(
   const { columns, interruption } = await run.block(state.x, () => state);
   columns.forEach((Ax, i) => {
     const residual = combination([1, b], [-1, Ax], { dtype: precision(A) });
-    axpy(-dampings[i]!, column(state.x, i), residual);
+    axpy(-dampings[i], column(state.x, i), residual);
     residualNorms[i] = norm(residual);
   });
   return interruption;

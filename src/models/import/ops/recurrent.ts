@@ -168,7 +168,7 @@ function directionOf(node: ImportedNode, cell: Cell, { x, d }: { readonly x: Val
   const apart = node.op === "GRU";
   // One sum of two biases instead of two sums over all steps, unless they are to be seen where they enter.
   const twice = !apart && areOperationsApart();
-  const added = inputBias && (apart || twice ? inputBias : add(inputBias, recurrentBias!));
+  const added = inputBias && (apart || twice ? inputBias : add(inputBias, recurrentBias));
   const biased = added === undefined ? product : add(product, added);
   const peepholes = cell.peepholes === undefined ? undefined : node.inputs[cell.peepholes];
   return {
