@@ -14,7 +14,7 @@ import { isMain, root } from "./paths.mjs";
 /** Bundlers and runtimes, by the packages that have them. */
 const tools = ["esbuild@0", "webpack@5", "webpack-cli@6", "vite@8", "bun@1", "deno@2"];
 
-/** What the program prints: the loss of the first 200 rows of the digits, which ONNX Runtime in Python gives too. */
+/** Expected output of the program: the loss of the first 200 rows of the digits, which ONNX Runtime in Python gives too. */
 const expected = /^loss 0\.01562\d trace true$/m;
 
 const externals = ["onnxruntime-node", "koffi", "sharp"];

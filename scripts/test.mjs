@@ -1,6 +1,7 @@
 // @ts-check
 // `npm test`: every check, then every test, then a line `N passed, N failed`. A check counts as one. Arguments are passed to vitest, so
-// `npm test -- test/linalg` runs these tests after the checks. With ONNX_CURVATURE_REQUIRE_ALL=1 a skipped test is a failure.
+// `npm test -- test/linalg` runs these tests after the checks. Of long tables of cases it
+// runs some, with ONNX_CURVATURE_ALL_CASES=1 all. With ONNX_CURVATURE_REQUIRE_ALL=1 a skipped test is a failure.
 import { spawn, spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -14,7 +15,7 @@ const results = join(root, ".cache/vitest.json");
 /** @typedef {{ name: string, command: string[] }} Check */
 
 /**
- * What runs before the tests: two rows at a time, the checks of a row one after the other. The package is made of what was built.
+ * Checks that run before the tests: two rows at a time, the checks of a row one after the other. The package is made of what was built.
  *
  * @type {Check[][]}
  */

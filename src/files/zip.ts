@@ -93,8 +93,8 @@ function directoryEntry(view: DataView, at: number): readonly [entry: ZipEntry, 
   if (view.getUint32(at, true) !== DIRECTORY_ENTRY) throw new Error("its directory is damaged");
   const flags = view.getUint16(at + 8, true);
   const [nameLength, extraLength, commentLength] = [28, 30, 32].map((field) => view.getUint16(at + field, true));
-  const extra = at + 46 + nameLength!;
-  const wides = wideFields(view, extra, extra + extraLength!);
+  const extra = at + 46 + nameLength;
+  const wides = wideFields(view, extra, extra + extraLength);
   const field = (place: number) => {
     const value = view.getUint32(at + place, true);
     return value === ELSEWHERE ? (wides.shift() ?? value) : value;
@@ -102,15 +102,15 @@ function directoryEntry(view: DataView, at: number): readonly [entry: ZipEntry, 
   // In the order of the extra field.
   const [size, compressedSize, offset] = [field(24), field(20), field(42)];
   const entry = {
-    name: decodeName(bytesOf(view, at + 46, nameLength!), flags),
+    name: decodeName(bytesOf(view, at + 46, nameLength), flags),
     method: view.getUint16(at + 10, true),
     flags,
     crc: view.getUint32(at + 16, true),
-    compressedSize: compressedSize!,
-    size: size!,
-    offset: offset!,
+    compressedSize: compressedSize,
+    size: size,
+    offset: offset,
   };
-  return [entry, extra + extraLength! + commentLength!];
+  return [entry, extra + extraLength + commentLength];
 }
 
 /** The 64-bit sizes and offsets in the extra field of a header. */

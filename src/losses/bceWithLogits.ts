@@ -20,21 +20,7 @@ export interface BceWithLogitsOptions {
  * @throws CurvatureError "argument" for weights that are not positive
  */
 export function bceWithLogits({ reduction = "mean", positiveWeights }: BceWithLogitsOptions = {}): Loss {
-  const weights =
-    positiveWeights === undefined
-      ? undefined
-      : Float64Array.from(typeof positiveWeights === "number" ? [positiveWeights] : positiveWeights);
-  if (weights?.some((weight) => !(weight > 0 && Number.isFinite(weight)))) {
-    throw new CurvatureError(
-      "argument",
-      `bceWithLogits: positiveWeights must be positive and finite, got ${weights.join(", ")}`,
-    );
-  }
-  if (weights?.length === 0)
-    throw new CurvatureError(
-      "argument",
-      "bceWithLogits: positiveWeights must be one number or one for each output, got none",
-    );
+  const weights = positiveWeights === undefined ? undefined : checkedWeights(positiveWeights);
   const scaled = (positive: Value) =>
     weights === undefined
       ? positive
@@ -63,5 +49,21 @@ export function bceWithLogits({ reduction = "mean", positiveWeights }: BceWithLo
     likelihood: bernoulli,
   };
 }
+
+function checkedWeights(given: ArrayLike<number> | number): Float64Array {
+  const weights = Float64Array.from(typeof given === "number" ? [given] : given);
+  if (weights.some((weight) => !(weight > 0 && Number.isFinite(weight)))) {
+    throw new CurvatureError(
+      "argument",
+      `bceWithLogits: positiveWeights must be positive and finite, got ${weights.join(", ")}`,
+    );
+  }
+  if (weights.length > 0) return weights;
+  throw new CurvatureError(
+    "argument",
+    "bceWithLogits: positiveWeights must be one number or one for each output, got none",
+  );
+}
+
 /** Short names that the command line takes as well. */
 bceWithLogits.aliases = ["bce", "binaryCrossEntropy", "binaryCrossEntropyWithLogits", "sigmoidCrossEntropy"];

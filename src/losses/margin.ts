@@ -24,7 +24,7 @@ export function logit(): Loss {
 }
 
 function labelOf(f: Value, y: Value): Value {
-  return isLabel(y, f.shape[1]!);
+  return isLabel(y, f.shape[1]);
 }
 
 function ofLabel(values: Value, y: Value): Value {

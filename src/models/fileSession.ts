@@ -33,7 +33,7 @@ export async function fileSession(model: FileModel): Promise<FileSession> {
     async run(inputs, outputs) {
       const feeds = byName<Tensor>();
       for (const { name: input, dtype } of declared) {
-        const tensor = inputs[input] ?? inputs[""]!;
+        const tensor = inputs[input] ?? inputs[""];
         const narrow = dtype === "float32" && dtypeOf(tensor) === "float64";
         feeds[input] = narrow ? { data: Float32Array.from(tensor.data as Float64Array), dims: tensor.dims } : tensor;
       }

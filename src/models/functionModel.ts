@@ -44,21 +44,7 @@ export function functionModel(options: FunctionModelOptions): Model {
   const modelInputs = Object.entries(inputs).map(
     ([key, { dims, dtype = "float32" }]): ModelInput => ({ name: key, dtype, dims: [null, ...dims] }),
   );
-  const build = (shapes: GraphRequest["shapes"]): ModelGraph => {
-    const free = declared.map(({ name: key, dims }) => input(key, dims));
-    const given = Object.fromEntries(
-      modelInputs.map(({ name: key, dtype }) => [
-        key,
-        input(key, shapes[key], dtype.startsWith("float") ? "float" : (dtype as "int64")),
-      ]),
-    );
-    const outputs = () => {
-      const result = apply(Object.fromEntries(declared.map(({ name: key }, i) => [key, free[i]])), given);
-      return isValue(result) ? { output: result } : result;
-    };
-    const operationsApart = () => withOperationsApart(outputs);
-    return { parameters: free, inputs: given, outputs: outputs(), operationsApart };
-  };
+  const build = (shapes: GraphRequest["shapes"]) => graphOf(apply, { declared, inputs: modelInputs, shapes });
   const probe = build(
     Object.fromEntries(modelInputs.map(({ name: key, dims }) => [key, [1, ...(dims.slice(1) as number[])]])),
   );
@@ -75,6 +61,33 @@ export function functionModel(options: FunctionModelOptions): Model {
         feeds,
       }),
   };
+}
+
+/** The graph of the function for inputs of these shapes. */
+function graphOf(
+  apply: FunctionModelOptions["apply"],
+  {
+    declared,
+    inputs,
+    shapes,
+  }: {
+    readonly declared: readonly Parameter[];
+    readonly inputs: readonly ModelInput[];
+    readonly shapes: GraphRequest["shapes"];
+  },
+): ModelGraph {
+  const parameters = declared.map(({ name, dims }) => input(name, dims));
+  const given = Object.fromEntries(
+    inputs.map(({ name, dtype }) => [
+      name,
+      input(name, shapes[name], dtype.startsWith("float") ? "float" : (dtype as "int64")),
+    ]),
+  );
+  const outputs = () => {
+    const result = apply(Object.fromEntries(declared.map(({ name }, i) => [name, parameters[i]])), given);
+    return isValue(result) ? { output: result } : result;
+  };
+  return { parameters, inputs: given, outputs: outputs(), operationsApart: () => withOperationsApart(outputs) };
 }
 
 function declaredParameters(parameters: FunctionModelOptions["parameters"]): Parameter[] {

@@ -101,16 +101,16 @@ interface Walk extends Context {
 
 /** The units of a layer, or the reason why they must stay. */
 function unitsOf(node: FileNode, context: Context): Omit<HiddenUnits, "weight" | "parameter"> | string {
-  const weight = context.initializers.get(node.inputs[1]!);
+  const weight = context.initializers.get(node.inputs[1]);
   if (weight === undefined) return "its weight is not an initializer of the main graph";
   const start = producerOf(node, weight);
   if (typeof start === "string") return start;
-  const count = weight.dims[start.axis]!;
+  const count = weight.dims[start.axis];
   const walk: Walk = { ...context, count, values: new Map(), axes: [] };
   const refused =
     cut(weight.name, { axis: start.axis, block: 1, side: "in" }, walk) ?? cutOperand(node.inputs[2], start.value, walk);
   if (refused !== undefined) return refused;
-  walk.values.set(node.outputs[0]!, start.value);
+  walk.values.set(node.outputs[0], start.value);
   const problem = follow(walk);
   if (problem !== undefined) return problem;
   if (!walk.axes.some(({ side }) => side === "out")) return "nothing reads its units";
@@ -150,18 +150,18 @@ function follow(walk: Walk): string | undefined {
       }
       if (typeof next === "string") return next;
       waiting.delete(node);
-      if (next === undefined || walk.values.has(node.outputs[0]!)) continue;
+      if (next === undefined || walk.values.has(node.outputs[0])) continue;
       if (node.outputs.slice(1).some((output) => output !== "" && walk.consumers.has(output)))
         return `${node.op} has further results that are used`;
-      walk.values.set(node.outputs[0]!, next);
-      open.push(node.outputs[0]!);
+      walk.values.set(node.outputs[0], next);
+      open.push(node.outputs[0]);
     }
   }
   const [left] = waiting;
   return left && `${left.op} combines its units with other values, as a residual connection does`;
 }
 
-/** What `through` gives where another operand may turn out to have the units too. */
+/** Result of `through` where another operand may turn out to have the units too. */
 const WAITS = "waits";
 
 /** The units after a node; undefined where a layer reads them, `WAITS` where another operand may have the units too, else the reason why they must stay. */
@@ -220,7 +220,7 @@ function consumed(
   if (value.fromEnd !== 1 || weight.dims.length !== 2 || intOf(attributes, "transA", 0) === 1)
     return `${op} does not multiply its units by a matrix`;
   const axis = op === "Gemm" && intOf(attributes, "transB", 0) === 1 ? 1 : 0;
-  const block = weight.dims[axis]! / walk.count;
+  const block = weight.dims[axis] / walk.count;
   if (!Number.isInteger(block) || (block !== 1 && !value.flat)) return `${op} reads another number of units`;
   return cut(weight.name, { axis, block, side: "out" }, walk);
 }

@@ -11,7 +11,7 @@ import type { EvidenceKind, ModelInput, ModelOutput, ParameterRole } from "./mod
 import { type SuggestedLoss, suggestLoss } from "./suggestLoss.ts";
 
 /**
- * What becomes of the nodes of an operator: "supported" have a derivative rule, "opaque" ones need none and are evaluated as
+ * Support for the nodes of an operator: "supported" have a derivative rule, "opaque" ones need none and are evaluated as
  * they stand for each batch, "folded" ones depend on shapes and constants alone (or are control flow that does), "missing" ones would need a rule.
  */
 export type OperatorSupport = "supported" | "opaque" | "folded" | "missing";
@@ -29,7 +29,7 @@ export interface OperatorInspection {
   readonly missing: readonly string[];
 }
 
-/** What a model file has, and what reading it has decided; plain data. */
+/** Contents of a model file, and the decisions made in reading it; plain data. */
 export interface ModelInspection {
   readonly file: string;
   readonly producer: string;

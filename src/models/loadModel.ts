@@ -32,7 +32,7 @@ import { shapesAt, stackRows } from "./import/translate/stackRows.ts";
 import type { GraphRequest, Model, ModelGraph, ModelInput, ModelOutput } from "./model.ts";
 import type { ModelSource } from "./storedWeights.ts";
 
-/** How a file is to be read. */
+/** Options of `loadModel`. */
 export interface LoadOptions extends ReadOptions {
   /** Contents of external data files by location, for a model given as bytes. */
   readonly externalData?: ExternalFiles;
@@ -65,7 +65,7 @@ export interface FileModel extends Model {
 /**
  * Reads a .onnx file from a path, a URL or bytes. Weights are loaded, nothing is run or compiled yet.
  *
- * @throws CurvatureError "file" for what is no readable ONNX model, "model" for one in training mode or without parameters,
+ * @throws CurvatureError "file" for anything but a readable ONNX model, "model" for one in training mode or without parameters,
  *   "argument" for parameter patterns that match nothing
  */
 export async function loadModel(source: string | URL | Uint8Array, options: LoadOptions = {}): Promise<FileModel> {

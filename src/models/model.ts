@@ -5,7 +5,7 @@ import type { Dtype, Precision, Tensor } from "../tensors/index.ts";
 export interface Parameter {
   readonly name: string;
   readonly dims: readonly number[];
-  /** What it is to the operator that uses it. */
+  /** Role for the operator that uses it. */
   readonly role: ParameterRole;
   /** Layer it belongs to: its name without the last part, or the node that uses it. */
   readonly layer: string;
@@ -58,7 +58,7 @@ export interface ModelGraph {
   readonly parameters: readonly Value[];
   readonly inputs: { readonly [name: string]: Value };
   readonly outputs: { readonly [name: string]: Value };
-  /** What the nodes of the file give, in an order in which each comes after what it reads; absent where there is no file. */
+  /** Results of the nodes of the file, each after those that it reads; absent where there is no file. */
   readonly steps?: readonly GraphStep[];
   /**
    * The outputs once more, of the same parameters and inputs, with operations kept apart: no rewrite has moved a parameter from the place where
@@ -92,7 +92,7 @@ export interface Model {
   readonly fixedRows?: number;
   /** Inputs whose integers choose rows of a table of the file, such as token ids of an embedding, with the table and its number of rows. */
   readonly tokenInputs?: { readonly [input: string]: { readonly table: string; readonly rows: number } };
-  /** What was done to the file that a reader of results should know. */
+  /** Changes made to the file that a reader of results should know. */
   readonly notices: readonly string[];
   /** The model as a graph for inputs of these shapes. */
   graph(request: GraphRequest): Promise<ModelGraph>;

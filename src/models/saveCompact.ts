@@ -16,7 +16,7 @@ export interface CompactLayer {
   readonly removed: readonly number[];
 }
 
-/** What `saveCompact` has written. */
+/** Result of `saveCompact`. */
 export interface CompactModel {
   readonly path: string;
   /** Size of the file in bytes, and of the same file with zeros. */
@@ -103,7 +103,7 @@ async function unusedUnits(
     const inner = dims.slice(axis + 1).reduce((product, dim) => product * dim, 1);
     const numbers = data as Vector;
     for (let k = 0; k < numbers.length; k++) {
-      if (numbers[k] !== 0) isUsed[Math.floor((Math.floor(k / inner) % dims[axis]!) / block)] = 1;
+      if (numbers[k] !== 0) isUsed[Math.floor((Math.floor(k / inner) % dims[axis]) / block)] = 1;
     }
   }
   const unused = Array.from({ length: count }, (_, k) => k).filter((k) => isUsed[k] === 0);

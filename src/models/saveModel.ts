@@ -38,7 +38,7 @@ export interface ModelFile {
   readonly tensors: readonly SavedTensor[];
 }
 
-/** What `saveModel` has written. */
+/** Result of `saveModel`. */
 export interface SavedModel {
   readonly path: string;
   /** Paths of the external data files written beside it. */
@@ -157,9 +157,9 @@ function changeOf(
   const { parameter, data } = weight;
   let [changed, largestRounding] = [0, 0];
   rounded.forEach((number, i) => {
-    if (!Number.isFinite(number)) throw notFinite(parameter, { given: values[i]!, storedAs: place.storedAs });
+    if (!Number.isFinite(number)) throw notFinite(parameter, { given: values[i], storedAs: place.storedAs });
     if (number !== data[i]) changed++;
-    largestRounding = Math.max(largestRounding, Math.abs(number - values[i]!));
+    largestRounding = Math.max(largestRounding, Math.abs(number - values[i]));
   });
   const { name: tensor, storedAs, external } = place;
   const location = external && { location: external.location };
@@ -184,7 +184,7 @@ function checkOnce(earlier: Change | undefined, change: Change, file: string): v
 
 /** Entry (i, j) of the copy is entry (j, i) of the parameter; `dims` are those of the copy. */
 function transposed(values: Vector, [rows, columns]: readonly number[]): Vector {
-  return values.map((_, k) => values[(k % columns!) * rows! + Math.floor(k / columns!)]!);
+  return values.map((_, k) => values[(k % columns) * rows + Math.floor(k / columns)]);
 }
 
 /** Contents of all external data files with these changes. */
@@ -193,7 +193,7 @@ async function externalFiles(source: ModelSource, changes: readonly Change[]): P
   const files: { [location: string]: Uint8Array } = {};
   for (const location of externalLocations(source)) files[location] = (await readExternal(location)).slice();
   for (const { place, stored, saved } of changes) {
-    if (place.external && saved.changed > 0) files[place.external.location]!.set(stored, place.external.offset);
+    if (place.external && saved.changed > 0) files[place.external.location].set(stored, place.external.offset);
   }
   return files;
 }

@@ -172,8 +172,8 @@ function transposed(tensor: QuantizedWeight): QuantizedWeight {
   return {
     ...tensor,
     dims: [columns, rows],
-    values: values.map((_, k) => values[source(k)]!),
-    levels: levels.map((_, k) => levels[source(k)]!),
+    values: values.map((_, k) => values[source(k)]),
+    levels: levels.map((_, k) => levels[source(k)]),
     ...(axis !== undefined && { axis: 1 - axis }),
   };
 }
@@ -252,7 +252,7 @@ function dequantized(
   const { dims, axis, levels, zeroPoints, scheme } = tensor;
   const inner = axis === undefined ? levels.length : sizeOf(dims.slice(axis + 1));
   const integers = levels.map(
-    (level, i) => level + zeroPoints[axis === undefined ? 0 : Math.floor(i / inner) % dims[axis]!]!,
+    (level, i) => level + zeroPoints[axis === undefined ? 0 : Math.floor(i / inner) % dims[axis]],
   );
   const ofSteps = axis === undefined ? [] : [steps.length];
   const hasZero = scheme === "asymmetric";
@@ -291,13 +291,13 @@ function freshName(wanted: string, taken: Set<string>): string {
   return name;
 }
 
-/** How far the products of float32 steps and levels lie from the values. */
+/** Largest distance between the values and the products of float32 steps and levels. */
 function largestRounding({ dims, axis, levels, values }: QuantizedWeight, steps: Float32Array): number {
   const inner = axis === undefined ? levels.length : sizeOf(dims.slice(axis + 1));
   let largest = 0;
   levels.forEach((level, i) => {
-    const step = steps[axis === undefined ? 0 : Math.floor(i / inner) % dims[axis]!]!;
-    largest = Math.max(largest, Math.abs(Math.fround(step * level) - values[i]!));
+    const step = steps[axis === undefined ? 0 : Math.floor(i / inner) % dims[axis]];
+    largest = Math.max(largest, Math.abs(Math.fround(step * level) - values[i]));
   });
   return largest;
 }

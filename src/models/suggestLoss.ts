@@ -33,7 +33,7 @@ export function suggestLoss(
     readonly metadata: Readonly<Record<string, string>>;
   },
 ): SuggestedLoss {
-  const found = outputs.find(({ name }) => !integers.has(name)) ?? outputs[0]!;
+  const found = outputs.find(({ name }) => !integers.has(name)) ?? outputs[0];
   const output = found.name;
   const { product } = metadata;
   if (product !== undefined && DERIVATIVES.includes(product) && "parameters" in metadata) {

@@ -23,7 +23,7 @@ interface WrittenModel {
 }
 
 /**
- * Refuses what is no path.
+ * Refuses anything that is not a path.
  *
  * @throws CurvatureError "argument"
  */

@@ -5,7 +5,7 @@ const float = new Float32Array(bits.buffer);
 export function decodeFloat16(patterns: Uint16Array): Float32Array<ArrayBuffer> {
   const values = new Float32Array(patterns.length);
   for (let i = 0; i < patterns.length; i++) {
-    const pattern = patterns[i]!;
+    const pattern = patterns[i];
     const sign = pattern & 0x8000 ? -1 : 1;
     const exponent = (pattern >> 10) & 0x1f;
     const fraction = pattern & 0x3ff;
@@ -20,12 +20,12 @@ export function decodeFloat16(patterns: Uint16Array): Float32Array<ArrayBuffer> 
 export function encodeFloat16(values: Float32Array): Uint16Array<ArrayBuffer> {
   const patterns = new Uint16Array(values.length);
   for (let i = 0; i < values.length; i++) {
-    float[0] = values[i]!;
-    const sign = (bits[0]! >>> 16) & 0x8000;
-    const size = Math.abs(float[0]!);
+    float[0] = values[i];
+    const sign = (bits[0] >>> 16) & 0x8000;
+    const size = Math.abs(float[0]);
     if (Number.isNaN(size)) patterns[i] = 0x7e00;
     else if (size < 2 ** -14) patterns[i] = sign | roundHalfEven(size * 2 ** 24);
-    else patterns[i] = sign | Math.min(roundNormal(bits[0]! & 0x7fffffff, 13) - (112 << 10), 0x7c00);
+    else patterns[i] = sign | Math.min(roundNormal(bits[0] & 0x7fffffff, 13) - (112 << 10), 0x7c00);
   }
   return patterns;
 }
@@ -33,7 +33,7 @@ export function encodeFloat16(values: Float32Array): Uint16Array<ArrayBuffer> {
 /** bfloat16 patterns (the upper half of a float32) as float32, exactly. */
 export function decodeBfloat16(patterns: Uint16Array): Float32Array<ArrayBuffer> {
   const words = new Uint32Array(patterns.length);
-  for (let i = 0; i < patterns.length; i++) words[i] = patterns[i]! << 16;
+  for (let i = 0; i < patterns.length; i++) words[i] = patterns[i] << 16;
   return new Float32Array(words.buffer);
 }
 
@@ -41,8 +41,8 @@ export function decodeBfloat16(patterns: Uint16Array): Float32Array<ArrayBuffer>
 export function encodeBfloat16(values: Float32Array): Uint16Array<ArrayBuffer> {
   const patterns = new Uint16Array(values.length);
   for (let i = 0; i < values.length; i++) {
-    float[0] = values[i]!;
-    patterns[i] = Number.isNaN(float[0]) ? 0x7fc0 : roundNormal(bits[0]!, 16);
+    float[0] = values[i];
+    patterns[i] = Number.isNaN(float[0]) ? 0x7fc0 : roundNormal(bits[0], 16);
   }
   return patterns;
 }

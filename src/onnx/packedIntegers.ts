@@ -26,7 +26,7 @@ export function unpacked(bytes: Uint8Array, { type, size }: { readonly type: Pac
   const values = heldAs === "int8" ? new Int8Array(size) : new Uint8Array(size);
   for (let i = 0; i < size; i++) {
     const lowest = (i % perByte) * bits;
-    const shifted = bytes[Math.floor(i / perByte)]! << (32 - bits - lowest);
+    const shifted = bytes[Math.floor(i / perByte)] << (32 - bits - lowest);
     values[i] = heldAs === "int8" ? shifted >> (32 - bits) : shifted >>> (32 - bits);
   }
   return values;
@@ -39,7 +39,7 @@ export function packed(values: ArrayLike<number>, type: PackedType): Uint8Array<
   const bytes = new Uint8Array(packedByteLength(type, values.length));
   for (let i = 0; i < values.length; i++) {
     const place = Math.floor(i / perByte);
-    bytes[place] = bytes[place]! | ((values[i]! & (2 ** bits - 1)) << ((i % perByte) * bits));
+    bytes[place] = bytes[place] | ((values[i] & (2 ** bits - 1)) << ((i % perByte) * bits));
   }
   return bytes;
 }

@@ -60,7 +60,7 @@ export function valueNames(model: Uint8Array): ReadonlySet<string> {
 
 function atLeast(field: Uint8Array, { number, from }: { readonly number: number; readonly from: number }): Uint8Array {
   // A version below 4 is one byte.
-  const isOld = field.length === from + 1 && field[from]! < FREE_INITIALIZERS;
+  const isOld = field.length === from + 1 && field[from] < FREE_INITIALIZERS;
   return isOld ? new BinaryWriter().tag(number, WireType.Varint).uint32(FREE_INITIALIZERS).finish() : field;
 }
 

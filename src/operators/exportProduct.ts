@@ -103,14 +103,13 @@ export async function exportProduct(model: Model, options: ExportOptions): Promi
     bytes,
     inputs: read,
     outputs: Object.keys(built.outputs),
-    inputTypes: Object.fromEntries(
-      read.map((name) => {
-        const { type, shape } = values[name];
-        return [name, { dtype: type === "float" ? dtype : type, dims: shape }];
-      }),
-    ),
+    inputTypes: Object.fromEntries(read.map((name) => [name, typeOf(values[name], dtype)])),
     run: (feeds) => runOnce(bytes, { feeds, outputs: Object.keys(built.outputs) }),
   };
+}
+
+function typeOf({ type, shape }: Value, dtype: Precision): ExportedModel["inputTypes"][string] {
+  return { dtype: type === "float" ? dtype : type, dims: shape };
 }
 
 async function runOnce(

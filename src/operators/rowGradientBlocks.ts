@@ -37,7 +37,7 @@ export async function* rowGradientBlocks(
     let start = from;
     let block: { readonly gradients: Matrix; filled: number } | undefined;
     for await (const { batch, outputs } of single.engine.batches(gradientsOfBatch, { options })) {
-      const entries = outputs.gradients!.data as Vector;
+      const entries = outputs.gradients.data as Vector;
       for (let n = 0; n < batch.rows; n++) {
         block ??= { gradients: emptyBlock(size, Math.min(columns, to - start), dtype), filled: 0 };
         block.gradients.data.set(entries.subarray(n * size, (n + 1) * size), block.filled * size);

@@ -55,7 +55,7 @@ async function productOf(risk: Risk, x: Vector, options: RunOptions): Promise<Ve
     const feeds = vectorFeeds(own, parameters);
     await engine.run(forward, {
       feed: () => feeds,
-      collect: ({ tangent }, { start }) => result.set(tangent!.data as Vector, start),
+      collect: ({ tangent }, { start }) => result.set(tangent.data as Vector, start),
       options,
     });
   };
@@ -77,7 +77,7 @@ async function productsOf(risk: Risk, X: Matrix, options: RunOptions): Promise<M
         feed: () => feeds,
         columns: count,
         collect: ({ tangent }, batch) => {
-          const numbers = tangent!.data as Vector;
+          const numbers = tangent.data as Vector;
           for (let k = 0; k < count; k++) {
             const column = numbers.subarray(k * batch.rows, (k + 1) * batch.rows);
             result.set(column, (first + k) * rows + batch.start);

@@ -24,7 +24,7 @@ export async function rowLosses(risk: Risk, options: RunOptions = {}): Promise<V
   const losses = zeros(rows, dtype);
   await engine.run(lossesOfBatch, {
     options,
-    collect: ({ losses: own }, { start }) => losses.set(own!.data as Vector, start),
+    collect: ({ losses: own }, { start }) => losses.set(own.data as Vector, start),
   });
   scal(shard.rows, losses);
   return losses;

@@ -84,7 +84,7 @@ function rowsTogether(sum: Value, row: Value): Value | undefined {
   return columns(sum) === columns(inner) ? reshape(add(x, add(first, row)), sum.shape) : undefined;
 }
 
-/** The sum, times a number, as one operation with an operand that is read nowhere else, where that operand knows how. */
+/** The sum, times a number, fused into an operand that is read nowhere else, where that operand supports it. */
 function lowerAsSum(node: Value, context: Lowering, factor = 1): string | undefined {
   for (const [i, operand] of node.inputs.entries()) {
     const addend = node.inputs[1 - i];
@@ -98,7 +98,7 @@ function lowerAsSum(node: Value, context: Lowering, factor = 1): string | undefi
 /** (a + b) + c as a + (b + c), where both a and b can take in a sum; times a number. */
 function lowerNestedSum({ inputs, shape }: Value, addend: Addend, context: Lowering, factor = 1): string | undefined {
   const [a, b] = inputs;
-  // An operand that is a sum has taken in what it can: looking into it again would write long sums once for each of their terms.
+  // An operand that is a sum has already absorbed its terms: looking into it again would write long sums once for each of their terms.
   const isTerm = (x: Value) => x.primitive !== (addPrimitive as Primitive);
   if (![a, b].every((x) => context.uses(x) === 1 && sameShape(x.shape, shape) && isTerm(x))) return undefined;
   if (a.primitive.lowerSum === undefined) return undefined;
@@ -163,7 +163,7 @@ const mulPrimitive: Primitive<Nothing> = {
     const [a, b] = inputs;
     const product = folded(inputs, (x, y) => x * y);
     if (product !== undefined) return filled(shape, product);
-    // A structural zero wins over whatever the other factor is at run time: it stands for "does not depend on".
+    // A structural zero wins over any value of the other factor at run time: it means "does not depend on".
     if (a.type === "float" && (a.uniform === 0 || b.uniform === 0)) return filled(shape, 0);
     if (a.uniform === 1) return broadcast(b, shape);
     if (b.uniform === 1) return broadcast(a, shape);
@@ -189,7 +189,7 @@ const mulPrimitive: Primitive<Nothing> = {
     lowerScaled(a, b, context) ?? lowerScaled(b, a, context) ?? context.node("Mul", [context.name(a), context.name(b)]),
 };
 
-/** x times a number as one operation with x, if x is read nowhere else and knows how. */
+/** x times a number, fused into x, if x is read nowhere else and supports it. */
 function lowerScaled(x: Value, { uniform, shape }: Value, context: Lowering): string | undefined {
   const isNumber = uniform !== undefined && sizeOf(shape) === 1 && shape.length <= x.shape.length;
   if (!isNumber || x.type !== "float" || context.uses(x) !== 1) return undefined;
@@ -252,7 +252,7 @@ export function mean(x: Value, axes: readonly number[] = x.shape.map((_, axis) =
   return outer.reduceRight((value, { combine, same }) => combine(value, same), result);
 }
 
-/** A product or sum of x and what is the same along the axes of a mean, without these. */
+/** A product or sum of x and an operand that is constant along the axes of a mean, without these axes. */
 interface Apart {
   readonly x: Value;
   readonly combine: (a: Value, b: Value) => Value;

@@ -210,7 +210,7 @@ const convInputTransposePrimitive: Primitive<InputTransposeParams> = {
   lower({ inputs: [c, w], params }, context) {
     const kernel = w.shape.slice(2);
     const windows = windowsOf(params, kernel);
-    // What the strides leave over at the end of the padded input.
+    // Remainder of the padded input that the strides do not reach.
     const rest = extents(windows).map((extent, axis) => {
       const padded = params.spatial[axis] + params.padsBefore[axis] + params.padsAfter[axis];
       return padded - extent - (c.shape[axis + 2] - 1) * params.strides[axis];

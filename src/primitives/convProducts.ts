@@ -103,7 +103,7 @@ export function weightTransposeByConvolution(
   const apart = reshape(x, [N, groups, C / groups, ...spatial]);
   const images = permute(apart, [2, 1, 0, ...axes.map((axis) => axis + 3)]);
   const kernels = permute(c, [1, 0, ...axes.map((axis) => axis + 2)]);
-  // What the strides leave over at the end of an axis would give further positions.
+  // The remainder of an axis that the strides do not reach would give further positions.
   const counts = c.shape.slice(2);
   const needed = axes.map((axis) => (kernel[axis] - 1) * dilations[axis] + (counts[axis] - 1) * strides[axis] + 1);
   const rest = axes.map((axis) => spatial[axis] + padsBefore[axis] + padsAfter[axis] - needed[axis]);
@@ -156,7 +156,7 @@ export function convByRows(x: Value, w: Value, { windows, shape }: Request): Val
   return fromChannelRows(rows, shape, windows);
 }
 
-/** x = what C W says about every window, added up. */
+/** x = sum over windows of the products C W. */
 export function inputTransposeByRows(c: Value, w: Value, { windows, shape }: Request): Value {
   const seen = matmul(channelRows(c, windows), weightMatrix(w, windows));
   return foldRows(joinGroups(seen, windows), { windows, shape, counts: c.shape.slice(2) });
@@ -168,7 +168,7 @@ export function weightTransposeByRows(x: Value, c: Value, { windows, shape }: Re
   return reshape(matmul(channelRows(c, windows), rows, { transposeA: true }), shape);
 }
 
-/** [R, g m] as [g, R, m], or as it is for one group. */
+/** [R, g m] as [g, R, m]; unchanged for one group. */
 function splitGroups(rows: Value, { groups }: ConvWindows): Value {
   const [R, n] = rows.shape;
   return groups === 1 ? rows : permute(reshape(rows, [R, groups, n / groups]), [1, 0, 2]);

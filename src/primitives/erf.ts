@@ -50,7 +50,7 @@ export const erf: (x: Value) => Value = unary("erf", {
 /** x / sqrt 2, in which the normal distribution is an error function. */
 const halved = (x: Value): Value => scale(x, Math.SQRT1_2);
 
-/** 2 / sqrt(pi) e^(-x^2 / 2), erf' at x / sqrt 2; the constant is no factor. */
+/** 2 / sqrt(pi) e^(-x^2 / 2), erf' at x / sqrt 2; the constant is not a separate factor. */
 const bell = composite("bell", {
   alternative: (x) => exp(sub(scalar(Math.log(2 / Math.sqrt(Math.PI))), square(halved(x)))),
   derivative: (x, y) => neg(mul(x, y)),

@@ -11,7 +11,7 @@ const NOTHING: Nothing = {};
 
 interface Extremum {
   readonly op: string;
-  /** Whether 0 or less changes nothing in what is nowhere negative. */
+  /** Whether a bound of 0 or less leaves a nonnegative operand unchanged. */
   readonly keepsPositive: boolean;
   readonly evaluate: (a: number, b: number) => number;
   /** Whether the first operand is the result, where the two differ. */

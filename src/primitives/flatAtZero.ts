@@ -4,8 +4,8 @@ import type { Value } from "../graph/index.ts";
 const MOST = 64;
 
 /**
- * Whether a value is nowhere negative and has derivative 0 where it is 0, whatever it is computed from: squares, their sums and means, and
- * what is moved or repeated from these. Its square root is a norm, which is not differentiable at 0.
+ * Whether a value is nonnegative and has derivative 0 wherever it is 0: squares, their sums and means, and
+ * rearrangements and repetitions of these. Its square root is a norm, which is not differentiable at 0.
  */
 export function isFlatAtZero(x: Value): boolean {
   let left = MOST;

@@ -136,7 +136,7 @@ const scatterAddPrimitive: Primitive<ScatterAddParams> = {
 
 /**
  * Zeros of length `size` along an axis, to which slices of `updates` are added where the indices say: the transpose of
- * `gather`. Updates have the shape of what `gather` gives.
+ * `gather`. Updates have the shape of the result of `gather`.
  */
 export function scatterAdd(
   updates: Value,

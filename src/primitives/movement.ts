@@ -48,13 +48,13 @@ export function reshape(x: Value, shape: Shape): Value {
   return apply(reshapePrimitive, [x], { shape });
 }
 
-/** What a value is a permutation of the axes of, with their order; undefined if it is none. */
+/** Operand and order of axes of a permutation; undefined for any other value. */
 export function permutedFrom(x: Value): { readonly value: Value; readonly axes: readonly number[] } | undefined {
   if (x.primitive !== (permutePrimitive as Primitive)) return undefined;
   return { value: x.inputs[0], axes: (x.params as PermuteParams).axes };
 }
 
-/** What a value is a reshape of; undefined if it is none. */
+/** Operand of a reshape; undefined for any other value. */
 export function reshapedFrom(x: Value): Value | undefined {
   return x.primitive === (reshapePrimitive as Primitive) ? x.inputs[0] : undefined;
 }

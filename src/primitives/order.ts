@@ -78,7 +78,7 @@ const lastWritersPrimitive: Primitive<WriterParams> = {
   },
 };
 
-/** For each of `size` places the last position in `indices` (int64, `[m]`) at which it stands, -1 where it stands nowhere. */
+/** Last position of each of `size` places in `indices` (int64, `[m]`), -1 for a place that does not occur. */
 export function lastWriters(indices: Value, size: number): Value {
   return apply(lastWritersPrimitive, [indices], { size });
 }

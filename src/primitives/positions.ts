@@ -15,7 +15,7 @@ export interface ReachedPositions {
   readonly pads: { readonly padsBefore: readonly number[]; readonly padsAfter: readonly number[] };
 }
 
-/** What of a window ever meets data; all of it where a smaller one would need less than no padding. */
+/** Part of a window that ever meets data; the whole window where a smaller one would need negative padding. */
 export function reachedPositions(spatial: Shape, windows: Windows): ReachedPositions {
   const { kernel, strides, dilations, padsBefore, padsAfter } = windows;
   const counts = windowCounts("windows", spatial, windows);

@@ -60,7 +60,7 @@ function baseDerivative({ inputs: [x, y] }: Value): Value {
   return mul(y, power(x, where(zero, scalar(1), sub(y, scalar(1)))));
 }
 
-/** x^y log x, and 0 where x = 0 and y >= 0; what is not used is kept finite, since its own derivative is taken too. */
+/** x^y log x, and 0 where x = 0 and y >= 0. The unused branch is kept finite, since its derivative is computed too. */
 function exponentDerivative(node: Value): Value {
   const [x, y] = node.inputs;
   const zero = and(equal(x, scalar(0)), greaterOrEqual(y, scalar(0)));

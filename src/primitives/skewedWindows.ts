@@ -5,7 +5,7 @@ import { pad, slice } from "./slice.ts";
 
 /*
  * Windows along one axis by repeating it. Copies of a line of S elements, one behind the other and cut again into lines of S + dilation,
- * shift by one dilation a line: line k begins with element k dilation, so that column j holds what stands at position k of a window that
+ * shift by one dilation a line: line k begins with element k dilation, so that column j holds position k of the window that
  * begins at j. The number of operations does not depend on the number of positions, as it does with a slice for each.
  */
 
@@ -27,7 +27,7 @@ function skew({ length, positions, dilation }: LineWindows) {
   return { copies, cut: positions * (length + dilation) };
 }
 
-/** What every window sees along the axis: [..., S, ...] becomes [..., positions, count, ...]. */
+/** Contents of every window along the axis: [..., S, ...] becomes [..., positions, count, ...]. */
 export function unfoldAxis(x: Value, axis: number, line: LineWindows): Value {
   if (line.stride > 1 && line.dilation === 1) return unfoldPhases(x, axis, line);
   const { length, positions, dilation, count } = line;

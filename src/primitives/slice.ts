@@ -177,7 +177,7 @@ const reversePrimitive: Primitive<ReverseParams> = {
     ),
   lower({ inputs: [x], params: { axes } }, context) {
     const same = (value: number) => context.integers(axes.map(() => value));
-    // -1 stands for "the last", the far negative end for "past the first".
+    // -1 means "the last", the far negative end for "past the first".
     return context.node("Slice", [context.name(x), same(-1), same(-(2 ** 31)), context.integers(axes), same(-1)]);
   },
 };

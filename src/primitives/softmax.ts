@@ -72,7 +72,7 @@ function softmaxTangent(v: Value, p: Value, axis: number): Value {
 }
 
 /**
- * sum(p v) along an axis, which stays. In attention v = C B' for the cotangent C of P B, so that the sum is that of the smaller C (P B),
+ * sum(p v) along an axis that is kept. In attention v = C B' for the cotangent C of P B, so that the sum is that of the smaller C (P B),
  * which is known already (Dao et al., FlashAttention, 2022).
  */
 function rowSums(p: Value, v: Value, axis: number): Value {

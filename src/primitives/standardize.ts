@@ -7,7 +7,7 @@ import { productWith } from "./matmul.ts";
 import { reshape, reshapedFrom } from "./movement.ts";
 import { sqrt, square } from "./unary.ts";
 
-/** What a tensor is standardized over. */
+/** Axes over which a tensor is standardized. */
 export interface StandardizeOptions {
   /** Number of axes, counted from the last, over which mean and variance are taken; default 1. */
   readonly trailing?: number;
@@ -33,7 +33,7 @@ const standardizePrimitive: Primitive<StandardizeParams> = {
 };
 
 /**
- * (x - mean) / sqrt(variance + epsilon) over the last axes, the variance being the mean square of what is centered already: mean 0
+ * (x - mean) / sqrt(variance + epsilon) over the last axes, the variance being the mean square of the centered values: mean 0
  * and variance 1 (LayerNorm without scale and shift; Ba, Kiros and Hinton, 2016).
  *
  * @throws CurvatureError "shape" if x has fewer axes than are averaged over
@@ -156,7 +156,7 @@ function center(x: Value, trailing: number): Value {
   return apply(centerPrimitive, [x], { trailing });
 }
 
-/** How many times larger than a matrix of a product, or than what is repeated, x has to be for the mean to be taken of the smaller one. */
+/** Size of x over that of a factor or a repeated operand from which on the mean is taken of the smaller one. */
 const WORTH_CENTERING = 4;
 
 /** x - mean(x) over the last axis where that is a mean of something smaller: A (B - mean(B)) for x = A B; undefined where it is not. */

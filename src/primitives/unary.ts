@@ -17,7 +17,7 @@ interface Unary {
   readonly keepsFlat?: boolean;
   /** f'(x), from x and y = f(x); absent where it is zero almost everywhere. */
   readonly derivative?: (x: Value, y: Value) => Value;
-  /** f of a number, to fold constants; absent where JavaScript does not know it. */
+  /** f of a number, to fold constants; absent where JavaScript has no such function. */
   readonly evaluate?: (x: number) => number;
   /** The same function through kernels that exist in float64, where its own does not. */
   readonly float64?: (x: Value) => Value;
@@ -167,7 +167,7 @@ interface Composite {
 }
 
 /**
- * An elementwise function that is run as a composition of others but has a derivative of its own: for functions whose
+ * An elementwise function that runs as a composition of others but has its own derivative: for functions whose
  * textbook form, differentiated piece by piece, would lose accuracy or leave the numbers.
  */
 export function composite(name: string, { alternative, derivative, logarithm }: Composite): (x: Value) => Value {

@@ -67,7 +67,7 @@ export function windowOffsets(kernel: readonly number[]): number[][] {
 }
 
 /**
- * One slice for each position within a window: what stands there in every window, [N, C, ...counts]. x is padded. Slices by
+ * One slice for each position within a window: its elements in every window, [N, C, ...counts]. x is padded. Slices by
  * steps are slow, so that square strides in two dimensions go through `spaceToDepth`, whose channels are sliced without steps.
  */
 export function windowSlices(padded: Value, windows: Windows, counts: Shape): Value[] {
@@ -186,7 +186,7 @@ const unfoldPrimitive: Primitive<Windows> = {
 };
 
 /**
- * What every window sees (im2col): [N, C, ...spatial] -> [N, C, P, ...counts], where P is the number of positions in a window,
+ * Contents of every window (im2col): [N, C, ...spatial] -> [N, C, P, ...counts], where P is the number of positions in a window,
  * row-major, and counts the number of windows along each axis.
  *
  * @throws CurvatureError "shape"
@@ -225,7 +225,7 @@ const foldPrimitive: Primitive<FoldParams> = {
 };
 
 /**
- * What overlaps, added, for each remainder of the padded position by the strides (row-major): positions r, r + stride, ... are a
+ * Sum of overlapping windows for each remainder of the padded position by the strides (row-major): positions r, r + stride, ... are a
  * coarse grid on which neighbouring windows are neighbours, so that no zeros have to be put between them.
  */
 function phases(parts: readonly Value[], params: FoldParams): Value[] {
@@ -247,7 +247,7 @@ function phases(parts: readonly Value[], params: FoldParams): Value[] {
   return windowOffsets(strides).map((phase) => sums.get(`${phase}`) ?? zeros([N, C, ...coarse]));
 }
 
-/** Tensors whose elements take turns along the spatial axes: one for each place in a tile of this size, row-major. */
+/** Interleaves tensors along the spatial axes: one for each place in a tile of this size, row-major. */
 function interleaved(parts: readonly Value[], tile: readonly number[]): Value {
   let current = parts;
   for (let axis = tile.length - 1; axis >= 0; axis--) {

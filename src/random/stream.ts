@@ -47,8 +47,6 @@ export function stream(seed: number, ...path: readonly (string | number)[]): Str
   // Hash four words separately: the generator's own seeding from one word leaves its first outputs correlated.
   const generator = xoroshiro128plusFromState([1, 2, 3, 4].map((salt) => hashPath(salt, seed, path) | 0));
   let spare: number | undefined;
-  let bits = 0;
-  let bitsLeft = 0;
   const uniform = () => uniformFloat64(generator);
   return {
     uniform,
@@ -63,11 +61,23 @@ export function stream(seed: number, ...path: readonly (string | number)[]): Str
       spare = radius * Math.sin(angle);
       return radius * Math.cos(angle);
     },
+    ...signSource(() => generator.next()),
+    integer: (bound) => Math.floor(uniform() * bound),
+  };
+}
+
+/** Signs from the bits of one word after the other. */
+function signSource(next: () => number): Pick<Stream, "sign" | "signs"> {
+  let bits = 0;
+  let bitsLeft = 0;
+  const refill = () => {
+    if (bitsLeft > 0) return;
+    bits = next();
+    bitsLeft = SIGN_BITS;
+  };
+  return {
     sign() {
-      if (bitsLeft === 0) {
-        bits = generator.next();
-        bitsLeft = SIGN_BITS;
-      }
+      refill();
       const sign = bits & 1 ? 1 : -1;
       bits >>= 1;
       bitsLeft--;
@@ -76,10 +86,7 @@ export function stream(seed: number, ...path: readonly (string | number)[]): Str
     signs(target) {
       let i = 0;
       while (i < target.length) {
-        if (bitsLeft === 0) {
-          bits = generator.next();
-          bitsLeft = SIGN_BITS;
-        }
+        refill();
         const count = Math.min(bitsLeft, target.length - i);
         const word = bits;
         for (let j = 0; j < count; j++) target[i + j] = 2 * ((word >>> j) & 1) - 1;
@@ -88,6 +95,5 @@ export function stream(seed: number, ...path: readonly (string | number)[]): Str
         bitsLeft -= count;
       }
     },
-    integer: (bound) => Math.floor(uniform() * bound),
   };
 }

@@ -35,8 +35,8 @@ const ENTRIES: readonly Entry[] = [
   ],
   ["layer that rounding to 4 bits hurts most", true, ({ rounding }) => rounding && hurtsMost(rounding, 4)?.name],
   ["gradient norm", false, ({ gradient }, spelling) => formatNumber(gradient.norm, 4, spelling)],
-  ["trace", false, (report, spelling) => first(report) && estimated(first(report)!.trace, spelling)],
-  ["Frobenius norm", false, (report, spelling) => first(report) && estimated(first(report)!.frobenius, spelling)],
+  ["trace", false, (report, spelling) => first(report) && estimated(first(report).trace, spelling)],
+  ["Frobenius norm", false, (report, spelling) => first(report) && estimated(first(report).frobenius, spelling)],
   ["largest eigenvalue", false, largest],
 ];
 
@@ -74,14 +74,14 @@ export function comparedRows(reports: readonly CurvatureReport[], spelling: Spel
 /** The flattest of several networks, in a sentence, by the measured change of weights that raises the loss. */
 export function comparisonVerdict(reports: readonly CurvatureReport[], names: readonly string[]): string {
   const sizes = reports.map(({ relative }, i) => ({
-    name: names[i]!,
+    name: names[i],
     size: relative?.measuredSize ?? relative?.withstands ?? Number.NaN,
   }));
   if (sizes.some(({ size }) => !Number.isFinite(size))) {
     return "Not told which is flatter: some report has no curvature in units of the weights.";
   }
   const ordered = [...sizes].sort((a, b) => b.size - a.size);
-  const [flattest, sharpest] = [ordered[0]!, ordered.at(-1)!];
+  const [flattest, sharpest] = [ordered[0], ordered.at(-1)!];
   const facts = ordered.map(({ name, size }) => `${name} ${formatShare(Number(size.toPrecision(2)))}`).join(", ");
   const what = `random change of every weight that adds a tenth of the loss of guessing: ${facts}`;
   return flattest.size > CLEARLY * sharpest.size

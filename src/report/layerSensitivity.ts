@@ -58,7 +58,7 @@ function roundingFinding(report: CurvatureReport, rounding: LayerRounding): Find
     const parts = worst.map(({ bits, increase }) => `${signed(increase)} at ${bits} bits`);
     return finding(
       "layers",
-      `Rounding the only layer with a weight matrix, ${only!.name}: ${parts.join(", ")} on the loss.`,
+      `Rounding the only layer with a weight matrix, ${only.name}: ${parts.join(", ")} on the loss.`,
       details,
     );
   }
@@ -92,7 +92,7 @@ function agreement(report: CurvatureReport, { rankCorrelations }: LayerRounding)
   const values = known.map(({ bits, value }) => `${formatNumber(value!, 2)} at ${bits} bits`);
   const low = known.some(({ value }) => value! < 0.5);
   const caveat = low ? " Where it is low, trust the measured numbers." : "";
-  return `The order predicted by trace · Δ² / 24 of ${noun} has rank correlation ${values.join(", ")} with the measured one, over ${formatCount(known[0]!.layers)} layers.${caveat}`;
+  return `The order predicted by trace · Δ² / 24 of ${noun} has rank correlation ${values.join(", ")} with the measured one, over ${formatCount(known[0].layers)} layers.${caveat}`;
 }
 
 function signed(increase: number): string {

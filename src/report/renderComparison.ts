@@ -58,11 +58,11 @@ export function renderComparisonTable(named: readonly NamedReport[]): string {
   const head = ["", ...named.map(({ name }) => printableText(name))];
   const table = [head, ...line(true), ["changed by rescaling weights:"], ...line(false)];
   const widths = head.map((_, column) =>
-    Math.max(...table.filter((row) => row.length > 1).map((row) => row[column]!.length)),
+    Math.max(...table.filter((row) => row.length > 1).map((row) => row[column].length)),
   );
   const lines = table.map((row) =>
     row
-      .map((cell, column) => cell.padEnd(widths[column]!))
+      .map((cell, column) => cell.padEnd(widths[column]))
       .join("  ")
       .trimEnd(),
   );

@@ -11,7 +11,7 @@ import { segmentsOf } from "./segments.ts";
 import type { Session, SessionOptions } from "./session.ts";
 import { inPrecision } from "./writer.ts";
 
-/** How a graph is to be compiled. */
+/** Options for compiling a graph. */
 export interface CompileOptions {
   readonly precision: Precision;
   /** Threads within one operation; the engine's choice if absent. */
@@ -75,7 +75,7 @@ export async function compile(graph: NamedGraph, options: CompileOptions): Promi
   return inTurn(programs, names);
 }
 
-/** A program that runs others in turn, each of which reads what those before it gave. */
+/** A program that runs others in turn. Each reads the results of earlier ones. */
 function inTurn(programs: readonly CompiledSegment[], names: readonly string[]): Program {
   const wanted = new Set(names);
   const lastUse = new Map<string, number>();

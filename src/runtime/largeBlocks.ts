@@ -1,9 +1,8 @@
 import { foreignFunctionsNow } from "../foreign/index.ts";
 
-// A result of 45 MB is a block that glibc takes from the system and gives back when it is freed, whatever else the process frees. The next
-// product then touches 11,000 fresh pages, each of which the system clears first: a fifth of the time of a product of ResNet-18. Told to
-// keep such blocks, it hands out the same pages again. The engine then needs no arena, which holds for each session by itself what all of
-// them could share.
+// glibc returns a freed block of 45 MB to the system. The next product then touches 11,000 fresh pages, which the system zeroes first: a
+// fifth of the time of a product of ResNet-18. With mallopt glibc keeps such blocks and reuses their pages. The engine then needs no arena,
+// which would hold memory for each session that all sessions can share.
 
 /** Parameters of mallopt (malloc.h of glibc). */
 const TRIM_THRESHOLD = -1;
@@ -15,7 +14,7 @@ const KEPT_BYTES = 2 ** 30;
 let told: boolean | undefined;
 
 /**
- * Tells the process's allocator to keep large blocks that are freed, for the next ones of their size; once. It does nothing, and gives
+ * Makes the process's allocator keep freed blocks of many megabytes for reuse; once. It does nothing, and returns
  * false, outside of Linux with glibc, without the optional package koffi, or where the environment variable ONNX_CURVATURE_MALLOC is
  * "system".
  */
@@ -24,7 +23,7 @@ export function keepLargeBlocks(): boolean {
   return told;
 }
 
-/** Whether memory is to be given back to the system as soon as it is free, at the cost of time. */
+/** Whether freed memory goes back to the system at once, at the cost of time. */
 export function givesMemoryBack(): boolean {
   return process.env.ONNX_CURVATURE_MALLOC === "system";
 }
@@ -32,11 +31,11 @@ export function givesMemoryBack(): boolean {
 function tellAllocator(): boolean {
   if (process.platform !== "linux" || givesMemoryBack()) return false;
   try {
-    // At once: an import that waits for its turn between products would miss the first dozen of them.
+    // Required synchronously: an asynchronous import would miss the first dozen products.
     const mallopt = foreignFunctionsNow().load("libc.so.6").func("mallopt", "int", ["int", "int"]);
     return mallopt(TRIM_THRESHOLD, KEPT_BYTES) === 1 && mallopt(MMAP_THRESHOLD, KEPT_BYTES) === 1;
   } catch {
-    // No koffi, or another C library: large blocks stay as slow as they are.
+    // No koffi, or another C library: large blocks stay slow.
     return false;
   }
 }

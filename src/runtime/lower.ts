@@ -14,7 +14,7 @@ export interface NamedGraph {
   readonly outputs: { readonly [name: string]: Value };
 }
 
-/** How a graph is to be written. */
+/** Options for writing a graph. */
 export interface LowerOptions {
   readonly precision: Precision;
   /** Standard operators only, every input declared: a file for other runtimes. */

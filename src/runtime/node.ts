@@ -48,10 +48,10 @@ export const openSession: OpenSession = async (bytes, options) => {
  * above, so few blocks are in use that glibc cuts up what another size was freed from, and grows.
  */
 const SHARED_BYTES = [2 ** 20, 2 ** 26] as const;
-/** A run holds some such values at once. Where they are more than this share of the free memory, it is given back as soon as it can be. */
+/** A run holds several such values at once. If they exceed this share of the free memory, memory is returned to the system as soon as possible. */
 const SCARCE_SHARE = 1 / 16;
 
-/** Whether the engine keeps what a session has used to itself, for its next run. */
+/** Whether the engine keeps the memory of a session for its next run. */
 function keepsArena(largestValue: number): boolean {
   if (largestValue < SHARED_BYTES[0]) return true;
   if (givesMemoryBack() || largestValue > SCARCE_SHARE * freeMemory()) return false;
@@ -67,12 +67,12 @@ function engineOptions({ optimization, threads, largestValue = 0 }: SessionOptio
     enableCpuMemArena: keepsArena(largestValue),
     logSeverityLevel: 4,
     ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
-    // Threads that spin between products slow down whatever else runs, the other sessions of a risk included.
+    // Threads that spin between products slow down everything else, including the other sessions of a risk.
     extra: { session: { intra_op: { allow_spinning: "0" } } },
   };
 }
 
-/** Sizes as the engine tells them: a name, or a negative number, for one that it does not know. */
+/** Sizes as the engine reports them: a name, or a negative number, for one that it does not know. */
 function sizesOf(shape: readonly (number | string)[]): (number | undefined)[] {
   return shape.map((dim) => (typeof dim === "number" && dim >= 0 ? dim : undefined));
 }
@@ -96,7 +96,7 @@ export function unwrittenVector(length: number, dtype: Precision): Vector {
   return dtype === "float64" ? new Float64Array(buffer) : new Float32Array(buffer);
 }
 
-/** Bytes of memory of this machine, or those that the container allows which the process runs in. */
+/** Bytes of memory of this machine, or of the container that the process runs in. */
 export function machineMemory(): number {
   // 0 or beyond all machines where there is no limit.
   const allowed = process.constrainedMemory();

@@ -18,7 +18,7 @@ import type { NamedGraph } from "./lower.ts";
 
 type Tensors = { readonly [name: string]: Tensor };
 
-/** A graph whose many small inputs, and likewise outputs, are fewer larger ones. */
+/** A graph whose many small inputs are packed into few large ones, and its outputs likewise. */
 export interface PackedGraph {
   readonly graph: NamedGraph;
   /** Feeds of this graph from those of the original one, which are in the graph's precision. */
@@ -122,7 +122,7 @@ function jointShape(shapes: readonly Shape[]): Shape {
   return [shapes.reduce((sum, [first]) => sum + first, 0), ...shapes[0].slice(1)];
 }
 
-/** A group as one input, and for each of its values the piece that stands for it. */
+/** A group as one input, and for each of its values the piece that replaces it. */
 function takenApart({ name, entries }: Group) {
   const shapes = entries.map(([, { shape }]) => shape);
   const whole = input(name, jointShape(shapes));

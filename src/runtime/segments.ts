@@ -10,8 +10,8 @@ import {
 import type { NamedGraph } from "./lower.ts";
 
 /**
- * A graph as several smaller ones, to be run one after the other: outputs of earlier ones are inputs of later ones by name. One
- * application is computed in one of them, except those that are cheaper to repeat than to keep.
+ * Splits a graph into smaller ones that run one after the other: outputs of earlier segments are inputs of later ones by name. Each
+ * application is computed in one segment, except where repeating it is cheaper than keeping its result.
  *
  * @param most values of a segment, inputs and repeated ones aside
  */
@@ -44,7 +44,7 @@ export function segmentsOf(graph: NamedGraph, most: number): readonly NamedGraph
     segments[at].outputs[name] = value;
   }
   return segments.map(({ inputs, outputs, standIns }) => {
-    // Less is known of an input than of what it stands for, so that nothing can be simplified.
+    // An input carries fewer facts than the value it replaces, so nothing can be simplified by them.
     const replaced = substitute(Object.values(outputs), standIns, withInputs);
     return { inputs, outputs: Object.fromEntries(Object.keys(outputs).map((name, i) => [name, replaced[i]])) };
   });
@@ -53,7 +53,7 @@ export function segmentsOf(graph: NamedGraph, most: number): readonly NamedGraph
 interface Segment {
   readonly inputs: Record<string, Value>;
   readonly outputs: Record<string, Value>;
-  /** Inputs that stand for values of earlier segments. */
+  /** Inputs that carry values of earlier segments. */
   readonly standIns: Map<Value, Value>;
 }
 
@@ -61,7 +61,7 @@ function emptySegment(): Segment {
   return { inputs: {}, outputs: {}, standIns: new Map() };
 }
 
-/** Values that each segment computes for itself: inputs, constants, and what takes no work or is larger than its operands. */
+/** Values that each segment computes for itself: inputs, constants, and results that take no work or are larger than their operands. */
 function isRepeated(value: Value): boolean {
   return (
     isInput(value) ||
@@ -71,7 +71,7 @@ function isRepeated(value: Value): boolean {
   );
 }
 
-/** The values, kept or given, that these are computed from within a segment. */
+/** The values, kept or given, from which a segment computes these. */
 function sourcesOf(values: readonly Value[]): Value[] {
   const found: Value[] = [];
   const left = [...values];

@@ -11,7 +11,7 @@ export interface GraphWriter extends Lowering {
   finish(outputs: readonly (readonly [name: string, value: Value])[]): readonly OnnxNode[];
 }
 
-/** Prefix of the names we invent, but for those that inputs or outputs have already. */
+/** Prefix of generated names. Inputs and outputs keep theirs. */
 const PREFIX = "curvature/";
 
 interface WriterOptions extends Pick<Lowering, "precision" | "opset" | "portable" | "uses"> {
@@ -68,7 +68,7 @@ export function graphWriter({ reserved, ...options }: WriterOptions): GraphWrite
     alias,
     constant,
     integers(values) {
-      // Shapes and axes recur all over a graph, as a key without the tensor that has it.
+      // Shapes and axes recur all over a graph, so their key leaves out the tensor.
       const key = elementKey("BigInt64Array", [values.length], values);
       return (
         (key && constants.get(key)) ?? constant({ data: BigInt64Array.from(values, BigInt), dims: [values.length] })

@@ -389,12 +389,12 @@ describe("as a process", () => {
 
   test("Ctrl-C stops it in one line with 130; nothing is written, and no folder is left", async () => {
     const [out, kept] = [join(folderOf(), "new/deep"), folderOf()];
-    const { text, ended } = interrupted("eigenvalues", "--probes", "1000", "--dense", "--out", out);
+    const { text, ended } = interrupted("trace", "--probes", "1000", "--dense", "--out", out);
     expect(await ended).toBe(130);
     expect(text.stderr).toMatch(/\nerror: stopped by Ctrl-C\n$/);
     expect(text.stdout).toBe("");
     expect(existsSync(join(out, ".."))).toBe(false);
-    const existing = interrupted("eigenvalues", "--probes", "1000", "--dense", "--out", kept);
+    const existing = interrupted("trace", "--probes", "1000", "--dense", "--out", kept);
     expect(await existing.ended).toBe(130);
     expect(readdirSync(kept)).toEqual([]);
   });

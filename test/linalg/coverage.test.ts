@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { hutchinsonDiagonal, hutchinsonTrace, squaredFrobeniusNorm } from "../../src/linalg/index.ts";
 import { checkpoints } from "../../src/linalg/statistics/index.ts";
+import { sampled } from "../sampled.ts";
 import { coverage, spectra, traceAndEntry } from "./coverage.ts";
 
 // Every quantity on every spectrum with 400 runs is in coverage.long.ts; here the cheap ones, and fewer runs of the others.
@@ -8,7 +9,7 @@ import { coverage, spectra, traceAndEntry } from "./coverage.ts";
 const small = spectra(32);
 const names = Object.keys(small) as (keyof typeof small)[];
 
-describe.each(names)("intervals of confidence 0.95, spectrum %s", (name) => {
+describe.each(sampled(names, 2))("intervals of confidence 0.95, spectrum %s", (name) => {
   test("trace and diagonal entry with 100 probes, 91 to 99.5 of 100 runs", async () => {
     const matrix = spectra(101)[name];
     const inside = { trace: 0, entry: 0 };

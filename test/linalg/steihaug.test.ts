@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { type LinearOperator, steihaug } from "../../src/linalg/index.ts";
+import { type LinearOperator, steihaug, steihaugSteps } from "../../src/linalg/index.ts";
 import type { Vector } from "../../src/tensors/index.ts";
 import { counted, distance, length, randomVector, range, rotated, spectral } from "./knownOperators.ts";
 
@@ -53,5 +53,19 @@ describe("steihaug", () => {
     await expect(steihaug(A, g, { radius: 0 })).rejects.toThrow(
       "steihaug expects radius to be a positive finite number, got 0",
     );
+  });
+  test("from the state of its last step, to the boundary, it has the same end without a product", async () => {
+    for (const [values, reached] of [
+      [range(30, (i) => 1 + i), "boundary"],
+      [range(30, (i) => i - 25), "negative curvature"],
+    ] as const) {
+      const run = steihaugSteps(rotated(values), g, { radius: 0.5 });
+      let [last, next] = [undefined as never, await run.next()];
+      for (; !next.done; next = await run.next()) last = structuredClone(next.value) as never;
+      expect(next.value.reached).toBe(reached);
+      const A = counted(rotated(values));
+      expect(await steihaug(A, g, { radius: 0.5, state: last })).toEqual(next.value);
+      expect(A.count()).toBe(0);
+    }
   });
 });

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { adjoint, matmat } from "../../src/linalg/index.ts";
 import { empiricalRisk, jacobian, type Risk } from "../../src/operators/index.ts";
 import { column, type Vector } from "../../src/tensors/index.ts";
+import { sampled } from "../sampled.ts";
 import { allMatrices } from "./allMatrices.ts";
 import { expectClose } from "./closeness.ts";
 import { dataOf, randomTensor, riskCases } from "./riskCases.ts";
@@ -13,7 +14,7 @@ const chosen = [
   "gaussian on two outputs with weights",
 ];
 
-describe.each(chosen)("%s", (name) => {
+describe.each(sampled(chosen, 1))("%s", (name) => {
   const riskCase = riskCases[name];
   const { model, loss } = riskCase;
   const open = (options: { readonly batchSize: number; readonly cache?: number; readonly dtype?: "float32" }) =>

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { cholesky, choleskySolve, eigh } from "../../src/linalg/index.ts";
 import { empiricalFisher, ggn, jacobian, type Risk } from "../../src/operators/index.ts";
 import type { Matrix, Vector } from "../../src/tensors/index.ts";
+import { sampled } from "../sampled.ts";
 import { expectClose } from "./closeness.ts";
 import {
   expectDiagonal,
@@ -47,7 +48,7 @@ function referenceOf(loss: LossName, classes: Int32Array): TermReference {
   return loss === "mse" ? squaredTerms(targets) : coinTerms(targets, new Array(CLASSES).fill(1));
 }
 
-describe.each(Object.entries(models))("%s", (name, losses) => {
+describe.each(sampled(Object.entries(models), 1))("%s", (name, losses) => {
   let fixture: Fixture;
   let rows: JacobianRows;
   let outputs: Float64Array;
@@ -72,7 +73,7 @@ describe.each(Object.entries(models))("%s", (name, losses) => {
     }
   });
 
-  describe.each(losses)("%s", (loss) => {
+  describe.each(sampled(losses, 1))("%s", (loss) => {
     let risk: Risk;
     beforeAll(async () => {
       risk = await fixture.open({ caseName: "test64", loss });

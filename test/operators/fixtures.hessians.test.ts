@@ -2,6 +2,7 @@ import { describe, test } from "vitest";
 import { toDense } from "../../src/linalg/index.ts";
 import { hessian, type Risk } from "../../src/operators/index.ts";
 import { column, type Vector } from "../../src/tensors/index.ts";
+import { sampled } from "../sampled.ts";
 import { expectClose } from "./closeness.ts";
 import { describeExtremes } from "./extremesSuite.ts";
 import { expectNear, type Fixture, LIMIT, type LossName, largest, norm, readFixture } from "./fixture.ts";
@@ -28,7 +29,7 @@ async function withRisk(
   }
 }
 
-test.each(cases)("%s, %s: the ends of the Hessian's diagonal are PyTorch's", async (name, loss) => {
+test.each(sampled(cases, 1))("%s, %s: the ends of the Hessian's diagonal are PyTorch's", async (name, loss) => {
   await withRisk([name, loss], async (risk, fixture) => {
     const { first20, last20, norm: length } = fixture.stored("test64", loss).hessian.diagonal;
     const columns = Array.from({ length: 40 }, (_, i) => (i < 20 ? i : risk.size - 40 + i));
@@ -45,7 +46,7 @@ test.each(cases)("%s, %s: the ends of the Hessian's diagonal are PyTorch's", asy
 // Those of the other losses are in fixtures.hessians.long.ts, those of the other models in fixtures.long.ts.
 describeExtremes(["cross_entropy"]);
 
-describe.each(["mnist_cnn_bn_op13", "mnist_vit_op17"])("%s", (name) => {
+describe.each(sampled(["mnist_cnn_bn_op13", "mnist_vit_op17"], 1))("%s", (name) => {
   test("H v is the central difference of the gradient", async () => {
     await withRisk([name, "cross_entropy"], async (risk, fixture) => {
       const v = fixture.v.map((x) => x / norm(fixture.v));

@@ -100,9 +100,12 @@ describe("the page", () => {
     }
   });
 
-  test("is well formed for every subset of the matrices, with and without exact values", { timeout: 60_000 }, () => {
+  test("is well formed without matrices, with any one, any two and all, with and without exact values", {
+    timeout: 60_000,
+  }, () => {
     for (let bits = 0; bits < 2 ** NAMES.length; bits++) {
       const matrices = NAMES.filter((_, i) => (bits >> i) & 1);
+      if (matrices.length > 2 && matrices.length < NAMES.length) continue;
       const { text, document } = page(sampleReport({ matrices, exact: bits % 5 === 0 }));
       expect(text).not.toMatch(/NaN|undefined|Infinity|\[object/);
       expect(document.querySelectorAll("#matrices tbody")[0]?.children.length ?? 0).toBe(matrices.length);

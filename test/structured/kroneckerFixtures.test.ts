@@ -14,6 +14,7 @@ import {
   structuredOperator,
 } from "../../src/structured/index.ts";
 import { expectClose } from "../operators/closeness.ts";
+import { sampled } from "../sampled.ts";
 import {
   DAMPING,
   networkNames,
@@ -135,7 +136,7 @@ async function expectEkfac({ entry, blocks }: Case): Promise<void> {
   await expectSpectral(blocks, stored);
 }
 
-describe.each(networkNames)("%s against the definitions in NumPy", (name) => {
+describe.each(sampled(networkNames, 6))("%s against the definitions in NumPy", (name) => {
   test.each(["type-2", "empirical"] as const)(
     "factors, functions and corrected eigenvalues of every layer, %s",
     async (kind) => {

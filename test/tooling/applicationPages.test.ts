@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test, vi } from "vitest";
 import { loadModel } from "../../src/index.ts";
+import { sampled } from "../sampled.ts";
 
 /** What the example of each page prints. */
 const printed: { readonly [name: string]: readonly RegExp[] } = {
@@ -39,7 +40,7 @@ describe("pages of applications", () => {
     );
   });
 
-  test.each(names)(
+  test.each(sampled(names, 2))(
     "the example of %s runs",
     async (name) => {
       process.chdir(folder);

@@ -11,46 +11,22 @@ function allDocumented(): Record<string, string> {
   return Object.fromEntries(entryPoints.map((path) => [path, documented]));
 }
 
-test("finds nothing where every export has a sentence", () => {
-  expect(findingsOf({})).toEqual([]);
-});
-
-test("names file and line of an undocumented export, behind a re-export too", () => {
+test("names what has no sentence, and nothing else: one entry point for each way to lack it", () => {
+  const things = "/** The other. */\nexport const other = 3;\nexport const bare = 2;\n";
+  const index = `${documented}export * as things from "./modules/things.ts";\n`;
   const findings = findingsOf({
+    // Behind a re-export.
     "src/index.ts": 'export { bare, one } from "./linalg/things.ts";\n',
     "src/linalg/things.ts": `${documented}\nexport const bare = 2;\n`,
-  });
-  expect(findings).toEqual(["src/linalg/things.ts:4: bare has no doc comment of at least one sentence"]);
-});
-
-test("looks into a module that is exported under a name, which begins with a comment of its own", () => {
-  const things = "/** The other. */\nexport const other = 3;\nexport const bare = 2;\n";
-  const index = `${documented}export * as things from "./linalg/things.ts";\n`;
-  const bare = "src/linalg/things.ts:3: bare has no doc comment of at least one sentence";
-  const commented = findingsOf({
-    "src/index.ts": index,
-    "src/linalg/things.ts": `/**\n * Things of all kinds.\n *\n * @module\n */\n${things}`,
-  });
-  expect(commented).toEqual([bare.replace(":3:", ":8:")]);
-  const uncommented = findingsOf({
-    "src/index.ts": index,
-    "src/linalg/things.ts": things.replace("/** The other. */", ""),
-  });
-  expect(uncommented.length).toBe(3);
-  expect(uncommented).toContain(bare);
-  expect(uncommented).toContainEqual(expect.stringMatching(/^src\/linalg\/things\.ts:2: .*things" has no doc comment/));
-});
-
-test("takes no word for a sentence", () => {
-  const findings = findingsOf({
-    "src/index.ts": "/** The one. */\nexport const one = 1;\n/** one */\nexport const two = 2;\n",
-  });
-  expect(findings).toEqual([expect.stringMatching(/^src\/index\.ts:4: two has no doc comment/)]);
-});
-
-test("asks for a comment on methods, unless the owner's comment names them or they are private", () => {
-  const findings = findingsOf({
-    "src/index.ts": `/** Something that works, with \`named(x)\` of its own. */
+    // In a module that is exported under a name, which begins with a comment of its own.
+    "src/report/index.ts": index,
+    "src/report/modules/things.ts": `/**\n * Things of all kinds.\n *\n * @module\n */\n${things}`,
+    "src/structured/index.ts": index,
+    "src/structured/modules/things.ts": things.replace("/** The other. */", ""),
+    // One word is not a sentence.
+    "src/linalg/index.ts": "/** The one. */\nexport const one = 1;\n/** one */\nexport const two = 2;\n",
+    // Methods, unless the owner's comment names them or they are private.
+    "src/distributed/mpi/index.ts": `/** Something that works, with \`named(x)\` of its own. */
 export interface Worker {
   readonly size: number;
   readonly callback?: (x: number) => void;
@@ -67,11 +43,24 @@ export class Holder {
 }
 `,
   });
-  expect(findings.map((finding) => finding.split(" has ")[0])).toEqual([
-    "src/index.ts:4: callback",
-    "src/index.ts:6: bare",
-    "src/index.ts:14: open",
-  ]);
+  const places = findings.map((finding) => finding.split(" has ")[0]);
+  expect(places.map((place) => place!.replace(/(things\.ts:2: ).*/, "$1the module")).sort()).toEqual(
+    [
+      "src/linalg/things.ts:4: bare",
+      "src/report/modules/things.ts:8: bare",
+      "src/structured/modules/things.ts:2: the module",
+      "src/structured/modules/things.ts:2: the module",
+      "src/structured/modules/things.ts:3: bare",
+      "src/linalg/index.ts:4: two",
+      "src/distributed/mpi/index.ts:4: callback",
+      "src/distributed/mpi/index.ts:6: bare",
+      "src/distributed/mpi/index.ts:14: open",
+    ].sort(),
+  );
+  expect(findings).toContain("src/linalg/things.ts:4: bare has no doc comment of at least one sentence");
+  expect(findings).toContainEqual(
+    expect.stringMatching(/^src\/structured\/modules\/things\.ts:2: .*things" has no doc/),
+  );
 });
 
 test("names an entry point that is missing", () => {

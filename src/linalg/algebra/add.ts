@@ -48,16 +48,7 @@ export function add(A: LinearOperator, B: LinearOperator): LinearOperator {
         return { ...AX, data: combination([1, AX.data], [1, BX.data], { dtype }) };
       });
     },
-    ...((A.quadraticForms || B.quadraticForms) && {
-      async quadraticForms(X, options) {
-        checkInputs("a sum", X, shape);
-        return withInputCopy(X.data, async (data) => {
-          const a = await callQuadraticForms(A, { ...X, data }, { name: "add", options });
-          const b = await callQuadraticForms(B, { ...X, data }, { name: "add", options });
-          return a.map((form, k) => form + b[k]!);
-        });
-      },
-    }),
+    ...((A.quadraticForms || B.quadraticForms) && { quadraticForms: formsOfSum(A, B) }),
     ...(hasAdjoint(A) && hasAdjoint(B) && { adjoint: () => add(adjoint(A), adjoint(B)) }),
     ...sharedArithmetic([A, B], { length: shape[0], dtype }),
     ...(A.diagonal &&
@@ -65,5 +56,16 @@ export function add(A: LinearOperator, B: LinearOperator): LinearOperator {
         diagonal: async () => combination([1, await A.diagonal!()], [1, await B.diagonal!()], { dtype }),
       }),
     ...(traceA && traceB && { trace: async () => (await traceA()) + (await traceB()) }),
+  };
+}
+
+function formsOfSum(A: LinearOperator, B: LinearOperator): NonNullable<LinearOperator["quadraticForms"]> {
+  return async (X, options) => {
+    checkInputs("a sum", X, A.shape);
+    return withInputCopy(X.data, async (data) => {
+      const a = await callQuadraticForms(A, { ...X, data }, { name: "add", options });
+      const b = await callQuadraticForms(B, { ...X, data }, { name: "add", options });
+      return a.map((form, k) => form + b[k]);
+    });
   };
 }

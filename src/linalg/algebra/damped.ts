@@ -43,7 +43,7 @@ export function damped(A: LinearOperator, damping: number): LinearOperator {
         checkInputs("a damped operator", X, shape);
         const squares = Float64Array.from({ length: X.columns }, (_, k) => dot(column(X, k), column(X, k)));
         const forms = await callQuadraticForms(A, X, { name: "damped", options });
-        return forms.map((form, k) => form + damping * squares[k]!);
+        return forms.map((form, k) => form + damping * squares[k]);
       },
     }),
     ...(hasAdjoint(A) && { adjoint: () => damped(adjoint(A), damping) }),

@@ -4,7 +4,7 @@ import { eigh } from "../dense/index.ts";
 import { checkMatrix, symmetricPart } from "../dense/matrixChecks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
 import { checkOptions } from "../operator/options.ts";
-import { checkFlags, checkInput, checkInputs, sum } from "../operator/structure.ts";
+import { checkFlags, columnProducts, sum } from "../operator/structure.ts";
 import { multiply, transposedProduct } from "../vectors/vector.ts";
 import { spectralInverse, spectralLogdet } from "./spectralForm.ts";
 
@@ -58,20 +58,13 @@ function products(
     shape,
     dtype,
     ...flags,
-    async matvec(x) {
-      checkInput("a dense operator", x, shape);
-      return times({ rows: x.length, columns: 1, data: x }).data;
-    },
-    async matmat(X) {
-      checkInputs("a dense operator", X, shape);
-      return times(X);
-    },
+    ...columnProducts("a dense operator", { shape, times }),
     adjoint: () => products(M, { dtype, transposed: !transposed, flags }),
   };
 }
 
 function squareStructure({ rows, data }: Matrix, { dtype }: { readonly dtype: Precision }) {
-  const entries = () => Float64Array.from({ length: rows }, (_, i) => data[i * rows + i]!);
+  const entries = () => Float64Array.from({ length: rows }, (_, i) => data[i * rows + i]);
   return { diagonal: async () => toPrecision(entries(), dtype), trace: async () => sum(entries()) };
 }
 

@@ -2,7 +2,7 @@ import { CurvatureError } from "../../errors/index.ts";
 import { type Matrix, precisionOf, toPrecision, type Vector, zeros } from "../../tensors/index.ts";
 import { checkFinite } from "../dense/matrixChecks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
-import { checkInput, checkInputs, checkScalar, sum } from "../operator/structure.ts";
+import { checkScalar, columnProducts, sum } from "../operator/structure.ts";
 
 /**
  * Diagonal operator `diag(d)` `[n, n]`, with everything known exactly. Positive semidefinite where no entry is negative; precision that
@@ -22,7 +22,7 @@ export function diagonal(d: Vector): LinearOperator {
   /** Columns of X times the diagonal. */
   const times = ({ rows, columns, data }: Matrix): Matrix => {
     const result = zeros(data.length, dtype);
-    for (let i = 0; i < data.length; i++) result[i] = entries[i % rows]! * data[i]!;
+    for (let i = 0; i < data.length; i++) result[i] = entries[i % rows] * data[i];
     return { rows, columns, data: result };
   };
   return {
@@ -30,14 +30,7 @@ export function diagonal(d: Vector): LinearOperator {
     dtype,
     symmetric: true,
     psd: entries.every((value) => value >= 0),
-    async matvec(x) {
-      checkInput("a diagonal", x, shape);
-      return times({ rows: n, columns: 1, data: x }).data;
-    },
-    async matmat(X) {
-      checkInputs("a diagonal", X, shape);
-      return times(X);
-    },
+    ...columnProducts("a diagonal", { shape, times }),
     adjoint: () => diagonal(entries),
     diagonal: async () => entries.slice(),
     trace: async () => sum(entries),
@@ -57,7 +50,7 @@ function inverse(entries: Vector, damping: number): LinearOperator {
 function logdet(entries: Vector, damping: number): number {
   const shifted = shiftedBy(entries, damping);
   const at = shifted.findIndex((value) => !(value > 0));
-  if (at >= 0) throw singular("positive", at, shifted[at]!);
+  if (at >= 0) throw singular("positive", at, shifted[at]);
   return sum(shifted.map(Math.log));
 }
 

@@ -3,7 +3,7 @@ import { type Precision, toPrecision, zeros } from "../../tensors/index.ts";
 import { checkCount } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
 import { checkOptions } from "../operator/options.ts";
-import { checkInput, checkInputs, checkScalar } from "../operator/structure.ts";
+import { checkScalar, columnProducts } from "../operator/structure.ts";
 import { scale } from "./scale.ts";
 
 /**
@@ -23,14 +23,7 @@ export function identity(n: number, options: { readonly dtype?: Precision | unde
     dtype,
     symmetric: true,
     psd: true,
-    async matvec(x) {
-      checkInput("an identity", x, shape);
-      return toPrecision(x.slice(), dtype);
-    },
-    async matmat(X) {
-      checkInputs("an identity", X, shape);
-      return { rows: n, columns: X.columns, data: toPrecision(X.data.slice(), dtype) };
-    },
+    ...columnProducts("an identity", { shape, times: (X) => ({ ...X, data: toPrecision(X.data.slice(), dtype) }) }),
     adjoint: () => identity(n, { dtype }),
     diagonal: async () => zeros(n, dtype).fill(1),
     trace: async () => n,

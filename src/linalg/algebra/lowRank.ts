@@ -5,7 +5,7 @@ import { eigh, qr } from "../dense/index.ts";
 import { checkFinite, checkMatrix } from "../dense/matrixChecks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
 import { checkOptions } from "../operator/options.ts";
-import { checkInput, checkInputs, sum } from "../operator/structure.ts";
+import { checkInputs, columnProducts, sum } from "../operator/structure.ts";
 import { multiply, transposedProduct } from "../vectors/vector.ts";
 import {
   quadraticDiagonal,
@@ -50,14 +50,7 @@ export function lowRank(U: Matrix, s: Vector, options: { readonly V?: Matrix | u
     dtype,
     symmetric,
     psd,
-    async matvec(x) {
-      checkInput("a low-rank operator", x, shape);
-      return times({ rows: x.length, columns: 1, data: x }).data;
-    },
-    async matmat(X) {
-      checkInputs("a low-rank operator", X, shape);
-      return times(X);
-    },
+    ...columnProducts("a low-rank operator", { shape, times }),
     adjoint: () => (symmetric ? lowRank(U, weights) : lowRank(V, weights, { V: U })),
     ...(U.rows === V.rows && {
       diagonal: async () => toPrecision(quadraticDiagonal(U, weights, { V }), dtype),
@@ -97,11 +90,11 @@ async function spectralForm(U: Matrix, weights: Float64Array): Promise<SpectralF
 
 function transpose({ rows, columns, data }: Matrix): Matrix {
   const result = new Float64Array(rows * columns);
-  for (let j = 0; j < columns; j++) for (let i = 0; i < rows; i++) result[i * columns + j] = data[j * rows + i]!;
+  for (let j = 0; j < columns; j++) for (let i = 0; i < rows; i++) result[i * columns + j] = data[j * rows + i];
   return { rows: columns, columns: rows, data: result };
 }
 
 /** `diag(weights) X`. */
 function weightedRows({ rows, columns, data }: Matrix, weights: Float64Array): Matrix {
-  return { rows, columns, data: Float64Array.from(data, (value, i) => value * weights[i % rows]!) };
+  return { rows, columns, data: Float64Array.from(data, (value, i) => value * weights[i % rows]) };
 }

@@ -2,7 +2,7 @@ import { memoized } from "../../concurrency/index.ts";
 import { CurvatureError } from "../../errors/index.ts";
 import { column, type Matrix, type Precision, toPrecision, type Vector } from "../../tensors/index.ts";
 import type { LinearOperator } from "../operator/operator.ts";
-import { checkInput, checkInputs, checkScalar, sum } from "../operator/structure.ts";
+import { checkInputs, checkScalar, columnProducts, sum } from "../operator/structure.ts";
 import { withInputCopy } from "../vectors/inputCopy.ts";
 import { dot, maxAbs, multiply, transposedProduct } from "../vectors/vector.ts";
 
@@ -39,23 +39,17 @@ export function spectralInverse(
   const title = `the inverse of ${name}`;
   /** Eigenvalues of the inverse less r `[p]`, and the eigenvectors `[n, p]`. */
   const inverted = memoized(async () => inverseForm(name, await form(), { damping, rest }));
-  const products = async (X: Matrix): Promise<Matrix> => {
-    const Y = spectralProduct(await inverted(), { X, rest });
-    return { ...Y, data: toPrecision(Y.data, dtype) };
-  };
+  const times = (X: Matrix): Promise<Matrix> =>
+    withInputCopy(X.data, async (data) => {
+      const Y = spectralProduct(await inverted(), { X: { ...X, data }, rest });
+      return { ...Y, data: toPrecision(Y.data, dtype) };
+    });
   return {
     shape,
     dtype,
     symmetric: true,
     psd: psd && damping >= 0,
-    async matvec(x) {
-      checkInput(title, x, shape);
-      return withInputCopy(x, async (data) => (await products({ rows, columns: 1, data })).data);
-    },
-    async matmat(X) {
-      checkInputs(title, X, shape);
-      return withInputCopy(X.data, (data) => products({ ...X, data }));
-    },
+    ...columnProducts(title, { shape, times }),
     async quadraticForms(X) {
       checkInputs(title, X, shape);
       return withInputCopy(X.data, async (data) => {
@@ -92,9 +86,9 @@ function spectralProduct(
   { X, rest }: { readonly X: Matrix; readonly rest: number },
 ): Matrix {
   const C = transposedProduct(vectors, X);
-  for (let i = 0; i < C.data.length; i++) C.data[i] = C.data[i]! * weights[i % weights.length]!;
+  for (let i = 0; i < C.data.length; i++) C.data[i] = C.data[i] * weights[i % weights.length];
   const Y = multiply(vectors, C);
-  if (rest !== 0) for (let i = 0; i < Y.data.length; i++) Y.data[i] = Y.data[i]! + rest * X.data[i]!;
+  if (rest !== 0) for (let i = 0; i < Y.data.length; i++) Y.data[i] = Y.data[i] + rest * X.data[i];
   return Y;
 }
 
@@ -120,7 +114,7 @@ export function quadraticDiagonal(
   const result = new Float64Array(W.rows);
   for (let k = 0; k < W.columns; k++) {
     const start = k * W.rows;
-    for (let i = 0; i < W.rows; i++) result[i] = result[i]! + c[k]! * W.data[start + i]! * V.data[start + i]!;
+    for (let i = 0; i < W.rows; i++) result[i] = result[i] + c[k] * W.data[start + i] * V.data[start + i];
   }
   return result;
 }
@@ -131,7 +125,7 @@ export function weightedSquares(W: Matrix, c: Vector, X: Matrix): Float64Array {
   const forms = new Float64Array(X.columns);
   for (let i = 0; i < data.length; i++) {
     const k = Math.floor(i / p);
-    forms[k] = forms[k]! + c[i % p]! * data[i]! * data[i]!;
+    forms[k] = forms[k] + c[i % p] * data[i] * data[i];
   }
   return forms;
 }
@@ -162,7 +156,7 @@ function checkRegular(
 ): void {
   const limit = values.length * Number.EPSILON * maxAbs(values);
   const at = shifted.findIndex((value) => (positive ? !(value > limit) : !(Math.abs(value) > limit)));
-  if (at >= 0) throw singular(name, { value: values[at]!, damping });
+  if (at >= 0) throw singular(name, { value: values[at], damping });
 }
 
 function singular(

@@ -24,17 +24,11 @@ export function submatrix(
   indices: Indices | { readonly rows?: Indices | undefined; readonly columns?: Indices | undefined },
 ): LinearOperator {
   checkOperator("submatrix", A);
-  if (typeof indices !== "object" || indices === null) {
-    const message = `submatrix expects a list of indices or { rows, columns }, got ${indices === null ? "null" : typeof indices}`;
-    throw new CurvatureError("argument", message);
-  }
-  if (!("length" in indices)) checkOptions("submatrix", indices, "rows columns");
-  const both = "length" in indices ? { rows: indices, columns: indices } : indices;
-  const rows = checkedIndices("rows", both.rows, A.shape[0]);
-  const columns = checkedIndices("columns", both.columns, A.shape[1]);
+  const { rows, columns } = checkedSides(indices, A.shape);
   const principal = rows.length === columns.length && rows.every((index, i) => index === columns[i]);
   const shape = [rows.length, columns.length] as const;
   const dtype = precision(A);
+  const places = { indices: columns, length: A.shape[1], dtype };
   return {
     shape,
     dtype,
@@ -42,15 +36,12 @@ export function submatrix(
     psd: principal && A.psd,
     async matvec(x, options) {
       checkInput("a submatrix", x, shape);
-      const inner = scatter({ rows: x.length, columns: 1, data: x }, { indices: columns, length: A.shape[1], dtype });
-      return gather(await callMatvec(A, inner.data, { name: "submatrix", options }), rows, dtype);
+      const { data } = scatter({ rows: x.length, columns: 1, data: x }, places);
+      return gather(await callMatvec(A, data, { name: "submatrix", options }), rows, dtype);
     },
     async matmat(X, options) {
       checkInputs("a submatrix", X, shape);
-      const Y = await callMatmat(A, scatter(X, { indices: columns, length: A.shape[1], dtype }), {
-        name: "submatrix",
-        options,
-      });
+      const Y = await callMatmat(A, scatter(X, places), { name: "submatrix", options });
       const data = zeros(rows.length * Y.columns, dtype);
       for (let k = 0; k < Y.columns; k++) {
         data.set(gather(Y.data.subarray(k * Y.rows, (k + 1) * Y.rows), rows, dtype), k * rows.length);
@@ -61,8 +52,7 @@ export function submatrix(
       A.quadraticForms && {
         async quadraticForms(X, options) {
           checkInputs("a submatrix", X, shape);
-          const inner = scatter(X, { indices: columns, length: A.shape[1], dtype });
-          return callQuadraticForms(A, inner, { name: "submatrix", options });
+          return callQuadraticForms(A, scatter(X, places), { name: "submatrix", options });
         },
       }),
     ...(hasAdjoint(A) && { adjoint: () => submatrix(adjoint(A), { rows: columns, columns: rows }) }),
@@ -74,6 +64,19 @@ export function submatrix(
   };
 }
 
+function checkedSides(
+  indices: Parameters<typeof submatrix>[1],
+  shape: LinearOperator["shape"],
+): { readonly rows: Uint32Array; readonly columns: Uint32Array } {
+  if (typeof indices !== "object" || indices === null) {
+    const message = `submatrix expects a list of indices or { rows, columns }, got ${indices === null ? "null" : typeof indices}`;
+    throw new CurvatureError("argument", message);
+  }
+  if (!("length" in indices)) checkOptions("submatrix", indices, "rows columns");
+  const { rows, columns } = "length" in indices ? { rows: indices, columns: indices } : indices;
+  return { rows: checkedIndices("rows", rows, shape[0]), columns: checkedIndices("columns", columns, shape[1]) };
+}
+
 function checkedIndices(side: string, indices: Indices | undefined, length: number): Uint32Array {
   if (indices === undefined) return Uint32Array.from({ length }, (_, i) => i);
   if (indices.length === 0) {
@@ -81,7 +84,7 @@ function checkedIndices(side: string, indices: Indices | undefined, length: numb
   }
   for (let i = 0; i < indices.length; i++) {
     const index = indices[i];
-    if (Number.isInteger(index) && index! >= 0 && index! < length) continue;
+    if (Number.isInteger(index) && index >= 0 && index < length) continue;
     const message = `submatrix expects ${side} to be integers from 0 to ${length - 1}, got ${String(index)} at position ${i}`;
     throw new CurvatureError("argument", message);
   }
@@ -90,7 +93,7 @@ function checkedIndices(side: string, indices: Indices | undefined, length: numb
 
 function gather(x: Vector, indices: Uint32Array, dtype: Precision): Vector {
   const result = zeros(indices.length, dtype);
-  for (let i = 0; i < indices.length; i++) result[i] = x[indices[i]!]!;
+  for (let i = 0; i < indices.length; i++) result[i] = x[indices[i]];
   return result;
 }
 
@@ -102,8 +105,8 @@ function scatter(
   const result = zeros(length * columns, dtype);
   for (let k = 0; k < columns; k++) {
     for (let i = 0; i < indices.length; i++) {
-      const at = k * length + indices[i]!;
-      result[at] = result[at]! + data[k * indices.length + i]!;
+      const at = k * length + indices[i];
+      result[at] = result[at] + data[k * indices.length + i];
     }
   }
   return { rows: length, columns, data: result };

@@ -34,7 +34,7 @@ export async function toDense(A: LinearOperator, options: ToDenseOptions = {}): 
     checkSignal("toDense", signal, `${start} of ${length} columns`);
     const count = Math.min(columnsAtOnce, length - start);
     const units = zeros(width * count, precision(A));
-    for (let k = 0; k < count; k++) units[k * width + (columns ? columns[start + k]! : start + k)] = 1;
+    for (let k = 0; k < count; k++) units[k * width + (columns ? columns[start + k] : start + k)] = 1;
     const X = { rows: width, columns: count, data: units };
     const block = await callMatmat(A, X, { name: "toDense", options: { signal } });
     data.set(block.data, start * rows);
@@ -48,7 +48,7 @@ function checkColumns(columns: ArrayLike<number>, width: number): void {
   if (columns.length === 0)
     throw new CurvatureError("argument", "toDense expects at least one column, got an empty list");
   for (let k = 0; k < columns.length; k++) {
-    const index = columns[k]!;
+    const index = columns[k];
     if (Number.isInteger(index) && index >= 0 && index < width) continue;
     const message = `toDense expects columns to be integers from 0 to ${width - 1}, got ${String(index)} at position ${k}`;
     throw new CurvatureError("argument", message);

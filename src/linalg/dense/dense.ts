@@ -186,8 +186,8 @@ function converged<T>(name: string, result: T | undefined): T {
 /** The pivot is `A_kk - sum_j<k L_kj^2`, from row k of the factor so far. */
 function notPositiveDefinite(A: Float64Array, factor: Float64Array, k: number): CurvatureError {
   const n = Math.sqrt(A.length);
-  let pivot = A[k * n + k]!;
-  for (let j = 0; j < k; j++) pivot -= factor[j * n + k]! ** 2;
+  let pivot = A[k * n + k];
+  for (let j = 0; j < k; j++) pivot -= factor[j * n + k] ** 2;
   const message = `cholesky expects a positive definite matrix, got pivot ${pivot.toPrecision(3)} in row ${k} of ${n}; add damping`;
   return new CurvatureError("numeric", message);
 }

@@ -29,10 +29,10 @@ function withWorkspace(
   const info = int(0);
   const [query, iquery] = [new Float64Array(1), int(0)];
   call(query, int(-1), { iwork: iquery, liwork: int(-1), info });
-  const work = new Float64Array(Math.max(query[0]!, 1));
-  const iwork = new Int32Array(Math.max(iquery[0]!, 1));
+  const work = new Float64Array(Math.max(query[0], 1));
+  const iwork = new Int32Array(Math.max(iquery[0], 1));
   call(work, int(work.length), { iwork, liwork: int(iwork.length), info });
-  return info[0]!;
+  return info[0];
 }
 
 /**
@@ -69,7 +69,7 @@ function symmetricKernels(
       const [factor, info] = [data.slice(), int(0)];
       lapack.dpotrf_("L", int(n), factor, int(n), info);
       // LAPACK's blocks may have updated no further than the pivot that failed, counted from 1.
-      return { factor, failed: info[0]! > 0 ? info[0]! - 1 : -1 };
+      return { factor, failed: info[0] > 0 ? info[0] - 1 : -1 };
     },
     async choleskySolve({ rows: n, data }, B) {
       const X = B.data.slice();
@@ -106,7 +106,7 @@ function orthogonalKernels(lapack: Lapack): Pick<DenseKernels, "qr" | "svd"> {
       );
       if (failed !== 0) return undefined;
       const V = new Float64Array(columns * p);
-      for (let j = 0; j < columns; j++) for (let i = 0; i < p; i++) V[i * columns + j] = transposed[j * p + i]!;
+      for (let j = 0; j < columns; j++) for (let i = 0; i < p; i++) V[i * columns + j] = transposed[j * p + i];
       return { U, values, V };
     },
   };

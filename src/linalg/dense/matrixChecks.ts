@@ -58,7 +58,7 @@ export function symmetricPart(name: string, A: Matrix): Float64Array {
   const result = Float64Array.from(A.data);
   for (let j = 0; j < n; j++) {
     for (let i = 0; i < j; i++) {
-      const [upper, lower] = [result[j * n + i]!, result[i * n + j]!];
+      const [upper, lower] = [result[j * n + i], result[i * n + j]];
       if (Math.abs(upper - lower) > limit) {
         const message = `${name} expects a symmetric matrix, got ${upper} at (${i}, ${j}) and ${lower} at (${j}, ${i})`;
         throw new CurvatureError("numeric", message);

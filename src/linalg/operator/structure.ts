@@ -24,6 +24,23 @@ export function checkInputs(name: string, X: Matrix, shape: LinearOperator["shap
   throw new CurvatureError("shape", message);
 }
 
+/** Products of an operator whose `times` gives those of several columns at once. */
+export function columnProducts(
+  name: string,
+  { shape, times }: Pick<LinearOperator, "shape"> & { readonly times: (X: Matrix) => Matrix | Promise<Matrix> },
+): Required<Pick<LinearOperator, "matvec" | "matmat">> {
+  return {
+    async matvec(x) {
+      checkInput(name, x, shape);
+      return (await times({ rows: x.length, columns: 1, data: x })).data;
+    },
+    async matmat(X) {
+      checkInputs(name, X, shape);
+      return times(X);
+    },
+  };
+}
+
 /** Declarations of a caller about an operator: only square ones are symmetric, and semidefinite ones are symmetric. */
 export function checkFlags(
   name: string,

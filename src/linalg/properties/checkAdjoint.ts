@@ -44,7 +44,7 @@ export async function checkAdjoint(A: LinearOperator, options: PropertyCheckOpti
   const [u, v, av, atu] = [columnNorms(U), columnNorms(V), columnNorms(AV), columnNorms(AtU)];
   const violations = Array.from(left, (value, at) => {
     const [i, j] = [at % count, Math.floor(at / count)];
-    return relative(value - right[at]!, Math.max(u[i]! * av[j]!, atu[i]! * v[j]!));
+    return relative(value - right[at], Math.max(u[i] * av[j], atu[i] * v[j]));
   });
   return verdict(violations, { law: "u' (A v) = (A' u)' v", tolerance, matvecs: 2 * count });
 }

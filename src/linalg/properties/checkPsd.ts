@@ -26,7 +26,7 @@ export async function checkPsd(A: LinearOperator, options: PropertyCheckOptions)
     return { passed: false, worst: Number.NaN, message, matvecs: Q.columns };
   }
   const { values } = await eigh(symmetrized(transposedProduct(Q, AQ)));
-  const [least, largest] = [values[0]!, Math.max(-values[0]!, values.at(-1)!)];
+  const [least, largest] = [values[0], Math.max(-values[0], values.at(-1)!)];
   const worst = largest === 0 ? 0 : Math.max(0, -least / largest);
   const passed = worst <= tolerance;
   const ratio = least.toPrecision(3);
@@ -70,6 +70,6 @@ async function krylovBasis(
 }
 
 function symmetrized({ rows, data }: Matrix): Matrix {
-  const result = data.map((value, at) => value / 2 + data[(at % rows) * rows + Math.floor(at / rows)]! / 2);
+  const result = data.map((value, at) => value / 2 + data[(at % rows) * rows + Math.floor(at / rows)] / 2);
   return { rows, columns: rows, data: result };
 }

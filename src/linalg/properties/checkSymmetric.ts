@@ -34,8 +34,8 @@ export async function checkSymmetric(A: LinearOperator, options: PropertyCheckOp
   const violations: number[] = [];
   for (let j = 0; j < matvecs; j++) {
     for (let i = 0; i < j; i++) {
-      const size = Math.max(v[i]! * y[j]!, v[j]! * y[i]!);
-      violations.push(relative(G[j * matvecs + i]! - G[i * matvecs + j]!, size));
+      const size = Math.max(v[i] * y[j], v[j] * y[i]);
+      violations.push(relative(G[j * matvecs + i] - G[i * matvecs + j], size));
     }
   }
   return verdict(violations, { law: "u' A v = v' A u", tolerance, matvecs });

@@ -25,7 +25,7 @@ const zero = { lower: Number.NEGATIVE_INFINITY, upper: Number.NEGATIVE_INFINITY 
 /** The error from images `A v` and approximated images of the same Gaussian vectors. */
 export function approximationError(images: readonly Vector[], approximated: Matrix): ApproximationError {
   const squares = images.map((y, k) => {
-    const difference = Float64Array.from(column(approximated, k), (value, i) => y[i]! - value);
+    const difference = Float64Array.from(column(approximated, k), (value, i) => y[i] - value);
     return dot(difference, difference);
   });
   const q = squares.length;

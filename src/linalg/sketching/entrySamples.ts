@@ -18,13 +18,13 @@ export function entrySamples(n: number): {
     add(sample) {
       count++;
       for (let i = 0; i < n; i++) {
-        const deviation = sample(i) - means[i]!;
-        means[i] = means[i]! + deviation / count;
-        squares[i] = squares[i]! + (deviation * deviation * (count - 1)) / count;
+        const deviation = sample(i) - means[i];
+        means[i] = means[i] + deviation / count;
+        squares[i] = squares[i] + (deviation * deviation * (count - 1)) / count;
       }
     },
     result() {
-      const estimates = Array.from(means, (mean, i) => meanOf({ sum: mean * count, squares: squares[i]! }, { count }));
+      const estimates = Array.from(means, (mean, i) => meanOf({ sum: mean * count, squares: squares[i] }, { count }));
       return {
         values: Float64Array.from(estimates, ({ value }) => value),
         standardErrors: Float64Array.from(estimates, ({ standardError }) => standardError),
@@ -35,7 +35,7 @@ export function entrySamples(n: number): {
 
 /** `A omega_i` of a sketch, as its decomposition has it. */
 export function sketchedProduct({ range }: SketchState, i: number): Vector {
-  const c = range.coefficients[i]!;
+  const c = range.coefficients[i];
   if (c.length === 0) return new Float64Array(range.basis.rows);
   return column(multiply(leadingColumns(range.basis, c.length), { rows: c.length, columns: 1, data: c }), 0);
 }
@@ -46,7 +46,7 @@ export function sketchedDiagonal(state: SketchState): DiagonalEstimate {
   for (let i = 0; i < state.sketched; i++) {
     const y = sketchedProduct(state, i);
     const omega = testVector(state, i, precisionOf(y));
-    samples.add((j) => omega[j]! * y[j]!);
+    samples.add((j) => omega[j] * y[j]);
   }
   return samples.result();
 }

@@ -1,7 +1,7 @@
-import type { Vector } from "../../tensors/index.ts";
+import { column, type Matrix, type Vector } from "../../tensors/index.ts";
 import type { Estimate } from "../runs/result.ts";
 import { sampleMean } from "../statistics/sampleMean.ts";
-import { dot } from "../vectors/vector.ts";
+import { dot, scaled } from "../vectors/vector.ts";
 
 // The mean of m leave-one-out estimates t_i has variance (s + (m - 1) c) / m, s the variance of one and c the covariance of two. Their sample
 // variance is an unbiased estimate of s - c, since what all have in common does not show in it. For c let t_ij be the estimate with test vector i
@@ -50,7 +50,16 @@ export function orthogonalPart(
   y: Vector,
 ): { readonly cosine: number; readonly length: number; readonly direction: Float64Array } | undefined {
   const cosine = dot(x, y);
-  const rest = Float64Array.from(x, (value, k) => value - cosine * y[k]!);
+  const rest = Float64Array.from(x, (value, k) => value - cosine * y[k]);
   const length = Math.sqrt(dot(rest, rest));
   return length > 1e-12 ? { cosine, length, direction: rest.map((value) => value / length) } : undefined;
+}
+
+/** Columns of a matrix as lengths and unit vectors. */
+export function unitColumns(X: Matrix): readonly { readonly length: number; readonly unit: Vector }[] {
+  return Array.from({ length: X.columns }, (_, i) => {
+    const x = column(X, i);
+    const length = Math.sqrt(dot(x, x));
+    return { length, unit: scaled(1 / length, x) };
+  });
 }

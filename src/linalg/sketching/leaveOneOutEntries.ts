@@ -25,10 +25,10 @@ export function leaveOneOutEntries(
   const samples = entrySamples(known.length);
   const vectors = directions.map((_, i) => omega(i));
   for (const [i, direction] of directions.entries()) {
-    if (!direction) samples.add((j) => known[j]!);
+    if (!direction) samples.add((j) => known[j]);
     else {
       const { p, z, coupling } = direction;
-      samples.add((j) => known[j]! + p[j]! * (coupling * vectors[i]![j]! - z[j]!));
+      samples.add((j) => known[j] + p[j] * (coupling * vectors[i][j] - z[j]));
     }
   }
   const { values, standardErrors } = samples.result();
@@ -37,11 +37,11 @@ export function leaveOneOutEntries(
   for (let k = 1; k < m; k++) {
     for (let i = 0; i < k; i++) {
       const [first, second] = [directions[i], directions[k]];
-      if (first && second) addPair(covariances, { first, second, omegas: [vectors[i]!, vectors[k]!] });
+      if (first && second) addPair(covariances, { first, second, omegas: [vectors[i], vectors[k]] });
     }
   }
   const pairs = Math.max((m * (m - 1)) / 2, 1);
-  return { values, standardErrors: standardErrors.map((error, j) => dependentError(error, covariances[j]! / pairs)) };
+  return { values, standardErrors: standardErrors.map((error, j) => dependentError(error, covariances[j] / pairs)) };
 }
 
 /**
@@ -67,11 +67,11 @@ function addPair(
   const { p: pi, z: zi, coupling: ki } = first;
   const { p: pk, z: zk, coupling: kk } = second;
   for (let j = 0; j < sums.length; j++) {
-    const pe = (pk[j]! - c * pi[j]!) / length;
-    const ze = (zk[j]! - c * zi[j]!) / length;
-    const pf = (pi[j]! - c * pk[j]!) / length;
-    const changeI = pe * ze + omegaI[j]! * ki * (pi[j]! - pf / length);
-    const changeK = pi[j]! * zi[j]! - pk[j]! * zk[j]! + pe * ze + omegaK[j]! * kk * (pk[j]! - pe / length);
-    sums[j] = sums[j]! + changeI * changeK;
+    const pe = (pk[j] - c * pi[j]) / length;
+    const ze = (zk[j] - c * zi[j]) / length;
+    const pf = (pi[j] - c * pk[j]) / length;
+    const changeI = pe * ze + omegaI[j] * ki * (pi[j] - pf / length);
+    const changeK = pi[j] * zi[j] - pk[j] * zk[j] + pe * ze + omegaK[j] * kk * (pk[j] - pe / length);
+    sums[j] = sums[j] + changeI * changeK;
   }
 }

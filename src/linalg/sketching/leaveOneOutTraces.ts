@@ -47,8 +47,8 @@ export function leaveOneOutTraces(sketch: CompleteSketch): LeaveOneOut {
     const rest = first && second && orthogonalPart(second.v, first.v);
     if (!rest) return 0;
     const { cosine, length, direction: v } = rest;
-    const both = [first, { v, Hv: second.Hv.map((x, k) => (x - cosine * first.Hv[k]!) / length) }];
-    return (samples[i]! - estimate(i, both)) * (samples[j]! - estimate(j, both));
+    const both = [first, { v, Hv: second.Hv.map((x, k) => (x - cosine * first.Hv[k]) / length) }];
+    return (samples[i] - estimate(i, both)) * (samples[j] - estimate(j, both));
   });
   return { samples, covariance };
 }
@@ -59,17 +59,17 @@ function estimator({ Q, coefficients, images, Omega, distribution }: CompleteSke
   const [H, W, T] = [transposedProduct(Q, images), transposedProduct(Q, Omega), transposedProduct(images, Omega)];
   const HW = multiply(H, W);
   let whole = 0;
-  for (let i = 0; i < rank; i++) whole += H.data[i * rank + i]!;
+  for (let i = 0; i < rank; i++) whole += H.data[i * rank + i];
   const estimate = (i: number, directions: readonly Direction[]): number => {
     const w = column(W, i);
     const r = new Float64Array(rank);
-    r.set(coefficients[i]!);
+    r.set(coefficients[i]);
     const [u, Hu] = [Float64Array.from(w), Float64Array.from(column(HW, i))];
     let known = whole;
     for (const { v, Hv } of directions) {
       const along = dot(v, w);
-      for (let k = 0; k < rank; k++) u[k] = u[k]! - along * v[k]!;
-      for (let k = 0; k < rank; k++) Hu[k] = Hu[k]! - along * Hv[k]!;
+      for (let k = 0; k < rank; k++) u[k] = u[k] - along * v[k];
+      for (let k = 0; k < rank; k++) Hu[k] = Hu[k] - along * Hv[k];
       known -= dot(v, Hv);
     }
     const rest = dot(w, r) - dot(column(T, i), u) - dot(u, r) + dot(u, Hu);

@@ -179,7 +179,7 @@ export async function orthogonalRange(
 /** The transpose of a small matrix. */
 export function transposedMatrix({ rows, columns, data }: Matrix): Matrix {
   const result = new Float64Array(rows * columns);
-  for (let j = 0; j < columns; j++) for (let i = 0; i < rows; i++) result[i * columns + j] = data[j * rows + i]!;
+  for (let j = 0; j < columns; j++) for (let i = 0; i < rows; i++) result[i * columns + j] = data[j * rows + i];
   return { rows: columns, columns: rows, data: result };
 }
 

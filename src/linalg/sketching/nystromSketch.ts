@@ -28,10 +28,10 @@ export async function nystromFactor(
   const H = transposedProduct(Omega, Y);
   const G = transposedProduct(Omega, Omega);
   for (let shift = epsilon * size; shift <= Math.sqrt(epsilon) * size; shift *= 10) {
-    const shifted = { ...H, data: H.data.map((value, i) => value + shift * G.data[i]!) };
+    const shifted = { ...H, data: H.data.map((value, i) => value + shift * G.data[i]) };
     const L = await factored(shifted);
     if (!L) continue;
-    const data = Float64Array.from(Y.data, (value, i) => value + shift * Omega.data[i]!);
+    const data = Float64Array.from(Y.data, (value, i) => value + shift * Omega.data[i]);
     return { F: solvedFromRight({ rows: n, columns: m, data }, L), L, shift };
   }
   return undefined;
@@ -51,8 +51,8 @@ function solvedFromRight(Y: Matrix, L: Matrix): Matrix {
   const m = L.rows;
   for (let j = 0; j < m; j++) {
     const y = column(Y, j);
-    for (let k = 0; k < j; k++) axpy(-L.data[k * m + j]!, column(Y, k), y);
-    scal(1 / L.data[j * m + j]!, y);
+    for (let k = 0; k < j; k++) axpy(-L.data[k * m + j], column(Y, k), y);
+    scal(1 / L.data[j * m + j], y);
   }
   return Y;
 }
@@ -65,8 +65,8 @@ export function inverseFactor(L: Matrix): Matrix {
     const x = data.subarray(k * m, (k + 1) * m);
     for (let i = k; i < m; i++) {
       let sum = i === k ? 1 : 0;
-      for (let j = k; j < i; j++) sum -= L.data[j * m + i]! * x[j]!;
-      x[i] = sum / L.data[i * m + i]!;
+      for (let j = k; j < i; j++) sum -= L.data[j * m + i] * x[j];
+      x[i] = sum / L.data[i * m + i];
     }
   }
   return { rows: m, columns: m, data };

@@ -125,7 +125,7 @@ async function smallSvd(R: Matrix) {
   const n = r + k;
   const data = new Float64Array(n * n);
   for (let j = 0; j < k; j++) {
-    for (let i = 0; i < r; i++) data[(r + j) * n + i] = data[i * n + r + j] = R.data[j * r + i]!;
+    for (let i = 0; i < r; i++) data[(r + j) * n + i] = data[i * n + r + j] = R.data[j * r + i];
   }
   const { values, vectors } = await eigh({ rows: n, columns: n, data });
   const descending = reversedColumns(vectors);
@@ -133,7 +133,7 @@ async function smallSvd(R: Matrix) {
   const part = (first: number, rows: number): Matrix => {
     const result = new Float64Array(rows * count);
     for (let c = 0; c < count; c++) {
-      for (let i = 0; i < rows; i++) result[c * rows + i] = descending.data[c * n + first + i]! * Math.SQRT2;
+      for (let i = 0; i < rows; i++) result[c * rows + i] = descending.data[c * n + first + i] * Math.SQRT2;
     }
     return { rows, columns: count, data: result };
   };

@@ -47,7 +47,7 @@ export async function withRange(
 
 /** Whether column i added a column to the basis. */
 export function isPivot({ coefficients }: Pick<RangeBasis, "coefficients">, i: number): boolean {
-  return coefficients[i]!.length > (i === 0 ? 0 : coefficients[i - 1]!.length);
+  return coefficients[i].length > (i === 0 ? 0 : coefficients[i - 1].length);
 }
 
 /** Largest norm of the columns so far and a new one. */
@@ -67,14 +67,14 @@ export function leftOutDirections(range: Pick<RangeBasis, "coefficients">): read
   const { coefficients } = range;
   const all = coefficients.map((_, i) => i);
   const pivots = all.filter((i) => isPivot(range, i));
-  const U = pivots.map((i) => coefficients[i]!);
+  const U = pivots.map((i) => coefficients[i]);
   const replaced = new Set<number>();
   for (const i of all) {
     if (isPivot(range, i)) continue;
-    const d = backSubstituted(U, coefficients[i]!);
+    const d = backSubstituted(U, coefficients[i]);
     const largest = d.reduce((so, x) => Math.max(so, Math.abs(x)), 0);
     d.forEach((x, j) => {
-      if (Math.abs(x) > 1e-6 * largest) replaced.add(pivots[j]!);
+      if (Math.abs(x) > 1e-6 * largest) replaced.add(pivots[j]);
     });
   }
   return all.map((i) => {
@@ -87,8 +87,8 @@ export function leftOutDirections(range: Pick<RangeBasis, "coefficients">): read
 function backSubstituted(U: readonly Float64Array[], c: Float64Array): Float64Array {
   const d = c.slice();
   for (let j = d.length - 1; j >= 0; j--) {
-    d[j] = d[j]! / U[j]![j]!;
-    for (let i = 0; i < j; i++) d[i] = d[i]! - U[j]![i]! * d[j]!;
+    d[j] = d[j] / U[j][j];
+    for (let i = 0; i < j; i++) d[i] = d[i] - U[j][i] * d[j];
   }
   return d;
 }
@@ -98,10 +98,10 @@ function transposedSolve(U: readonly Float64Array[], j: number): Float64Array {
   const s = new Float64Array(U.length);
   for (let k = j; k < U.length; k++) {
     let sum = k === j ? 1 : 0;
-    for (let i = j; i < k; i++) sum -= U[k]![i]! * s[i]!;
-    s[k] = sum / U[k]![k]!;
+    for (let i = j; i < k; i++) sum -= U[k][i] * s[i];
+    s[k] = sum / U[k][k];
     // Only the direction counts: entries that grow without bound are scaled back together.
-    if (Math.abs(s[k]!) > 1e150) for (let i = j; i <= k; i++) s[i] = s[i]! * 1e-150;
+    if (Math.abs(s[k]) > 1e150) for (let i = j; i <= k; i++) s[i] = s[i] * 1e-150;
   }
   return s;
 }

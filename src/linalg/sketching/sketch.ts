@@ -220,6 +220,6 @@ async function withSketched(
  */
 export function completeVectors({ range, images, sketched }: SketchState): number {
   let count = 0;
-  while (count < sketched && range.coefficients[count]!.length <= images.columns) count++;
+  while (count < sketched && range.coefficients[count].length <= images.columns) count++;
   return count;
 }

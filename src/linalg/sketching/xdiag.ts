@@ -1,4 +1,4 @@
-import { column } from "../../tensors/index.ts";
+import { quadraticDiagonal } from "../algebra/spectralForm.ts";
 import { checkSquare, precision } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
 import { checkOptions } from "../operator/options.ts";
@@ -65,20 +65,15 @@ function estimated(A: LinearOperator, { state }: Sketch) {
  * vectors is `Q (I - s s') Q'`, which takes all of `A omega_i = Q R_i` but its part `Q s (s' R_i)`.
  */
 function leaveOneOutDiagonals(A: LinearOperator, state: SketchState, count: number): DiagonalEstimate {
-  const n = A.shape[1];
   const coefficients = state.range.coefficients.slice(0, count);
   const rank = coefficients[count - 1]?.length ?? 0;
   const Q = leadingColumns(state.range.basis, rank);
   const Z = leadingColumns(state.images, rank);
-  const known = new Float64Array(n);
-  for (let k = 0; k < rank; k++) {
-    const [q, z] = [column(Q, k), column(Z, k)];
-    for (let j = 0; j < n; j++) known[j] = known[j]! + q[j]! * z[j]!;
-  }
+  const known = quadraticDiagonal(Q, new Float64Array(rank).fill(1), { V: Z });
   const directions = leftOutDirections({ coefficients }).map((s, i): OmittedDirection | undefined => {
     if (!s) return undefined;
     const S = { rows: rank, columns: 1, data: s };
-    const coupling = dot(s.subarray(0, coefficients[i]!.length), coefficients[i]!);
+    const coupling = dot(s.subarray(0, coefficients[i].length), coefficients[i]);
     return { s, p: multiply(Q, S).data, z: multiply(Z, S).data, coupling };
   });
   return leaveOneOutEntries(known, directions, (i) => testVector(state, i, precision(A)));

@@ -6,8 +6,9 @@ import { runToEnd } from "../runs/runToEnd.ts";
 import type { EntriesEstimate } from "../traces/hutchinsonDiagonal.ts";
 import type { DiagonalEstimate } from "../traces/hutchinsonMoments.ts";
 import type { HutchinsonState } from "../traces/probeSums.ts";
-import { dot, maxAbs, multiply, scaled } from "../vectors/vector.ts";
+import { maxAbs, multiply } from "../vectors/vector.ts";
 import { entrySamples } from "./entrySamples.ts";
+import { unitColumns } from "./leaveOneOut.ts";
 import { leaveOneOutEntries, type OmittedDirection } from "./leaveOneOutEntries.ts";
 import { inverseFactor, nystromFactor } from "./nystromSketch.ts";
 import { INDEFINITE, type PsdSketch, type PsdSketchOptions, type PsdSketchState, psdSketchSteps } from "./psdSketch.ts";
@@ -55,7 +56,7 @@ function probesAlone({ Omega, Y }: PsdSketch): DiagonalEstimate {
   const samples = entrySamples(Y.rows);
   for (let i = 0; i < Y.columns; i++) {
     const [omega, y] = [column(Omega, i), column(Y, i)];
-    samples.add((j) => omega[j]! * y[j]!);
+    samples.add((j) => omega[j] * y[j]);
   }
   return samples.result();
 }
@@ -75,13 +76,9 @@ async function leaveOneOutDiagonals(A: LinearOperator, { Omega, Y }: PsdSketch):
   const known = new Float64Array(n).fill(-shift);
   for (let k = 0; k < m; k++) {
     const f = column(F, k);
-    for (let j = 0; j < n; j++) known[j] = known[j]! + f[j]! * f[j]!;
+    for (let j = 0; j < n; j++) known[j] = known[j] + f[j] * f[j];
   }
-  const inverse = inverseFactor(L);
-  const directions = nothing.map((_, i): OmittedDirection => {
-    const x = column(inverse, i);
-    const length = Math.sqrt(dot(x, x));
-    const s = scaled(1 / length, x);
+  const directions = unitColumns(inverseFactor(L)).map(({ length, unit: s }): OmittedDirection => {
     const p = multiply(F, { rows: m, columns: 1, data: s }).data;
     return { s, p, z: p, coupling: 1 / length };
   });

@@ -1,4 +1,3 @@
-import { column, type Matrix, type Vector } from "../../tensors/index.ts";
 import { checkDeclaredSymmetric, epsilon, precision } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
 import { checkOptions } from "../operator/options.ts";
@@ -6,8 +5,8 @@ import { runToEnd } from "../runs/runToEnd.ts";
 import type { TraceEstimate } from "../traces/hutchinsonTrace.ts";
 import type { HutchinsonState } from "../traces/probeSums.ts";
 import { isRotationInvariant, type ProbeDistribution } from "../vectors/probes.ts";
-import { dot, maxAbs, multiply, scaled, transposedProduct } from "../vectors/vector.ts";
-import { type LeaveOneOut, leaveOneOutMean, meanOverPairs, orthogonalPart } from "./leaveOneOut.ts";
+import { dot, maxAbs, multiply, transposedProduct } from "../vectors/vector.ts";
+import { type LeaveOneOut, leaveOneOutMean, meanOverPairs, orthogonalPart, unitColumns } from "./leaveOneOut.ts";
 import { inverseFactor, inverseGramFactor, nystromFactor } from "./nystromSketch.ts";
 import {
   INDEFINITE,
@@ -86,32 +85,23 @@ async function leaveOneOutTraces(A: LinearOperator, { Omega, Y, state }: PsdSket
   const distances = isRotationInvariant(state.distribution) ? await inverseGramFactor(Omega) : undefined;
   const outside = distances && unitColumns(distances);
   let whole = -n * shift;
-  for (let i = 0; i < m; i++) whole += gram.data[i * (m + 1)]!;
+  for (let i = 0; i < m; i++) whole += gram.data[i * (m + 1)];
   const images = columns.map(({ unit }) => multiply(gram, { rows: m, columns: 1, data: unit }).data);
-  const lost = columns.map(({ unit }, i) => dot(unit, images[i]!));
+  const lost = columns.map(({ unit }, i) => dot(unit, images[i]));
   /** Squared length of column i, times that of the part of the other basis that scales it; `beside` shortens both. */
   const rest = (i: number, removed: number, { beside, apart }: { beside: number; apart: number }) => {
-    const scale = outside ? (n - m + removed) * (outside[i]!.length * apart) ** 2 : 1;
-    return scale / (columns[i]!.length * beside) ** 2;
+    const scale = outside ? (n - m + removed) * (outside[i].length * apart) ** 2 : 1;
+    return scale / (columns[i].length * beside) ** 2;
   };
   const samples = lost.map((part, i) => whole - part + rest(i, 1, { beside: 1, apart: 1 }));
   const covariance = meanOverPairs(m, (i, j) => {
-    const pair = orthogonalPart(columns[j]!.unit, columns[i]!.unit);
-    const apart = outside ? orthogonalPart(outside[j]!.unit, outside[i]!.unit)?.length : 1;
+    const pair = orthogonalPart(columns[j].unit, columns[i].unit);
+    const apart = outside ? orthogonalPart(outside[j].unit, outside[i].unit)?.length : 1;
     if (!pair || apart === undefined) return 0;
-    const image = images[j]!.map((x, k) => (x - pair.cosine * images[i]![k]!) / pair.length);
-    const known = whole - lost[i]! - dot(pair.direction, image);
+    const image = images[j].map((x, k) => (x - pair.cosine * images[i][k]) / pair.length);
+    const known = whole - lost[i] - dot(pair.direction, image);
     const lengths = { beside: pair.length, apart };
-    return (samples[i]! - known - rest(i, 2, lengths)) * (samples[j]! - known - rest(j, 2, lengths));
+    return (samples[i] - known - rest(i, 2, lengths)) * (samples[j] - known - rest(j, 2, lengths));
   });
   return { samples, covariance };
-}
-
-/** Columns of a matrix as lengths and unit vectors. */
-function unitColumns(X: Matrix): readonly { readonly length: number; readonly unit: Vector }[] {
-  return Array.from({ length: X.columns }, (_, i) => {
-    const x = column(X, i);
-    const length = Math.sqrt(dot(x, x));
-    return { length, unit: scaled(1 / length, x) };
-  });
 }

@@ -68,7 +68,7 @@ function estimated(A: LinearOperator, { state }: Sketch) {
 function leftOut(A: LinearOperator, state: SketchState, count: number): LeaveOneOut {
   if (count === 0) return { samples: [], covariance: 0 };
   const coefficients = state.range.coefficients.slice(0, count);
-  const rank = coefficients[count - 1]!.length;
+  const rank = coefficients[count - 1].length;
   return leaveOneOutTraces({
     Q: leadingColumns(state.range.basis, rank),
     coefficients,

@@ -85,8 +85,8 @@ function gridOf(quadrature: readonly Quadrature[], at: Vector | number): Float64
   checkCount(NAME, "at", at);
   let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
   for (const { nodes } of quadrature) {
-    low = Math.min(low, nodes[0]!);
-    high = Math.max(high, nodes[nodes.length - 1]!);
+    low = Math.min(low, nodes[0]);
+    high = Math.max(high, nodes[nodes.length - 1]);
   }
   return Float64Array.from({ length: at }, (_, i) => (at === 1 ? high : low + ((high - low) * i) / (at - 1)));
 }

@@ -173,7 +173,7 @@ function curve(
   const curves = quadrature.map((rule) => smoothed(rule, { grid, width }));
   const estimates = Array.from(grid, (_, i) =>
     sampleMean(
-      curves.map((values) => values[i]!),
+      curves.map((values) => values[i]),
       { exact },
     ),
   );
@@ -192,9 +192,9 @@ function smoothed(
   const values = new Float64Array(grid.length);
   const height = 1 / (width * Math.sqrt(2 * Math.PI));
   nodes.forEach((node, j) => {
-    const factor = weights[j]! * height;
+    const factor = weights[j] * height;
     for (let i = 0; i < grid.length; i++)
-      values[i] = values[i]! + factor * Math.exp(-0.5 * ((grid[i]! - node) / width) ** 2);
+      values[i] = values[i] + factor * Math.exp(-0.5 * ((grid[i] - node) / width) ** 2);
   });
   return values;
 }
@@ -204,10 +204,10 @@ function logarithmicPart(
   { nodes, weights }: Quadrature,
   { sign, epsilon }: { sign: 1 | -1; epsilon: number },
 ): Quadrature {
-  const chosen = Array.from(nodes, (_, j) => j).filter((j) => sign * nodes[j]! > epsilon);
+  const chosen = Array.from(nodes, (_, j) => j).filter((j) => sign * nodes[j] > epsilon);
   return {
-    nodes: Float64Array.from(chosen, (j) => Math.log10(Math.abs(nodes[j]!))),
-    weights: Float64Array.from(chosen, (j) => weights[j]!),
+    nodes: Float64Array.from(chosen, (j) => Math.log10(Math.abs(nodes[j]))),
+    weights: Float64Array.from(chosen, (j) => weights[j]),
   };
 }
 
@@ -216,7 +216,7 @@ function massesOf(
   { epsilon, exact, how }: { readonly epsilon: number; readonly exact: boolean; readonly how: Certainty },
 ) {
   const samples = (counts: (x: number) => boolean) =>
-    quadrature.map(({ nodes, weights }) => weights.reduce((sum, w, j) => (counts(nodes[j]!) ? sum + w : sum), 0));
+    quadrature.map(({ nodes, weights }) => weights.reduce((sum, w, j) => (counts(nodes[j]) ? sum + w : sum), 0));
   const zero = samples((x) => Math.abs(x) <= epsilon);
   return {
     negativeMass: massEstimate(

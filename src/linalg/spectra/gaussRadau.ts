@@ -14,18 +14,18 @@ export async function gaussRadau(rule: GaussRule, end: number): Promise<Omit<Qua
   checkScalar("gaussRadau", "end", end);
   const { diagonal, subdiagonal, share } = rule;
   const m = diagonal.length;
-  const coupling = subdiagonal[m - 1]!;
+  const coupling = subdiagonal[m - 1];
   if (coupling === 0) return { nodes: rule.nodes, weights: rule.weights };
   let pivot = 0;
   let sign = 0;
   for (let i = 0; i < m; i++) {
-    pivot = diagonal[i]! - end - (i === 0 ? 0 : subdiagonal[i - 1]! ** 2 / pivot);
+    pivot = diagonal[i] - end - (i === 0 ? 0 : subdiagonal[i - 1] ** 2 / pivot);
     if (pivot === 0 || (sign !== 0 && Math.sign(pivot) !== sign)) return undefined;
     sign = Math.sign(pivot);
   }
   const grown = Float64Array.of(...diagonal, end + coupling ** 2 / pivot);
   const { values, vectors } = await tridiagonalEigh(grown, subdiagonal);
-  const weights = values.map((_, j) => share * vectors.data[j * (m + 1)]! ** 2);
+  const weights = values.map((_, j) => share * vectors.data[j * (m + 1)] ** 2);
   // The prescribed node, free of the rounding of the eigenvalues.
   const at = sign > 0 ? 0 : m;
   values[at] = end;

@@ -180,8 +180,8 @@ async function rangeOf({ alpha, beta }: LanczosState): Promise<readonly [number,
   const m = alpha.length;
   if (m === 0) return [-1, 1];
   const { values, vectors } = await tridiagonalEigh(alpha, beta.subarray(0, m - 1));
-  const residual = (j: number) => Math.abs(beta[m - 1]! * vectors.data[j * m + m - 1]!);
-  const [low, high] = [values[0]! - residual(0), values[m - 1]! + residual(m - 1)];
+  const residual = (j: number) => Math.abs(beta[m - 1] * vectors.data[j * m + m - 1]);
+  const [low, high] = [values[0] - residual(0), values[m - 1] + residual(m - 1)];
   const margin = (high - low) / 20 || Math.abs(high) / 20 || 1;
   return [low - margin, high + margin];
 }
@@ -209,7 +209,7 @@ async function step(
   const size = current ? undefined : dot(latest, latest);
   const known = current?.moments ?? [1];
   const norm = size ?? dotOfStart(state, { A, plan });
-  const odd = current ? (2 * dot(next, latest)) / norm - known[1]! : dot(next, latest) / norm;
+  const odd = current ? (2 * dot(next, latest)) / norm - known[1] : dot(next, latest) / norm;
   const even = (2 * dot(next, next)) / norm - 1;
   const moments = [...known, odd, even];
   const { current: _, ...rest } = state;
@@ -252,7 +252,7 @@ function concluded(
   // Point i of the grid is centre + half cos(angle): T_k there is cos(k angle).
   const angles = Array.from({ length: points }, (_, i) => (Math.PI * (points - i - 0.5)) / points);
   const series = rows.map((moments) => angles.map((angle) => seriesAt(angle, moments) / ((high - low) / 2)));
-  const estimates = angles.map((_, i) => sampleMean(series.map((values) => values[i]!)));
+  const estimates = angles.map((_, i) => sampleMean(series.map((values) => values[i])));
   const how = certainty(plan.confidence, { probes: rows.length });
   const length = rows[0]?.length ?? 0;
   return {
@@ -260,7 +260,7 @@ function concluded(
     density: Float64Array.from(estimates, ({ value }) => value),
     standardErrors: Float64Array.from(estimates, ({ standardError }) => standardError),
     certainty: how,
-    moments: Float64Array.from({ length }, (_, k) => sampleMean(rows.map((moments) => moments[k]!)).value),
+    moments: Float64Array.from({ length }, (_, k) => sampleMean(rows.map((moments) => moments[k])).value),
     range,
     ...ending(state, plan, { how, outside, interruption }),
   };
@@ -268,8 +268,8 @@ function concluded(
 
 function seriesAt(angle: number, moments: Float64Array): number {
   const M = moments.length;
-  let sum = jackson(0, M) * moments[0]!;
-  for (let k = 1; k < M; k++) sum += 2 * jackson(k, M) * moments[k]! * Math.cos(k * angle);
+  let sum = jackson(0, M) * moments[0];
+  for (let k = 1; k < M; k++) sum += 2 * jackson(k, M) * moments[k] * Math.cos(k * angle);
   return sum / (Math.PI * Math.sin(angle));
 }
 

@@ -340,11 +340,11 @@ async function quadratureOf(
   const { values: nodes, vectors } = await tridiagonalEigh(alpha, beta.subarray(0, m - 1));
   if (exact && m === columns) return [{ nodes, weights: nodes.map(() => 1 / m) }];
   const share = 1 - (deflation?.values.length ?? 0) / columns;
-  const weights = nodes.map((_, j) => share * vectors.data[j * m]! ** 2);
+  const weights = nodes.map((_, j) => share * vectors.data[j * m] ** 2);
   const gauss = { nodes, weights, share, diagonal: alpha, subdiagonal: beta };
   if (!deflation) return [{ nodes, weights, gauss }];
   const pairs = [
-    ...Array.from(nodes, (node, j) => [node, weights[j]!] as const),
+    ...Array.from(nodes, (node, j) => [node, weights[j]] as const),
     ...Array.from(deflation.values, (value) => [value, 1 / columns] as const),
   ].sort(([x], [y]) => x - y);
   return [{ nodes: Float64Array.from(pairs, ([x]) => x), weights: Float64Array.from(pairs, ([, w]) => w), gauss }];

@@ -202,7 +202,7 @@ async function looked(
   }
   const y = new Float64Array(m);
   for (let j = 0; j < m; j++) {
-    axpy(f(values[j]!) * vectors.data[j * m]!, vectors.data.subarray(j * m, (j + 1) * m), y);
+    axpy(f(values[j]) * vectors.data[j * m], vectors.data.subarray(j * m, (j + 1) * m), y);
   }
   const known = before.length > 0;
   const errorEstimate = exhausted ? 0 : known ? size * changeOf(before, y) : Number.POSITIVE_INFINITY;
@@ -302,7 +302,7 @@ async function* secondPass(
     const next = await recurrenceStep(again, context, () => current);
     if ("status" in next) return fromBasis(before, context, next);
     const x = again.x.slice();
-    axpy(y[again.step]!, next.latest, x);
+    axpy(y[again.step], next.latest, x);
     again = { ...next, x, step: again.step + 1 };
     run.report();
     yield { ...before, matvecs: run.used, again };
@@ -323,7 +323,7 @@ function firstOf(lanczos: LanczosState, y: Float64Array): NonNullable<MatrixFunc
   const start = startOf(lanczos);
   const basis = leadingColumns(lanczos.basis, held);
   const x = multiply(basis, { rows: held, columns: 1, data: y.slice(0, held) }).data;
-  axpy(y[held]!, start.latest, x);
+  axpy(y[held], start.latest, x);
   return { ...start, x, step: held + 1 };
 }
 
@@ -346,7 +346,7 @@ async function recurrenceStep(
 ): Promise<Recurrence | Interruption> {
   const w = await run.matvec(latest, state);
   if (isInterruption(w)) return w;
-  axpy(-beta[beta.length - 1]!, previous, w);
+  axpy(-beta[beta.length - 1], previous, w);
   const a = dot(latest, w);
   axpy(-a, latest, w);
   const longer = appended(alpha, a);

@@ -50,7 +50,7 @@ export function measureOf(
 /** Sum of the weights of nodes at or below x, each smoothed. */
 function cumulated(nodes: Float64Array, weights: Float64Array, width: number): (x: number) => number {
   const share = width === 0 ? (t: number) => (t >= 0 ? 1 : 0) : (t: number) => normalDistribution(t / width);
-  return (x) => weights.reduce((sum, weight, j) => sum + weight * share(x - nodes[j]!), 0);
+  return (x) => weights.reduce((sum, weight, j) => sum + weight * share(x - nodes[j]), 0);
 }
 
 /**

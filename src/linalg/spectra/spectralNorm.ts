@@ -89,7 +89,7 @@ interface Context {
 async function boundsOf({ alpha, beta, matvecs, columns, basis }: LanczosState, { A, cost, confidence }: Context) {
   if (matvecs === 0) return { norm: 0, upperBound: Number.POSITIVE_INFINITY };
   const { values } = await tridiagonalEigh(alpha, beta.subarray(0, matvecs - 1));
-  const largest = Math.max(Math.abs(values[0]!), Math.abs(values[matvecs - 1]!));
+  const largest = Math.max(Math.abs(values[0]), Math.abs(values[matvecs - 1]));
   const norm = cost === 2 ? Math.sqrt(largest) : largest;
   // An exhausted space holds the whole of a random vector, which has a part along every eigenspace.
   if (basis.columns === matvecs) return { norm, upperBound: norm };

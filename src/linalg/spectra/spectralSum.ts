@@ -109,7 +109,7 @@ async function estimated(
 
 /** The value of a quadrature rule. */
 export function ruleSum({ nodes, weights }: Omit<Quadrature, "gauss">, f: (x: number) => number): number {
-  return weights.reduce((sum, weight, j) => sum + weight * f(nodes[j]!), 0);
+  return weights.reduce((sum, weight, j) => sum + weight * f(nodes[j]), 0);
 }
 
 /** Mean over probes of the lower bounds; -Infinity where there is none. */

@@ -4,8 +4,9 @@ import type { LinearOperator } from "../operator/operator.ts";
 import { checkOptions } from "../operator/options.ts";
 import { isInterruption, type Products, preconditionerProducts } from "../runs/products.ts";
 import { runToEnd } from "../runs/runToEnd.ts";
-import { combination, combinationWithNorm, dot, innerProducts, isFiniteVector, scaled } from "../vectors/vector.ts";
+import { combination, combinationWithNorm, dot, innerProducts, isFiniteVector } from "../vectors/vector.ts";
 import { type VectorPool, vectorPool } from "../vectors/vectorPool.ts";
+import { definiteEnding } from "./definiteEnding.ts";
 import { solverSteps } from "./linearSolver.ts";
 import { SYMMETRY_ADVICE, shouldVerify } from "./refinement.ts";
 import { difference } from "./solverEnd.ts";
@@ -131,9 +132,8 @@ async function step(
   const scale = Math.max(was.scale, Math.sqrt(yy / squared));
   const curvature = xy / squared;
   const dtype = precision(A);
-  const ending = definiteEnding(curvature, 4 * epsilon(dtype) * scale);
-  if (ending)
-    return ending.status === "indefinite" ? { ...ending, direction: scaled(1 / Math.sqrt(squared), p) } : ending;
+  const ending = definiteEnding(p, { squared, curvature, rounding: 4 * epsilon(dtype) * scale });
+  if (ending) return ending;
   const alpha = rz / (curvature * squared);
   const x = combination([1, state.x], [alpha, p], { dtype, into: pool?.take(p.length, dtype) });
   const { vector: residual, norm: residualNorm } = combinationWithNorm([1, was.residual], [-alpha, Ap], {
@@ -149,15 +149,6 @@ async function step(
   // A recurrence that has lost touch with x has claimed more than there is: start again.
   const isLost = shouldVerify(residualNorm, { last: norm });
   return { x, recurrence: { residual: vector, search, scale }, residualNorm: norm, residual: vector, isLost };
-}
-
-/** Why a curvature ends a run for positive definite matrices, of which `rounding` counts as zero. */
-export function definiteEnding(curvature: number, rounding: number): StopReason | undefined {
-  if (curvature > rounding) return undefined;
-  if (curvature < -rounding) {
-    return { status: "indefinite", curvature, happened: `A has negative curvature ${curvature.toPrecision(3)}` };
-  }
-  return { status: "breakdown", happened: "A has curvature zero along the search direction: it is singular" };
 }
 
 /** `A p` with `p' p`, `p' A p` and `||A p||^2`, which also show whether it is finite. */

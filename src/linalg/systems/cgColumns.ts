@@ -80,7 +80,7 @@ export async function* cgColumnsSteps(
     const settled = await gathering.round(waiting.map(({ run }) => run));
     const failure = settled.find((next) => next.status === "rejected");
     settled.forEach((next, i) => {
-      const { k } = waiting[i]!;
+      const { k } = waiting[i];
       if (next.status === "rejected") return;
       if (next.value.done) results[k] = next.value.value;
       else states[k] = next.value.value;
@@ -95,30 +95,13 @@ export async function* cgColumnsSteps(
 
 /** The operator whose products, asked for by several runs at once, are made together. */
 function gathered(A: LinearOperator) {
-  interface Request {
-    readonly x: Vector;
-    readonly run: RunOptions;
-    readonly resolve: (y: Vector) => void;
-    readonly reject: (reason: unknown) => void;
-  }
   let requests: Request[] = [];
   let awaited = 0;
   const flush = () => {
     if (requests.length === 0 || requests.length < awaited) return;
     const batch = requests;
     requests = [];
-    together(
-      A,
-      batch.map(({ x }) => x),
-      batch[0]!.run,
-    ).then(
-      (columns) => {
-        for (const [i, { resolve }] of batch.entries()) resolve(columns[i]!);
-      },
-      (reason: unknown) => {
-        for (const { reject } of batch) reject(reason);
-      },
-    );
+    void settle(A, batch);
   };
   const { matmat: _, ...single } = A;
   const operator: LinearOperator = {
@@ -141,8 +124,26 @@ function gathered(A: LinearOperator) {
   return { operator, round };
 }
 
+/** A product that a run waits for. */
+interface Request {
+  readonly x: Vector;
+  readonly run: RunOptions;
+  readonly resolve: (y: Vector) => void;
+  readonly reject: (reason: unknown) => void;
+}
+
+async function settle(A: LinearOperator, batch: readonly Request[]): Promise<void> {
+  try {
+    const vectors = batch.map(({ x }) => x);
+    const columns = await together(A, vectors, batch[0].run);
+    for (const [i, { resolve }] of batch.entries()) resolve(columns[i]);
+  } catch (reason) {
+    for (const { reject } of batch) reject(reason);
+  }
+}
+
 async function together(A: LinearOperator, vectors: readonly Vector[], run: RunOptions): Promise<readonly Vector[]> {
-  if (vectors.length === 1) return [await callMatvec(A, vectors[0]!, { name: NAME, options: run })];
+  if (vectors.length === 1) return [await callMatvec(A, vectors[0], { name: NAME, options: run })];
   const rows = A.shape[1];
   const data = zeros(rows * vectors.length, precision(A));
   vectors.forEach((x, k) => {

@@ -72,18 +72,10 @@ function methodOf(
     stepProducts: 1,
     async start(residual, { A }) {
       const beta = norm(residual);
-      const dtype = precision(A);
-      const length = Math.min(basisSize, A.shape[1]);
       const first = { rows: residual.length, columns: 1, data: scaled(1 / beta, residual) };
-      const empty = { rows: residual.length, columns: 0, data: first.data.subarray(0, 0) };
-      return {
-        basis: growingBasis(first, { capacity: length + 1, dtype }),
-        preconditioned: inverse && growingBasis(empty, { capacity: length, dtype }),
-        R: [],
-        rotations: [],
-        g: Float64Array.of(beta),
-        basisSize: length,
-      };
+      const preconditioned = inverse && { ...first, columns: 0, data: first.data.subarray(0, 0) };
+      const none = { R: [], rotations: [], g: Float64Array.of(beta), basisSize: Math.min(basisSize, A.shape[1]) };
+      return growing({ ...none, basis: first, preconditioned });
     },
     async step({ x }, was, { A, run, current }) {
       const v = was.basis.data.subarray(was.basis.rows * was.R.length);
@@ -99,12 +91,7 @@ function methodOf(
         { vector, coefficients, left, rounding: 16 * epsilon(precision(A)) },
       );
     },
-    resumed(was) {
-      const dtype = precisionOf(was.basis.data);
-      const basis = growingBasis(was.basis, { capacity: was.basisSize + 1, dtype });
-      const { preconditioned: Z } = was;
-      return { ...was, basis, preconditioned: Z && growingBasis(Z, { capacity: was.basisSize, dtype }) };
-    },
+    resumed: growing,
     solution,
     isDue: ({ R, basisSize: length }) => R.length >= length,
     advice: {
@@ -112,6 +99,17 @@ function methodOf(
       breakdown: "add damping, or use lsmr, which takes singular operators",
       stagnated: "raise basisSize, loosen tolerance, or take a preconditioner",
     },
+  };
+}
+
+/** The recurrence with room for as many basis vectors as it may hold. */
+function growing({ basis, preconditioned, ...rest }: GmresRecurrence): GmresRecurrence {
+  const { basisSize: capacity } = rest;
+  const dtype = precisionOf(basis.data);
+  return {
+    ...rest,
+    basis: growingBasis(basis, { capacity: capacity + 1, dtype }),
+    preconditioned: preconditioned && growingBasis(preconditioned, { capacity, dtype }),
   };
 }
 
@@ -123,21 +121,21 @@ function extended(
 ): StepResult<GmresRecurrence> | StopReason {
   const column = step.coefficients.slice();
   was.rotations.forEach(({ c, s }, i) => {
-    const [above, below] = [column[i]!, column[i + 1]!];
+    const [above, below] = [column[i], column[i + 1]];
     column[i] = c * above + s * below;
     column[i + 1] = c * below - s * above;
   });
   const j = was.R.length;
   const size = Math.hypot(...step.coefficients, step.left);
   const exhausted = step.left <= step.rounding * size;
-  const diagonal = Math.hypot(column[j]!, exhausted ? 0 : step.left);
+  const diagonal = Math.hypot(column[j], exhausted ? 0 : step.left);
   if (diagonal <= step.rounding * size) {
     return { status: "breakdown", happened: "the Krylov space is exhausted and A is singular on it" };
   }
-  const [c, s] = [column[j]! / diagonal, exhausted ? 0 : step.left / diagonal];
+  const [c, s] = [column[j] / diagonal, exhausted ? 0 : step.left / diagonal];
   column[j] = diagonal;
-  const g = appended(was.g, -s * was.g[j]!);
-  g[j] = c * was.g[j]!;
+  const g = appended(was.g, -s * was.g[j]);
+  g[j] = c * was.g[j];
   const recurrence = {
     ...was,
     R: [...was.R, column],
@@ -147,7 +145,7 @@ function extended(
     // No vector is left to go on from: start again from the true residual.
     basisSize: exhausted ? j + 1 : was.basisSize,
   };
-  return { x, recurrence, residualNorm: Math.abs(g[j + 1]!) };
+  return { x, recurrence, residualNorm: Math.abs(g[j + 1]) };
 }
 
 /** `x + Z y` with `R y = g`, where Z is the basis, preconditioned. */
@@ -156,9 +154,9 @@ function solution(x: Vector, { basis, preconditioned, R, g }: GmresRecurrence): 
   if (steps === 0) return x;
   const y = new Float64Array(steps);
   for (let i = steps - 1; i >= 0; i--) {
-    let rest = g[i]!;
-    for (let j = i + 1; j < steps; j++) rest -= R[j]![i]! * y[j]!;
-    y[i] = rest / R[i]![i]!;
+    let rest = g[i];
+    for (let j = i + 1; j < steps; j++) rest -= R[j][i] * y[j];
+    y[i] = rest / R[i][i];
   }
   const result = x.slice();
   const Z = leadingColumns(preconditioned ?? basis, steps);

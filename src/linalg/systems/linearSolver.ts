@@ -2,6 +2,7 @@ import { toPrecision, type Vector, zeros } from "../../tensors/index.ts";
 import { checkOperator, checkSquare, checkState, checkVector, epsilon, precision } from "../operator/checks.ts";
 import type { LinearOperator } from "../operator/operator.ts";
 import { checkedRun } from "../runs/checkedRun.ts";
+import { iterate } from "../runs/iterate.ts";
 import { norm } from "../vectors/vector.ts";
 import type { VectorPool } from "../vectors/vectorPool.ts";
 import { inUnits } from "./extremeScale.ts";
@@ -47,29 +48,38 @@ export async function* solverRun<R extends object>(
   method: Method<R>,
   { A, b, options, pool }: System<R>,
 ): AsyncGenerator<SolverState<R>, SolverEnd, void> {
+  const { name, resumed } = method;
+  const { tolerance, run } = checkedRun(A, options, { name });
+  if (options.x0) checkVector(name, options.x0, { what: "x0", length: A.shape[1] });
+  const right = toPrecision(b, precision(A));
   let state: SolverState<R>;
-  const context: SolverRun<R> = { ...prepared(method, { A, b, options, current: () => state }), pool };
+  const context = { A, b: right, run, current: () => state, method, tolerance, size: norm(right), pool };
   state = options.state ?? initialState(context, options);
-  checkState(method.name, state, { method: method.name, columns: A.shape[1] });
-  if (state.recurrence && method.resumed) state = { ...state, recurrence: method.resumed(state.recurrence) };
-  const given = [context.b, ...vectorsOf(state, method)];
-  for (;;) {
-    const known = state.residual !== undefined;
-    if (known && isSolved(state, context)) return conclude(state, context, { status: "converged" });
-    const low = isSolved(state, context) || state.residualNorm <= (epsilon(precision(A)) / 8) * context.size;
-    const claims = low && shouldVerify(measure(state, context.size), state.verifiedResiduals);
-    const due = !known && (claims || state.steps === 0 || isDue(state, method));
-    const ending = due && !isDue(state, method) ? undefined : stoppedBy(state, context);
-    if (ending) return conclude(state, context, ending);
-    const next = due ? await verified(state, context) : await advanced(state, context);
-    if (isStopReason(next)) return conclude(state, context, next);
-    const { ending: last, ...reached } = next;
-    pool?.free(vectorsOf(state, method), [...given, ...vectorsOf(reached, method)]);
-    state = reached;
-    context.run.report(state.residualNorm);
-    yield state;
-    if (last) return conclude(state, context, last);
-  }
+  checkState(name, state, { method: name, columns: A.shape[1] });
+  if (state.recurrence && resumed) state = { ...state, recurrence: resumed(state.recurrence) };
+  const given = [right, ...vectorsOf(state, method)];
+  return yield* iterate<SolverState<R>, StopReason, SolverEnd>(state, {
+    stopReason(now) {
+      state = now;
+      return stopReason(now, context);
+    },
+    async step(now) {
+      const next = await (isToVerify(now, context) ? verified(now, context) : advanced(now, context));
+      if (!isStopReason(next)) pool?.free(vectorsOf(now, method), [...given, ...vectorsOf(next, method)]);
+      return next;
+    },
+    conclude: (last, reason) => conclude(last, context, reason),
+    report: ({ residualNorm }) => run.report(residualNorm),
+  });
+}
+
+/** Whether the residual has to be computed from x: at the start, where the recurrence is over, or claims to have converged. */
+function isToVerify<R>(state: SolverState<R>, context: SolverRun<R>): boolean {
+  const { A, method, size } = context;
+  if (state.residual !== undefined) return false;
+  if (state.steps === 0 || isDue(state, method)) return true;
+  const low = isSolved(state, context) || state.residualNorm <= (epsilon(precision(A)) / 8) * size;
+  return low && shouldVerify(measure(state, size), state.verifiedResiduals);
 }
 
 function vectorsOf<R>(state: SolverState<R>, method: Method<R>): readonly (Vector | undefined)[] {
@@ -79,25 +89,6 @@ function vectorsOf<R>(state: SolverState<R>, method: Method<R>): readonly (Vecto
 
 function isDue<R>({ recurrence }: SolverState<R>, method: Method<R>): boolean {
   return recurrence !== undefined && method.isDue?.(recurrence) === true;
-}
-
-function prepared<R>(
-  method: Method<R>,
-  {
-    A,
-    b,
-    options,
-    current,
-  }: { A: LinearOperator; b: Vector; options: SolverOptions<SolverState<R>>; current: () => unknown },
-): SolverRun<R> {
-  const { name, leastSquares = false } = method;
-  if (leastSquares) checkOperator(name, A);
-  else checkSquare(name, A);
-  checkVector(name, b, { what: "b", length: A.shape[0], as: leastSquares ? "rows" : "columns" });
-  const { tolerance, run } = checkedRun(A, options, { name });
-  if (options.x0) checkVector(name, options.x0, { what: "x0", length: A.shape[1] });
-  const right = toPrecision(b, precision(A));
-  return { A, b: right, run, current, method, tolerance, size: norm(right) };
 }
 
 function initialState<R>({ A, b, method, size }: SolverRun<R>, { x0 }: SolverOptions<unknown>): SolverState<R> {
@@ -121,10 +112,11 @@ function isSolved<R>(state: SolverState<R>, { size, tolerance }: SolverRun<R>): 
   return measure(state, size) <= tolerance;
 }
 
-function stoppedBy<R>(
-  state: SolverState<R>,
-  { A, run, method, tolerance, size }: SolverRun<R>,
-): StopReason | undefined {
+function stopReason<R>(state: SolverState<R>, context: SolverRun<R>): StopReason | undefined {
+  if (state.ending) return state.ending;
+  if (state.residual !== undefined && isSolved(state, context)) return { status: "converged" };
+  const { A, run, method, tolerance, size } = context;
+  if (isToVerify(state, context) && !isDue(state, method)) return undefined;
   // After a claim that was wrong the recurrence started again from the true residual, which should have helped.
   const restarted = state.residual !== undefined && state.recurrence === undefined && state.steps > 0;
   if (restarted && hasStalled(state.verifiedResiduals))
@@ -140,10 +132,7 @@ function stoppedBy<R>(
 }
 
 /** The state with the true residual of x, from which the recurrence starts again. */
-async function verified<R>(
-  state: SolverState<R>,
-  context: SolverRun<R>,
-): Promise<(SolverState<R> & Advanced) | StopReason> {
+async function verified<R>(state: SolverState<R>, context: SolverRun<R>): Promise<SolverState<R> | StopReason> {
   const { run, method } = context;
   if (run.left < (method.leastSquares ? 2 : 1)) return { status: "budget" };
   const x = solutionOf(state, method);
@@ -168,15 +157,8 @@ function restartedFrom<R>(
   return { ...rest, x, steps, residual, residualNorm, normal, best, verifiedResiduals };
 }
 
-interface Advanced {
-  readonly ending?: StopReason | undefined;
-}
-
 /** One step of the recurrence, which starts first where it has to. */
-async function advanced<R>(
-  state: SolverState<R>,
-  context: SolverRun<R>,
-): Promise<(SolverState<R> & Advanced) | StopReason> {
+async function advanced<R>(state: SolverState<R>, context: SolverRun<R>): Promise<SolverState<R> | StopReason> {
   const { method, run, size } = context;
   const started = state.recurrence ?? (await method.start(state.residual!, context));
   if (isStopReason(started as object)) return started as StopReason;

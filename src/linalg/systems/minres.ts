@@ -87,31 +87,12 @@ function methodWith(inverse: Products | undefined): Method<MinresRecurrence> {
   return {
     name: NAME,
     stepProducts: 1,
-    async start(residual, { A, current }) {
+    async start(residual, { current }) {
       const z = await precondition(residual, current);
       if (isStopReason(z)) return z;
-      const beta = Math.sqrt(dot(residual, z));
-      if (!(beta > 0))
-        return inverse
-          ? notDefinite(dot(residual, z))
-          : { status: "breakdown", happened: "the residual vanishes to rounding" };
-      const none = zeros(residual.length, precision(A));
-      return {
-        residual,
-        before: none,
-        last: residual,
-        preconditioned: z,
-        directions: [none, none],
-        beta,
-        betaBefore: 0,
-        dbar: 0,
-        epsilon: 0,
-        cosine: -1,
-        sine: 0,
-        phi: beta,
-        scale: 0,
-        lowest: { outside: Number.POSITIVE_INFINITY, residualNorm: beta },
-      };
+      const squared = dot(residual, z);
+      if (squared > 0) return initialRecurrence(residual, z, Math.sqrt(squared));
+      return inverse ? notDefinite(squared) : { status: "breakdown", happened: "the residual vanishes to rounding" };
     },
     async step({ x }, was, { A, b, run, current }) {
       const v = scaled(1 / was.beta, was.preconditioned);
@@ -134,6 +115,15 @@ function methodWith(inverse: Products | undefined): Method<MinresRecurrence> {
       stagnated: `loosen tolerance; where b is not in the range of A, minresQlp or lsmr give the shortest x; ${SYMMETRY_ADVICE}`,
     },
   };
+}
+
+/** The recurrence before the first step, from a residual, the same preconditioned, and the root beta of their inner product. */
+function initialRecurrence(residual: Vector, preconditioned: Vector, beta: number): MinresRecurrence {
+  const none = zeros(residual.length, precisionOf(residual));
+  const vectors = { residual, before: none, last: residual, preconditioned, directions: [none, none] as const };
+  const rotations = { dbar: 0, epsilon: 0, cosine: -1, sine: 0, phi: beta };
+  const lowest = { outside: Number.POSITIVE_INFINITY, residualNorm: beta };
+  return { ...vectors, ...rotations, beta, betaBefore: 0, scale: 0, lowest };
 }
 
 function notDefinite(product: number): StopReason {
@@ -181,22 +171,10 @@ function rotated(x: Vector, was: MinresRecurrence, column: NewColumn): StepResul
   // r_k = s^2 r_(k-1) - phi_k c v_(k+1), which costs no product (Choi, Paige and Saunders, 2011, eq. 3.6)
   const residual = scaled(sine * sine, was.residual);
   if (beta > 0) axpy((-phi * cosine) / beta, w, residual);
-  const recurrence = {
-    residual,
-    before: was.last,
-    last: w,
-    preconditioned: z,
-    directions: [was.directions[1], direction] as const,
-    beta,
-    betaBefore: was.beta,
-    dbar,
-    epsilon: was.sine * beta,
-    cosine,
-    sine,
-    phi,
-    scale,
-    lowest,
-  };
+  const directions = [was.directions[1], direction] as const;
+  const vectors = { residual, before: was.last, last: w, preconditioned: z, directions };
+  const rotations = { dbar, epsilon: was.sine * beta, cosine, sine, phi };
+  const recurrence = { ...vectors, ...rotations, beta, betaBefore: was.beta, scale, lowest };
   const residualNorm = norm(residual);
   const ending = beta === 0 ? EXHAUSTED : undefined;
   // The ratio belongs to the x before this step.

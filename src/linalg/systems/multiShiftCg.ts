@@ -10,13 +10,15 @@ import {
 import type { LinearOperator, RunOptions } from "../operator/operator.ts";
 import { checkOptions } from "../operator/options.ts";
 import { checkedRun } from "../runs/checkedRun.ts";
-import { isInterruption, type Products } from "../runs/products.ts";
+import { iterate } from "../runs/iterate.ts";
+import { type Interruption, isInterruption, type Products } from "../runs/products.ts";
 import { type Outcome, outcome } from "../runs/result.ts";
 import { runToEnd } from "../runs/runToEnd.ts";
 import { axpy, combination, dot, norm } from "../vectors/vector.ts";
-import { definiteEnding } from "./cg.ts";
+import { definiteEnding } from "./definiteEnding.ts";
 import { inUnits } from "./extremeScale.ts";
-import { type DefiniteStatus, isStopReason, type StopReason } from "./solverMethod.ts";
+import { isInterrupted } from "./solverEnd.ts";
+import type { DefiniteStatus, StopReason } from "./solverMethod.ts";
 
 /** Options of `multiShiftCg`. */
 export interface MultiShiftCgOptions extends RunOptions {
@@ -107,26 +109,23 @@ async function* unscaledSteps(
   options: MultiShiftCgOptions,
 ): AsyncGenerator<MultiShiftCgState, MultiShiftCgResult, void> {
   const context = prepared(A, b, options);
-  const { run, tolerance, dampings } = context;
-  let state = options.state ?? initialState(context);
-  checkState(NAME, state, { method: NAME, columns: A.shape[1] });
-  const target = tolerance * norm(context.b);
+  const start = options.state ?? initialState(context);
+  checkState(NAME, start, { method: NAME, columns: A.shape[1] });
+  return yield* iterate<MultiShiftCgState, StopReason, MultiShiftCgResult>(start, {
+    stopReason: (state) => stopReason(state, context),
+    step: (state) => step(state, context),
+    conclude: (state, reason) => concluded(state, context, reason),
+    report: ({ squared }) => context.run.report(Math.sqrt(squared)),
+  });
+}
+
+function stopReason({ squared, matvecs, columns }: MultiShiftCgState, at: Run): StopReason | undefined {
+  const size = norm(at.b);
+  const residualNorm = Math.sqrt(squared);
+  const attained = matvecs > 3 * columns + 10 && residualNorm < 1e3 * epsilon(precision(at.A)) * size;
   // Recurrence and true residual part by rounding: half of the tolerance is kept for it.
-  while (Math.sqrt(state.squared) > target / 2 && state.squared > 0) {
-    if (run.left <= dampings.length) return conclude(state, context, { status: "budget" });
-    const next = await step(state, context);
-    if (isStopReason(next)) return conclude(state, context, next);
-    state = next;
-    run.report(Math.sqrt(state.squared));
-    yield state;
-    if (
-      state.matvecs > 3 * state.columns + 10 &&
-      Math.sqrt(state.squared) < 1e3 * epsilon(precision(A)) * norm(context.b)
-    ) {
-      break;
-    }
-  }
-  return conclude(state, context, { status: "converged" });
+  if (residualNorm <= (at.tolerance * size) / 2 || attained) return { status: "converged" };
+  return at.run.left <= at.dampings.length ? { status: "budget" } : undefined;
 }
 
 function prepared(A: LinearOperator, b: Vector, options: MultiShiftCgOptions): Run {
@@ -172,13 +171,9 @@ async function step(
   const length = dot(p, p);
   const scale = Math.max(state.scale, norm(product) / Math.sqrt(length));
   const curvature = dot(p, product) / length;
-  const { status } = definiteEnding(curvature, 4 * epsilon(precision(A)) * scale) ?? {};
-  if (status === "indefinite") {
-    const unit = combination([1 / Math.sqrt(length), p], [0, p], { dtype: precision(A) });
-    const happened = `A plus the smallest damping has negative curvature ${curvature.toPrecision(3)}`;
-    return { status, happened, direction: unit, curvature };
-  }
-  if (status === "breakdown") return { status, happened: "A plus the smallest damping is singular" };
+  const rounding = 4 * epsilon(precision(A)) * scale;
+  const ending = definiteEnding(p, { squared: length, curvature, rounding, matrix: "A plus the smallest damping" });
+  if (ending) return ending;
   const alpha = squared / (curvature * length);
   const next = residual.slice();
   axpy(-alpha, product, next);
@@ -201,7 +196,7 @@ function shiftedStep(
   const x = { ...state.x, data: state.x.data.slice() };
   const directions = { ...state.directions, data: state.directions.data.slice() };
   const zeta = shifts.map((shift, i) => {
-    const [now, before] = [state.zeta[i]!, state.zetaBefore[i]!];
+    const [now, before] = [state.zeta[i], state.zetaBefore[i]];
     // A residual that has vanished stays so: its quotient of zetas would be 0 / 0.
     if (now === 0) return 0;
     const next =
@@ -211,40 +206,42 @@ function shiftedStep(
     const p = column(directions, i);
     axpy(alpha * ratio, p, column(x, i));
     const [r, b] = [next, beta * ratio * ratio];
-    for (let j = 0; j < p.length; j++) p[j] = r * residual[j]! + b * p[j]!;
+    for (let j = 0; j < p.length; j++) p[j] = r * residual[j] + b * p[j];
     return next;
   });
   return { x, directions, zeta, zetaBefore: state.zeta };
 }
 
-async function conclude(
-  state: MultiShiftCgState,
-  { A, b, run, dampings, tolerance }: Run,
-  ending: StopReason,
-): Promise<MultiShiftCgResult> {
-  const { x, squared, zeta } = state;
-  const residualNorms = zeta.map((z) => Math.abs(z) * Math.sqrt(squared));
-  let final: StopReason = ending;
-  let known = false;
-  if (ending.status !== "aborted" && ending.status !== "nonfinite" && run.left >= dampings.length) {
-    const products = await run.block(x, () => state);
-    if (products.interruption) final = products.interruption;
-    products.columns.forEach((Ax, i) => {
-      const residual = combination([1, b], [-1, Ax], { dtype: precision(A) });
-      axpy(-dampings[i]!, column(x, i), residual);
-      residualNorms[i] = norm(residual);
-    });
-    known = !products.interruption;
-  }
+/** The result, with true residuals where products are left for them. */
+async function concluded(state: MultiShiftCgState, context: Run, ending: StopReason): Promise<MultiShiftCgResult> {
+  const { b, run, dampings, tolerance } = context;
+  const residualNorms = state.zeta.map((z) => Math.abs(z) * Math.sqrt(state.squared));
+  const isKnown = !isInterrupted(ending) && run.left >= dampings.length;
+  const final = (isKnown && (await withResiduals(residualNorms, state, context))) || ending;
   const target = tolerance * norm(b);
   const good = residualNorms.filter((r) => r <= target).length;
   const counts = `${good} of ${dampings.length} systems have residuals below ${target.toPrecision(3)} (${tolerance} ||b||)`;
-  const all = known && good === dampings.length;
+  const all = isKnown && final === ending && good === dampings.length;
   const status = all ? "converged" : final.status === "converged" ? "stagnated" : final.status;
   const happened = final.happened && !all ? `${final.happened}; ${counts}` : counts;
-  const advice = status === "indefinite" || status === "breakdown" ? { advice: "raise the smallest damping" } : {};
-  const ended = { x, residualNorms, ...outcome(status, { happened, matvecs: run.used, ...advice }) };
+  const advice = status === "indefinite" || status === "breakdown" ? "raise the smallest damping" : undefined;
+  const ended = { x: state.x, residualNorms, ...outcome(status, { happened, matvecs: run.used, advice }) };
   const { direction, curvature } = ending;
   // An ending as "indefinite" comes with its direction.
   return (status === "indefinite" ? { ...ended, direction, curvature } : ended) as MultiShiftCgResult;
+}
+
+/** Writes the norms of the residuals that are computed from x, up to an interruption. */
+async function withResiduals(
+  residualNorms: Float64Array,
+  state: MultiShiftCgState,
+  { A, b, run, dampings }: Run,
+): Promise<Interruption | undefined> {
+  const { columns, interruption } = await run.block(state.x, () => state);
+  columns.forEach((Ax, i) => {
+    const residual = combination([1, b], [-1, Ax], { dtype: precision(A) });
+    axpy(-dampings[i], column(state.x, i), residual);
+    residualNorms[i] = norm(residual);
+  });
+  return interruption;
 }

@@ -118,7 +118,8 @@ async function alternativeTo<R>(
   return { x, residualNorm: checked.residualNorm, isTrue: true, residual: checked.residual };
 }
 
-function isInterrupted({ status }: StopReason): boolean {
+/** Whether a run ended in the middle of a product, after which none can be made. */
+export function isInterrupted({ status }: StopReason): boolean {
   return status === "aborted" || status === "nonfinite";
 }
 

@@ -54,6 +54,8 @@ export interface SolverState<Recurrence> {
   readonly alternative?: Vector | undefined;
   /** True measures at the last two times that the recurrence claimed to have converged. */
   readonly verifiedResiduals: RefinementHistory;
+  /** After the last step that can be made: why it is. */
+  readonly ending?: StopReason | undefined;
 }
 
 /** Size of the gradient of `||b - A x||^2 / 2`, in the norm of the preconditioner where there is one. */

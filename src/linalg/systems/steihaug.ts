@@ -10,11 +10,13 @@ import {
 import type { LinearOperator, RunOptions } from "../operator/operator.ts";
 import { checkOptions } from "../operator/options.ts";
 import { checkedRun } from "../runs/checkedRun.ts";
+import { iterate } from "../runs/iterate.ts";
 import { isInterruption } from "../runs/products.ts";
 import { type Outcome, outcome } from "../runs/result.ts";
 import { runToEnd } from "../runs/runToEnd.ts";
 import { combination, dot, norm, scaled } from "../vectors/vector.ts";
 import { inUnits } from "./extremeScale.ts";
+import type { StopReason } from "./solverMethod.ts";
 
 /** Options of `steihaug`. */
 export interface SteihaugOptions extends RunOptions {
@@ -41,6 +43,14 @@ export interface SteihaugState {
   /** `g' x + x' A x / 2` */
   readonly model: number;
   readonly scale: number;
+  /** After the last step, to the boundary. */
+  readonly ending?: Ending | undefined;
+}
+
+interface Ending extends StopReason {
+  readonly reached?: SteihaugResult["reached"] | undefined;
+  /** Attainable `||g + A x||` where the recurrence claims less. */
+  readonly rounding?: number | undefined;
 }
 
 /** An approximate minimizer of the quadratic model within the trust region. */
@@ -93,22 +103,21 @@ async function* unscaledSteps(
   const { radius } = options;
   const { tolerance, run } = checkedRun(A, options, { name: NAME });
   checkPositive(NAME, "radius", radius);
-  let state = options.state ?? initialState(A, g);
-  checkState(NAME, state, { method: NAME, columns: A.shape[1] });
-  const target = tolerance * norm(g);
-  for (;;) {
-    const ending = endedInside(state, { target, size: norm(g) });
-    if (ending) return ended(state, ending);
-    if (run.left < 1) return ended(state, { status: "budget", reached: "nothing" });
-    const current = state;
-    const Ap = await run.matvec(state.direction, () => current);
-    if (isInterruption(Ap)) return ended({ ...state, matvecs: run.used }, { ...Ap, reached: "nothing" });
-    const next = stepped(state, Ap, { radius, matvecs: run.used });
-    if ("reached" in next) return ended(next.state, next);
-    state = next;
-    run.report(Math.sqrt(state.squared));
-    yield state;
-  }
+  const start = options.state ?? initialState(A, g);
+  checkState(NAME, start, { method: NAME, columns: A.shape[1] });
+  const size = norm(g);
+  return yield* iterate<SteihaugState, Ending, SteihaugResult>(start, {
+    stopReason: (state) =>
+      state.ending ??
+      endedInside(state, { target: tolerance * size, size }) ??
+      (run.left < 1 ? { status: "budget" } : undefined),
+    async step(state) {
+      const Ap = await run.matvec(state.direction, () => state);
+      return isInterruption(Ap) ? Ap : stepped(state, Ap, { radius, matvecs: run.used });
+    },
+    conclude: (state, reason) => concluded({ ...state, matvecs: run.used }, reason),
+    report: ({ squared }) => run.report(Math.sqrt(squared)),
+  });
 }
 
 function initialState(A: LinearOperator, g: Vector): SteihaugState {
@@ -119,7 +128,7 @@ function initialState(A: LinearOperator, g: Vector): SteihaugState {
 }
 
 /** The end inside of the region, unless the tolerance asks for less than rounding lets `||g + A x||` be. */
-function endedInside(state: SteihaugState, { target, size }: { target: number; size: number }): Ended | undefined {
+function endedInside(state: SteihaugState, { target, size }: { target: number; size: number }): Ending | undefined {
   const residualNorm = Math.sqrt(state.squared);
   const dtype = precisionOf(state.x);
   const rounding = epsilon(dtype) * (state.scale * norm(state.x) + size);
@@ -129,22 +138,12 @@ function endedInside(state: SteihaugState, { target, size }: { target: number; s
   return { status: "stagnated", reached: "interior", happened, rounding };
 }
 
-interface Ended {
-  readonly status: Outcome["status"];
-  readonly reached: SteihaugResult["reached"];
-  readonly happened?: string | undefined;
-  /** Attainable `||g + A x||` where the recurrence claims less. */
-  readonly rounding?: number | undefined;
-  readonly direction?: Vector | undefined;
-  readonly curvature?: number | undefined;
-}
-
 /** One step inside, or the last one, to the boundary. */
 function stepped(
   state: SteihaugState,
   Ap: Vector,
   { radius, matvecs }: { readonly radius: number; readonly matvecs: number },
-): SteihaugState | (Ended & { readonly state: SteihaugState }) {
+): SteihaugState {
   const { x, residual, direction: p, squared } = state;
   const length = dot(p, p);
   const curvature = dot(p, Ap) / length;
@@ -160,10 +159,10 @@ function stepped(
   const left = combination([1, residual], [-step, Ap], { dtype });
   const moved = { ...state, matvecs, x: next, residual: left, squared: dot(left, left), model, scale };
   if (flat) {
-    const unit = scaled(1 / Math.sqrt(length), p);
-    return { status: "converged", reached: "negative curvature", direction: unit, curvature, state: moved };
+    const direction = scaled(1 / Math.sqrt(length), p);
+    return { ...moved, ending: { status: "converged", reached: "negative curvature", direction, curvature } };
   }
-  if (toBoundary <= alpha) return { status: "converged", reached: "boundary", state: moved };
+  if (toBoundary <= alpha) return { ...moved, ending: { status: "converged", reached: "boundary" } };
   const beta = moved.squared / squared;
   return { ...moved, direction: combination([1, left], [beta, p], { dtype }) };
 }
@@ -177,19 +176,18 @@ function boundaryStep(x: Vector, p: Vector, radius: number): number {
   return (radius * (room / (along + Math.sqrt(along * along + room)))) / size;
 }
 
-function ended(state: SteihaugState, ending: Ended): SteihaugResult {
-  const { status, reached, happened, direction, curvature, rounding = 0 } = ending;
-  const residualNorm = Math.max(Math.sqrt(state.squared), rounding);
-  const size = `||g + A x|| is ${residualNorm.toPrecision(3)} after ${state.matvecs} products, the model fell by ${(-state.model).toPrecision(3)}`;
-  const where = { interior: "minimum inside of the region", boundary: "ended at the boundary", nothing: "" };
-  const what = reached === "negative curvature" ? "followed negative curvature to the boundary" : where[reached];
-  const said = [happened, what, size].filter(Boolean).join("; ");
-  return {
-    x: state.x,
-    model: state.model,
-    reached,
-    residualNorm,
-    ...(direction ? { direction, curvature: curvature! } : {}),
-    ...outcome(status, { happened: said, matvecs: state.matvecs }),
-  };
+const PLACES = {
+  interior: "minimum inside of the region",
+  boundary: "ended at the boundary",
+  "negative curvature": "followed negative curvature to the boundary",
+  nothing: "",
+} as const;
+
+function concluded({ x, squared, model, matvecs }: SteihaugState, reason: Ending): SteihaugResult {
+  const { status, reached = "nothing", happened, direction, curvature, rounding = 0 } = reason;
+  const residualNorm = Math.max(Math.sqrt(squared), rounding);
+  const size = `||g + A x|| is ${residualNorm.toPrecision(3)} after ${matvecs} products, the model fell by ${(-model).toPrecision(3)}`;
+  const parts = [happened, PLACES[reached], size].filter(Boolean);
+  const ended = outcome(status, { happened: parts.join("; "), matvecs });
+  return { x, model, reached, residualNorm, direction, curvature, ...ended };
 }

@@ -22,7 +22,7 @@ export function checkDeflation(name: string, basis: Matrix, A: LinearOperator): 
   const products = transposedProduct(basis, basis).data;
   const precise = data instanceof Float64Array ? precision(A) : "float32";
   for (let i = 0; i < products.length; i++) {
-    const off = Math.abs(products[i]! - (i % (columns + 1) === 0 ? 1 : 0));
+    const off = Math.abs(products[i] - (i % (columns + 1) === 0 ? 1 : 0));
     if (off <= LIMITS[precise]) continue;
     const message = `${name} expects deflation to have orthonormal columns, got Q'Q off by ${off.toPrecision(2)}; take Q of its qr`;
     throw new CurvatureError("numeric", message);

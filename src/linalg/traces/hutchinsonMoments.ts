@@ -78,7 +78,7 @@ export async function* hutchinsonSteps(
     frobenius: squareRoot(squaredFrobenius),
     diagonal: diagonalOf(run),
     blocks: blocks.map(({ name: title }, b) => {
-      const { value, standardError } = estimateOf(state.blocks[b]!, state.deflated.blocks[b]!, state);
+      const { value, standardError } = estimateOf(state.blocks[b], state.deflated.blocks[b], state);
       return { name: title, trace: value, standardError };
     }),
     exact,
@@ -94,7 +94,7 @@ export function diagonalOf({ state, order }: ProbeRun): DiagonalEstimate {
   const values = new Float64Array(sum.length).fill(Number.NaN);
   const standardErrors = new Float64Array(sum.length).fill(Number.POSITIVE_INFINITY);
   for (const i of order.slice(0, state.probes)) {
-    values[i] = sum[i]!;
+    values[i] = sum[i];
     standardErrors[i] = 0;
   }
   return { values, standardErrors };
@@ -104,7 +104,7 @@ export function diagonalOf({ state, order }: ProbeRun): DiagonalEstimate {
 export function entriesOf(state: HutchinsonState): DiagonalEstimate {
   const { sum, squares } = state.entries;
   const estimates = Array.from(sum, (s, i) =>
-    estimateOf({ sum: s, squares: squares[i]! }, state.deflated.entries[i]!, state),
+    estimateOf({ sum: s, squares: squares[i] }, state.deflated.entries[i], state),
   );
   return {
     values: Float64Array.from(estimates, ({ value }) => value),

@@ -316,8 +316,8 @@ function relativeError(state: HutchinsonState, watch: Watched): number {
   const { sum, squares } = state.entries;
   let [size, error] = [0, 0];
   for (let i = 0; i < sum.length; i++) {
-    const sums = { sum: sum[i]!, squares: squares[i]! };
-    const { value, standardError } = estimateOf(sums, state.deflated.entries[i]!, state);
+    const sums = { sum: sum[i], squares: squares[i] };
+    const { value, standardError } = estimateOf(sums, state.deflated.entries[i], state);
     size += value * value;
     error += standardError * standardError;
   }

@@ -86,7 +86,7 @@ export function shuffled(n: number, seed: number): readonly number[] {
   const order = Array.from({ length: n }, (_, i) => i);
   for (let i = n - 1; i > 0; i--) {
     const j = random.integer(i + 1);
-    [order[i], order[j]] = [order[j]!, order[i]!];
+    [order[i], order[j]] = [order[j], order[i]];
   }
   return order;
 }
@@ -112,7 +112,7 @@ export function probeBlock(
   const fits = before?.columns === count && !order;
   const data = fits ? before.data : zeros(n * count, dtype);
   for (let k = 0; k < count; k++) {
-    if (order) data[k * n + order[probes + k]!] = 1;
+    if (order) data[k * n + order[probes + k]] = 1;
     else fillProbe(data.subarray(k * n, (k + 1) * n), { distribution, stream: stream(seed, "probe", probes + k) });
   }
   return { rows: n, columns: count, data };
@@ -143,7 +143,7 @@ export async function withSamples(
     if (y.length === v.length) trace = addSample(trace, xy, count);
     const entrywise = kind === "diagonal" || blocks.length > 0;
     const z = entrywise && twoSided ? await projectedOut(y, deflation, arithmetic) : y;
-    sums = sums.map((sum, b) => addSample(sum, partialDot(v, z, blocks[b]!), count));
+    sums = sums.map((sum, b) => addSample(sum, partialDot(v, z, blocks[b]), count));
     if (kind !== "none") addEntries(entries, { x: kind === "diagonal" ? v : y, y: z, count });
   }
   const done = products.length;
@@ -199,10 +199,10 @@ export async function withDeflated(
     if (squaredFrobenius !== undefined) squaredFrobenius += dot(y, y);
     if (y.length === q.length) trace += dot(q, y);
     const rest = twoSided ? await projectedOut(y, deflation, arithmetic) : undefined;
-    const z = rest ? y.map((value, i) => value + rest[i]!) : y;
-    sums = sums.map((sum, b) => sum + partialDot(q, z, blocks[b]!));
-    if (kind === "rowNorms") for (let i = 0; i < y.length; i++) entries[i] = entries[i]! + y[i]! * y[i]!;
-    if (kind === "diagonal") for (let i = 0; i < z.length; i++) entries[i] = entries[i]! + q[i]! * z[i]!;
+    const z = rest ? y.map((value, i) => value + rest[i]) : y;
+    sums = sums.map((sum, b) => sum + partialDot(q, z, blocks[b]));
+    if (kind === "rowNorms") for (let i = 0; i < y.length; i++) entries[i] = entries[i] + y[i] * y[i];
+    if (kind === "diagonal") for (let i = 0; i < z.length; i++) entries[i] = entries[i] + q[i] * z[i];
   }
   const deflated = { columns, trace, squaredFrobenius, blocks: sums, entries };
   return { ...state, matvecs: state.matvecs + products.length, deflated };
@@ -210,7 +210,7 @@ export async function withDeflated(
 
 function partialDot(x: Vector, y: Vector, { start, end }: { start: number; end: number }): number {
   let sum = 0;
-  for (let i = start; i < end; i++) sum += x[i]! * y[i]!;
+  for (let i = start; i < end; i++) sum += x[i] * y[i];
   return sum;
 }
 
@@ -221,9 +221,9 @@ function addEntries(
 ): void {
   const share = count / (count + 1);
   for (let i = 0; i < sum.length; i++) {
-    const sample = x[i]! * y[i]!;
-    const deviation = count === 0 ? 0 : sample - sum[i]! / count;
-    sum[i] = sum[i]! + sample;
-    squares[i] = squares[i]! + deviation * deviation * share;
+    const sample = x[i] * y[i];
+    const deviation = count === 0 ? 0 : sample - sum[i] / count;
+    sum[i] = sum[i] + sample;
+    squares[i] = squares[i] + deviation * deviation * share;
   }
 }

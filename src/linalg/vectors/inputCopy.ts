@@ -33,7 +33,7 @@ export async function withInputCopy<T>(
 /** A vector of undefined contents. */
 function taken(length: number, dtype: Precision): Vector {
   for (let k = free.length - 1; k >= 0; k--) {
-    const vector = free[k]!.deref();
+    const vector = free[k].deref();
     const fits = vector?.length === length && vector instanceof Float32Array === (dtype === "float32");
     if (fits || vector === undefined) free.splice(k, 1);
     if (fits) return vector;

@@ -22,7 +22,7 @@ export function dot(x: Vector, y: Vector): number {
   const long = longLoops(x.length);
   if (long) return long.dot(x, y);
   let sum = 0;
-  for (let i = 0; i < x.length; i++) sum += x[i]! * y[i]!;
+  for (let i = 0; i < x.length; i++) sum += x[i] * y[i];
   return sum;
 }
 
@@ -52,7 +52,7 @@ function normFromSquared(squared: number, x: Vector): number {
 export function maxAbs(x: Vector): number {
   let largest = 0;
   for (let i = 0; i < x.length; i++) {
-    const value = Math.abs(x[i]!);
+    const value = Math.abs(x[i]);
     if (!(value <= largest)) {
       largest = value;
       if (Number.isNaN(value)) return value;
@@ -65,7 +65,7 @@ export function maxAbs(x: Vector): number {
 export function isFiniteVector(x: Vector): boolean {
   const long = longLoops(x.length);
   if (long) return long.isFinite(x);
-  for (let i = 0; i < x.length; i++) if (!Number.isFinite(x[i]!)) return false;
+  for (let i = 0; i < x.length; i++) if (!Number.isFinite(x[i])) return false;
   return true;
 }
 
@@ -73,7 +73,7 @@ export function isFiniteVector(x: Vector): boolean {
 export function axpy(alpha: number, x: Vector, y: Vector): void {
   const long = longLoops(y.length);
   if (long) long.axpy(alpha, x, y);
-  else for (let i = 0; i < y.length; i++) y[i] = y[i]! + alpha * x[i]!;
+  else for (let i = 0; i < y.length; i++) y[i] = y[i] + alpha * x[i];
 }
 
 /**
@@ -88,13 +88,13 @@ export function addCompensated(x: Vector, { sum, rest }: { readonly sum: Vector;
   }
   const rounded = x instanceof Float32Array ? Math.fround : (value: number) => value;
   for (let i = 0; i < x.length; i++) {
-    const [a, b] = [sum[i]!, x[i]!];
+    const [a, b] = [sum[i], x[i]];
     const s = rounded(a + b);
     const part = rounded(s - a);
     const lost = rounded(rounded(a - rounded(s - part)) + rounded(b - part));
-    const tail = rounded(rest[i]! + lost);
+    const tail = rounded(rest[i] + lost);
     sum[i] = s + tail;
-    rest[i] = tail - rounded(sum[i]! - s);
+    rest[i] = tail - rounded(sum[i] - s);
   }
 }
 
@@ -102,7 +102,7 @@ export function addCompensated(x: Vector, { sum, rest }: { readonly sum: Vector;
 export function scal(alpha: number, x: Vector): void {
   const long = longLoops(x.length);
   if (long) long.scal(alpha, x);
-  else for (let i = 0; i < x.length; i++) x[i] = x[i]! * alpha;
+  else for (let i = 0; i < x.length; i++) x[i] = x[i] * alpha;
 }
 
 /** `alpha x`, as a new vector of x's precision. */
@@ -121,7 +121,7 @@ export function combination(
   const result = into ?? zeros(x.length, dtype);
   const long = longLoops(x.length);
   if (long) long.combination(alpha, x, beta, y, result);
-  else for (let i = 0; i < x.length; i++) result[i] = alpha * x[i]! + beta * y[i]!;
+  else for (let i = 0; i < x.length; i++) result[i] = alpha * x[i] + beta * y[i];
   return result;
 }
 
@@ -177,7 +177,7 @@ function combine(
     return;
   }
   const sums = base ? Float64Array.from(base) : new Float64Array(rows);
-  for (let k = 0; k < columns; k++) axpy(c[k]!, q.subarray(k * rows, (k + 1) * rows), sums);
+  for (let k = 0; k < columns; k++) axpy(c[k], q.subarray(k * rows, (k + 1) * rows), sums);
   into.set(sums);
 }
 

@@ -21,7 +21,7 @@ import { type WithoutActivations, withoutActivations } from "./translate/activat
 import { consumersOf, interpretNode, type WalkContext } from "./translate/interpretNode.ts";
 import { preciseConstants } from "./translate/preciseConstants.ts";
 
-/** What a file's nodes are interpreted with. */
+/** Context in which the nodes of a file are interpreted. */
 export interface Interpretation {
   readonly model: PreparedModel;
   readonly parameters: readonly ChosenParameter[];
@@ -49,18 +49,9 @@ export async function interpret(what: Interpretation, request: GraphRequest): Pr
   const precise = request.precision === "float64";
   const known = await measureShapes(model, { shapes: request.shapes, statics, nodes, reached, allStatics: precise });
   checkMeans(means, { shapes: known.shapes, file: model.file });
-  const values = new Map<string, Value>();
   const inputs = modelInputs(model, request.shapes);
+  const { free, values } = valuesOfParameters(what);
   for (const [name, value] of Object.entries(inputs)) values.set(name, value);
-  const free = parameters.map(({ name, tensor, dims }) => {
-    const value = input(name, dims);
-    values.set(tensor, value);
-    return value;
-  });
-  for (const { copy, original, transposed } of ties) {
-    const value = values.get(original.tensor)!;
-    values.set(copy.tensor, transposed ? permute(value, [1, 0]) : value);
-  }
   for (const [name, tensor] of known.constants) values.set(name, constant(tensor));
   if (precise) {
     const exact = await preciseConstants(model, { nodes, statics, known });
@@ -78,6 +69,21 @@ export async function interpret(what: Interpretation, request: GraphRequest): Pr
   );
   const operationsApart = () => withOperationsApart(walk).outputs;
   return { parameters: free, inputs, ...walk(), countsSizes, operationsApart };
+}
+
+/** Inputs of the graph for the parameters, and the values of their tensors and of the tensors tied to them by name. */
+function valuesOfParameters({ parameters, ties }: Interpretation) {
+  const values = new Map<string, Value>();
+  const free = parameters.map(({ name, tensor, dims }) => {
+    const value = input(name, dims);
+    values.set(tensor, value);
+    return value;
+  });
+  for (const { copy, original, transposed } of ties) {
+    const value = values.get(original.tensor)!;
+    values.set(copy.tensor, transposed ? permute(value, [1, 0]) : value);
+  }
+  return { free, values };
 }
 
 /** Static values that are computed from the sizes of values that are not. */

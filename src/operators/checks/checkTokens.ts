@@ -18,7 +18,7 @@ export async function checkTokens({ tokenInputs = {}, name: file }: Model, { dat
       const tensor = inputs[name];
       if (tensor === undefined) continue;
       const { data: ids, dims } = tensor;
-      const perRow = ids.length / Math.max(1, dims[0]!);
+      const perRow = ids.length / Math.max(1, dims[0]);
       for (let i = 0; i < ids.length; i++) {
         const id = Number(ids[i]);
         if (id >= -rows && id < rows) continue;

@@ -60,5 +60,5 @@ function addTerm(
     );
   }
   if (rest !== undefined) addCompensated(values, { sum, rest });
-  else for (let i = 0; i < sum.length; i++) sum[i]! += values[i]!;
+  else for (let i = 0; i < sum.length; i++) sum[i] += values[i];
 }

@@ -6,6 +6,6 @@ import type { BatchGraph } from "../engine/risk.ts";
 export function rowLossValues({ f, y, weights, loss, scale, rows }: BatchGraph): Value {
   const terms = loss.terms(f, y);
   const weighted = weights === undefined ? terms : mul(weights, terms);
-  const count = weighted.shape[0]!;
+  const count = weighted.shape[0];
   return mul(reduceSum(reshape(weighted, [rows, count / rows]), [1]), scale);
 }

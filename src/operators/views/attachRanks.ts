@@ -77,12 +77,12 @@ async function placedOn(
   const facts = Float64Array.of(data.rows, positions, outputs, axis, indivisible, shards.length, batchSize);
   const all = await communicator.allGather(facts, new Float64Array(FACTS * communicator.size));
   const by = Array.from({ length: communicator.size }, (_, rank) => all.subarray(rank * FACTS, (rank + 1) * FACTS));
-  const filled = by.filter(([rows]) => rows! > 0);
+  const filled = by.filter(([rows]) => rows > 0);
   const first = filled[0];
   if (first === undefined)
     throw errorOnAllRanks("data", `${data.description}: no rank has rows; a loss needs at least one`);
   checkTogether(filled);
-  const rowsUpTo = (rank: number) => by.slice(0, rank).reduce((sum, [rows]) => sum + rows!, 0);
+  const rowsUpTo = (rank: number) => by.slice(0, rank).reduce((sum, [rows]) => sum + rows, 0);
   const denominator = await wholeDenominator(communicator, { loss, own });
   if (!(denominator > 0)) {
     throw errorOnAllRanks(
@@ -92,12 +92,12 @@ async function placedOn(
   }
   return {
     bound: fitted?.bound ?? withoutRows(data),
-    layout: { positions: first[1]!, outputs: first[2]!, axis: first[3]! },
+    layout: { positions: first[1], outputs: first[2], axis: first[3] },
     shard: { denominator, rows: rowsUpTo(communicator.size), firstRow: rowsUpTo(communicator.rank) },
     shards,
     whole: {
-      shards: by.reduce((sum, each) => sum + each[5]!, 0),
-      batchSize: by.reduce((most, each) => Math.max(most, each[6]!), 0),
+      shards: by.reduce((sum, each) => sum + each[5], 0),
+      batchSize: by.reduce((most, each) => Math.max(most, each[6]), 0),
     },
   };
 }
@@ -125,7 +125,7 @@ async function wholeDenominator(
 ): Promise<number> {
   const parts = own.denominators.map((denominator) => Float64Array.of(denominator));
   const [sum] = await orderedSum(communicator, parts, { length: 1 });
-  return loss.reduction === "sum" ? 1 : sum!;
+  return loss.reduction === "sum" ? 1 : sum;
 }
 
 /** The data of a rank without rows, of which no batch will be asked for. */

@@ -8,6 +8,7 @@ import {
 } from "../../../src/applications/laplace/index.ts";
 import type { Data, Risk } from "../../../src/index.ts";
 import { difference } from "../../operators/closeness.ts";
+import { sampled } from "../../sampled.ts";
 import { digitsRisk, relative } from "../digits.ts";
 import { APPROXIMATIONS, chosenRows, fixture } from "./digitsPosteriors.ts";
 
@@ -19,7 +20,7 @@ beforeAll(async () => {
 });
 afterAll(() => risk.dispose());
 
-describe.each(Object.entries(APPROXIMATIONS))("digits_laplace.json: %s", (name, options) => {
+describe.each(sampled(Object.entries(APPROXIMATIONS), 3))("digits_laplace.json: %s", (name, options) => {
   const expected = fixture.approximations[name];
   let posterior: LaplacePosterior;
   beforeAll(async () => {

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { calibration, type LaplacePosterior, laplace, predict } from "../../../src/applications/laplace/index.ts";
 import type { Data, Risk } from "../../../src/index.ts";
+import { sampled } from "../../sampled.ts";
 import { digitsRisk, digitsRows, relative } from "../digits.ts";
 import { APPROXIMATIONS, chosenRows, fixture } from "./digitsPosteriors.ts";
 
@@ -12,7 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => risk.dispose());
 
-describe.each(Object.entries(APPROXIMATIONS))("digits_laplace.json: %s", (name, options) => {
+describe.each(sampled(Object.entries(APPROXIMATIONS), 3))("digits_laplace.json: %s", (name, options) => {
   const expected = fixture.approximations[name];
   let posterior: LaplacePosterior;
   beforeAll(async () => {
@@ -56,11 +57,13 @@ describe.each(Object.entries(APPROXIMATIONS))("digits_laplace.json: %s", (name, 
   });
 });
 
-test.each([
-  ["all_full", "full"],
+const structures = [
   ["all_kron", "kfac"],
+  ["all_full", "full"],
   ["all_diag", "diagonal"],
-] as const)("sampled networks: %s", async (name, structure) => {
+] as const;
+
+test.each(sampled(structures, 1))("sampled networks: %s", async (name, structure) => {
   const { prior_precision: priorPrecision, mean, standard_error } = fixture.sampled_network_predictive[name];
   const posterior = await laplace(risk, { structure, priorPrecision });
   const { probabilities, standardErrors } = await predict(posterior, chosen, {

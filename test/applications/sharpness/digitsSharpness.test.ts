@@ -9,6 +9,7 @@ import {
 } from "../../../src/applications/sharpness/index.ts";
 import { ggn, hessian, type Risk } from "../../../src/index.ts";
 import { eigh, eigsh, hutchinsonMoments, hutchinsonTrace, toDense } from "../../../src/linalg/index.ts";
+import { sampled } from "../../sampled.ts";
 import { applicationFixture, digitsRisk, relative } from "../digits.ts";
 
 const fixture = applicationFixture("digits_sharpness");
@@ -60,7 +61,7 @@ describe("digits_sharpness.json", () => {
     fixture.worst_case[kind].values.map((row: { readonly rho: number }) => ({ kind, row })),
   );
 
-  test.each(cases)("$kind, radius $row.rho: one step, second order, and ascent", async ({ kind, row }) => {
+  test.each(sampled(cases, 3))("$kind, radius $row.rho: one step, second order, and ascent", async ({ kind, row }) => {
     const options = { radius: row.rho, ...scales[kind as Kind] };
     const one = await samSharpness(risk, options);
     expect(relative(one.sharpness, row.one_step)).toBeLessThan(1e-9);
@@ -83,20 +84,23 @@ describe("digits_sharpness.json", () => {
     expect(relative(sharpness, fixture.worst_case["adaptive_eta_0.01_one_step_rho_0.1"])).toBeLessThan(1e-9);
   });
 
-  test.each(fixture.keskar.values as readonly BoxRow[])("the box of epsilon $epsilon", async (row) => {
+  test.each(sampled(fixture.keskar.values as readonly BoxRow[], 1))("the box of epsilon $epsilon", async (row) => {
     const box = await boxSharpness(risk, { epsilon: row.epsilon });
     expect(relative(box.oneStep, row.one_step_corner)).toBeLessThan(1e-9);
     expect(box.status).toBe("converged");
     expect(relative(box.sharpness, row.sharpness)).toBeLessThan(1e-9);
   });
 
-  test.each(fixture.average_case.values as readonly AverageRow[])("average case, $kind, sigma $sigma", async (row) => {
-    const options = { sigma: row.sigma, seed: 3, samples: 400, ...scales[row.kind] };
-    const { sharpness } = await averageSharpness(risk, { ...options, matvecs: 0 });
-    const error = Math.hypot(sharpness.standardError, row.standard_error);
-    expect(Math.abs(sharpness.value - row.mean)).toBeLessThan(3 * error);
-    expect(sharpness.standardError).toBeLessThan(0.1 * sharpness.value);
-  });
+  test.each(sampled(fixture.average_case.values as readonly AverageRow[], 2))(
+    "average case, $kind, sigma $sigma",
+    async (row) => {
+      const options = { sigma: row.sigma, seed: 3, samples: 400, ...scales[row.kind] };
+      const { sharpness } = await averageSharpness(risk, { ...options, matvecs: 0 });
+      const error = Math.hypot(sharpness.standardError, row.standard_error);
+      expect(Math.abs(sharpness.value - row.mean)).toBeLessThan(3 * error);
+      expect(sharpness.standardError).toBeLessThan(0.1 * sharpness.value);
+    },
+  );
 
   test.each(["plain", "adaptive"] as const)("second order of the average case, %s, by exact traces", async (kind) => {
     const options = { sigma: 1, seed: 3, samples: 2, ...scales[kind] };

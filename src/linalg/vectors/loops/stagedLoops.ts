@@ -87,7 +87,7 @@ function loopsOf(exports: Exports): StagedLoops {
   const single = lane(exports, Float32Array);
   const double = lane(exports, Float64Array);
   const length = exports.length();
-  const numbers = double.buffers[NUMBERS]!;
+  const numbers = double.buffers[NUMBERS];
   const areSingle = (...vectors: readonly Vector[]) => vectors.every((vector) => vector instanceof Float32Array);
   const laneOf = (...vectors: readonly Vector[]) => (areSingle(...vectors) ? single : double);
   const scaledLaneOf = (scales: readonly number[], ...vectors: readonly Vector[]) =>
@@ -100,9 +100,9 @@ function loopsOf(exports: Exports): StagedLoops {
       const { at, buffers, dot } = laneOf(x, y);
       let sum = 0;
       inBlocks(x.length, (start, count) => {
-        put(buffers[0]!, x, start, count);
-        if (x !== y) put(buffers[1]!, y, start, count);
-        sum += dot(count, at[0]!, x === y ? at[0]! : at[1]!);
+        put(buffers[0], x, start, count);
+        if (x !== y) put(buffers[1], y, start, count);
+        sum += dot(count, at[0], x === y ? at[0] : at[1]);
       });
       return sum;
     },
@@ -110,32 +110,32 @@ function loopsOf(exports: Exports): StagedLoops {
       const { at, buffers, innerProducts } = laneOf(x, y);
       let [xx, xy, yy] = [0, 0, 0];
       inBlocks(x.length, (start, count) => {
-        put(buffers[0]!, x, start, count);
-        put(buffers[1]!, y, start, count);
-        innerProducts(count, at[0]!, at[1]!, at[NUMBERS]!);
-        xx += numbers[0]!;
-        xy += numbers[1]!;
-        yy += numbers[2]!;
+        put(buffers[0], x, start, count);
+        put(buffers[1], y, start, count);
+        innerProducts(count, at[0], at[1], at[NUMBERS]);
+        xx += numbers[0];
+        xy += numbers[1];
+        yy += numbers[2];
       });
       return { xx, xy, yy };
     },
     combination(a, x, b, y, out) {
       const { at, buffers, combination } = scaledLaneOf([a, b], x, y, out);
       inBlocks(x.length, (start, count) => {
-        put(buffers[0]!, x, start, count);
-        put(buffers[1]!, y, start, count);
-        combination(count, a, at[0]!, b, at[1]!, at[2]!);
-        take(buffers[2]!, out, start, count);
+        put(buffers[0], x, start, count);
+        put(buffers[1], y, start, count);
+        combination(count, a, at[0], b, at[1], at[2]);
+        take(buffers[2], out, start, count);
       });
     },
     combinationSquared(a, x, b, y, out) {
       const { at, buffers, combinationSquared } = scaledLaneOf([a, b], x, y, out);
       let sum = 0;
       inBlocks(x.length, (start, count) => {
-        put(buffers[0]!, x, start, count);
-        put(buffers[1]!, y, start, count);
-        sum += combinationSquared(count, a, at[0]!, b, at[1]!, at[2]!);
-        take(buffers[2]!, out, start, count);
+        put(buffers[0], x, start, count);
+        put(buffers[1], y, start, count);
+        sum += combinationSquared(count, a, at[0], b, at[1], at[2]);
+        take(buffers[2], out, start, count);
       });
       return sum;
     },
@@ -147,64 +147,64 @@ function loopsOf(exports: Exports): StagedLoops {
       }
       const { at, buffers, axpy } = scaledLaneOf([a], x, y);
       inBlocks(y.length, (start, count) => {
-        put(buffers[0]!, x, start, count);
-        put(buffers[1]!, y, start, count);
-        axpy(count, a, at[0]!, at[1]!);
-        take(buffers[1]!, y, start, count);
+        put(buffers[0], x, start, count);
+        put(buffers[1], y, start, count);
+        axpy(count, a, at[0], at[1]);
+        take(buffers[1], y, start, count);
       });
     },
     addCompensated(x, sum, rest) {
       const { at, buffers, addCompensated } = laneOf(x, sum, rest);
       inBlocks(x.length, (start, count) => {
-        put(buffers[0]!, x, start, count);
-        put(buffers[1]!, sum, start, count);
-        put(buffers[2]!, rest, start, count);
-        addCompensated(count, at[0]!, at[1]!, at[2]!);
-        take(buffers[1]!, sum, start, count);
-        take(buffers[2]!, rest, start, count);
+        put(buffers[0], x, start, count);
+        put(buffers[1], sum, start, count);
+        put(buffers[2], rest, start, count);
+        addCompensated(count, at[0], at[1], at[2]);
+        take(buffers[1], sum, start, count);
+        take(buffers[2], rest, start, count);
       });
     },
     scal(a, x) {
       const { at, buffers, scal } = scaledLaneOf([a], x);
       inBlocks(x.length, (start, count) => {
-        put(buffers[0]!, x, start, count);
-        scal(count, a, at[0]!);
-        take(buffers[0]!, x, start, count);
+        put(buffers[0], x, start, count);
+        scal(count, a, at[0]);
+        take(buffers[0], x, start, count);
       });
     },
     isFinite(x) {
       const { at, buffers, zeroIfFinite } = laneOf(x);
       let sum = 0;
       inBlocks(x.length, (start, count) => {
-        put(buffers[0]!, x, start, count);
-        sum += zeroIfFinite(count, at[0]!);
+        put(buffers[0], x, start, count);
+        sum += zeroIfFinite(count, at[0]);
       });
       return sum === 0;
     },
     project({ rows, columns, data }, v, sums) {
       const { at, buffers, project } = laneOf(data, v);
       inBlocks(rows, (start, count) => {
-        put(buffers[VECTOR]!, v, start, count);
+        put(buffers[VECTOR], v, start, count);
         for (let first = 0; first < columns; first += COLUMNS) {
           const some = Math.min(COLUMNS, columns - first);
-          for (let j = 0; j < some; j++) put(buffers[j]!, data, (first + j) * rows + start, count);
+          for (let j = 0; j < some; j++) put(buffers[j], data, (first + j) * rows + start, count);
           numbers.set(sums.subarray(first, first + some));
-          project(count, some, at[0]!, at[VECTOR]!, at[NUMBERS]!);
+          project(count, some, at[0], at[VECTOR], at[NUMBERS]);
           sums.set(numbers.subarray(0, some), first);
         }
       });
     },
     accumulate({ rows, columns, data }, c, out, base) {
       const { at, buffers, accumulate } = laneOf(data);
-      const target = double.buffers[VECTOR]!;
+      const target = double.buffers[VECTOR];
       inBlocks(rows, (start, count) => {
         if (base) put(target, base, start, count);
         else target.fill(0, 0, count);
         for (let first = 0; first < columns; first += COLUMNS) {
           const some = Math.min(COLUMNS, columns - first);
-          for (let j = 0; j < some; j++) put(buffers[j]!, data, (first + j) * rows + start, count);
+          for (let j = 0; j < some; j++) put(buffers[j], data, (first + j) * rows + start, count);
           numbers.set(c.subarray(first, first + some));
-          accumulate(count, some, at[0]!, at[NUMBERS]!, double.at[VECTOR]!);
+          accumulate(count, some, at[0], at[NUMBERS], double.at[VECTOR]);
         }
         take(target, out, start, count);
       });

@@ -83,7 +83,7 @@ function openSizes({ inputs }: PreparedModel): string[] {
 }
 
 /**
- * What the user can do about control flow that hides weights or that parameters reach: a sentence for each such node. Sizes
+ * Advice on control flow that hides weights or that parameters reach: a sentence for each such node. Sizes
  * alone need no word where nothing is hidden: each batch has them.
  */
 export async function openControlFlowNotices(
@@ -110,7 +110,7 @@ function whatItIs({ node, kind, tensors, inputs, sizes }: OpenControlFlow): stri
   return `${describe(node)} ${what}.${hidden} `;
 }
 
-/** What the user can do about such a node, as a clause. */
+/** Advice on such a node, as a clause. */
 export async function remedy(model: PreparedModel, open: OpenControlFlow): Promise<string> {
   const { node, inputs, sizes } = open;
   const bound = await Promise.all(

@@ -3,7 +3,7 @@ import { traitsOf } from "../ops/operators.ts";
 import { readBy } from "../prepared/sortNodes.ts";
 
 /**
- * Names of values that are known once the shapes of the inputs are: computed from constants that are no parameters, and
+ * Names of values that are known once the shapes of the inputs are: computed from constants that are not parameters, and
  * from shapes (unless `shapes` is false).
  */
 export function staticValues(

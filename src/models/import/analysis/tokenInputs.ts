@@ -20,14 +20,14 @@ export function tokenInputs(
   for (const { op, domain, inputs: used, outputs, attributes } of nodes) {
     if (domain !== "") continue;
     const passed = origins.get(used[0] ?? "");
-    if ((op === "Cast" || op === "Identity") && passed !== undefined) origins.set(outputs[0]!, passed);
+    if ((op === "Cast" || op === "Identity") && passed !== undefined) origins.set(outputs[0], passed);
     const [table, indices] = used;
     const input = origins.get(indices ?? "");
     const rows = constants.get(table ?? "")?.dims[0];
     const axis = attributes.axis !== undefined && "int" in attributes.axis ? Number(attributes.axis.int) : 0;
     if (op !== "Gather" || axis !== 0 || input === undefined || rows === undefined) continue;
     if (rows >= (found.get(input)?.rows ?? Number.POSITIVE_INFINITY)) continue;
-    found.set(input, { table: parameters.find(({ tensor }) => tensor === table)?.name ?? table!, rows });
+    found.set(input, { table: parameters.find(({ tensor }) => tensor === table)?.name ?? table, rows });
   }
   return Object.fromEntries(found);
 }

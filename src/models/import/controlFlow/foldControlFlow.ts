@@ -44,7 +44,7 @@ export async function foldControlFlow(model: PreparedModel, request: FoldRequest
  * every Loop and Scan with weights in its body written out of which the same is true: what can be done before a batch is seen,
  * so that the weights within are found.
  *
- * Loops that go on as the data say, or for too long, stay.
+ * Loops whose length depends on the data, or is too large, stay.
  *
  * @throws CurvatureError "runtime" where ONNX Runtime cannot compute conditions or counts
  */

@@ -6,7 +6,7 @@ import type { PreparedModel, StoredConstant } from "../prepared/preparedModel.ts
 import { sortNodes } from "../prepared/sortNodes.ts";
 import { freshName } from "../prepared/valueNames.ts";
 
-/** How a subgraph is written into the graph around it. */
+/** Options for writing a subgraph into the graph around it. */
 export interface InlineOptions {
   /** Put before names that are taken. */
   readonly prefix: string;
@@ -18,7 +18,7 @@ export interface InlineOptions {
   readonly outputs?: readonly string[];
 }
 
-/** What a subgraph adds to the graph around it. */
+/** Additions of a subgraph to the graph around it. */
 export interface Inlined {
   readonly nodes: readonly FileNode[];
   readonly constants: ReadonlyMap<string, StoredConstant>;

@@ -195,7 +195,7 @@ function pieceOf(
   return result;
 }
 
-/** What the rounds gave, along a new axis. */
+/** Results of the rounds, along a new axis. */
 function stack(
   unrolling: Unrolling,
   { name, pieces, axis }: { readonly name: string; readonly pieces: readonly string[]; readonly axis: number },

@@ -153,7 +153,7 @@ QuickGelu.traits = { microsoft: true } satisfies OperatorTraits;
 
 /** Softmax along an axis; before opset 13 over all axes from `axis` on together, as one row. */
 export function Softmax(node: ImportedNode): Value {
-  // What follows masks out rows without any finite entry, which are NaN.
+  // Rows without any finite entry are NaN; the mask below removes them.
   const masked = node.consumers.includes("IsNaN");
   return rowwise(node, masked ? maskedSoftmax : softmax);
 }

@@ -108,7 +108,7 @@ export function Clip(node: ImportedNode): Value {
 Clip.traits = { formSince: 11 } satisfies OperatorTraits;
 
 /**
- * x to the power of y with broadcasting. A constant exponent has no derivative, so that x = 0 is no trouble. Powers of integers are
+ * x to the power of y with broadcasting. A constant exponent has no derivative, so x = 0 is allowed. Powers of integers are
  * rounded towards 0.
  */
 export function Pow(node: ImportedNode): Value {

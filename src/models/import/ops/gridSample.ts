@@ -29,7 +29,7 @@ interface Neighbour {
   readonly weight: Value;
 }
 
-/** How places beyond the edges are read along an axis of a size. */
+/** Reads places beyond the edges along an axis of a given size. */
 interface Border {
   readonly size: number;
   readonly padding: string;

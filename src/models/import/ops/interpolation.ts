@@ -1,6 +1,6 @@
 import { valueNamed } from "../../../tensors/index.ts";
 
-/** How one axis is interpolated; the words are those of ONNX Resize. */
+/** Interpolation of one axis, in the words of ONNX Resize. */
 export interface InterpolationOptions {
   readonly from: number;
   readonly to: number;
@@ -15,7 +15,7 @@ export interface InterpolationOptions {
   readonly cubic: number;
   /** For cubic: whether neighbours beyond the edge weigh nothing; else they are the edge. */
   readonly excludeOutside: boolean;
-  /** For linear and cubic: whether the kernel is as wide as what a place stands for, where the result is smaller. */
+  /** For linear and cubic: whether the kernel widens with the scale where the result is smaller. */
   readonly antialias: boolean;
   /** For tf_crop_and_resize: start and end of the part of the input that is looked at, 0 and 1 being its ends. */
   readonly region?: readonly [start: number, end: number];

@@ -68,7 +68,7 @@ export function Unsqueeze(node: ImportedNode): Value {
 }
 Unsqueeze.traits = { passes: "rearranged", axesOperandSince: 13 } satisfies OperatorTraits;
 
-/** ONNX Runtime has told the shape, whichever form the operator's set gives it in. */
+/** The shape comes from ONNX Runtime, whichever form the operator set gives it in. */
 function reshaped(node: ImportedNode): Value {
   return reshape(operand(node, 0), outputShape(node));
 }

@@ -4,7 +4,7 @@ import { valueNamed } from "../../../tensors/index.ts";
 import { bound, type ImportedNode, knownNumbers, listed, operand, string, unsupported } from "./importedNode.ts";
 import type { OperatorTraits } from "./traits.ts";
 
-/** What stands before and after x along an axis. */
+/** Padding before and after x along an axis. */
 type Margin = (x: Value, amount: { readonly axis: number; readonly before: number; readonly after: number }) => Value;
 
 /** Margins around a tensor: a constant, its edge, its mirror image, or its other end; negative amounts cut off. */
@@ -60,7 +60,7 @@ const MARGINS: Readonly<Record<string, Margin>> = {
   },
 };
 
-/** What stands in the margin: one number, which may be a parameter. */
+/** Value in the margin: one number, which may be a parameter. */
 function filler(node: ImportedNode): Value {
   const value = node.inputs[2];
   return value === undefined ? scalar(bound(node, "value", 2) ?? 0) : reshape(value, []);

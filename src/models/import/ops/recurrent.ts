@@ -25,7 +25,7 @@ import type { OperatorTraits } from "./traits.ts";
 /** State of a cell for all rows: hidden `[rows, h]`, and what else it remembers. */
 type State = readonly Value[];
 
-/** What one direction of a recurrent layer computes with. */
+/** Operands of one direction of a recurrent layer. */
 interface Direction {
   /** Inputs times their weights, plus all biases that are only added: `[length, rows, gates h]`. */
   readonly projected: Value;
@@ -168,7 +168,7 @@ function directionOf(node: ImportedNode, cell: Cell, { x, d }: { readonly x: Val
   const apart = node.op === "GRU";
   // One sum of two biases instead of two sums over all steps, unless they are to be seen where they enter.
   const twice = !apart && areOperationsApart();
-  const added = inputBias && (apart || twice ? inputBias : add(inputBias, recurrentBias!));
+  const added = inputBias && (apart || twice ? inputBias : add(inputBias, recurrentBias));
   const biased = added === undefined ? product : add(product, added);
   const peepholes = cell.peepholes === undefined ? undefined : node.inputs[cell.peepholes];
   return {

@@ -102,7 +102,7 @@ export function OneHot(node: ImportedNode): Value {
 }
 OneHot.traits = { sizedBy: [{ position: 1, kind: "factors" }] } satisfies OperatorTraits;
 
-/** start, start + delta, ... before the limit, of which ONNX Runtime has told the number. */
+/** start, start + delta, ... before the limit; their number is known from ONNX Runtime. */
 export function Range(node: ImportedNode): Value {
   const [length] = outputShape(node);
   const steps = cast(range(length), "float");

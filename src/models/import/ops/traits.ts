@@ -63,7 +63,7 @@ type Attributes = Readonly<Record<string, AttributeValue>>;
 /** An operator that chooses a branch or repeats a body. */
 export interface ControlFlow {
   readonly kind: "branch" | "repetition";
-  /** What decides which branch, or how often: the first operands, so many of them, or the sizes of all operands. */
+  /** Operands that decide which branch runs, or how often: the first ones, this many, or the sizes of all. */
   readonly decidedBy: number | "sizes";
 }
 

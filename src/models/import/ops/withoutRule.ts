@@ -1,6 +1,6 @@
 import type { OperatorTraits } from "./traits.ts";
 
-// Operators of which the importer knows something, and that have no derivative rule: one declaration each, under the operator's name.
+// Operators without a derivative rule that the importer treats specially: one declaration each, under the operator's name.
 
 const DISCRETE = { nonDifferentiable: true } satisfies OperatorTraits;
 

@@ -17,7 +17,7 @@ export interface ChosenParameter extends Parameter {
   readonly tensor: string;
 }
 
-/** What was decided about a float tensor that is left constant. */
+/** Decision about a float tensor that is left constant. */
 export interface ConstantDecision {
   readonly name: string;
   readonly dims: readonly number[];
@@ -32,7 +32,7 @@ export interface ConstantDecision {
 export interface ParameterChoice {
   readonly parameters: readonly ChosenParameter[];
   readonly constants: readonly ConstantDecision[];
-  /** What was decided for want of evidence, in sentences. */
+  /** Decisions made without evidence, in sentences. */
   readonly notices: readonly string[];
 }
 

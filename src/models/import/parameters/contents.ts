@@ -1,4 +1,4 @@
-/** What the numbers of a tensor say of it. */
+/** Statistics of the numbers of a tensor. */
 export interface Content {
   /** Structure that training does not leave: in words, undefined where there is none. */
   readonly pattern: string | undefined;
@@ -35,7 +35,7 @@ const FEWEST = 5;
 /** Fewest numbers that are not all round by chance. */
 const MANY = 9;
 
-/** What the numbers of a tensor say, in a few passes over them. */
+/** Statistics of the numbers of a tensor, in a few passes over them. */
 export function contentOf({ data, dims }: { readonly data: Data; readonly dims: readonly number[] }): Content {
   const byDifference = dependsOnDifference(data, dims);
   const repeated = data.length > 1 && data.every((x) => x === data[0]);

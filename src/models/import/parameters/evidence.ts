@@ -15,7 +15,7 @@ export interface Candidate {
   readonly usage: Usage | undefined;
 }
 
-/** What one kind of evidence says of a tensor. */
+/** One kind of evidence about a tensor. */
 export interface Evidence {
   /** Whether it is a weight. */
   readonly weight: boolean;

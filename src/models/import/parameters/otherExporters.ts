@@ -1,7 +1,7 @@
 import type { PreparedModel } from "../prepared/preparedModel.ts";
 import { type Candidate, type Evidence, isConstant, isWeight } from "./evidence.ts";
 
-/** How an exporter names what it stores. */
+/** Naming rules of an exporter. */
 interface Habit {
   readonly exporter: string;
   /** Whether a file is the exporter's. */
@@ -33,7 +33,7 @@ const HABITS: readonly Habit[] = [
   },
 ];
 
-/** What the names that an exporter gives say of a tensor; undefined for other exporters and other names. */
+/** Evidence from the name of a tensor; undefined for other exporters and other names. */
 export function namingEvidence(
   { name, usage }: Candidate,
   model: Pick<PreparedModel, "producer" | "nodes">,

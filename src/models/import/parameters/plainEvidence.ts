@@ -10,7 +10,7 @@ const WEIGHT_NAME = /(^|[./_])(weights?|bias(es)?|kernel|gamma|beta|embeddings?)
 /** Fewest numbers of a structured matrix that no small weight resembles by chance. */
 const FIXED_MAP = 16;
 
-/** What the decision by role and numbers needs to know of the graph. */
+/** Facts about the graph that the decision by role and numbers needs. */
 export interface Surroundings {
   /** Constants that standardize an input. */
   readonly standardizing: ReadonlySet<string>;
@@ -21,7 +21,7 @@ export interface Surroundings {
 }
 
 /**
- * What the role and the numbers of a tensor say, where the exporter says nothing. The rule for the rest: initializers of
+ * Evidence from the role and the numbers of a tensor, where the exporter gives none. The rule for the rest: initializers of
  * several numbers are weights; single numbers, and Constant nodes that no layer uses, are constants.
  */
 export function plainEvidence(candidate: Candidate, surroundings: Surroundings): Evidence {

@@ -18,7 +18,7 @@ const INDEXED: ReadonlySet<string> = new Set(["embedding", "index", "index_selec
 /** Operations of PyTorch that are a layer with a weight. */
 const LAYERS = /^aten\.(linear|conv\w*|_?convolution|addmm)$/;
 
-/** What PyTorch's exporter torch.export says of a tensor, by its graph signature and its notes on folded constants. */
+/** Evidence from PyTorch's exporter torch.export: its graph signature and its notes on folded constants. */
 export function signatureEvidence(
   candidate: Candidate,
   {

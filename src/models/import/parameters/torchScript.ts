@@ -8,7 +8,7 @@ import { relatedTensor } from "./relatedTensor.ts";
 /** Names that the exporter gives to what its constant folding made, instead of a path in the module. */
 const FOLDED = /^(onnx::\w+|\d+)$/;
 
-/** What is needed to read the habits of PyTorch's TorchScript exporter. */
+/** Facts needed to apply the conventions of PyTorch's TorchScript exporter. */
 export interface StoredFacts {
   readonly model: Pick<PreparedModel, "constants">;
   readonly candidates: ReadonlyMap<string, Candidate>;
@@ -17,9 +17,9 @@ export interface StoredFacts {
 }
 
 /**
- * How PyTorch's TorchScript exporter (torch.onnx.export with dynamo=False) stores tensors. Initializers are parameters or
+ * Storage of tensors by PyTorch's TorchScript exporter (torch.onnx.export with dynamo=False). Initializers are parameters or
  * buffers, in the order of the module's state: of each module parameters first, then buffers. Constant nodes are numbers of
- * the code. What constant folding made has a name like `onnx::MatMul_12`.
+ * the code. Results of constant folding have names like `onnx::MatMul_12`.
  */
 export function torchScriptEvidence(facts: StoredFacts): Map<string, Evidence> {
   const found = new Map<string, Evidence>();

@@ -1,7 +1,7 @@
 import type { FileGraph, FileNode } from "../../../onnx/index.ts";
 import type { ParameterRole } from "../../model.ts";
 
-/** What PyTorch's exporter says of the tensors it exported: by argument name, the name in the module and its kind. */
+/** Notes of PyTorch's exporter on the tensors it exported: by argument name, the name in the module and its kind. */
 export interface ExportedNames {
   readonly parameters: ReadonlySet<string>;
   readonly buffers: ReadonlySet<string>;

@@ -5,16 +5,16 @@ import { type GuardedNodes, guardSizes, PREFIX } from "./guardSizes.ts";
 import { countOf, MOST_WORK, type NumberOf, numbersWithin, openLoops, workOf } from "./nodeCounts.ts";
 import type { PreparedModel } from "./preparedModel.ts";
 
-/** What names of the guards of loops begin with; rounds that were too many follow. */
+/** Prefix of the names of loop guards; the excessive number of rounds follows. */
 const ROUNDS = "curvature rounds";
 
-/** What names of the guards of growth begin with; elements that were too many follow. */
+/** Prefix of the names of growth guards; the excessive number of elements follows. */
 const GROWTH = "curvature growth";
 
-/** What names of the guards of axes begin with; axes that were too many follow. */
+/** Prefix of the names of axis guards; the excessive number of axes follows. */
 const AXES = "curvature axes";
 
-/** What may be taken, and the counts that are known: these were checked before, see `checkExecutions`. */
+/** Limits, and the counts that are known. `checkExecutions` has checked the known counts before. */
 interface Limits extends Pick<PreparedModel, "memoryLimit"> {
   readonly numberOf: NumberOf;
 }
@@ -208,7 +208,7 @@ function sumOfAxes(own: (name: string) => string, values: readonly { readonly na
   return { nodes, sum };
 }
 
-/** What a body hands on or collects, without sequences and values that may be absent, which have no size. */
+/** Values that a body passes on or collects, without sequences and optional values, which have no size. */
 function sizedOutputs({
   inputs,
   outputs,

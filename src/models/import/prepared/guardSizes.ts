@@ -17,7 +17,7 @@ export interface GuardedNodes {
   readonly constants: readonly { readonly name: string; readonly tensor: Tensor }[];
 }
 
-/** What names of guards begin with. */
+/** Prefix of the names of guards. */
 export const PREFIX = "curvature guard";
 
 /**
@@ -45,7 +45,7 @@ export function guardSizes(
   return number === 0 ? { nodes, constants } : { nodes: guarded, constants };
 }
 
-/** What the names of a guard begin with, and those of the constants that all guards of a graph share. */
+/** Prefix of the names of a guard, and the names of the constants that all guards of a graph share. */
 interface Guard {
   readonly scope: string;
   readonly prefix: string;

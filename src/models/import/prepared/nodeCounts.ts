@@ -14,7 +14,7 @@ const MOST_NODES = 100_000;
 /** Nodes that loops may run within the engine, all rounds together: some seconds. */
 export const MOST_WORK = 2_000_000;
 
-/** What a round costs the engine besides its nodes, its guards included, counted in nodes. */
+/** Cost of a round beside its nodes, guards included, counted in nodes. */
 const ROUND_WORK = 40;
 
 /** Nesting of functions that is followed. */
@@ -92,12 +92,12 @@ export async function checkRoundsWithin(node: FileNode, numberOf: NumberOf): Pro
   if (total > MOST_NODES) throw tooMany(node, { total, most: MOST_NODES });
 }
 
-/** What a node costs with its graphs, counted in nodes; loops whose counts are not known as if they had one round. */
+/** Cost of a node with its graphs, counted in nodes. Loops of unknown counts are taken to have one round. */
 export async function workOf(node: OnnxNode, numberOf: NumberOf): Promise<number> {
   return executions(node, { numberOf, perRound: ROUND_WORK });
 }
 
-/** How many loops of unknown counts stand within one another at a node, itself included. */
+/** Depth to which loops of unknown counts are nested at a node, itself included. */
 export async function openLoops(node: OnnxNode, numberOf: NumberOf): Promise<number> {
   let within = 0;
   for (const graph of subgraphsOf(node)) {

@@ -6,7 +6,7 @@ import { guardSizes } from "./guardSizes.ts";
 import type { NumberOf } from "./nodeCounts.ts";
 import type { PreparedModel } from "./preparedModel.ts";
 
-/** What to write of a prepared model. */
+/** Parts of a prepared model to write. */
 export interface WriteRequest {
   readonly inputs: readonly ValueInfo[];
   readonly outputs: readonly ValueInfo[];

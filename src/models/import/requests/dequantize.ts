@@ -12,7 +12,7 @@ const INTEGER_OPERATORS =
   /^(QLinear.*|QGemm|QAttention|QEmbedLayerNormalization|.*Integer|DynamicQuantize.*|MatMulIntegerToFloat)$/;
 
 /**
- * The float model that a quantized file stands for: weights stored as integers are the numbers that DequantizeLinear makes of
+ * The float model that a quantized file represents: weights stored as integers become the numbers that DequantizeLinear makes of
  * them, and the pairs of QuantizeLinear and DequantizeLinear around activations are the identity, as they are to straight-through
  * gradients. Operators that compute with integers have no such reading.
  *

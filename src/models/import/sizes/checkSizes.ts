@@ -13,7 +13,7 @@ import { type KnownNode, type KnownValue, MOST_FOLLOWED } from "./knownValue.ts"
 import { elementsByRule } from "./shapeArithmetic.ts";
 import { scratchElements, shapeByRule } from "./shapeRules.ts";
 
-/** What is to be computed, and how values that only the engine can tell are computed ahead. */
+/** Values to compute, and a function that computes ahead those that only the engine knows. */
 export interface SizesRequest {
   readonly shapes: { readonly [name: string]: readonly number[] };
   /** Names of the values that are wanted. */
@@ -59,7 +59,7 @@ export async function checkSizes(model: PreparedModel, request: SizesRequest): P
   }
 }
 
-/** What is known of inputs and constants. */
+/** Known facts about inputs and constants. */
 async function givenValues(
   { inputs, constants }: PreparedModel,
   shapes: SizesRequest["shapes"],
@@ -84,7 +84,7 @@ function withElements(value: KnownValue, { data }: Tensor): KnownValue {
   return value.type === "string" ? value : { ...value, elements: Array.from(data as ArrayLike<number>, Number) };
 }
 
-/** What is known of a node's outputs: by our own rule, by the engine's inference, or by computing what comes before. */
+/** Known facts about a node's outputs: by our own rule, by the engine's inference, or by computing what comes before. */
 async function follow(node: FileNode, walk: Walk): Promise<Map<string, KnownValue>> {
   checkEngineLimits(node, { inputs: node.inputs.map((name) => walk.values.get(name)), file: walk.model.file });
   const first = await inferred(node, walk);
@@ -109,7 +109,7 @@ async function follow(node: FileNode, walk: Walk): Promise<Map<string, KnownValu
   return isStatic && isKnown ? computed(node, walk) : new Map();
 }
 
-/** What is known of the outputs without computing anything; undefined where a size is not. */
+/** Known facts about the outputs without computing anything; undefined where a size is unknown. */
 async function inferred(node: FileNode, { model, values }: Walk): Promise<Map<string, KnownValue> | undefined> {
   const known = knownNode(node, values);
   const ruled = node.domain === "" && known.outputs === 1 ? shapeByRule(known) : undefined;
@@ -147,7 +147,7 @@ function isShape(dims: readonly number[]): boolean {
 async function computed(node: FileNode, walk: Walk): Promise<Map<string, KnownValue>> {
   const names = node.outputs.filter((name) => name !== "");
   const found = await walk.evaluate(names).catch((error: unknown) => {
-    // What the engine cannot compute it says again when the whole is run, there with what was asked for.
+    // The engine repeats the error when the whole model runs, where it can name what the caller asked for.
     if (error instanceof CurvatureError && error.code === "runtime") return new Map<string, Tensor>();
     throw error;
   });

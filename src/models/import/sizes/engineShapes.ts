@@ -14,7 +14,7 @@ export type InferredOutputs = ReadonlyMap<
 const remembered = new WeakMap<PreparedModel["opsets"], Map<string, Promise<InferredOutputs | undefined>>>();
 
 /**
- * What ONNX Runtime infers of a node's outputs from the shapes of its operands and from those of their elements that are known; the node
+ * Inference by ONNX Runtime of a node's outputs from the shapes of its operands and from those of their elements that are known; the node
  * is not computed. Undefined where the engine refuses the node, as it will when the whole file is opened.
  */
 export function inferredOutputs(
@@ -70,7 +70,7 @@ async function infer({
   }
 }
 
-/** The integer that a number stands for; files write INT64_MAX for "to the end", which is no double. */
+/** The integer that a number represents. Files write INT64_MAX for "to the end", which no double equals. */
 function wholeNumber(element: number): bigint {
   const whole = BigInt(Math.trunc(element));
   return whole === BigInt.asIntN(64, whole) ? whole : whole > 0n ? 2n ** 63n - 1n : -(2n ** 63n);

@@ -1,6 +1,6 @@
 import type { Dtype } from "../../../tensors/index.ts";
 
-/** What is known of a value before anything is computed. */
+/** Known facts about a value before anything is computed. */
 export interface KnownValue {
   readonly dims: readonly number[];
   readonly type: Dtype;

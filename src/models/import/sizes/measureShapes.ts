@@ -11,7 +11,7 @@ import { freshName, takenNames } from "../prepared/valueNames.ts";
 import { writePrepared } from "../prepared/writePrepared.ts";
 import { checkSizes } from "./checkSizes.ts";
 
-/** What one run of the model tells about its values for given input shapes. */
+/** Shapes and types of the values of the model, measured in one run for given input shapes. */
 export interface MeasuredShapes {
   /** Tensors of static values that are read by nodes that are not static. */
   readonly constants: ReadonlyMap<string, Tensor>;
@@ -47,7 +47,7 @@ export async function measureShapes(
   const fetched = [...wanted].filter((name) => !model.constants.has(name));
   const measured = dynamic.flatMap((node) => node.outputs).filter((name) => name !== "");
   const shapeNodes = shapesOf(model, measured);
-  // Declared as outputs without being fetched: that is how the engine tells their types.
+  // Declared as outputs without being fetched, so that the engine reports their types.
   const typed = measured.filter((name) => !reached.has(name));
   const untyped = (name: string): ValueInfo => ({ name, dtype: null, dims: null });
   const { results, types } = await runOnce(model, {

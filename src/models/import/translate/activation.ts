@@ -13,7 +13,7 @@ export interface FinalActivation {
   readonly before: string;
   /** Present where several nodes compute the activation together. */
   readonly written?: true;
-  /** What stands between the activation and the output, in order: operators that pass numbers on, means, branches that do either. */
+  /** Nodes between the activation and the output, in order: pass-through nodes, means, and branches of either kind. */
   readonly path: readonly FileNode[];
 }
 

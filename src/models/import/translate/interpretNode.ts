@@ -9,7 +9,7 @@ import { describe } from "../prepared/sortNodes.ts";
 import type { MeasuredShapes } from "../sizes/measureShapes.ts";
 import { passThrough } from "./passThrough.ts";
 
-/** What nodes are interpreted with, one after the other. */
+/** Context in which nodes are interpreted, one after the other. */
 export interface WalkContext {
   readonly model: PreparedModel;
   readonly values: Map<string, Value>;

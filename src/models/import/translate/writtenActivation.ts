@@ -42,7 +42,7 @@ export async function writtenActivation(
 }
 
 interface Quotient {
-  /** undefined stands for 1. */
+  /** undefined means 1. */
   readonly numerator: string | undefined;
   readonly denominator: string;
 }
@@ -154,7 +154,7 @@ async function withoutMaximum(place: Place, name: string, axis: number): Promise
   return isOwn ? node.inputs[0] : name;
 }
 
-/** What a reduction over one axis, which stays with size 1, reduces. `kept` is the axis that an Unsqueeze behind it puts back. */
+/** Operand of a reduction over one axis that is kept with size 1. `kept` is the axis that a later Unsqueeze puts back. */
 async function reductionOf(
   place: Place,
   name: string,
