@@ -8,7 +8,9 @@ import { zipSync } from "fflate";
 import { parquetWriteBuffer } from "hyparquet-writer";
 import { afterAll, describe, expect, test } from "vitest";
 import { type Data, type LoadDataOptions, loadData, takeRows } from "../../src/data/index.ts";
+import { csvRows, csvRowsOfChunks } from "../../src/data/tables/csvRows.ts";
 import { selfCommunicator, shardOf } from "../../src/distributed/index.ts";
+import { recordsOf } from "./csvRecords.ts";
 import { byteIdx, float32Npy, int64Npy } from "./files.ts";
 import { batchesOf, range, rowsOf } from "./passes.ts";
 
@@ -115,7 +117,6 @@ describe.each(sources)("%s", (_, options) => {
 });
 
 test("CSV in chunks is read as CSV in memory, wherever a chunk ends", async () => {
-  const { csvRecordLists, csvRecords } = await import("../../src/data/csvRecords.ts");
   const cell = fc.oneof(
     fc.stringMatching(/^[a-z0-9.é日 -]{0,4}$/),
     fc.stringMatching(/^[a-z,;\n"é日]{0,4}$/).map((text) => `"${text.replaceAll('"', '""')}"`),
@@ -128,7 +129,7 @@ test("CSV in chunks is read as CSV in memory, wherever a chunk ends", async () =
       fc.boolean(),
       async (rows, end, size, mark) => {
         const bytes = new TextEncoder().encode((mark ? "\ufeff" : "") + rows.map((row) => row.join(",")).join(end));
-        const options = { separator: ",", name: "t" };
+        const options = { separator: ",", decimal: ".", name: "t" } as const;
         async function* chunks() {
           // The mark of the encoding is looked for in the first chunk.
           const first = mark ? Math.max(3, size) : size;
@@ -136,8 +137,8 @@ test("CSV in chunks is read as CSV in memory, wherever a chunk ends", async () =
           for (let at = first; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
         }
         const found = [];
-        for await (const list of csvRecordLists(chunks(), options)) found.push(...list);
-        expect(found).toEqual([...csvRecords(bytes, options)]);
+        for await (const rows of csvRowsOfChunks(chunks(), options)) found.push(...recordsOf(rows));
+        expect(found).toEqual([...csvRows(bytes, options)].flatMap(recordsOf));
       },
     ),
     { numRuns: 300 },

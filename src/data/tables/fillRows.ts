@@ -1,7 +1,7 @@
 import type { LabelCodes, TargetType } from "./labelCodes.ts";
 import { isList, writeList } from "./lists.ts";
 import { badCell, numberOfCell } from "./numberOfCell.ts";
-import { placeOf, type TableFile, type TablePart } from "./table.ts";
+import { type Place, placeOf, type TableFile, type TablePart } from "./table.ts";
 import type { PlannedInput, TablePlan } from "./tablePlan.ts";
 
 /** Arrays that the numbers of a part are written to. */
@@ -79,12 +79,20 @@ function writeInput(
     return;
   }
   for (let i = 0; i < columns.length; i++) {
-    const cell = part.cell(row, columns[i]!);
-    const value = numberOfCell(cell, table.decimal);
-    if (!Number.isFinite(value))
-      throw badCell(placeOf(table, { part, row, column: columns[i]! }), { cell, decimal: table.decimal });
-    into[at + i] = value;
+    into[at + i] = finiteNumber(part, { table, row, column: columns[i]! });
   }
+}
+
+interface CellPlace {
+  readonly table: TableFile;
+  readonly row: number;
+  readonly column: number;
+}
+
+function finiteNumber(part: TablePart, { table, row, column }: CellPlace): number {
+  const value = part.number?.(row, column) ?? numberOfCell(part.cell(row, column), table.decimal);
+  if (Number.isFinite(value)) return value;
+  throw badCell(placeOf(table, { part, row, column }), { cell: part.cell(row, column), decimal: table.decimal });
 }
 
 function writeTargets(part: TablePart, { reading, row, into, at }: Written): void {
@@ -93,13 +101,20 @@ function writeTargets(part: TablePart, { reading, row, into, at }: Written): voi
   for (let i = 0; i < columns.length; i++) {
     const column = columns[i]!;
     const place = () => placeOf(table, { part, row, column });
-    const cell = part.cell(row, column);
-    if (lists) writeList(cell, { dims, padding, into, at, place });
-    else if (targetType === "class" && columns.length === 1) into[at] = codes.code(cell, place);
-    else {
-      const value = numberOfCell(cell, table.decimal);
-      if (!Number.isFinite(value)) throw badCell(place(), { cell, decimal: table.decimal });
-      into[at + i] = value;
-    }
+    if (lists) writeList(part.cell(row, column), { dims, padding, into, at, place });
+    else if (targetType === "class" && columns.length === 1) into[at] = labelOf(part, { codes, row, column, place });
+    else into[at + i] = finiteNumber(part, { table, row, column });
   }
+}
+
+interface LabelPlace {
+  readonly codes: LabelCodes;
+  readonly row: number;
+  readonly column: number;
+  readonly place: () => Place;
+}
+
+function labelOf(part: TablePart, { codes, row, column, place }: LabelPlace): number {
+  const value = codes.named ? Number.NaN : (part.number?.(row, column) ?? Number.NaN);
+  return codes.code(Number.isFinite(value) ? value : part.cell(row, column), place);
 }
