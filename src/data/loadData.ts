@@ -26,16 +26,12 @@ import {
   splitMember,
   takeRange,
 } from "./loadTensor.ts";
+import { npzMembers } from "./npzMembers.ts";
 import { npzNames } from "./readNpz.ts";
 import { type Contents, readSource, type Source } from "./readSource.ts";
 import { streamData } from "./streamData.ts";
 import { loadTable } from "./tables/loadTable.ts";
 import { openTable } from "./tables/openTable.ts";
-
-/** Names of arrays in an NPZ file for the only input, if no array has the input's own name. The first that exists is taken. */
-const inputMembers = ["x", "X", "inputs", "input", "images", "features", "data"];
-/** Names of arrays in an NPZ file for the targets, if `label` names none. The first that exists is taken. */
-const targetMembers = ["y", "Y", "targets", "target", "labels", "label"];
 
 /**
  * Loads a data set from files and fits it to a model. Rows are reshaped to the model's inputs if the order of elements allows it
@@ -136,22 +132,10 @@ async function loadColumns(contents: Contents, options: DataRequest): Promise<Lo
 }
 
 function loadMembers(contents: Contents, options: DataRequest): Loaded {
-  const { wanted, label, targets } = options;
-  const members = npzNames(contents.bytes, contents);
-  const names = Object.keys(wanted);
-  const target =
-    targets !== undefined || label === false
-      ? undefined
-      : label === undefined
-        ? targetMembers.find((member) => members.includes(member))
-        : String(label);
-  const inputs = names.map((name) => {
-    const member =
-      [name, ...(names.length === 1 ? inputMembers : [])].find((candidate) => members.includes(candidate)) ?? name;
-    return [name, memberArray(contents, member, options)] as const;
-  });
+  const { inputs, target } = npzMembers(npzNames(contents.bytes, contents), options);
+  const loaded = inputs.map(([name, member]) => [name, memberArray(contents, member, options)] as const);
   return {
-    inputs: Object.fromEntries(inputs),
+    inputs: Object.fromEntries(loaded),
     ...(target === undefined ? {} : { targets: memberArray(contents, target, options) }),
   };
 }
