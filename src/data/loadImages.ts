@@ -1,6 +1,6 @@
 import { folderOf } from "#files";
 import { CurvatureError } from "../errors/index.ts";
-import { isZip, type RangeFile, readLimits } from "../files/index.ts";
+import { isZip, type RangeFile } from "../files/index.ts";
 import type { Tensor } from "../tensors/index.ts";
 import { checkedScale } from "./checkedScale.ts";
 import { convertTargets } from "./convertTargets.ts";
@@ -8,14 +8,13 @@ import type { Data } from "./data.ts";
 import { type DataRequest, describeRange, onlyInput, withoutTargets } from "./dataRequest.ts";
 import { imageData } from "./images/imageData.ts";
 import { folderImages, type ImageFiles, zipImages } from "./images/imageFiles.ts";
-import { imageList, type ListRequest } from "./images/imageList.ts";
+import { imageList, openList } from "./images/imageList.ts";
 import { loadTargets } from "./loadTargets.ts";
 import { type ArrayFormat, formatOf, splitMember } from "./loadTensor.ts";
 import { type Contents, readSource, type Source } from "./readSource.ts";
 import { isArrayFile } from "./streamArray.ts";
 import { rangeFile, regularFile } from "./streamSource.ts";
-import type { TableOptions } from "./tables/csvTable.ts";
-import { openTable, openTableStream, tableFormat } from "./tables/openTable.ts";
+import { openTableStream, tableFormat } from "./tables/openTable.ts";
 
 /** Images, and the targets that belong to them in the same source. */
 export interface OpenedImages {
@@ -36,16 +35,15 @@ export async function openImages(
   const archive = file && (await archiveImages(file, options));
   if (archive !== undefined) return { images: folderTargets(archive, options) };
   if (stream) {
-    const list = file && (await streamedList(file, { data, options }));
-    return list === undefined ? {} : { images: list };
+    // A list of images is held, its images are not.
+    if (file === undefined || !(await isStreamedList(file, options))) return {};
   }
   const contents = await readSource(data, options);
-  const { bytes, name, memoryLimit } = contents;
+  const { bytes, name } = contents;
   // An address or a pipe, whose contents are known only now.
   const held = file === undefined ? await archiveImages(await rangeFile(bytes, name), options) : undefined;
   if (held !== undefined) return { images: folderTargets(held, options) };
-  const open = (read: TableOptions) => openTable(contents, read);
-  const list = isListFormat(formatOf(contents)) && (await listOf({ open, memoryLimit }, { data, options }));
+  const list = isListFormat(formatOf(contents)) && (await listOf(contents, { data, options }));
   return list ? { images: list } : { contents };
 }
 
@@ -53,33 +51,25 @@ async function archiveImages(file: RangeFile, options: DataRequest): Promise<Ima
   return isZip(await file.range(0, 4)) ? zipImages(file, options) : undefined;
 }
 
-/** A list whose images are too many to hold; the list itself is held. */
-async function streamedList(file: RangeFile, { data, options }: ListSource): Promise<OpenedImages | undefined> {
+async function isStreamedList(file: RangeFile, options: DataRequest): Promise<boolean> {
   const head = await file.range(0, 4096);
-  if (isArrayFile(head) || isZip(head) || !isListFormat(tableFormat(head, file.name))) return undefined;
-  const { memoryLimit } = readLimits(options);
-  return listOf({ open: (read) => openTableStream(file, read), memoryLimit }, { data, options });
+  if (isArrayFile(head) || isZip(head) || !isListFormat(tableFormat(head, file.name))) return false;
+  return (await openList(options, (read) => openTableStream(file, read))) !== undefined;
 }
 
 function isListFormat(format: ArrayFormat): boolean {
   return format === "csv" || format === "jsonl";
 }
 
-interface ListSource {
-  readonly data: Source;
-  readonly options: DataRequest;
-}
-
 /** A table of paths and targets. One with further columns is taken for such a list only if the targets are named. */
 async function listOf(
-  table: Pick<ListRequest, "open" | "memoryLimit">,
-  { data, options }: ListSource,
+  contents: Contents,
+  { data, options }: { readonly data: Source; readonly options: DataRequest },
 ): Promise<OpenedImages | undefined> {
   const { label, targetType, classes, signal, drop, columns, targets, memoryLimit, timeout } = options;
   if (drop !== undefined || columns !== undefined) return undefined;
   const own = targets === undefined ? label : false;
   const request = {
-    ...table,
     folder: typeof data === "string" && data !== "-" ? folderOf(data) : ".",
     reading: {
       ...(memoryLimit !== undefined && { memoryLimit }),
@@ -91,7 +81,7 @@ async function listOf(
     ...(classes && { classes }),
     ...(signal && { signal }),
   };
-  return imageList(options, request);
+  return imageList(contents, { options, request });
 }
 
 /** The labels of the folders, in the order of the names that are asked for. */

@@ -1,8 +1,10 @@
 import type { ReadOptions } from "../../files/index.ts";
 import type { Tensor } from "../../tensors/index.ts";
+import type { Contents } from "../readSource.ts";
 import { chooseColumns } from "../tables/chooseColumns.ts";
 import type { TableOptions } from "../tables/csvTable.ts";
 import { loadTable, type TableRequest } from "../tables/loadTable.ts";
+import { openTable } from "../tables/openTable.ts";
 import type { TableFile } from "../tables/table.ts";
 import { isImageName } from "./image.ts";
 import { type ImageFiles, listedImages } from "./imageFiles.ts";
@@ -20,21 +22,21 @@ export interface ListRequest extends Pick<TableRequest, "label" | "targetType" |
   /** Folder that paths are relative to. */
   readonly folder: string;
   readonly reading: ReadOptions;
-  /** Opens the table of the list. */
-  open(options: TableOptions): Promise<TableFile>;
-  /** Bytes that the targets may take. */
-  readonly memoryLimit: number;
 }
 
 /**
  * A table with a column of paths of images, and columns of targets: `label`, or the last other column. Undefined if the first row has no path of
  * an image.
  */
-export async function imageList(options: TableOptions, request: ListRequest): Promise<ImageList | undefined> {
-  const found = await openList(options, request);
+export async function imageList(
+  contents: Contents,
+  { options, request }: { readonly options: TableOptions; readonly request: ListRequest },
+): Promise<ImageList | undefined> {
+  const found = await openList(options, (read) => openTable(contents, read));
   if (found === undefined) return undefined;
   const { table, column } = found;
-  const { folder, reading, label, open: _, memoryLimit, ...rest } = request;
+  const { folder, reading, label, ...rest } = request;
+  const { memoryLimit } = contents;
   const paths: string[] = [];
   const [from, to] = [request.rows?.[0] ?? 0, request.rows?.[1] ?? Number.POSITIVE_INFINITY];
   for await (const part of table.parts({ columns: [column], from, to })) {
@@ -49,13 +51,14 @@ export async function imageList(options: TableOptions, request: ListRequest): Pr
   return { files, ...(targets && { targets }), ...(classes && { classes }) };
 }
 
-async function openList(
+/** The table of a list and its column of paths; undefined if the first row has no path of an image. */
+export async function openList(
   options: TableOptions,
-  { open }: Pick<ListRequest, "open">,
+  open: (options: TableOptions) => Promise<TableFile>,
 ): Promise<{ readonly table: TableFile; readonly column: number } | undefined> {
   const table = await open(options);
   if (options.header === undefined && table.names?.some(isImageName))
-    return openList({ ...options, header: false }, { open });
+    return openList({ ...options, header: false }, open);
   const columns = Array.from({ length: table.columns }, (_, column) => column);
   for await (const part of table.parts({ columns, from: 0, to: 1 })) {
     const column = columns.find((one) => isImageName(String(part.cell(0, one))));
