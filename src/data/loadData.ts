@@ -4,12 +4,12 @@ import { checkedScale } from "./checkedScale.ts";
 import { convertTargets } from "./convertTargets.ts";
 import type { Data } from "./data.ts";
 import {
+  checkRowWeights,
   checkSources,
   type DataRequest,
   describeRange,
   type LoadDataOptions,
   onlyInput,
-  tableRequest,
   wantedInputs,
   withoutTargets,
 } from "./dataRequest.ts";
@@ -32,6 +32,7 @@ import { type Contents, readSource, type Source } from "./readSource.ts";
 import { streamData } from "./streamData.ts";
 import { loadTable } from "./tables/loadTable.ts";
 import { openTable } from "./tables/openTable.ts";
+import { tokenizedRequest } from "./tokenizedRequest.ts";
 
 /**
  * Loads a data set from files and fits it to a model. Rows are reshaped to the model's inputs if the order of elements allows it
@@ -49,10 +50,14 @@ export async function loadData(given: LoadDataOptions): Promise<Data> {
   const scale = checkedScale(options.scale);
   checkSources(options);
   const opened = await openImages(options);
-  if (opened.images !== undefined) return loadImages(opened.images, options);
+  if (opened.images !== undefined) {
+    checkRowWeights(undefined, options);
+    return loadImages(opened.images, options);
+  }
   checkNoImages(options);
   if (options.stream) return streamData(options);
-  const { inputs, targets, classes, notes = [] } = await loadArrays(options, opened.contents);
+  const { inputs, targets, weights, classes, notes = [] } = await loadArrays(options, opened.contents);
+  checkRowWeights(weights, options);
   const files = [...Object.values(inputs), ...(targets === undefined ? [] : [targets])];
   checkRowCounts(files);
   const start = options.rows?.[0] ?? 0;
@@ -61,6 +66,7 @@ export async function loadData(given: LoadDataOptions): Promise<Data> {
     ...arrays({
       inputs: fitInputs(inputs, { wanted: options.wanted, scale, start }),
       ...(targets === undefined ? {} : { targets: convertTargets(targets, { ...options, start }) }),
+      ...(weights && { weights }),
       ...(options.batchSize === undefined ? {} : { batchSize: options.batchSize }),
       description: [names + describeRange(options), ...notes].join("; "),
     }),
@@ -71,6 +77,7 @@ export async function loadData(given: LoadDataOptions): Promise<Data> {
 interface Loaded {
   readonly inputs: { readonly [name: string]: LoadedArray };
   readonly targets?: LoadedArray;
+  readonly weights?: Float64Array;
   readonly classes?: readonly string[];
   readonly notes?: readonly string[];
 }
@@ -119,16 +126,17 @@ async function loadOneFile(
 /** Inputs, and the targets unless they have a file of their own, from the columns of a table. */
 async function loadColumns(contents: Contents, options: DataRequest): Promise<Loaded> {
   const { name, memoryLimit } = contents;
-  const label = options.targets === undefined ? options.label : false;
-  const table = await openTable(contents, options);
-  const loaded = await loadTable(table, {
-    ...tableRequest(options),
-    memoryLimit,
-    ...(label !== undefined && { label }),
-  });
+  const { table, request } = await tokenizedRequest(await openTable(contents, options), options);
+  const loaded = await loadTable(table, { ...request, memoryLimit });
   const total = options.rows === undefined ? { total: loaded.rows } : {};
   const inputs = Object.entries(loaded.inputs).map(([input, tensor]) => [input, { name, tensor, ...total }] as const);
-  return { inputs: Object.fromEntries(inputs), notes: loaded.notes, ...targetsOf(loaded, { name, options }) };
+  const { notes, weights } = loaded;
+  return {
+    inputs: Object.fromEntries(inputs),
+    notes,
+    ...(weights && { weights }),
+    ...targetsOf(loaded, { name, options }),
+  };
 }
 
 function loadMembers(contents: Contents, options: DataRequest): Loaded {

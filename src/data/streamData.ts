@@ -4,7 +4,14 @@ import { checkedScale } from "./checkedScale.ts";
 import { chooseBatchSize } from "./chooseBatchSize.ts";
 import { convertTargets } from "./convertTargets.ts";
 import type { Batch, BatchOptions, Data } from "./data.ts";
-import { type DataRequest, describeRange, onlyInput, tableRequest, withoutTargets } from "./dataRequest.ts";
+import {
+  checkRowWeights,
+  type DataRequest,
+  describeRange,
+  onlyInput,
+  tableRequest,
+  withoutTargets,
+} from "./dataRequest.ts";
 import { fitInputs } from "./fitInputs.ts";
 import { checkedOnlyMember, splitMember } from "./loadTensor.ts";
 import { npzMembers } from "./npzMembers.ts";
@@ -17,6 +24,7 @@ import { type NpzRanges, streamNpz } from "./streamNpz.ts";
 import { rangeFile } from "./streamSource.ts";
 import { openTableStream } from "./tables/openTable.ts";
 import { type StreamedRows, type StreamPass, streamTable } from "./tables/streamTable.ts";
+import { tokenizedRequest } from "./tokenizedRequest.ts";
 
 /** Rows of one file, under the names of the model's inputs. */
 interface RowStream {
@@ -45,12 +53,13 @@ export async function streamData(options: DataRequest): Promise<Data> {
       streams.map(({ name }) => name),
     );
   }
+  checkRowWeights(first.weights, options);
   const classes = streams.find((stream) => stream.classes !== undefined)?.classes;
   const types = {
     inputs: Object.fromEntries(Object.entries(first.inputs).map(([name, tensor]) => [name, rowTypeOf(tensor)])),
     ...(first.targets && { targets: rowTypeOf(first.targets) }),
     ...(classes && { classes }),
-    weighted: false,
+    weighted: first.weights !== undefined,
   };
   const between = (from: number, to: number): Data => {
     const batchSize = chooseBatchSize(options.batchSize, to - from);
@@ -83,7 +92,6 @@ async function openStreams(options: DataRequest): Promise<readonly RowStream[]> 
 }
 
 async function dataStreams(data: Source, options: DataRequest): Promise<readonly RowStream[]> {
-  const { label } = options;
   const { array, npz, file } = await openArray(data);
   if (npz !== undefined) {
     const { inputs, target } = npzMembers(npz.names, options);
@@ -100,8 +108,7 @@ async function dataStreams(data: Source, options: DataRequest): Promise<readonly
     const input = onlyInput(options);
     return [await renamed(array, { options, to: (rows) => ({ inputs: { [input]: rows } }) })];
   }
-  const table = await openTableStream(file, options);
-  const request = { ...tableRequest(options), ...(label !== undefined && { label }) };
+  const { table, request } = await tokenizedRequest(await openTableStream(file, options), options);
   return [{ name: file.name, ...(await streamTable(table, request)) }];
 }
 
@@ -113,7 +120,7 @@ async function inputStream(
     throw new CurvatureError("argument", `expected a file for each of the model's inputs, got none for ${name}`);
   const { file, array } = await onlyArray(source);
   if (array !== undefined) return renamed(array, { options, to: (rows) => ({ inputs: { [name]: rows } }) });
-  const { drop: _, columns: __, ...request } = tableRequest(options);
+  const { drop: _, columns: __, rowWeights: ___, ...request } = tableRequest(options);
   const wanted = { [name]: options.wanted[name]! };
   const table = await openTableStream(file, options);
   return { name: file.name, ...(await streamTable(table, { ...request, wanted, label: false })) };
@@ -200,7 +207,8 @@ async function* zipped(streams: readonly RowStream[], pass: Pass): AsyncGenerato
       seen += first.rows;
       const inputs = Object.assign({}, ...batches.map((batch) => batch?.inputs));
       const targets = batches.find((batch) => batch?.targets !== undefined)?.targets;
-      yield { start: first.start, rows: first.rows, inputs, ...(targets && { targets }) };
+      const weights = batches.find((batch) => batch?.weights !== undefined)?.weights;
+      yield { start: first.start, rows: first.rows, inputs, ...(targets && { targets }), ...(weights && { weights }) };
     }
   } finally {
     await Promise.all(passes.map((one) => one.return(undefined)));
@@ -213,11 +221,11 @@ async function* zipped(streams: readonly RowStream[], pass: Pass): AsyncGenerato
 }
 
 async function* fittedParts({ name, parts }: RowStream, { options, scale, ...pass }: Pass): AsyncGenerator<Rows> {
-  for await (const { start, rows, inputs, targets } of parts(pass)) {
+  for await (const { start, rows, inputs, targets, weights } of parts(pass)) {
     const present = Object.entries(inputs).map(([input, tensor]) => [input, { name, tensor }] as const);
     const wanted = Object.fromEntries(present.map(([input]) => [input, options.wanted[input]!]));
     const fitted = fitInputs(Object.fromEntries(present), { wanted, scale, start });
     const converted = targets && convertTargets({ name, tensor: targets }, { targetType: options.targetType, start });
-    yield { rows, inputs: fitted, ...(converted && { targets: converted }) };
+    yield { rows, inputs: fitted, ...(converted && { targets: converted }), ...(weights && { weights }) };
   }
 }

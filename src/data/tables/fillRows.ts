@@ -1,13 +1,16 @@
+import { CurvatureError } from "../../errors/index.ts";
+import { nameOf } from "./chooseColumns.ts";
 import type { LabelCodes, TargetType } from "./labelCodes.ts";
 import { isList, writeList } from "./lists.ts";
 import { badCell, numberOfCell } from "./numberOfCell.ts";
-import { type Place, placeOf, type TableFile, type TablePart } from "./table.ts";
+import { describePlace, type Place, placeOf, type TableFile, type TablePart } from "./table.ts";
 import type { PlannedInput, TablePlan } from "./tablePlan.ts";
 
 /** Arrays that the numbers of a part are written to. */
 export interface RowArrays {
   readonly inputs: readonly Float64Array[];
   readonly targets?: Float64Array;
+  readonly weights?: Float64Array;
 }
 
 /** How cells become numbers. */
@@ -33,6 +36,7 @@ export function rowArrays(plan: TablePlan, rows: number): RowArrays {
   return {
     inputs: inputs.map((size) => new Float64Array(rows * size)),
     ...(targets > 0 && { targets: new Float64Array(rows * targets) }),
+    ...(plan.weights !== undefined && { weights: new Float64Array(rows) }),
   };
 }
 
@@ -54,6 +58,7 @@ export function fillRows(
     }
     if (into.targets !== undefined)
       writeTargets(part, { reading, row, into: into.targets, at: (at + row) * sizes.targets });
+    if (into.weights !== undefined) into.weights[at + row] = weightOf(part, { reading, row });
   }
 }
 
@@ -81,6 +86,26 @@ function writeInput(
   for (let i = 0; i < columns.length; i++) {
     into[at + i] = finiteNumber(part, { table, row, column: columns[i]! });
   }
+}
+
+function weightOf(part: TablePart, { reading, row }: Pick<Written, "reading" | "row">): number {
+  const { table, plan } = reading;
+  const column = plan.weights!;
+  const weight = finiteNumber(part, { table, row, column });
+  if (weight >= 0) return weight;
+  const place = describePlace(placeOf(table, { part, row, column }));
+  throw new CurvatureError("data", `${place}: expected a row weight of 0 or more, got ${weight}`);
+}
+
+/**
+ * Checks the row weights of a whole table.
+ *
+ * @throws CurvatureError "data" if all are 0
+ */
+export function checkWeights({ table, plan }: RowReading, some: boolean): void {
+  if (plan.weights === undefined || some) return;
+  const where = `${table.name}: column ${nameOf(table, plan.weights)}`;
+  throw new CurvatureError("data", `${where}: expected row weights of which one is positive, got 0 in all rows`);
 }
 
 interface CellPlace {
