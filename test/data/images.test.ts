@@ -8,6 +8,7 @@ import { afterAll, describe, expect, test, vi } from "vitest";
 import { decodePng } from "../../src/data/images/decodePng.ts";
 import { withChannels } from "../../src/data/images/image.ts";
 import { zipImages } from "../../src/data/images/imageFiles.ts";
+import { jpegComponents } from "../../src/data/images/jpegComponents.ts";
 import { decodeImage } from "../../src/data/images/nodeDecoder.ts";
 import { cropImage, resizedBy, resizeImage } from "../../src/data/images/resizeImage.ts";
 import { decodeImage as decodeOnPages } from "../../src/data/images/webDecoder.ts";
@@ -80,6 +81,54 @@ describe("decoding", () => {
       "its first bytes are those of neither",
     );
     await expect(decodeOnPages(fixture("photo.jpg"), "x.jpg")).rejects.toThrow("x.jpg: JPEG needs a browser or Node");
+    await expect(decodeOnPages(fixture("cmyk.jpg"), "c.jpg")).rejects.toThrow("of 8 bits a channel, got CMYK");
+  });
+
+  test("components of JPEG", () => {
+    expect(["photo.jpg", "gray.jpg", "cmyk.jpg"].map((name) => jpegComponents(fixture(name)))).toEqual([3, 1, 4]);
+    expect(jpegComponents(fixture("photo.jpg").subarray(0, 10))).toBeUndefined();
+    expect(jpegComponents(Uint8Array.from([0xff, 0xd8, 0xff, 0xda, 0, 2, 1, 2, 3, 4, 5, 6]))).toBeUndefined();
+  });
+
+  test("on pages takes all pixels of the browser's bitmap, without colour management, premultiplication and rotation", async () => {
+    const closed = vi.fn();
+    vi.stubGlobal("createImageBitmap", async (blob: Blob, options: unknown) => {
+      expect(blob.type).toBe("image/jpeg");
+      expect(options).toEqual({ colorSpaceConversion: "none", premultiplyAlpha: "none", imageOrientation: "none" });
+      const image = await decodeImage(new Uint8Array(await blob.arrayBuffer()), "photo.jpg");
+      return { ...image, close: closed };
+    });
+    vi.stubGlobal(
+      "OffscreenCanvas",
+      class {
+        bitmap: { readonly data: Uint8Array } | undefined;
+        getContext() {
+          return {
+            drawImage: (bitmap: { readonly data: Uint8Array }, x: number, y: number) => {
+              expect([x, y]).toEqual([0, 0]);
+              this.bitmap = bitmap;
+            },
+            getImageData: (x: number, y: number, width: number, height: number) => {
+              expect([x, y, width, height]).toEqual([0, 0, 37, 29]);
+              const { data } = this.bitmap!;
+              const pixels = Array.from({ length: width * height }, (_, i) => [
+                ...data.subarray(3 * i, 3 * i + 3),
+                255,
+              ]);
+              return { data: Uint8ClampedArray.from(pixels.flat()) };
+            },
+          };
+        }
+      },
+    );
+    try {
+      const image = await decodeOnPages(fixture("photo.jpg"), "photo.jpg");
+      expect([image.width, image.height, image.channels]).toEqual([37, 29, 4]);
+      expect(Buffer.from(withChannels(image, 3).data).equals(fixture("photo.jpg.rgb.bin"))).toBe(true);
+      expect(closed).toHaveBeenCalledOnce();
+    } finally {
+      vi.unstubAllGlobals();
+    }
   });
 
   test("without sharp reads PNG, and says what JPEG needs", async () => {
