@@ -59,7 +59,8 @@ export function chooseColumns(table: Columns, options: ColumnOptions = {}): Chos
   throw new CurvatureError("data", `${table.name}: expected feature columns beside the label column, got ${rest}`);
 }
 
-interface WeightColumn extends Pick<ColumnOptions, "label"> {
+interface WeightColumn {
+  readonly label: ColumnOptions["label"] | undefined;
   readonly rowWeights: ColumnName;
   readonly labels: readonly number[];
   readonly chosen: readonly number[] | undefined;
@@ -74,7 +75,11 @@ function weightColumn(table: Columns, { rowWeights, labels, chosen, label }: Wei
 
 function twoRoles(
   table: Columns,
-  { column, roles, label }: Pick<ColumnOptions, "label"> & { readonly column: number; readonly roles: string },
+  {
+    column,
+    roles,
+    label,
+  }: { readonly column: number; readonly roles: string; readonly label: ColumnOptions["label"] | undefined },
 ): CurvatureError {
   const advice = label === undefined ? "; name the label column (--label), the last by default" : "";
   return new CurvatureError(
