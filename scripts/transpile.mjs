@@ -28,7 +28,14 @@ export function ensureTranspiled() {
     const fileName = join(root, "src", name);
     const { outputText } = ts.transpileModule(readFileSync(fileName, "utf8"), {
       fileName,
-      compilerOptions: { ...options, noEmit: false, allowImportingTsExtensions: false },
+      // Of one file alone, the compiler does not know that the package is one of modules.
+      compilerOptions: {
+        ...options,
+        noEmit: false,
+        allowImportingTsExtensions: false,
+        module: ts.ModuleKind.ESNext,
+        moduleResolution: ts.ModuleResolutionKind.Bundler,
+      },
     });
     const target = join(root, "dist", name.replace(/[.]ts$/, ".js"));
     mkdirSync(dirname(target), { recursive: true });
