@@ -15,9 +15,7 @@ export function ensureBuilt() {
 
 /** As `ensureBuilt`, but returns whether dist/ is up to date. */
 export function build() {
-  const sources = fingerprint(["src", "tsconfig.json", "tsconfig.build.json", "package.json", "package-lock.json"]);
-  const built = existsSync(stamp) ? readFileSync(stamp, "utf8") : "";
-  if (built === `${sources} ${outputs()}`) return true;
+  if (isBuilt()) return true;
   process.stderr.write("Building dist ...\n");
   rmSync(join(root, "dist"), { recursive: true, force: true });
   const tsc = join(root, "node_modules/typescript/bin/tsc");
@@ -27,8 +25,17 @@ export function build() {
   });
   if (result.status !== 0) return false;
   mkdirSync(join(root, ".cache"), { recursive: true });
-  writeFileSync(stamp, `${sources} ${outputs()}`);
+  writeFileSync(stamp, `${sourcesOfBuild()} ${outputs()}`);
   return true;
+}
+
+/** Whether dist/ was built from the current sources and settings. */
+export function isBuilt() {
+  return existsSync(stamp) && readFileSync(stamp, "utf8") === `${sourcesOfBuild()} ${outputs()}`;
+}
+
+function sourcesOfBuild() {
+  return fingerprint(["src", "tsconfig.json", "tsconfig.build.json", "package.json", "package-lock.json"]);
 }
 
 /** Number of files in dist/, which shows whether the folder was deleted or is incomplete. */
@@ -41,7 +48,7 @@ function outputs() {
  *
  * @param {string[]} paths
  */
-function fingerprint(paths) {
+export function fingerprint(paths) {
   const hash = createHash("sha256");
   for (const file of paths.flatMap(files))
     hash

@@ -9,12 +9,16 @@ import { isMain, root } from "./paths.mjs";
  * other platforms.
  *
  * @param {string} directory the checkout
+ * @param {{ development?: boolean }} options whether packages for development count
  * @returns {string[]}
  */
-export function missingPackages(directory) {
+export function missingPackages(directory, { development = true } = {}) {
   const installed = readPackages(join(directory, "node_modules/.package-lock.json"));
   return Object.entries(readPackages(join(directory, "package-lock.json")))
-    .filter(([path, entry]) => path !== "" && !entry.optional && installed[path]?.version !== entry.version)
+    .filter(
+      ([path, entry]) =>
+        path !== "" && !entry.optional && (development || !entry.dev) && installed[path]?.version !== entry.version,
+    )
     .map(([path, entry]) => `${path.replace(/^.*node_modules\//, "")}@${entry.version}`);
 }
 
@@ -26,6 +30,14 @@ export function ensureInstalled() {
   // `npm ci` deletes an existing folder. One that is in use is completed instead, without changing the lock file.
   const fresh = !existsSync(join(root, "node_modules/.package-lock.json"));
   npm(fresh ? ["ci", "--include=dev"] : ["install", "--include=dev", "--no-save"], { cwd: root });
+}
+
+/** Installs the packages that the library needs to run, where nothing is installed yet; those for development are left out. */
+export function ensureRuntime() {
+  if (missingPackages(root, { development: false }).length === 0) return;
+  if (existsSync(join(root, "node_modules/.package-lock.json"))) return ensureInstalled();
+  process.stderr.write("Installing dependencies ...\n");
+  npm(["ci", "--omit=dev", "--ignore-scripts", "--prefer-offline"], { cwd: root });
 }
 
 /**
@@ -67,7 +79,7 @@ export function npmEnvironment() {
 
 /**
  * @param {string} path a lock file
- * @returns {Record<string, { version?: string, optional?: boolean }>}
+ * @returns {Record<string, { version?: string, optional?: boolean, dev?: boolean }>}
  */
 function readPackages(path) {
   return existsSync(path) ? JSON.parse(readFileSync(path, "utf8")).packages : {};

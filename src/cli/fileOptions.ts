@@ -11,10 +11,12 @@ export interface FileOptions {
   readonly label?: string;
   readonly drop?: string;
   readonly columns?: string;
+  readonly rowWeights?: string;
   readonly classes?: readonly string[];
   readonly header?: boolean;
   readonly separator?: string;
   readonly decimal?: Decimal;
+  readonly tokenizer?: string;
   readonly pad?: number;
   readonly stream?: true;
   readonly scale?: number;
@@ -32,6 +34,7 @@ export function withFileOptions(command: Command): Command {
     .option("--label <columns>", "label columns of --data by name or number from 0, as y0,y1; the last by default")
     .option("--drop <columns>", "columns of --data that are no inputs, as id,date")
     .option("--columns <columns>", "columns of --data that are the inputs; by default all but label and dropped ones")
+    .option("--row-weights <column>", "column of --data with the factor of each row's loss, 0 or more")
     .option(
       "--classes <names>",
       "names of the classes in the order of the model's outputs; sorted by default",
@@ -41,6 +44,7 @@ export function withFileOptions(command: Command): Command {
     .option("--no-header", "the first line of CSV is a row")
     .option("--separator <character>", "character between the cells of CSV; by default found out")
     .addOption(new Option("--decimal <character>", "decimal point or comma of CSV").choices([".", ","]))
+    .option("--tokenizer <file>", 'tokenizer.json of the model, for a column of text: the one of --columns, or "text"')
     .option("--pad <x>", "number that fills lists of tokens shorter than the longest", finiteNumber)
     .option("--stream", "read files again on every pass instead of holding their rows, for files beyond the memory")
     .option("--scale <x>", "divide inputs by this number", positiveNumber)
@@ -61,6 +65,7 @@ export function withFileOptions(command: Command): Command {
 /** These options for `loadData`. */
 export function fileSettings(options: FileOptions): Partial<LoadDataOptions> {
   const { label, drop, columns, classes, header, separator, decimal, pad, stream, scale, rows } = options;
+  const { tokenizer, rowWeights } = options;
   const { resize, crop, mean, std, layout } = options;
   return {
     ...(resize !== undefined && { resize }),
@@ -71,10 +76,12 @@ export function fileSettings(options: FileOptions): Partial<LoadDataOptions> {
     ...(label !== undefined && { label }),
     ...(drop !== undefined && { drop }),
     ...(columns !== undefined && { columns }),
+    ...(rowWeights !== undefined && { rowWeights }),
     ...(classes && { classes }),
     ...(header !== undefined && { header }),
     ...(separator !== undefined && { separator: separator === "\\t" ? "\t" : separator }),
     ...(decimal && { decimal }),
+    ...(tokenizer !== undefined && { tokenizer }),
     ...(pad !== undefined && { padding: pad }),
     ...(stream && { stream }),
     ...(scale !== undefined && { scale }),

@@ -38,13 +38,17 @@ export async function csv(source: Source, { scale, batchSize, ...options }: CsvO
   const contents = await readSource(source, options);
   const { name, memoryLimit } = contents;
   if (options.rows !== undefined) checkedRange(options.rows, { where: name }); // checked before rows are skipped by it
-  const { inputs, targets, classes } = await loadTable(csvTable(contents, options), { ...options, memoryLimit });
+  const { inputs, targets, weights, classes } = await loadTable(csvTable(contents, options), {
+    ...options,
+    memoryLimit,
+  });
   const { targetType = "class" } = options;
   const labels = targets && tableTargets(targets, { targetType, whole: false, where: name });
   return {
     ...arrays({
       inputs: convertTensor(inputs[""]!, { dtype: "float32", scale: divisor, where: name }),
       ...(labels && { targets: { data: labels.data, dims: labels.dims } }),
+      ...(weights && { weights }),
       ...(batchSize === undefined ? {} : { batchSize }),
       description: name,
     }),

@@ -25,9 +25,11 @@ export interface LoadDataOptions extends TableOptions, LabelOptions, ImageOption
   readonly scale?: number;
   /** Number that fills lists of tokens shorter than the longest; 0 by default where the model has a mask among its inputs. */
   readonly padding?: number;
+  /** The `tokenizer.json` of the model, which makes token ids and masks of a column of text: the one that `columns` names, or "text". */
+  readonly tokenizer?: Source;
   /**
-   * Reads the files again on every pass instead of holding their rows: CSV and JSON lines (also gzipped), Parquet, NPY. Memory holds one batch and one
-   * part of a file; each product takes the time of reading in addition.
+   * Reads the files again on every pass instead of holding their rows: tables (text also gzipped), NPY, IDX and arrays of NPZ that are not compressed.
+   * Memory holds one batch and one part of a file; each product takes the time of reading in addition.
    */
   readonly stream?: boolean;
   /** Rows per batch; 512 by default. */
@@ -59,6 +61,15 @@ export function checkSources({ data, inputs, targets, label }: DataRequest): voi
   }
 }
 
+/** Checks that row weights that were asked for were found. */
+export function checkRowWeights(weights: ArrayLike<number> | undefined, { rowWeights }: DataRequest): void {
+  if (rowWeights === undefined || weights !== undefined) return;
+  throw new CurvatureError(
+    "argument",
+    `expected row weights (--row-weights) as a column of one table of inputs (CSV, JSON lines, Parquet, Arrow), got data of another kind`,
+  );
+}
+
 /** The options of a table, without those of the whole data set. */
 export function tableRequest({
   wanted,
@@ -68,6 +79,7 @@ export function tableRequest({
   classes,
   drop,
   columns,
+  rowWeights,
   padding,
 }: DataRequest): TableRequest {
   return {
@@ -78,6 +90,7 @@ export function tableRequest({
     ...(classes && { classes }),
     ...(drop !== undefined && { drop }),
     ...(columns !== undefined && { columns }),
+    ...(rowWeights !== undefined && { rowWeights }),
     ...(padding !== undefined && { padding }),
   };
 }

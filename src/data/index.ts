@@ -4,7 +4,6 @@ export { checkFinite } from "./checkFinite.ts";
 export { checkLabels, checkLabelTensor, type LabelRange } from "./checkLabels.ts";
 export { type Conversion, convertTensor } from "./convertTensor.ts";
 export { type CsvOptions, csv, type LabelOptions } from "./csv.ts";
-export { csvRecords } from "./csvRecords.ts";
 export type { Batch, BatchOptions, Data, RowType } from "./data.ts";
 export type { LoadDataOptions } from "./dataRequest.ts";
 export { describePosition } from "./describePosition.ts";

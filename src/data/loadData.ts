@@ -4,12 +4,12 @@ import { checkedScale } from "./checkedScale.ts";
 import { convertTargets } from "./convertTargets.ts";
 import type { Data } from "./data.ts";
 import {
+  checkRowWeights,
   checkSources,
   type DataRequest,
   describeRange,
   type LoadDataOptions,
   onlyInput,
-  tableRequest,
   wantedInputs,
   withoutTargets,
 } from "./dataRequest.ts";
@@ -26,16 +26,13 @@ import {
   splitMember,
   takeRange,
 } from "./loadTensor.ts";
+import { npzMembers } from "./npzMembers.ts";
 import { npzNames } from "./readNpz.ts";
 import { type Contents, readSource, type Source } from "./readSource.ts";
 import { streamData } from "./streamData.ts";
 import { loadTable } from "./tables/loadTable.ts";
 import { openTable } from "./tables/openTable.ts";
-
-/** Names of arrays in an NPZ file for the only input, if no array has the input's own name. The first that exists is taken. */
-const inputMembers = ["x", "X", "inputs", "input", "images", "features", "data"];
-/** Names of arrays in an NPZ file for the targets, if `label` names none. The first that exists is taken. */
-const targetMembers = ["y", "Y", "targets", "target", "labels", "label"];
+import { tokenizedRequest } from "./tokenizedRequest.ts";
 
 /**
  * Loads a data set from files and fits it to a model. Rows are reshaped to the model's inputs if the order of elements allows it
@@ -53,10 +50,14 @@ export async function loadData(given: LoadDataOptions): Promise<Data> {
   const scale = checkedScale(options.scale);
   checkSources(options);
   const opened = await openImages(options);
-  if (opened.images !== undefined) return loadImages(opened.images, options);
+  if (opened.images !== undefined) {
+    checkRowWeights(undefined, options);
+    return loadImages(opened.images, options);
+  }
   checkNoImages(options);
   if (options.stream) return streamData(options);
-  const { inputs, targets, classes, notes = [] } = await loadArrays(options, opened.contents);
+  const { inputs, targets, weights, classes, notes = [] } = await loadArrays(options, opened.contents);
+  checkRowWeights(weights, options);
   const files = [...Object.values(inputs), ...(targets === undefined ? [] : [targets])];
   checkRowCounts(files);
   const start = options.rows?.[0] ?? 0;
@@ -65,6 +66,7 @@ export async function loadData(given: LoadDataOptions): Promise<Data> {
     ...arrays({
       inputs: fitInputs(inputs, { wanted: options.wanted, scale, start }),
       ...(targets === undefined ? {} : { targets: convertTargets(targets, { ...options, start }) }),
+      ...(weights && { weights }),
       ...(options.batchSize === undefined ? {} : { batchSize: options.batchSize }),
       description: [names + describeRange(options), ...notes].join("; "),
     }),
@@ -75,6 +77,7 @@ export async function loadData(given: LoadDataOptions): Promise<Data> {
 interface Loaded {
   readonly inputs: { readonly [name: string]: LoadedArray };
   readonly targets?: LoadedArray;
+  readonly weights?: Float64Array;
   readonly classes?: readonly string[];
   readonly notes?: readonly string[];
 }
@@ -123,35 +126,24 @@ async function loadOneFile(
 /** Inputs, and the targets unless they have a file of their own, from the columns of a table. */
 async function loadColumns(contents: Contents, options: DataRequest): Promise<Loaded> {
   const { name, memoryLimit } = contents;
-  const label = options.targets === undefined ? options.label : false;
-  const table = await openTable(contents, options);
-  const loaded = await loadTable(table, {
-    ...tableRequest(options),
-    memoryLimit,
-    ...(label !== undefined && { label }),
-  });
+  const { table, request } = await tokenizedRequest(await openTable(contents, options), options);
+  const loaded = await loadTable(table, { ...request, memoryLimit });
   const total = options.rows === undefined ? { total: loaded.rows } : {};
   const inputs = Object.entries(loaded.inputs).map(([input, tensor]) => [input, { name, tensor, ...total }] as const);
-  return { inputs: Object.fromEntries(inputs), notes: loaded.notes, ...targetsOf(loaded, { name, options }) };
+  const { notes, weights } = loaded;
+  return {
+    inputs: Object.fromEntries(inputs),
+    notes,
+    ...(weights && { weights }),
+    ...targetsOf(loaded, { name, options }),
+  };
 }
 
 function loadMembers(contents: Contents, options: DataRequest): Loaded {
-  const { wanted, label, targets } = options;
-  const members = npzNames(contents.bytes, contents);
-  const names = Object.keys(wanted);
-  const target =
-    targets !== undefined || label === false
-      ? undefined
-      : label === undefined
-        ? targetMembers.find((member) => members.includes(member))
-        : String(label);
-  const inputs = names.map((name) => {
-    const member =
-      [name, ...(names.length === 1 ? inputMembers : [])].find((candidate) => members.includes(candidate)) ?? name;
-    return [name, memberArray(contents, member, options)] as const;
-  });
+  const { inputs, target } = npzMembers(npzNames(contents.bytes, contents), options);
+  const loaded = inputs.map(([name, member]) => [name, memberArray(contents, member, options)] as const);
   return {
-    inputs: Object.fromEntries(inputs),
+    inputs: Object.fromEntries(loaded),
     ...(target === undefined ? {} : { targets: memberArray(contents, target, options) }),
   };
 }

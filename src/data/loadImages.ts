@@ -1,6 +1,6 @@
 import { folderOf } from "#files";
 import { CurvatureError } from "../errors/index.ts";
-import { isZip } from "../files/index.ts";
+import { isZip, type RangeFile } from "../files/index.ts";
 import type { Tensor } from "../tensors/index.ts";
 import { checkedScale } from "./checkedScale.ts";
 import { convertTargets } from "./convertTargets.ts";
@@ -8,10 +8,13 @@ import type { Data } from "./data.ts";
 import { type DataRequest, describeRange, onlyInput, withoutTargets } from "./dataRequest.ts";
 import { imageData } from "./images/imageData.ts";
 import { folderImages, type ImageFiles, zipImages } from "./images/imageFiles.ts";
-import { imageList } from "./images/imageList.ts";
+import { imageList, openList } from "./images/imageList.ts";
 import { loadTargets } from "./loadTargets.ts";
-import { formatOf, splitMember } from "./loadTensor.ts";
+import { type ArrayFormat, formatOf, splitMember } from "./loadTensor.ts";
 import { type Contents, readSource, type Source } from "./readSource.ts";
+import { isArrayFile } from "./streamArray.ts";
+import { rangeFile, regularFile } from "./streamSource.ts";
+import { openTableStream, tableFormat } from "./tables/openTable.ts";
 
 /** Images, and the targets that belong to them in the same source. */
 export interface OpenedImages {
@@ -28,13 +31,34 @@ export async function openImages(
   if (data === undefined || splitMember(data).member !== undefined) return {};
   const folder = await folderImages(data, options);
   if (folder !== undefined) return { images: folderTargets(folder, options) };
-  if (stream) return {};
-  const contents = await readSource(data, options);
-  const archive = isZip(contents.bytes) ? zipImages(contents) : undefined;
+  const file = await regularFile(data);
+  const archive = file && (await archiveImages(file, options));
   if (archive !== undefined) return { images: folderTargets(archive, options) };
-  const format = formatOf(contents);
-  const list = format === "csv" || format === "jsonl" ? await listOf(contents, { data, options }) : undefined;
-  return list === undefined ? { contents } : { images: list };
+  if (stream) {
+    // A list of images is held, its images are not.
+    if (file === undefined || !(await isStreamedList(file, options))) return {};
+  }
+  const contents = await readSource(data, options);
+  const { bytes, name } = contents;
+  // An address or a pipe, whose contents are known only now.
+  const held = file === undefined ? await archiveImages(await rangeFile(bytes, name), options) : undefined;
+  if (held !== undefined) return { images: folderTargets(held, options) };
+  const list = isListFormat(formatOf(contents)) && (await listOf(contents, { data, options }));
+  return list ? { images: list } : { contents };
+}
+
+async function archiveImages(file: RangeFile, options: DataRequest): Promise<ImageFiles | undefined> {
+  return isZip(await file.range(0, 4)) ? zipImages(file, options) : undefined;
+}
+
+async function isStreamedList(file: RangeFile, options: DataRequest): Promise<boolean> {
+  const head = await file.range(0, 4096);
+  if (isArrayFile(head) || isZip(head) || !isListFormat(tableFormat(head, file.name))) return false;
+  return (await openList(options, (read) => openTableStream(file, read))) !== undefined;
+}
+
+function isListFormat(format: ArrayFormat): boolean {
+  return format === "csv" || format === "jsonl";
 }
 
 /** A table of paths and targets. One with further columns is taken for such a list only if the targets are named. */

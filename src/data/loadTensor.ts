@@ -105,7 +105,11 @@ export function splitMember(source: Source): { readonly file: Source; readonly m
 }
 
 function onlyMember({ bytes, name }: Contents): string {
-  const names = npzNames(bytes, { name });
+  return checkedOnlyMember(npzNames(bytes, { name }), name);
+}
+
+/** The name of the only array of an NPZ file. */
+export function checkedOnlyMember(names: readonly string[], name: string): string {
   if (names.length === 1) return names[0]!;
   throw new CurvatureError(
     "argument",

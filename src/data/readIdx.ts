@@ -26,6 +26,12 @@ export function isIdx(bytes: Uint8Array): boolean {
  */
 export function readIdx(bytes: Uint8Array, { name = "data in memory" }: Named = {}): Tensor {
   checkBytes(bytes, "readIdx");
+  const { dtype, dims, offset } = readIdxHeader(bytes, name);
+  return { data: decodeElements(bytes.subarray(offset), { dtype, dims, littleEndian: false, name }), dims, dtype };
+}
+
+/** The contents of the header of an IDX file; `offset` is that of the first element. */
+export function readIdxHeader(bytes: Uint8Array, name: string) {
   const [dtype, rank] = [storedTypes[bytes[2] ?? 0], bytes[3] ?? 0];
   if (!isIdx(bytes) || dtype === undefined) {
     throw new CurvatureError(
@@ -42,5 +48,5 @@ export function readIdx(bytes: Uint8Array, { name = "data in memory" }: Named = 
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const dims = Array.from({ length: rank }, (_, axis) => view.getUint32(4 + 4 * axis));
-  return { data: decodeElements(bytes.subarray(offset), { dtype, dims, littleEndian: false, name }), dims, dtype };
+  return { dtype, dims, offset, littleEndian: false, fortranOrder: false };
 }

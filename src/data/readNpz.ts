@@ -10,7 +10,7 @@ const suffix = ".npy";
 /** Names of the arrays in an NPZ file, without ".npy", in the order of the archive. Reads only the directory. */
 export function npzNames(bytes: Uint8Array, { name = "data in memory" }: Named = {}): readonly string[] {
   checkBytes(bytes, "npzNames");
-  return zipEntries(bytes, name)
+  return zipEntries(bytes, { archive: name })
     .map((entry) => entry.name)
     .filter((file) => file.endsWith(suffix))
     .map((file) => file.slice(0, -suffix.length));
@@ -32,7 +32,7 @@ export function readNpz(
   }: Named & Pick<ReadOptions, "memoryLimit"> & { readonly members?: readonly string[] } = {},
 ): { readonly [member: string]: Tensor } {
   checkBytes(bytes, "readNpz");
-  const entries = new Map(zipEntries(bytes, name).map((entry) => [entry.name, entry]));
+  const entries = new Map(zipEntries(bytes, { archive: name }).map((entry) => [entry.name, entry]));
   const names = [...entries.keys()]
     .filter((file) => file.endsWith(suffix))
     .map((file) => file.slice(0, -suffix.length));

@@ -1,19 +1,30 @@
 import { CurvatureError } from "../errors/index.ts";
+import { isZip, type RangeFile } from "../files/index.ts";
 import { checkedScale } from "./checkedScale.ts";
 import { chooseBatchSize } from "./chooseBatchSize.ts";
 import { convertTargets } from "./convertTargets.ts";
 import type { Batch, BatchOptions, Data } from "./data.ts";
-import { type DataRequest, describeRange, onlyInput, tableRequest, withoutTargets } from "./dataRequest.ts";
+import {
+  checkRowWeights,
+  type DataRequest,
+  describeRange,
+  onlyInput,
+  tableRequest,
+  withoutTargets,
+} from "./dataRequest.ts";
 import { fitInputs } from "./fitInputs.ts";
-import { isNpy } from "./readNpy.ts";
+import { checkedOnlyMember, splitMember } from "./loadTensor.ts";
+import { npzMembers } from "./npzMembers.ts";
 import type { Source } from "./readSource.ts";
 import { regroup } from "./regroup.ts";
 import { withRowAccess } from "./rowAccess.ts";
 import { type Rows, rowTypeOf } from "./rows.ts";
-import { streamNpy } from "./streamNpy.ts";
-import { type RangeFile, rangeFile } from "./streamSource.ts";
+import { isArrayFile, streamArray } from "./streamArray.ts";
+import { type NpzRanges, streamNpz } from "./streamNpz.ts";
+import { rangeFile } from "./streamSource.ts";
 import { openTableStream } from "./tables/openTable.ts";
 import { type StreamedRows, type StreamPass, streamTable } from "./tables/streamTable.ts";
+import { tokenizedRequest } from "./tokenizedRequest.ts";
 
 /** Rows of one file, under the names of the model's inputs. */
 interface RowStream {
@@ -42,12 +53,13 @@ export async function streamData(options: DataRequest): Promise<Data> {
       streams.map(({ name }) => name),
     );
   }
+  checkRowWeights(first.weights, options);
   const classes = streams.find((stream) => stream.classes !== undefined)?.classes;
   const types = {
     inputs: Object.fromEntries(Object.entries(first.inputs).map(([name, tensor]) => [name, rowTypeOf(tensor)])),
     ...(first.targets && { targets: rowTypeOf(first.targets) }),
     ...(classes && { classes }),
-    weighted: false,
+    weighted: first.weights !== undefined,
   };
   const between = (from: number, to: number): Data => {
     const batchSize = chooseBatchSize(options.batchSize, to - from);
@@ -75,20 +87,29 @@ async function openStreams(options: DataRequest): Promise<readonly RowStream[]> 
   const streams =
     data === undefined
       ? await Promise.all(Object.keys(wanted).map((name) => inputStream(inputs?.[name], { name, options })))
-      : [await dataStream(data, { ...options, ...(own !== undefined && { label: own }) })];
+      : await dataStreams(data, { ...options, ...(own !== undefined && { label: own }) });
   return targets === undefined ? streams : [...streams, await targetStream(targets, options)];
 }
 
-async function dataStream(data: Source, options: DataRequest): Promise<RowStream> {
-  const file = await rangeFile(data);
-  if (await isArray(file))
-    return renamed(file, { options, to: (rows) => ({ inputs: { [onlyInput(options)]: rows } }) });
-  const table = await openTableStream(file, options);
-  const { label } = options;
-  return {
-    name: file.name,
-    ...(await streamTable(table, { ...tableRequest(options), ...(label !== undefined && { label }) })),
-  };
+async function dataStreams(data: Source, options: DataRequest): Promise<readonly RowStream[]> {
+  const { array, npz, file } = await openArray(data);
+  if (npz !== undefined) {
+    const { inputs, target } = npzMembers(npz.names, options);
+    const streams = inputs.map(async ([input, member]) =>
+      renamed(await npz.member(member), { options, to: (rows) => ({ inputs: { [input]: rows } }) }),
+    );
+    if (target !== undefined) {
+      const rows = npz.member(target);
+      streams.push(rows.then((found) => renamed(found, { options, to: (targets) => ({ inputs: {}, targets }) })));
+    }
+    return Promise.all(streams);
+  }
+  if (array !== undefined) {
+    const input = onlyInput(options);
+    return [await renamed(array, { options, to: (rows) => ({ inputs: { [input]: rows } }) })];
+  }
+  const { table, request } = await tokenizedRequest(await openTableStream(file, options), options);
+  return [{ name: file.name, ...(await streamTable(table, request)) }];
 }
 
 async function inputStream(
@@ -97,24 +118,44 @@ async function inputStream(
 ): Promise<RowStream> {
   if (source === undefined)
     throw new CurvatureError("argument", `expected a file for each of the model's inputs, got none for ${name}`);
-  const file = await rangeFile(source);
-  if (await isArray(file)) return renamed(file, { options, to: (rows) => ({ inputs: { [name]: rows } }) });
-  const { drop: _, columns: __, ...request } = tableRequest(options);
+  const { file, array } = await onlyArray(source);
+  if (array !== undefined) return renamed(array, { options, to: (rows) => ({ inputs: { [name]: rows } }) });
+  const { drop: _, columns: __, rowWeights: ___, ...request } = tableRequest(options);
   const wanted = { [name]: options.wanted[name]! };
   const table = await openTableStream(file, options);
   return { name: file.name, ...(await streamTable(table, { ...request, wanted, label: false })) };
 }
 
 async function targetStream(source: Source, options: DataRequest): Promise<RowStream> {
-  const file = await rangeFile(source);
-  if (await isArray(file)) return renamed(file, { options, to: (targets) => ({ inputs: {}, targets }) });
+  const { file, array } = await onlyArray(source);
+  if (array !== undefined) return renamed(array, { options, to: (targets) => ({ inputs: {}, targets }) });
   const { drop: _, columns: __, wanted: ___, ...request } = tableRequest(options);
   const table = await openTableStream(file, options);
   return { name: file.name, ...(await streamTable(table, { ...request, targetsOnly: true })) };
 }
 
-async function isArray(file: RangeFile): Promise<boolean> {
-  return isNpy(await file.range(0, 8));
+/** A file, and the array that it is, or its arrays. */
+interface OpenedArray {
+  readonly file: RangeFile;
+  readonly array?: RangeFile;
+  readonly npz?: NpzRanges;
+}
+
+async function openArray(source: Source): Promise<OpenedArray> {
+  const split = splitMember(source);
+  const file = await rangeFile(split.file);
+  const head = await file.range(0, 8);
+  if (isArrayFile(head)) return { file, array: file };
+  if (!isZip(head)) return { file };
+  const npz = await streamNpz(file);
+  return split.member === undefined ? { file, npz } : { file, array: await npz.member(split.member) };
+}
+
+/** As `openArray`, with the only array of an NPZ file. */
+async function onlyArray(source: Source): Promise<OpenedArray> {
+  const { file, array, npz } = await openArray(source);
+  if (npz === undefined) return { file, ...(array && { array }) };
+  return { file, array: await npz.member(checkedOnlyMember(npz.names, file.name)) };
 }
 
 type Renaming = (rows: StreamedRows["inputs"][string]) => Pick<StreamedRows, "inputs" | "targets">;
@@ -123,7 +164,7 @@ async function renamed(
   file: RangeFile,
   { options, to }: { readonly options: DataRequest; readonly to: Renaming },
 ): Promise<RowStream> {
-  const { rows, parts } = await streamNpy(file, options);
+  const { rows, parts } = await streamArray(file, options);
   return {
     name: file.name,
     rows,
@@ -166,7 +207,8 @@ async function* zipped(streams: readonly RowStream[], pass: Pass): AsyncGenerato
       seen += first.rows;
       const inputs = Object.assign({}, ...batches.map((batch) => batch?.inputs));
       const targets = batches.find((batch) => batch?.targets !== undefined)?.targets;
-      yield { start: first.start, rows: first.rows, inputs, ...(targets && { targets }) };
+      const weights = batches.find((batch) => batch?.weights !== undefined)?.weights;
+      yield { start: first.start, rows: first.rows, inputs, ...(targets && { targets }), ...(weights && { weights }) };
     }
   } finally {
     await Promise.all(passes.map((one) => one.return(undefined)));
@@ -179,11 +221,11 @@ async function* zipped(streams: readonly RowStream[], pass: Pass): AsyncGenerato
 }
 
 async function* fittedParts({ name, parts }: RowStream, { options, scale, ...pass }: Pass): AsyncGenerator<Rows> {
-  for await (const { start, rows, inputs, targets } of parts(pass)) {
+  for await (const { start, rows, inputs, targets, weights } of parts(pass)) {
     const present = Object.entries(inputs).map(([input, tensor]) => [input, { name, tensor }] as const);
     const wanted = Object.fromEntries(present.map(([input]) => [input, options.wanted[input]!]));
     const fitted = fitInputs(Object.fromEntries(present), { wanted, scale, start });
     const converted = targets && convertTargets({ name, tensor: targets }, { targetType: options.targetType, start });
-    yield { rows, inputs: fitted, ...(converted && { targets: converted }) };
+    yield { rows, inputs: fitted, ...(converted && { targets: converted }), ...(weights && { weights }) };
   }
 }

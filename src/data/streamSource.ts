@@ -1,6 +1,6 @@
-import { readPathRange } from "#files";
+import { isRegularFile, readPathRange } from "#files";
 import { CurvatureError } from "../errors/index.ts";
-import { isGzip, throwIfAborted } from "../files/index.ts";
+import { isGzip, type RangeFile, throwIfAborted } from "../files/index.ts";
 import { type Contents, type Source, sourceName, unreadable } from "./readSource.ts";
 
 /** A file that is read in chunks, from the beginning on every pass. */
@@ -8,15 +8,6 @@ export interface ByteStream {
   readonly name: string;
   /** Its bytes, decompressed. */
   chunks(signal?: AbortSignal): AsyncIterable<Uint8Array>;
-}
-
-/** A file of which any range can be read. */
-export interface RangeFile {
-  readonly name: string;
-  /** Bytes of the file. */
-  readonly size: number;
-  /** Bytes from `offset` on, fewer at the end of the file. */
-  range(offset: number, length: number): Promise<Uint8Array>;
 }
 
 /** Bytes that are read at once. */
@@ -27,11 +18,30 @@ const CHUNK = 2 ** 20;
  *
  * @throws CurvatureError "file" if there is no such file, it is empty, or it cannot be read twice (a pipe, an address)
  */
-export async function rangeFile(source: Source): Promise<RangeFile> {
-  const name = sourceName(source);
+export async function rangeFile(source: Source, name = sourceName(source)): Promise<RangeFile> {
   const file = await openRanges(source, name);
   if (file.size === 0) throw new CurvatureError("file", `${name}: expected rows of data, got an empty file`);
   return file;
+}
+
+/** A source as a file of which ranges are read; undefined for pipes, standard input and addresses, which can be read once. */
+export async function regularFile(source: Source): Promise<RangeFile | undefined> {
+  if (typeof source === "string" || source instanceof URL) {
+    if (isAddress(source) || source === "-") return undefined;
+    const found = await isRegularFile(pathOf(source)).catch((cause: unknown) => {
+      throw unreadable(String(source), cause);
+    });
+    if (!found) return undefined;
+  }
+  return rangeFile(source);
+}
+
+function isAddress(source: string | URL): boolean {
+  return /^(https?|blob|data):/.test(String(source));
+}
+
+function pathOf(source: string | URL): string {
+  return source instanceof URL || source.startsWith("file:") ? decodeURIComponent(new URL(source).pathname) : source;
 }
 
 async function openRanges(source: Source, name: string): Promise<RangeFile> {
@@ -44,13 +54,13 @@ async function openRanges(source: Source, name: string): Promise<RangeFile> {
       new Uint8Array(await source.slice(offset, offset + length).arrayBuffer());
     return { name, size: source.size, range };
   }
-  if (/^(https?|blob|data):/.test(String(source)) || source === "-") {
+  if (isAddress(source) || source === "-") {
     throw new CurvatureError(
       "argument",
       `${name}: expected a file that can be read again on every pass, got ${source === "-" ? "a stream" : "an address"}; save it first, or leave out stream (--stream)`,
     );
   }
-  const path = source instanceof URL ? decodeURIComponent(source.pathname) : source;
+  const path = pathOf(source);
   const range = async (offset: number, length: number) => {
     const found = await readPathRange(path, { offset, length }).catch((cause: unknown) => {
       throw unreadable(path, cause);

@@ -2,6 +2,7 @@ export { shownAddress } from "./address.ts";
 export { compressionOf } from "./compressionOf.ts";
 export { fetchBytes } from "./fetchBytes.ts";
 export { gunzip, isGzip } from "./gunzip.ts";
+export type { RangeFile } from "./rangeFile.ts";
 export { readLimits } from "./readLimits.ts";
 export {
   type ByteRange,
@@ -13,3 +14,4 @@ export {
   tooLarge,
 } from "./readOptions.ts";
 export { isZip, type ZipEntry, zipContents, zipEntries } from "./zip.ts";
+export { zipDirectory, zipMember, zipRanges } from "./zipRanges.ts";

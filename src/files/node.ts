@@ -193,6 +193,11 @@ export async function readPathRange(
   }
 }
 
+/** Whether a path is that of a regular file. Does not open it: a pipe that is opened and closed again is lost for its writer. */
+export async function isRegularFile(path: string): Promise<boolean> {
+  return (await stat(path)).isFile();
+}
+
 /**
  * Paths of all files below a folder, relative to it and with slashes, and of its folders, which end with one; sorted. Undefined if the path is
  * that of a file.

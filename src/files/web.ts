@@ -36,6 +36,11 @@ export async function readPathRange(
 }
 
 /** Throws: browsers have no file paths. */
+export async function isRegularFile(path: string): Promise<boolean> {
+  throw new CurvatureError("file", `${path}: paths need Node; give a URL, a File, a Blob or bytes`);
+}
+
+/** Throws: browsers have no file paths. */
 export async function readWhole(path: string): Promise<Uint8Array | undefined> {
   throw withoutPaths(path);
 }

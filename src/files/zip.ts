@@ -25,6 +25,10 @@ const ELSEWHERE = 0xffffffff;
 const STORED = 0;
 const DEFLATED = 8;
 const ENCRYPTED = 1;
+/** Bytes of a local header without name and extra data. */
+export const LOCAL_HEADER_BYTES = 30;
+/** Bytes at the end of an archive that hold the records about its directory: 22, a comment of up to 2^16 - 1, and 20 + 56 of the 64-bit format. */
+export const MOST_DIRECTORY_END = 22 + 0xffff + 20 + 56;
 /** Flag: checksum and sizes follow the contents and are missing in the local header. */
 const SIZES_FOLLOW = 8;
 
@@ -33,16 +37,32 @@ export function isZip(bytes: Uint8Array): boolean {
   return bytes[0] === 0x50 && bytes[1] === 0x4b && (bytes[2] === 3 || bytes[2] === 5); // PK
 }
 
+/** The end of an archive, or all of it. */
+interface ArchiveEnd {
+  /** Name of the archive in messages. */
+  readonly archive: string;
+  /** Offset in the archive of the first byte that is given. */
+  readonly base?: number;
+}
+
+/** Offset of the directory of an archive. */
+export function directoryStart(bytes: Uint8Array, { archive, base = 0 }: ArchiveEnd): number {
+  try {
+    return base + directoryPlace(viewOf(bytes), base).start;
+  } catch (cause) {
+    throw damagedZip(archive, cause);
+  }
+}
+
 /**
  * The files of a zip archive, in the order of its directory. Reads only the directory.
  *
- * @param archive name of the archive in messages
  * @throws CurvatureError "file" if the directory is missing or damaged, or names a file twice
  */
-export function zipEntries(bytes: Uint8Array, archive: string): readonly ZipEntry[] {
+export function zipEntries(bytes: Uint8Array, { archive, base = 0 }: ArchiveEnd): readonly ZipEntry[] {
   const view = viewOf(bytes);
   try {
-    const { count, start, end } = directoryPlace(view);
+    const { count, start, end } = directoryPlace(view, base);
     const entries: ZipEntry[] = [];
     let at = start;
     while (at < end) {
@@ -54,31 +74,32 @@ export function zipEntries(bytes: Uint8Array, archive: string): readonly ZipEntr
     if (new Set(entries.map(({ name }) => name)).size < count) throw new Error("its directory names a file twice");
     return entries;
   } catch (cause) {
-    throw damaged(archive, cause);
+    throw damagedZip(archive, cause);
   }
 }
 
+/** Where the directory is in the bytes that are given. */
 interface DirectoryPlace {
   readonly count: number;
   readonly start: number;
   readonly end: number;
 }
 
-function directoryPlace(view: DataView): DirectoryPlace {
+function directoryPlace(view: DataView, base: number): DirectoryPlace {
   const last = view.byteLength - 22;
   for (let at = last; at >= Math.max(0, last - 0xffff); at--) {
     if (view.getUint32(at, true) !== DIRECTORY_END || view.getUint16(at + 20, true) !== last - at) continue;
     const is64 = at >= 20 && view.getUint32(at - 20, true) === DIRECTORY_LOCATOR_64;
     const place = is64
-      ? directoryPlace64(view, wide(view, at - 12))
+      ? directoryPlace64(view, wide(view, at - 12) - base)
       : {
           count: view.getUint16(at + 10, true),
           start: view.getUint32(at + 16, true),
           end: view.getUint32(at + 16, true) + view.getUint32(at + 12, true),
         };
-    const follows = is64 ? wide(view, at - 12) : at;
-    if (place.end !== follows) throw new Error("its directory is not where it should be");
-    return place;
+    const [start, end] = [place.start - base, place.end - base];
+    if (end !== (is64 ? wide(view, at - 12) - base : at)) throw new Error("its directory is not where it should be");
+    return { count: place.count, start, end };
   }
   throw new Error("it has no directory at its end");
 }
@@ -155,8 +176,14 @@ export function zipContents(
     if (crc32(contents) !== crc) throw new Error("incorrect data check");
     return contents;
   } catch (cause) {
-    throw damaged(member, cause);
+    throw damagedZip(member, cause);
   }
+}
+
+/** Bytes of a local header with its name and extra data. */
+export function localBytes(header: Uint8Array): number {
+  const view = viewOf(header);
+  return LOCAL_HEADER_BYTES + view.getUint16(26, true) + view.getUint16(28, true);
 }
 
 /** Offset of the contents after the local header, which must agree with the directory. */
@@ -193,7 +220,8 @@ function wide(view: DataView, offset: number): number {
   return Number(view.getBigUint64(offset, true));
 }
 
-function damaged(what: string, cause: unknown): CurvatureError {
+/** Error for an archive, or a file of one, that is damaged. */
+export function damagedZip(what: string, cause: unknown): CurvatureError {
   const why = cause instanceof RangeError ? "it ends too early" : cause instanceof Error ? cause.message : cause;
   return new CurvatureError(
     "file",

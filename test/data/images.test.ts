@@ -7,6 +7,8 @@ import { zipSync } from "fflate";
 import { afterAll, describe, expect, test, vi } from "vitest";
 import { decodePng } from "../../src/data/images/decodePng.ts";
 import { withChannels } from "../../src/data/images/image.ts";
+import { zipImages } from "../../src/data/images/imageFiles.ts";
+import { jpegComponents } from "../../src/data/images/jpegComponents.ts";
 import { decodeImage } from "../../src/data/images/nodeDecoder.ts";
 import { cropImage, resizedBy, resizeImage } from "../../src/data/images/resizeImage.ts";
 import { decodeImage as decodeOnPages } from "../../src/data/images/webDecoder.ts";
@@ -79,6 +81,54 @@ describe("decoding", () => {
       "its first bytes are those of neither",
     );
     await expect(decodeOnPages(fixture("photo.jpg"), "x.jpg")).rejects.toThrow("x.jpg: JPEG needs a browser or Node");
+    await expect(decodeOnPages(fixture("cmyk.jpg"), "c.jpg")).rejects.toThrow("of 8 bits a channel, got CMYK");
+  });
+
+  test("components of JPEG", () => {
+    expect(["photo.jpg", "gray.jpg", "cmyk.jpg"].map((name) => jpegComponents(fixture(name)))).toEqual([3, 1, 4]);
+    expect(jpegComponents(fixture("photo.jpg").subarray(0, 10))).toBeUndefined();
+    expect(jpegComponents(Uint8Array.from([0xff, 0xd8, 0xff, 0xda, 0, 2, 1, 2, 3, 4, 5, 6]))).toBeUndefined();
+  });
+
+  test("on pages takes all pixels of the browser's bitmap, without colour management, premultiplication and rotation", async () => {
+    const closed = vi.fn();
+    vi.stubGlobal("createImageBitmap", async (blob: Blob, options: unknown) => {
+      expect(blob.type).toBe("image/jpeg");
+      expect(options).toEqual({ colorSpaceConversion: "none", premultiplyAlpha: "none", imageOrientation: "none" });
+      const image = await decodeImage(new Uint8Array(await blob.arrayBuffer()), "photo.jpg");
+      return { ...image, close: closed };
+    });
+    vi.stubGlobal(
+      "OffscreenCanvas",
+      class {
+        bitmap: { readonly data: Uint8Array } | undefined;
+        getContext() {
+          return {
+            drawImage: (bitmap: { readonly data: Uint8Array }, x: number, y: number) => {
+              expect([x, y]).toEqual([0, 0]);
+              this.bitmap = bitmap;
+            },
+            getImageData: (x: number, y: number, width: number, height: number) => {
+              expect([x, y, width, height]).toEqual([0, 0, 37, 29]);
+              const { data } = this.bitmap!;
+              const pixels = Array.from({ length: width * height }, (_, i) => [
+                ...data.subarray(3 * i, 3 * i + 3),
+                255,
+              ]);
+              return { data: Uint8ClampedArray.from(pixels.flat()) };
+            },
+          };
+        }
+      },
+    );
+    try {
+      const image = await decodeOnPages(fixture("photo.jpg"), "photo.jpg");
+      expect([image.width, image.height, image.channels]).toEqual([37, 29, 4]);
+      expect(Buffer.from(withChannels(image, 3).data).equals(fixture("photo.jpg.rgb.bin"))).toBe(true);
+      expect(closed).toHaveBeenCalledOnce();
+    } finally {
+      vi.unstubAllGlobals();
+    }
   });
 
   test("without sharp reads PNG, and says what JPEG needs", async () => {
@@ -170,6 +220,45 @@ describe("data sets of images", () => {
       const { inputs, targets } = await rowsOf(data);
       expect([data.classes, inputs.x, targets]).toEqual([["cat", "dog"], expected, [0, 0, 1]]);
     }
+  });
+
+  test("a zip archive on disk: each image is read where it lies", async () => {
+    const noise = Uint8Array.from({ length: 2 ** 20 }, (_, i) => (i * i) % 251);
+    const members = { "ant/1.png": png(4, 2, 1, 2, 3), "bee/2.png": png(4, 2, 4, 5, 6), "bee/readme.bin": noise };
+    const bytes = zipSync(members, { level: 0 });
+    let read = 0;
+    const file = {
+      name: "set.zip",
+      size: bytes.length,
+      range: async (offset: number, length: number) => {
+        const found = bytes.subarray(offset, offset + length);
+        read += found.length;
+        return found;
+      },
+    };
+    const images = (await zipImages(file, {}))!;
+    expect([images.names, images.classes, images.others]).toEqual([["ant/1.png", "bee/2.png"], ["ant", "bee"], 1]);
+    read = 0;
+    expect(await images.read(1)).toEqual(members["bee/2.png"]);
+    expect(read).toBeLessThan(500);
+    const path = join(tree({ "set.zip": bytes }), "set.zip");
+    for (const stream of [false, true]) {
+      const data = await loadData({ wanted: nchw, data: path, stream });
+      expect((await rowsOf(data)).targets).toEqual([0, 1]);
+    }
+    writeFileSync(path, bytes.subarray(0, -1));
+    await expect(loadData({ wanted: nchw, data: path })).rejects.toThrow("set.zip: expected a complete NPZ (zip) file");
+  });
+
+  test("a list is found with stream too", async () => {
+    const root = tree({
+      "a.png": png(4, 2, 1, 2, 3),
+      "b.png": png(4, 2, 4, 5, 6),
+      "list.csv": "path,y\na.png,1\nb.png,0\n",
+    });
+    const data = await loadData({ wanted: nchw, data: join(root, "list.csv"), stream: true });
+    const { inputs, targets } = await rowsOf(data);
+    expect([targets, inputs.x![0], inputs.x![24]]).toEqual([[1, 0], 1, 4]);
   });
 
   test("a list of paths and labels, with and without header, in CSV and JSON lines", async () => {

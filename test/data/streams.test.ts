@@ -1,14 +1,21 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
+import { dictionary, float64, int32, tableFromArrays, tableToIPC, utf8 } from "@uwdata/flechette";
 import fc from "fast-check";
 import { zipSync } from "fflate";
 import { parquetWriteBuffer } from "hyparquet-writer";
 import { afterAll, describe, expect, test } from "vitest";
 import { type Data, type LoadDataOptions, loadData, takeRows } from "../../src/data/index.ts";
+import { rangeFile } from "../../src/data/streamSource.ts";
+import { arrowMessages } from "../../src/data/tables/arrowMessages.ts";
+import { csvRows, csvRowsOfChunks } from "../../src/data/tables/csvRows.ts";
+import { openTable, openTableStream } from "../../src/data/tables/openTable.ts";
+import type { TableFile } from "../../src/data/tables/table.ts";
 import { selfCommunicator, shardOf } from "../../src/distributed/index.ts";
+import { recordsOf } from "./csvRecords.ts";
 import { byteIdx, float32Npy, int64Npy } from "./files.ts";
 import { batchesOf, range, rowsOf } from "./passes.ts";
 
@@ -36,12 +43,33 @@ const parquet = new Uint8Array(
   }),
 );
 
+const arrow = tableFromArrays(
+  { a: cells.map(([a]) => a), b: cells.map(([, b]) => b), kind: cells.map(([, , y]) => names[y]!) },
+  { types: { a: float64(), b: int32(), kind: dictionary(utf8()) }, maxBatchRows: 300 },
+);
+const x = cells.flatMap((row) => row.slice(0, 2));
+const y = cells.map(([, , label]) => label);
+const arrays = { "x.npy": float32Npy([ROWS, 2], x), "y.npy": int64Npy([ROWS], y) };
+const bytes = cells.map((_, row) => (7 * row) % 251);
+
 const sources: readonly (readonly [name: string, options: Partial<LoadDataOptions>])[] = [
   ["CSV", { data: write("rows.csv", csvText) }],
   ["gzipped CSV", { data: write("rows.csv.gz", gzipSync(csvText)) }],
   ["JSON lines", { data: write("rows.jsonl", jsonText) }],
   ["gzipped JSON lines", { data: write("rows.jsonl.gz", gzipSync(jsonText)) }],
   ["Parquet", { data: write("rows.parquet", parquet) }],
+  ["an Arrow file", { data: write("rows.arrow", tableToIPC(arrow, { format: "file" })!) }],
+  ["an Arrow stream", { data: write("rows.arrows", tableToIPC(arrow, { format: "stream" })!) }],
+  ["NPZ", { data: write("rows.npz", zipSync(arrays, { level: 0 })) }],
+  ["NPZ as bytes", { data: zipSync(arrays, { level: 0 }) }],
+  ["an array of an NPZ", { data: `${join(folder, "rows.npz")}:x`, targets: `${join(folder, "rows.npz")}:y` }],
+  [
+    "IDX",
+    {
+      data: write("rows.idx", byteIdx([ROWS, 2], [...bytes, ...bytes])),
+      targets: write("labels.idx", byteIdx([ROWS], y)),
+    },
+  ],
   ["a Blob", { data: new Blob([csvText]) }],
   ["bytes", { data: Uint8Array.from(parquet) }],
   [
@@ -115,7 +143,6 @@ describe.each(sources)("%s", (_, options) => {
 });
 
 test("CSV in chunks is read as CSV in memory, wherever a chunk ends", async () => {
-  const { csvRecordLists, csvRecords } = await import("../../src/data/csvRecords.ts");
   const cell = fc.oneof(
     fc.stringMatching(/^[a-z0-9.é日 -]{0,4}$/),
     fc.stringMatching(/^[a-z,;\n"é日]{0,4}$/).map((text) => `"${text.replaceAll('"', '""')}"`),
@@ -128,7 +155,7 @@ test("CSV in chunks is read as CSV in memory, wherever a chunk ends", async () =
       fc.boolean(),
       async (rows, end, size, mark) => {
         const bytes = new TextEncoder().encode((mark ? "\ufeff" : "") + rows.map((row) => row.join(",")).join(end));
-        const options = { separator: ",", name: "t" };
+        const options = { separator: ",", decimal: ".", name: "t" } as const;
         async function* chunks() {
           // The mark of the encoding is looked for in the first chunk.
           const first = mark ? Math.max(3, size) : size;
@@ -136,12 +163,59 @@ test("CSV in chunks is read as CSV in memory, wherever a chunk ends", async () =
           for (let at = first; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
         }
         const found = [];
-        for await (const list of csvRecordLists(chunks(), options)) found.push(...list);
-        expect(found).toEqual([...csvRecords(bytes, options)]);
+        for await (const rows of csvRowsOfChunks(chunks(), options)) found.push(...recordsOf(rows));
+        expect(found).toEqual([...csvRows(bytes, options)].flatMap(recordsOf));
       },
     ),
     { numRuns: 300 },
   );
+});
+
+describe("Arrow, one record batch at a time", () => {
+  const rowsOfTable = async (table: TableFile, pass: { readonly from?: number; readonly to?: number } = {}) => {
+    const columns = range(table.columns);
+    const rows: unknown[] = [];
+    for await (const part of table.parts({ columns, ...pass })) {
+      for (let row = 0; row < part.rows; row++) {
+        rows.push([part.start + row, ...columns.map((column) => listed(part.cell(row, column)))]);
+      }
+    }
+    return rows;
+  };
+  const listed = (cell: unknown) => (ArrayBuffer.isView(cell) ? Array.from(cell as Float64Array, Number) : cell);
+
+  test.each(["uncompressed.feather", "lz4.feather", "zstd.feather", "lists.feather", "holes.feather", "stream.arrows"])(
+    "%s of another library",
+    async (name) => {
+      const contents = new Uint8Array(readFileSync(new URL(`../fixtures/tables/${name}`, import.meta.url)));
+      const held = await openTable({ bytes: contents, name, memoryLimit: 1e9 });
+      const streamed = await openTableStream(await rangeFile(contents, name));
+      expect([streamed.names, streamed.mostRows]).toEqual([held.names, held.mostRows]);
+      expect(await rowsOfTable(streamed)).toEqual(await rowsOfTable(held));
+    },
+  );
+
+  test.each(["file", "stream"] as const)("a %s of several batches reads those of a range only", async (format) => {
+    const contents = tableToIPC(arrow, { format })!;
+    const file = await rangeFile(contents, "rows.arrow");
+    const messages = await arrowMessages(file);
+    expect(messages.filter(({ kind }) => kind === "batch").map(({ rows }) => rows)).toEqual([300, 300, 300, 100]);
+    let read: number[] = [];
+    const watched = {
+      ...file,
+      range: (offset: number, length: number) => {
+        read.push(offset);
+        return file.range(offset, length);
+      },
+    };
+    const table = await openTableStream(watched);
+    read = [];
+    expect(await rowsOfTable(table, { from: 350, to: 360 })).toEqual(
+      range(10).map((i) => [350 + i, cells[350 + i]![0], cells[350 + i]![1], names[cells[350 + i]![2]]]),
+    );
+    const batches = messages.filter(({ kind }) => kind === "batch").map(({ offset }) => offset);
+    expect(read.filter((offset) => batches.includes(offset))).toEqual([batches[1]]);
+  });
 });
 
 describe("refused in one line", () => {
@@ -176,16 +250,36 @@ describe("refused in one line", () => {
       "cut.parquet: expected a complete Parquet file, got one that cannot be read",
     ],
     [
-      { data: fileURLToPath(new URL("../fixtures/tables/zstd.feather", import.meta.url)) },
-      "zstd.feather: Arrow files are read whole; leave out stream (--stream), or write Parquet",
+      { data: write("cut.arrow", tableToIPC(arrow, { format: "file" })!.subarray(0, 4000)) },
+      "cut.arrow: expected a complete Arrow (Feather) file, got one that cannot be read; copy it again, or write it anew (it ends within a message)",
     ],
     [
-      { data: write("x.idx", byteIdx([2, 2], [1, 2, 3, 4])) },
-      "x.idx: IDX files are read whole; leave out stream (--stream), or save NPY",
+      { data: write("wrong.arrow", new TextEncoder().encode("ARROW1\0\0 and then something else")) },
+      "wrong.arrow: expected a complete Arrow (Feather) file, got one that cannot be read; copy it again, or write it anew (no message begins at byte 8)",
+    ],
+    [
+      { data: fileURLToPath(new URL("../fixtures/tables/version1.feather", import.meta.url)) },
+      "version1.feather: expected Feather version 2, got version 1",
+    ],
+    [
+      { data: write("x.idx.gz", gzipSync(byteIdx([2, 2], [1, 2, 3, 4]))) },
+      "x.idx.gz: expected an array that is not compressed, so that its rows are found by their offset; unpack it (gunzip), or leave out stream (--stream)",
     ],
     [
       { data: write("x.npz", zipSync({ "x.npy": npy })) },
-      "x.npz: archives are read whole; leave out stream (--stream), or save NPY",
+      "x.npz:x: expected an array that is not compressed, so that its rows are found by their offset; write it with numpy.savez, or leave out stream (--stream)",
+    ],
+    [
+      { data: write("z.npz", zipSync({ "z.npy": npy }, { level: 0 })) },
+      'z.npz: expected an array "x", the archive has z',
+    ],
+    [
+      { data: write("cut.npz", zipSync({ "x.npy": npy }, { level: 0 }).subarray(0, -10)) },
+      "cut.npz: expected a complete NPZ (zip) file, got a truncated or damaged one; copy or download it again (it has no directory at its end)",
+    ],
+    [
+      { inputs: { x: npy }, targets: zipSync(arrays, { level: 0 }) },
+      "data in memory: expected one array, the archive has x, y; choose one as data in memory:NAME",
     ],
     [
       { data: write("cut.npy", npy.subarray(0, -4)) },

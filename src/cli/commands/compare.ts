@@ -4,6 +4,7 @@ import { type NamedCheckpoint, renderCheckpoints } from "../../report/index.ts";
 import { openData, openRisk, type RiskOptions, withRiskOptions } from "../dataOptions.ts";
 import { interruptible } from "../interruption.ts";
 import { openModel } from "../modelOptions.ts";
+import { outFileOption } from "../outOption.ts";
 import { type PreparedFolders, prepareFiles, writeFiles } from "../outputFiles.ts";
 import { positiveNumber, wholeNumber } from "../parsers.ts";
 import { print, printError, printJson } from "../print.ts";
@@ -30,7 +31,7 @@ export function compareCommand(): Command {
     .option("--radius <x>", "radius of the adaptive sharpness", positiveNumber, 0.5)
     .option("--probes <n>", "random vectors of the trace", wholeNumber(2), 50)
     .option("--seed <n>", "seed of all random numbers", wholeNumber(0), 0)
-    .option("--out <file>", "page to write, with a figure for each quantity along the models")
+    .addOption(outFileOption("page to write, with a figure for each quantity along the models", "compare.html"))
     .option("--json", "print the result as JSON")
     .option("--debug", "print where an error happened")
     .addHelpText("after", EXAMPLE)

@@ -10,6 +10,7 @@ import {
   withOutputs,
 } from "../lossOption.ts";
 import { type ModelOptions, openModel, withModelOptions } from "../modelOptions.ts";
+import { outFileOption } from "../outOption.ts";
 import { prepareFiles, writeFiles } from "../outputFiles.ts";
 import { namedShape, patternList, wholeNumber } from "../parsers.ts";
 import { print, printError, printJson } from "../print.ts";
@@ -54,7 +55,7 @@ export function exportCommand(): Command {
     .addOption(
       new Option("--batch-size <n>", "rows of its inputs; required").argParser(wholeNumber(1)).makeOptionMandatory(),
     )
-    .addOption(new Option("--out <file>", "file to write; required").makeOptionMandatory())
+    .addOption(outFileOption("file to write; required", "derivative.onnx").makeOptionMandatory())
     .option(
       "--parameters <pattern>",
       "weights to differentiate: name, name with * or /regexp/; repeatable",

@@ -25,6 +25,7 @@ import { diagonal, ekfac, kfac } from "../../structured/index.ts";
 import { openData, openRisk, type RiskOptions, withRiskOptions } from "../dataOptions.ts";
 import { interruptible } from "../interruption.ts";
 import { openModel } from "../modelOptions.ts";
+import { outFileOption } from "../outOption.ts";
 import { prepareFiles, writeFiles } from "../outputFiles.ts";
 import { nonnegativeNumber, pictureDims, wholeNumber } from "../parsers.ts";
 import { print, printError, printJson } from "../print.ts";
@@ -102,7 +103,7 @@ export function influenceCommand(): Command {
     .option("--picture <HxW>", "show rows as pictures of these axes, as 8x8 or 3x32x32", pictureDims)
     .option("--seed <n>", "seed of all random numbers", wholeNumber(0), 0)
     .option("--state <file>", "file to keep the state in, from which the same command goes on")
-    .option("--out <file>", "file to write", "influence.html")
+    .addOption(outFileOption("page to write", "influence.html").default("influence.html"))
     .option("--json", "print all numbers as JSON")
     .option("--debug", "print where an error happened")
     .addHelpText("after", EXAMPLE)

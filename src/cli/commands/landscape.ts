@@ -15,6 +15,7 @@ import { renderLandscape } from "../../report/index.ts";
 import { openData, openRisk, type RiskOptions, withRiskOptions } from "../dataOptions.ts";
 import { interruptible } from "../interruption.ts";
 import { openModel } from "../modelOptions.ts";
+import { outFileOption } from "../outOption.ts";
 import { prepareFiles, writeFiles } from "../outputFiles.ts";
 import { positiveNumber, wholeNumber } from "../parsers.ts";
 import { print, printError, printJson } from "../print.ts";
@@ -60,7 +61,7 @@ export function landscapeCommand(): Command {
     .option("--accuracy", "compute the accuracy as well")
     .option("--seed <n>", "seed of all random numbers", wholeNumber(0), 0)
     .option("--state <file>", "file to keep the state in, from which the same command goes on")
-    .option("--out <file>", "file to write", "landscape.html")
+    .addOption(outFileOption("page to write", "landscape.html").default("landscape.html"))
     .option("--json", "print all numbers as JSON")
     .option("--debug", "print where an error happened")
     .addHelpText("after", EXAMPLE)

@@ -4,6 +4,7 @@ import { CurvatureError, type Risk, saveModel } from "../../index.ts";
 import { openData, openRisk, type RiskOptions, withRiskOptions } from "../dataOptions.ts";
 import { interruptible } from "../interruption.ts";
 import { openModel } from "../modelOptions.ts";
+import { outFileOption } from "../outOption.ts";
 import { prepareFiles } from "../outputFiles.ts";
 import { nameList, positiveNumber } from "../parsers.ts";
 import { print, printError, printJson } from "../print.ts";
@@ -32,7 +33,7 @@ export function mergeCommand(): Command {
     .option("--task-data <file>", "rows of one model's own task; once for each model in order", nameList)
     .addOption(new Option("--method <name>", "how").choices(["matrix", "average"]).default("matrix"))
     .option("--damping <x>", "pull to the mean of the models", positiveNumber, 1e-3)
-    .option("--out <file>", "file to write", "merged.onnx")
+    .addOption(outFileOption("model to write", "merged.onnx").default("merged.onnx"))
     .option("--json", "print the result as JSON")
     .option("--debug", "print where an error happened")
     .addHelpText("after", EXAMPLE)

@@ -14,6 +14,7 @@ import { renderPruning } from "../../report/index.ts";
 import { openData, openRisk, type RiskOptions, withRiskOptions } from "../dataOptions.ts";
 import { interruptible } from "../interruption.ts";
 import { openModel } from "../modelOptions.ts";
+import { outFolderOption } from "../outOption.ts";
 import { prepareFiles, writeFiles } from "../outputFiles.ts";
 import { patternList, positiveNumber, wholeNumber } from "../parsers.ts";
 import { print, printError, printJson } from "../print.ts";
@@ -82,7 +83,7 @@ export function pruneCommand(): Command {
     .option("--probes <n>", "random vectors where a diagonal is estimated", wholeNumber(2))
     .option("--seed <n>", "seed of all random numbers", wholeNumber(0), 0)
     .option("--state <file>", "file to keep the state in, from which the same command goes on")
-    .option("--out <folder>", "folder to write report.html and pruned.onnx to", "pruning")
+    .addOption(outFolderOption("folder to write report.html and pruned.onnx to").default("pruning"))
     .option("--json", "print all numbers as JSON")
     .option("--debug", "print where an error happened")
     .addHelpText("after", EXAMPLE)

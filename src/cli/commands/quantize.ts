@@ -36,6 +36,7 @@ import { diagonal, kfac } from "../../structured/index.ts";
 import { openData, openRisk, type RiskOptions, withRiskOptions } from "../dataOptions.ts";
 import { interruptible } from "../interruption.ts";
 import { openModel } from "../modelOptions.ts";
+import { outFolderOption } from "../outOption.ts";
 import { prepareFiles, writeFiles } from "../outputFiles.ts";
 import { byteSize, patternList, wholeNumber } from "../parsers.ts";
 import { print, printError, printJson } from "../print.ts";
@@ -109,7 +110,7 @@ export function quantizeCommand(): Command {
     .option("--test <file>", "rows on which loss and accuracy are measured as well")
     .option("--seed <n>", "seed of all random numbers", wholeNumber(0), 0)
     .option("--state <file>", "file to keep the state in, from which the same command goes on")
-    .option("--out <folder>", "folder to write into", "quantized")
+    .addOption(outFolderOption("folder to write into").default("quantized"))
     .option("--json", "print the contents of plan.json")
     .option("--debug", "print where an error happened")
     .addHelpText("after", EXAMPLE)

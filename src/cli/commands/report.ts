@@ -31,6 +31,7 @@ import {
   withOutputs,
 } from "../lossOption.ts";
 import { type ModelOptions, openModel, readOptions, withModelOptions } from "../modelOptions.ts";
+import { outFolderOption } from "../outOption.ts";
 import { prepareFiles, writeFiles } from "../outputFiles.ts";
 import { approximationList, matrixList, namedFile, patternList, wholeNumber } from "../parsers.ts";
 import { print, printError, printJson } from "../print.ts";
@@ -81,7 +82,7 @@ export function reportCommand(): Command {
   addMatrixOptions(command);
   return command
     .optionsGroup("Output:")
-    .option("--out <dir>", "folder for report.html and report.json", "curvature-report")
+    .addOption(outFolderOption("folder for report.html and report.json").default("curvature-report"))
     .option("--resume", "go on from the report that Ctrl-C left in --out")
     .option("--json", "print report.json on standard output instead of the short table")
     .option("--debug", "print where an error happened")

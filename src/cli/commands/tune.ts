@@ -13,6 +13,7 @@ import { stateStore } from "../../linalg/index.ts";
 import { openData, openRisk, type RiskOptions, withRiskOptions } from "../dataOptions.ts";
 import { interruptible } from "../interruption.ts";
 import { openModel } from "../modelOptions.ts";
+import { outFileOption } from "../outOption.ts";
 import { prepareFiles } from "../outputFiles.ts";
 import { patternList, positiveNumber, wholeNumber } from "../parsers.ts";
 import { print, printError, printJson } from "../print.ts";
@@ -88,7 +89,7 @@ export function tuneCommand(): Command {
     .option("--target <x>", "loss at which to end", positiveNumber)
     .option("--seed <n>", "seed of all random numbers", wholeNumber(0), 0)
     .option("--state <file>", "file to keep the state in, from which the same command goes on")
-    .option("--out <file>", "file to write", "tuned.onnx")
+    .addOption(outFileOption("model to write", "tuned.onnx").default("tuned.onnx"))
     .option("--json", "print the steps and the result as JSON")
     .option("--debug", "print where an error happened")
     .addHelpText("after", EXAMPLE)

@@ -18,6 +18,7 @@ import { openData, openRisk, type RiskOptions, withRiskOptions } from "../dataOp
 import { interruptible } from "../interruption.ts";
 import { withOutputs } from "../lossOption.ts";
 import { openModel, readOptions } from "../modelOptions.ts";
+import { outFileOption } from "../outOption.ts";
 import { prepareFiles, writeFiles } from "../outputFiles.ts";
 import { positiveNumber, wholeNumber } from "../parsers.ts";
 import { predictionTable } from "../predictionTable.ts";
@@ -120,7 +121,7 @@ export function uncertaintyCommand(): Command {
     .option("--samples <n>", "samples of a link that draws", wholeNumber(2))
     .option("--seed <n>", "seed of all random numbers", wholeNumber(0), 0)
     .option("--state <file>", "file to keep the fitted posterior in, from which the same command goes on")
-    .option("--out <file>", "report to write", "uncertainty.html")
+    .addOption(outFileOption("report to write", "uncertainty.html").default("uncertainty.html"))
     .option("--csv <file>", "table of predictions to write", "predictions.csv")
     .option("--json", "print the numbers as JSON")
     .option("--debug", "print where an error happened")

@@ -216,13 +216,21 @@ async function pixelsOf(write: Writing, { from, to, signal }: BatchRange): Promi
   const size = sizeOf(layout.dims);
   const data = newArray(wanted.dtype, (to - from) * size);
   let next = from;
+  let failure: { readonly index: number; readonly error: unknown } | undefined;
   const worker = async () => {
     for (let index = next++; index < to && !signal?.aborted; index = next++) {
-      const { image } = await loaded(write, index);
-      writePixels(image, { write, index, into: data, at: (index - from) * size });
+      try {
+        const { image } = await loaded(write, index);
+        writePixels(image, { write, index, into: data, at: (index - from) * size });
+      } catch (error) {
+        // The first image that fails is named, whichever fails first.
+        if (failure === undefined || index < failure.index) failure = { index, error };
+        next = to;
+      }
     }
   };
   await Promise.all(Array.from({ length: Math.min(AT_ONCE, to - from) }, worker));
+  if (failure !== undefined) throw failure.error;
   throwIfAborted(signal);
   return { data, dims: [to - from, ...layout.dims], dtype: wanted.dtype };
 }

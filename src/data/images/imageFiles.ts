@@ -1,7 +1,7 @@
 import { listFolder, pathIn } from "#files";
 import { CurvatureError } from "../../errors/index.ts";
-import { type ReadOptions, zipContents, zipEntries } from "../../files/index.ts";
-import { type Contents, readSource, type Source, sourceName } from "../readSource.ts";
+import { type RangeFile, type ReadOptions, readLimits, zipDirectory, zipMember } from "../../files/index.ts";
+import { readSource, type Source, sourceName } from "../readSource.ts";
 import { isImageName } from "./image.ts";
 
 /** A set of images, in a fixed order. */
@@ -28,15 +28,15 @@ export async function folderImages(source: Source, options: ReadOptions): Promis
   return filesOf(found, { name: `${sourceName(path.replace(/[\\/]+$/, ""))}/`, read });
 }
 
-/** The images of a zip archive, which is held in memory; undefined if the archive has none. */
-export function zipImages(contents: Contents): ImageFiles | undefined {
-  const { bytes, name, memoryLimit } = contents;
-  const entries = new Map(zipEntries(bytes, name).map((entry) => [entry.name, entry]));
+/** The images of a zip archive, of which each is read where it lies; undefined if the archive has none. */
+export async function zipImages(file: RangeFile, options: ReadOptions): Promise<ImageFiles | undefined> {
+  const { name } = file;
+  const { memoryLimit } = readLimits(options);
+  const entries = new Map((await zipDirectory(file)).map((entry) => [entry.name, entry]));
   if (![...entries.keys()].some(isImageName)) return undefined;
   const visible = [...entries.keys()].filter((entry) => !entry.startsWith("__MACOSX/")).sort();
   const root = commonFolder(visible);
-  const read = async (entry: string) =>
-    zipContents(bytes, { entry: entries.get(root + entry)!, archive: name, memoryLimit });
+  const read = (entry: string) => zipMember(file, { entry: entries.get(root + entry)!, memoryLimit });
   return filesOf(
     visible.map((entry) => entry.slice(root.length)).filter((entry) => entry !== ""),
     { name, read },

@@ -32,10 +32,11 @@ export async function imageList(
   contents: Contents,
   { options, request }: { readonly options: TableOptions; readonly request: ListRequest },
 ): Promise<ImageList | undefined> {
-  const found = await openList(contents, options);
+  const found = await openList(options, (read) => openTable(contents, read));
   if (found === undefined) return undefined;
   const { table, column } = found;
   const { folder, reading, label, ...rest } = request;
+  const { memoryLimit } = contents;
   const paths: string[] = [];
   const [from, to] = [request.rows?.[0] ?? 0, request.rows?.[1] ?? Number.POSITIVE_INFINITY];
   for await (const part of table.parts({ columns: [column], from, to })) {
@@ -46,18 +47,18 @@ export async function imageList(
   const files = listedImages(paths, { name: table.name, folder, options: reading });
   if (label === false || others.length === 0) return { files };
   const { labels } = chooseColumns(table, { label: label ?? others.at(-1)!, columns: [column] });
-  const { memoryLimit } = contents;
   const { targets, classes } = await loadTable(onlyColumns(table, labels), { ...rest, targetsOnly: true, memoryLimit });
   return { files, ...(targets && { targets }), ...(classes && { classes }) };
 }
 
-async function openList(
-  contents: Contents,
+/** The table of a list and its column of paths; undefined if the first row has no path of an image. */
+export async function openList(
   options: TableOptions,
+  open: (options: TableOptions) => Promise<TableFile>,
 ): Promise<{ readonly table: TableFile; readonly column: number } | undefined> {
-  const table = await openTable(contents, options);
+  const table = await open(options);
   if (options.header === undefined && table.names?.some(isImageName))
-    return openList(contents, { ...options, header: false });
+    return openList({ ...options, header: false }, open);
   const columns = Array.from({ length: table.columns }, (_, column) => column);
   for await (const part of table.parts({ columns, from: 0, to: 1 })) {
     const column = columns.find((one) => isImageName(String(part.cell(0, one))));
@@ -76,7 +77,12 @@ function onlyColumns(table: TableFile, columns: readonly number[]): TableFile {
     namesGuessed: false,
     async *parts({ columns: wanted, ...pass }) {
       for await (const part of table.parts({ ...pass, columns: wanted.map((column) => columns[column]!) })) {
-        yield { ...part, cell: (row, column) => part.cell(row, columns[column]!) };
+        const { number } = part;
+        yield {
+          ...part,
+          cell: (row, column) => part.cell(row, columns[column]!),
+          ...(number && { number: (row, column) => number(row, columns[column]!) }),
+        };
       }
     },
   };

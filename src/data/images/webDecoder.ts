@@ -1,15 +1,18 @@
 import { CurvatureError } from "../../errors/index.ts";
 import { decodePng } from "./decodePng.ts";
-import { damagedImage, type Image, isJpeg, isPng } from "./image.ts";
+import { damagedImage, type Image, isJpeg, isPng, unsupportedImage } from "./image.ts";
+import { jpegComponents } from "./jpegComponents.ts";
 
 /**
  * Decodes a PNG or JPEG file; JPEG by the browser itself, without its colour management.
  *
- * @throws CurvatureError "file" for damaged files and others than PNG and JPEG; "unsupported" for 16 bits, and for JPEG outside browsers
+ * @throws CurvatureError "file" for damaged files and others than PNG and JPEG; "unsupported" for CMYK, for 16 bits, and for JPEG outside browsers
  */
 export async function decodeImage(bytes: Uint8Array, name: string): Promise<Image> {
   if (isPng(bytes)) return decodePng(bytes, name);
   if (!isJpeg(bytes)) throw damagedImage(name, "its first bytes are those of neither");
+  // Browsers would convert it, each in its own way.
+  if (jpegComponents(bytes) === 4) throw unsupportedImage(name, "CMYK");
   if (typeof createImageBitmap !== "function" || typeof OffscreenCanvas !== "function") {
     throw new CurvatureError("unsupported", `${name}: JPEG needs a browser or Node; convert to PNG`);
   }

@@ -15,12 +15,16 @@ export interface ColumnOptions {
   readonly drop?: ColumnList;
   /** Columns that are inputs, in this order; default: all but the label and those dropped. */
   readonly columns?: ColumnList;
+  /** Column with the factor of each row's loss, 0 or more. */
+  readonly rowWeights?: ColumnName;
 }
 
 /** Numbers of the columns of the inputs and of the targets. */
 export interface ChosenColumns {
   readonly features: readonly number[];
   readonly labels: readonly number[];
+  /** Number of the column of row weights. */
+  readonly weights?: number;
 }
 
 type Columns = Pick<TableFile, "name" | "names" | "columns">;
@@ -31,29 +35,57 @@ type Columns = Pick<TableFile, "name" | "names" | "columns">;
  * @throws CurvatureError "argument" for a column that does not exist, is named twice, or is both dropped and used; "data" if no column is left
  *   for the inputs
  */
-export function chooseColumns(table: Columns, { label, drop, columns }: ColumnOptions = {}): ChosenColumns {
+export function chooseColumns(table: Columns, options: ColumnOptions = {}): ChosenColumns {
+  const { label, drop, columns, rowWeights } = options;
   const labels = label === false ? [] : numbersOf(table, { list: label ?? -1, role: "label column" });
   const dropped = drop === undefined ? [] : numbersOf(table, { list: drop, role: "column to drop" });
   const chosen = columns === undefined ? undefined : numbersOf(table, { list: columns, role: "column" });
   const clash = [...labels, ...(chosen ?? [])].find((column) => dropped.includes(column));
   const both = chosen?.find((column) => labels.includes(column));
-  const twice = clash ?? both;
-  if (twice !== undefined) {
-    const roles =
-      clash === undefined
-        ? "an input and the label"
-        : `dropped and ${labels.includes(clash) ? "the label" : "an input"}`;
-    const advice = label === undefined ? "; name the label column (--label), the last by default" : "";
-    throw new CurvatureError(
-      "argument",
-      `${table.name}: column ${nameOf(table, twice)} cannot be both ${roles}${advice}`,
-    );
+  if (clash !== undefined) {
+    throw twoRoles(table, {
+      column: clash,
+      roles: `dropped and ${labels.includes(clash) ? "the label" : "an input"}`,
+      label,
+    });
   }
+  if (both !== undefined) throw twoRoles(table, { column: both, roles: "an input and the label", label });
+  const weights = rowWeights === undefined ? undefined : weightColumn(table, { rowWeights, labels, chosen, label });
   const all = Array.from({ length: table.columns }, (_, column) => column);
-  const features = chosen ?? all.filter((column) => !labels.includes(column) && !dropped.includes(column));
-  if (features.length > 0) return { features, labels };
+  const features =
+    chosen ?? all.filter((column) => !labels.includes(column) && !dropped.includes(column) && column !== weights);
+  if (features.length > 0) return { features, labels, ...(weights !== undefined && { weights }) };
   const rest = table.columns === 1 ? "one column; say label: false if it is a feature" : "none; check label and drop";
   throw new CurvatureError("data", `${table.name}: expected feature columns beside the label column, got ${rest}`);
+}
+
+interface WeightColumn {
+  readonly label: ColumnOptions["label"] | undefined;
+  readonly rowWeights: ColumnName;
+  readonly labels: readonly number[];
+  readonly chosen: readonly number[] | undefined;
+}
+
+function weightColumn(table: Columns, { rowWeights, labels, chosen, label }: WeightColumn): number {
+  const column = numberOfColumn(table, rowWeights, "column of row weights");
+  if (labels.includes(column)) throw twoRoles(table, { column, roles: "the row weights and the label", label });
+  if (chosen?.includes(column)) throw twoRoles(table, { column, roles: "the row weights and an input", label });
+  return column;
+}
+
+function twoRoles(
+  table: Columns,
+  {
+    column,
+    roles,
+    label,
+  }: { readonly column: number; readonly roles: string; readonly label: ColumnOptions["label"] | undefined },
+): CurvatureError {
+  const advice = label === undefined ? "; name the label column (--label), the last by default" : "";
+  return new CurvatureError(
+    "argument",
+    `${table.name}: column ${nameOf(table, column)} cannot be both ${roles}${advice}`,
+  );
 }
 
 /** A column in a message. */
@@ -65,7 +97,7 @@ function numbersOf(
   table: Columns,
   { list, role }: { readonly list: ColumnList; readonly role: string },
 ): readonly number[] {
-  const found = asList(table, list).map((column) => columnNumber(table, { column, role }));
+  const found = asList(table, list).map((column) => numberOfColumn(table, column, role));
   const twice = found.find((column, i) => found.indexOf(column) < i);
   if (twice === undefined) return found;
   throw new CurvatureError("argument", `${table.name}: ${role} ${nameOf(table, twice)} is named twice`);
@@ -78,10 +110,12 @@ function asList({ names }: Columns, list: ColumnList): readonly ColumnName[] {
   return names?.includes(list) ? [list] : list.split(",").map((name) => name.trim());
 }
 
-function columnNumber(
-  { name, names, columns }: Columns,
-  { column: asked, role }: { readonly column: ColumnName; readonly role: string },
-): number {
+/**
+ * Number of a column.
+ *
+ * @param role what the column is for, for the message
+ */
+export function numberOfColumn({ name, names, columns }: Columns, asked: ColumnName, role: string): number {
   const named = names?.indexOf(String(asked)) ?? -1;
   if (typeof asked === "string" && named >= 0) return named;
   const number = typeof asked === "number" || /^\s*-?\d+\s*$/.test(asked) ? Number(asked) : Number.NaN;

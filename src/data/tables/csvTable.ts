@@ -1,9 +1,9 @@
 import { CurvatureError } from "../../errors/index.ts";
 import { checkSize, compressionOf, type ReadOptions } from "../../files/index.ts";
-import { type CsvRecord, csvRecordLists, csvRecords } from "../csvRecords.ts";
 import type { Contents } from "../readSource.ts";
 import type { ByteStream } from "../streamSource.ts";
 import type { RowRange } from "../takeRows.ts";
+import { type CsvRows, csvRows, csvRowsOfChunks } from "./csvRows.ts";
 import { isNotFinite, isOtherNumber, numberOfText } from "./numberOfCell.ts";
 import { type Decimal, describePlace, type TableFile, type TablePart } from "./table.ts";
 
@@ -24,8 +24,6 @@ export interface TableOptions extends ReadOptions {
 
 /** Bytes of memory for the text of a cell while its row is read. */
 const CELL_BYTES = 64;
-/** Cells that are handed on at once. */
-const CELLS_AT_ONCE = 2 ** 16;
 
 /**
  * The rows of CSV text, with or without quotes and a header; empty lines are skipped.
@@ -37,14 +35,15 @@ export function csvTable(contents: Contents, options: TableOptions = {}): TableF
   const separator = checkedSeparator(bytes, { name, options });
   const firstCells = count(bytes.subarray(0, firstLineEnd(bytes)), separator) + 1;
   checkSize(bytes.length + firstCells * CELL_BYTES, { what: `${name}: a row of ${firstCells} columns`, memoryLimit });
-  const first = csvRecords(bytes, { name, separator }).next().value ?? undefined;
+  const syntax = { name, separator, decimal: options.decimal ?? "." };
+  const first = csvRows(bytes, syntax).next().value ?? undefined;
   return tableOf(first, {
     name,
     options,
     heldBytes: bytes.length,
     // A row takes a line, and two bytes per cell, so for any text the numbers take at most four times its bytes.
     mostRows: (columns) => Math.min(lineCount(bytes), Math.floor((bytes.length + 1) / (2 * columns))),
-    lists: () => recordLists(csvRecords(bytes, { name, separator })),
+    blocks: () => csvRows(bytes, syntax),
   });
 }
 
@@ -57,13 +56,14 @@ export async function csvStream(stream: ByteStream, options: TableOptions = {}):
     break;
   }
   const separator = checkedSeparator(head, { name, options });
-  const lists = (signal?: AbortSignal) => csvRecordLists(stream.chunks(signal), { name, separator });
-  let first: CsvRecord | undefined;
-  for await (const list of lists()) {
-    first = list[0];
-    if (first !== undefined) break;
+  const syntax = { name, separator, decimal: options.decimal ?? "." };
+  const blocks = (signal?: AbortSignal) => csvRowsOfChunks(stream.chunks(signal), syntax);
+  let first: CsvRows | undefined;
+  for await (const rows of blocks()) {
+    first = rows;
+    break;
   }
-  return tableOf(first, { name, options, heldBytes: 0, lists });
+  return tableOf(first, { name, options, heldBytes: 0, blocks });
 }
 
 interface Opened {
@@ -71,14 +71,15 @@ interface Opened {
   readonly options: TableOptions;
   readonly heldBytes: number;
   readonly mostRows?: (columns: number) => number;
-  lists(signal?: AbortSignal): Iterable<readonly CsvRecord[]> | AsyncIterable<readonly CsvRecord[]>;
+  blocks(signal?: AbortSignal): Iterable<CsvRows> | AsyncIterable<CsvRows>;
 }
 
-function tableOf(first: CsvRecord | undefined, { name, options, heldBytes, mostRows, lists }: Opened): TableFile {
+function tableOf(first: CsvRows | undefined, { name, options, heldBytes, mostRows, blocks }: Opened): TableFile {
   const { header = "auto", decimal = "." } = options;
   if (first === undefined) throw new CurvatureError("file", `${name}: expected rows of numbers, got an empty file`);
-  const columns = first.cells.length;
-  const names = (header === "auto" ? isHeader(first.cells, decimal) : header) ? first.cells : undefined;
+  const columns = first.width(0);
+  const cells = Array.from({ length: columns }, (_, column) => first.cell(0, column));
+  const names = (header === "auto" ? isHeader(cells, decimal) : header) ? cells : undefined;
   const table = { name, columns, heldBytes, ...(names && { names }) };
   return {
     ...table,
@@ -87,47 +88,37 @@ function tableOf(first: CsvRecord | undefined, { name, options, heldBytes, mostR
     ...(mostRows && { mostRows: mostRows(columns) }),
     async *parts({ from = 0, to = Number.POSITIVE_INFINITY, signal }) {
       let start = names === undefined ? 0 : -1;
-      for await (const records of lists(signal)) {
-        const [first, last] = [Math.max(from - start, start < 0 ? 1 : 0), Math.min(to - start, records.length)];
-        if (first < last) yield partOf(records.slice(first, last), { ...table, start: start + first });
-        start += records.length;
+      for await (const rows of blocks(signal)) {
+        const [first, last] = [Math.max(from - start, start < 0 ? 1 : 0), Math.min(to - start, rows.count)];
+        if (first < last) yield partOf(rows, { ...table, start: start + first, first, last });
+        start += rows.count;
         if (start >= to) return;
       }
     },
   };
 }
 
-function partOf(
-  records: readonly CsvRecord[],
-  { start, ...table }: Pick<TableFile, "name" | "names" | "columns"> & { readonly start: number },
-): TablePart {
-  for (const [i, { cells, line }] of records.entries()) {
-    if (cells.length === table.columns) continue;
-    const place = describePlace({ ...table, line, row: start + i });
-    throw new CurvatureError(
-      "data",
-      `${place}: expected ${table.columns} columns as in the first line, got ${cells.length}`,
-    );
+interface PartPlace extends Pick<TableFile, "name" | "names" | "columns"> {
+  readonly start: number;
+  /** Rows of the block, the last exclusive. */
+  readonly first: number;
+  readonly last: number;
+}
+
+function partOf(rows: CsvRows, { start, first, last, ...table }: PartPlace): TablePart {
+  for (let row = first; row < last; row++) {
+    const width = rows.width(row);
+    if (width === table.columns) continue;
+    const place = describePlace({ ...table, line: rows.line(row), row: start + row - first });
+    throw new CurvatureError("data", `${place}: expected ${table.columns} columns as in the first line, got ${width}`);
   }
   return {
     start,
-    rows: records.length,
-    cell: (row, column) => records[row]!.cells[column],
-    line: (row) => records[row]!.line,
+    rows: last - first,
+    cell: (row, column) => rows.cell(first + row, column),
+    number: (row, column) => rows.number(first + row, column),
+    line: (row) => rows.line(first + row),
   };
-}
-
-function* recordLists(records: Iterable<CsvRecord>): Generator<readonly CsvRecord[]> {
-  let list: CsvRecord[] = [];
-  let cells = 0;
-  for (const record of records) {
-    list.push(record);
-    cells += record.cells.length;
-    if (cells < CELLS_AT_ONCE) continue;
-    yield list;
-    [list, cells] = [[], 0];
-  }
-  if (list.length > 0) yield list;
 }
 
 function checkedSeparator(

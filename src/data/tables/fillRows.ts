@@ -1,13 +1,16 @@
+import { CurvatureError } from "../../errors/index.ts";
+import { nameOf } from "./chooseColumns.ts";
 import type { LabelCodes, TargetType } from "./labelCodes.ts";
 import { isList, writeList } from "./lists.ts";
 import { badCell, numberOfCell } from "./numberOfCell.ts";
-import { placeOf, type TableFile, type TablePart } from "./table.ts";
+import { describePlace, type Place, placeOf, type TableFile, type TablePart } from "./table.ts";
 import type { PlannedInput, TablePlan } from "./tablePlan.ts";
 
 /** Arrays that the numbers of a part are written to. */
 export interface RowArrays {
   readonly inputs: readonly Float64Array[];
   readonly targets?: Float64Array;
+  readonly weights?: Float64Array;
 }
 
 /** How cells become numbers. */
@@ -33,6 +36,7 @@ export function rowArrays(plan: TablePlan, rows: number): RowArrays {
   return {
     inputs: inputs.map((size) => new Float64Array(rows * size)),
     ...(targets > 0 && { targets: new Float64Array(rows * targets) }),
+    ...(plan.weights !== undefined && { weights: new Float64Array(rows) }),
   };
 }
 
@@ -54,6 +58,7 @@ export function fillRows(
     }
     if (into.targets !== undefined)
       writeTargets(part, { reading, row, into: into.targets, at: (at + row) * sizes.targets });
+    if (into.weights !== undefined) into.weights[at + row] = weightOf(part, { reading, row });
   }
 }
 
@@ -79,12 +84,40 @@ function writeInput(
     return;
   }
   for (let i = 0; i < columns.length; i++) {
-    const cell = part.cell(row, columns[i]!);
-    const value = numberOfCell(cell, table.decimal);
-    if (!Number.isFinite(value))
-      throw badCell(placeOf(table, { part, row, column: columns[i]! }), { cell, decimal: table.decimal });
-    into[at + i] = value;
+    into[at + i] = finiteNumber(part, { table, row, column: columns[i]! });
   }
+}
+
+function weightOf(part: TablePart, { reading, row }: Pick<Written, "reading" | "row">): number {
+  const { table, plan } = reading;
+  const column = plan.weights!;
+  const weight = finiteNumber(part, { table, row, column });
+  if (weight >= 0) return weight;
+  const place = describePlace(placeOf(table, { part, row, column }));
+  throw new CurvatureError("data", `${place}: expected a row weight of 0 or more, got ${weight}`);
+}
+
+/**
+ * Checks the row weights of a whole table.
+ *
+ * @throws CurvatureError "data" if all are 0
+ */
+export function checkWeights({ table, plan }: RowReading, some: boolean): void {
+  if (plan.weights === undefined || some) return;
+  const where = `${table.name}: column ${nameOf(table, plan.weights)}`;
+  throw new CurvatureError("data", `${where}: expected row weights of which one is positive, got 0 in all rows`);
+}
+
+interface CellPlace {
+  readonly table: TableFile;
+  readonly row: number;
+  readonly column: number;
+}
+
+function finiteNumber(part: TablePart, { table, row, column }: CellPlace): number {
+  const value = part.number?.(row, column) ?? numberOfCell(part.cell(row, column), table.decimal);
+  if (Number.isFinite(value)) return value;
+  throw badCell(placeOf(table, { part, row, column }), { cell: part.cell(row, column), decimal: table.decimal });
 }
 
 function writeTargets(part: TablePart, { reading, row, into, at }: Written): void {
@@ -93,13 +126,20 @@ function writeTargets(part: TablePart, { reading, row, into, at }: Written): voi
   for (let i = 0; i < columns.length; i++) {
     const column = columns[i]!;
     const place = () => placeOf(table, { part, row, column });
-    const cell = part.cell(row, column);
-    if (lists) writeList(cell, { dims, padding, into, at, place });
-    else if (targetType === "class" && columns.length === 1) into[at] = codes.code(cell, place);
-    else {
-      const value = numberOfCell(cell, table.decimal);
-      if (!Number.isFinite(value)) throw badCell(place(), { cell, decimal: table.decimal });
-      into[at + i] = value;
-    }
+    if (lists) writeList(part.cell(row, column), { dims, padding, into, at, place });
+    else if (targetType === "class" && columns.length === 1) into[at] = labelOf(part, { codes, row, column, place });
+    else into[at + i] = finiteNumber(part, { table, row, column });
   }
+}
+
+interface LabelPlace {
+  readonly codes: LabelCodes;
+  readonly row: number;
+  readonly column: number;
+  readonly place: () => Place;
+}
+
+function labelOf(part: TablePart, { codes, row, column, place }: LabelPlace): number {
+  const value = codes.named ? Number.NaN : (part.number?.(row, column) ?? Number.NaN);
+  return codes.code(Number.isFinite(value) ? value : part.cell(row, column), place);
 }

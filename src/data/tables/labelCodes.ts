@@ -10,6 +10,8 @@ export type TargetType = "class" | "number";
  * known after the first pass: names are sorted by their characters, as scikit-learn and torchvision do, and numbered from 0.
  */
 export interface LabelCodes {
+  /** Whether cells are names even where they look like numbers. */
+  readonly named: boolean;
   /** The number of a label, or the code of a name: its place in the order of first occurrence, until `settle` was called. */
   code(cell: Cell, place: () => Place): number;
   /** Ends the first pass. Returns the names in the order of their labels, and the label of each code; undefined for numbers. */
@@ -51,6 +53,7 @@ export function labelCodes({
     return value;
   };
   return {
+    named: classes !== undefined,
     code(cell, place) {
       if (classes !== undefined) return named(String(cell), place);
       const value = numberOfCell(cell, decimal);
@@ -60,13 +63,7 @@ export function labelCodes({
     },
     settle(rows) {
       if (codes.size === 0) return undefined;
-      const names = classes ?? [...codes.keys()].sort();
-      if (classes === undefined && names.length > MANY_NAMES && 2 * names.length > rows) {
-        throw new CurvatureError(
-          "data",
-          `${where}: expected names of classes, got ${names.length} different ones in ${rows} rows, as ${JSON.stringify(firstName!.text)}; is this the label column?`,
-        );
-      }
+      const names = classes ?? sortedNames(codes, { rows, where });
       const labels: number[] = [];
       for (const [label, name] of names.entries()) labels[codes.get(name)!] = label;
       if (!settled) for (const [label, name] of names.entries()) codes.set(name, label);
@@ -74,6 +71,20 @@ export function labelCodes({
       return { names, labels };
     },
   };
+}
+
+function sortedNames(
+  codes: ReadonlyMap<string, number>,
+  { rows, where }: { readonly rows: number; readonly where: string },
+): readonly string[] {
+  const [first] = codes.keys();
+  if (codes.size > MANY_NAMES && 2 * codes.size > rows) {
+    throw new CurvatureError(
+      "data",
+      `${where}: expected names of classes, got ${codes.size} different ones in ${rows} rows, as ${JSON.stringify(first)}; is this the label column?`,
+    );
+  }
+  return [...codes.keys()].sort();
 }
 
 function isLabel(value: number): boolean {

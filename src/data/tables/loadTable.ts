@@ -3,7 +3,7 @@ import { checkSize } from "../../files/index.ts";
 import type { Tensor } from "../../tensors/index.ts";
 import { checkedRange, type RowRange } from "../takeRows.ts";
 import { nameOf } from "./chooseColumns.ts";
-import { fillRows, type RowArrays, type RowReading, rowArrays, sizesOf } from "./fillRows.ts";
+import { checkWeights, fillRows, type RowArrays, type RowReading, rowArrays, sizesOf } from "./fillRows.ts";
 import { type LabelCodes, labelCodes, type TargetType } from "./labelCodes.ts";
 import { numberOfText } from "./numberOfCell.ts";
 import type { TableFile } from "./table.ts";
@@ -23,6 +23,8 @@ export interface LoadedTable {
   readonly inputs: { readonly [name: string]: Tensor };
   /** `[rows, ...]`, float64. */
   readonly targets?: Tensor;
+  /** Factor of each row's loss. */
+  readonly weights?: Float64Array;
   /** Whether the targets come from a column of lists. */
   readonly lists: boolean;
   /** Names of the classes in the order of their labels, if the labels are names. */
@@ -55,7 +57,15 @@ export async function loadTable(
     rows += part.rows;
   }
   await checkRows(table, { rows, request });
-  return { ...settled(reading, { into, rows }), notes: plan.notes, lists: plan.labels.lists, rows };
+  const weights = into.weights?.subarray(0, rows);
+  checkWeights(reading, weights?.some((weight) => weight > 0) ?? false);
+  return {
+    ...settled(reading, { into, rows }),
+    ...(weights && { weights }),
+    notes: plan.notes,
+    lists: plan.labels.lists,
+    rows,
+  };
 }
 
 /** Plan and codes of a first pass. */
@@ -75,7 +85,13 @@ export function rangeOf({ rows }: Pick<TableRequest, "rows">): { readonly from: 
 
 /** The pass that reads the rows of a request. */
 export function passOf({ plan }: RowReading, request: TableRequest) {
-  const columns = [...new Set([...plan.inputs.flatMap((input) => input.columns), ...plan.labels.columns])];
+  const columns = [
+    ...new Set([
+      ...plan.inputs.flatMap((input) => input.columns),
+      ...plan.labels.columns,
+      ...(plan.weights === undefined ? [] : [plan.weights]),
+    ]),
+  ];
   return { columns, ...rangeOf(request), ...(request.signal && { signal: request.signal }) };
 }
 

@@ -1,10 +1,10 @@
 import { CurvatureError } from "../../errors/index.ts";
-import { isZip } from "../../files/index.ts";
-import { isIdx } from "../readIdx.ts";
+import type { RangeFile } from "../../files/index.ts";
 import type { Contents } from "../readSource.ts";
-import { type RangeFile, streamOf, streamOfContents } from "../streamSource.ts";
+import { isArrayFile } from "../streamArray.ts";
+import { streamOf, streamOfContents } from "../streamSource.ts";
 import { checkedRange } from "../takeRows.ts";
-import { arrowTable, isArrow } from "./arrowTable.ts";
+import { arrowStream, arrowTable, isArrow } from "./arrowTable.ts";
 import { csvStream, csvTable, type TableOptions } from "./csvTable.ts";
 import { jsonTable } from "./jsonTable.ts";
 import { isParquet, parquetTable } from "./parquetTable.ts";
@@ -47,21 +47,16 @@ export async function openTableStream(file: RangeFile, options: TableOptions = {
     head = chunk.slice(0, 4096);
     break;
   }
-  if (isZip(head) || isIdx(head)) {
+  if (isArrayFile(head)) {
     throw new CurvatureError(
       "unsupported",
-      `${name}: ${isZip(head) ? "archives" : "IDX files"} are read whole; leave out stream (--stream), or save NPY`,
+      `${name}: expected an array that is not compressed, so that its rows are found by their offset; unpack it (gunzip), or leave out stream (--stream)`,
     );
   }
   const format = tableFormat(head, name);
   if (format === "csv") return csvStream(stream, options);
   if (format === "jsonl") return jsonTable(stream, { heldBytes: 0 });
-  if (format === "arrow") {
-    throw new CurvatureError(
-      "unsupported",
-      `${name}: Arrow files are read whole; leave out stream (--stream), or write Parquet`,
-    );
-  }
+  if (format === "arrow") return arrowStream(file);
   const slice = async (start: number, end = file.size) => {
     const bytes = await file.range(start < 0 ? file.size + start : start, end - start);
     return bytes.slice().buffer;

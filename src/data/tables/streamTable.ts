@@ -1,5 +1,5 @@
 import type { Tensor } from "../../tensors/index.ts";
-import { fillRows, type RowReading, rowArrays } from "./fillRows.ts";
+import { checkWeights, fillRows, type RowReading, rowArrays } from "./fillRows.ts";
 import { checkRows, passOf, rangeOf, settledNames, startReading, type TableRequest } from "./loadTable.ts";
 import type { TableFile, TablePart } from "./table.ts";
 import { isWhole, tableTargets } from "./tableTargets.ts";
@@ -27,6 +27,7 @@ export interface StreamedRows {
   readonly rows: number;
   readonly inputs: { readonly [name: string]: Tensor };
   readonly targets?: Tensor;
+  readonly weights?: Float64Array;
 }
 
 /**
@@ -38,13 +39,15 @@ export interface StreamedRows {
 export async function streamTable(table: TableFile, request: TableRequest): Promise<StreamedTable> {
   const reading = await startReading(table, request);
   const { plan, targetType } = reading;
-  let [rows, whole] = [0, plan.labels.lists];
+  let [rows, whole, weighted] = [0, plan.labels.lists, false];
   for await (const part of table.parts(passOf(reading, request))) {
-    const { targets } = numbersOf(part, reading);
+    const { targets, weights } = numbersOf(part, reading);
+    weighted ||= weights?.some((weight) => weight > 0) ?? false;
     if (whole && targets !== undefined) whole = isWhole(targets);
     rows += part.rows;
   }
   await checkRows(table, { rows, request });
+  checkWeights(reading, weighted);
   const named = settledNames(reading, rows);
   const where = `${table.name}: targets`;
   return {
@@ -75,6 +78,7 @@ function numbersOf(part: TablePart, reading: RowReading): StreamedRows {
     start,
     rows,
     inputs: Object.fromEntries(inputs),
+    ...(into.weights && { weights: into.weights }),
     ...(into.targets && { targets: { data: into.targets, dims: [rows, ...plan.labels.dims] } }),
   };
 }

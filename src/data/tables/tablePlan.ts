@@ -1,6 +1,6 @@
 import { CurvatureError } from "../../errors/index.ts";
 import type { ModelDims } from "../fitRows.ts";
-import { type ColumnOptions, chooseColumns, nameOf } from "./chooseColumns.ts";
+import { type ColumnOptions, chooseColumns, nameOf, numberOfColumn } from "./chooseColumns.ts";
 import { isList, listDims } from "./lists.ts";
 import type { Cell, TableFile, TablePart } from "./table.ts";
 
@@ -24,6 +24,8 @@ export interface TablePlan {
   readonly inputs: readonly PlannedInput[];
   /** Columns of the targets and the dimensions of a row's; no columns if there are none. */
   readonly labels: Pick<PlannedInput, "columns" | "dims" | "lists" | "padding">;
+  /** Column of the row weights. */
+  readonly weights?: number;
   /** What was decided about inputs that the table does not have, for reports. */
   readonly notes: readonly string[];
 }
@@ -60,7 +62,7 @@ export async function planTable(table: TableFile, options: PlanOptions = {}): Pr
   const cellOf = (column: number) => first.cell(0, column);
   const named = columnsByName(table, { ...options, cellOf });
   if (named !== undefined) return padded(table, { options, first, ...named });
-  const { features, labels } = chooseColumns(table, options);
+  const { features, labels, weights } = chooseColumns(table, options);
   const lists = features.filter((column) => isList(cellOf(column)));
   if (lists.length > 0 && features.length > 1) {
     throw new CurvatureError(
@@ -73,6 +75,7 @@ export async function planTable(table: TableFile, options: PlanOptions = {}): Pr
     first,
     inputs: [{ name: onlyInput(table, options), columns: features, of: "cells" }],
     labels,
+    weights,
     notes: [],
   });
 }
@@ -81,7 +84,9 @@ function onlyInput({ name, names }: TableFile, { wanted }: PlanOptions): string 
   const inputs = Object.keys(wanted ?? { "": {} });
   if (inputs.length === 1) return inputs[0]!;
   const advice =
-    names === undefined ? "" : `; or name columns after them (${name} has ${names.slice(0, 12).join(", ")})`;
+    names === undefined
+      ? ""
+      : `; or name columns after them (${name} has ${names.slice(0, 12).join(", ")}); text needs the model's tokenizer: tokenizer (--tokenizer)`;
   throw new CurvatureError(
     "argument",
     `a data file holds one input, but the model has ${inputs.length} (${inputs.join(", ")}); give a file for each input, or bind those that are the same for all rows${advice}`,
@@ -118,6 +123,7 @@ type Unsized = Omit<PlannedInput, "dims" | "padding" | "lists">;
 interface Found {
   readonly inputs: readonly Unsized[];
   readonly labels: readonly number[];
+  readonly weights?: number | undefined;
   readonly notes: readonly string[];
 }
 
@@ -146,11 +152,15 @@ function columnsByName(
     notes.push(`${name} made of the lengths of ${names![tokens]}`);
     return { name, columns: [tokens], of: kind };
   });
-  const rest = names!.flatMap((_, column) => (taken.includes(column) ? [] : [column]));
+  const weights =
+    options.rowWeights === undefined ? undefined : numberOfColumn(table, options.rowWeights, "column of row weights");
+  const rest = names!.flatMap((_, column) => (taken.includes(column) || column === weights ? [] : [column]));
   const usual = rest.find((column) => targetNames.includes(names![column]!)) ?? rest.at(-1);
   const label = options.label ?? usual ?? false;
-  const { labels } = chooseColumns(table, { label, columns: [...new Set(taken)] });
-  return { inputs: found, labels, notes };
+  const { rowWeights } = options;
+  const chosen = { label, columns: [...new Set(taken)], ...(rowWeights !== undefined && { rowWeights }) };
+  const { labels } = chooseColumns(table, chosen);
+  return { inputs: found, labels, weights, notes };
 }
 
 interface PaddingRequest extends Found {
@@ -159,7 +169,8 @@ interface PaddingRequest extends Found {
 }
 
 /** The plan with dimensions, which for lists that differ in length takes a pass over the table. */
-async function padded(table: TableFile, { options, first, inputs, labels, notes }: PaddingRequest): Promise<TablePlan> {
+async function padded(table: TableFile, request: PaddingRequest): Promise<TablePlan> {
+  const { options, first, inputs, labels, weights, notes } = request;
   const dimsOf = (columns: readonly number[]) => {
     const cell = columns.length === 1 ? first.cell(0, columns[0]!) : undefined;
     return isList(cell) ? listDims(cell) : undefined;
@@ -182,7 +193,7 @@ async function padded(table: TableFile, { options, first, inputs, labels, notes 
     if (input.of === "length") return { ...input, dims: [1], lists: true };
     if (sized.padding === undefined) return { ...input, ...sized };
     if (!hasMask && options.padding === undefined) throw unmasked(table, { input, longest: sized.dims[0]! });
-    return { ...input, ...sized, ...(/mask/i.test(input.name) && { padding: 0 }) };
+    return { ...input, ...sized, ...(/mask|type|segment/i.test(input.name) && { padding: 0 }) };
   });
   const target = size(labels);
   const single = !target.lists && labels.length <= 1;
@@ -194,6 +205,7 @@ async function padded(table: TableFile, { options, first, inputs, labels, notes 
       ...(single && { dims: [] }),
       ...(target.padding !== undefined && { padding: IGNORED }),
     },
+    ...(weights !== undefined && { weights }),
     notes,
   };
 }

@@ -1,8 +1,9 @@
 import { CurvatureError } from "../errors/index.ts";
+import type { RangeFile } from "../files/index.ts";
 import { arrayTypes, sizeOf } from "../tensors/index.ts";
 import { decodeElements } from "./decodeElements.ts";
-import { readNpyHeader } from "./readNpy.ts";
-import type { RangeFile } from "./streamSource.ts";
+import { isIdx, readIdxHeader } from "./readIdx.ts";
+import { isNpy, readNpyHeader } from "./readNpy.ts";
 import type { StreamedRows, StreamPass } from "./tables/streamTable.ts";
 import { checkedRange, type RowRange } from "./takeRows.ts";
 
@@ -11,24 +12,30 @@ const PART = 2 ** 22;
 /** Longest header that is looked for. */
 const HEADER = 2 ** 16;
 
-/** Rows of an NPY file that are read again on every pass. */
+/** Rows of an array in a file that are read again on every pass. */
 export interface StreamedArray {
   readonly rows: number;
   /** A pass: the rows as the input "" of each part. */
   parts(pass: StreamPass): AsyncIterable<StreamedRows>;
 }
 
+/** Whether a file is an array in NPY or IDX format, by its first bytes. */
+export function isArrayFile(head: Uint8Array): boolean {
+  return isNpy(head) || isIdx(head);
+}
+
 /**
- * Rows of an NPY file in C order, read in ranges.
+ * Rows of an IDX file, or of an NPY file in C order, read in ranges.
  *
- * @throws CurvatureError as `readNpy`; "unsupported" for Fortran order, whose rows are spread over the whole file
+ * @throws CurvatureError as `readNpy` and `readIdx`; "unsupported" for Fortran order, whose rows are spread over the whole file
  */
-export async function streamNpy(
+export async function streamArray(
   file: RangeFile,
   { rows: range }: { readonly rows?: RowRange | undefined },
 ): Promise<StreamedArray> {
   const { name, size } = file;
-  const header = readNpyHeader(await file.range(0, HEADER), name);
+  const head = await file.range(0, HEADER);
+  const header = isIdx(head) ? readIdxHeader(head, name) : readNpyHeader(head, name);
   const { dtype, dims, offset, littleEndian, fortranOrder } = header;
   const total = dims[0] ?? 0;
   if (total === 0)

@@ -1,12 +1,15 @@
 import { parse } from "csv-parse/sync";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { csv, csvRecords, loadTensor } from "../../src/data/index.ts";
+import { csv, loadTensor } from "../../src/data/index.ts";
+import { csvRows } from "../../src/data/tables/csvRows.ts";
+import { recordsOf } from "./csvRecords.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
-const records = (text: string, separator = ",") => [...csvRecords(bytes(text), { separator, name: "t" })];
+const records = (text: string, separator = ",") =>
+  [...csvRows(bytes(text), { separator, decimal: ".", name: "t" })].flatMap(recordsOf);
 
-describe("csvRecords", () => {
+describe("csvRows", () => {
   test("reads any table as another parser does", () => {
     const plain = fc.stringMatching(/^[a-z0-9.é日 -]{0,4}$/);
     const quoted = fc.stringMatching(/^[a-z,;\n"é日]{0,4}$/).map((cell) => `"${cell.replaceAll('"', '""')}"`);
