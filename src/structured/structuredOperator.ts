@@ -14,6 +14,7 @@ import {
   indicesOf,
   type PlacedBlock,
 } from "./blocks/index.ts";
+import { checkCover } from "./checkCover.ts";
 import { blockDampings, type Damping } from "./damping.ts";
 
 /** Options of functions of a structured matrix. */
@@ -120,57 +121,6 @@ function checkPrecision(dtype: unknown): void {
   );
 }
 
-function checkCover(blocks: readonly PlacedBlock[], size: number): void {
-  if (!(Number.isSafeInteger(size) && size > 0)) {
-    throw new CurvatureError("argument", `structuredOperator: size must be a positive integer, got ${String(size)}`);
-  }
-  const owner = new Int32Array(size).fill(-1);
-  const take = (entry: number, index: number) => {
-    if (owner[entry] !== -1) {
-      throw new CurvatureError(
-        "shape",
-        `blocks ${blocks[owner[entry]].name} and ${blocks[index].name} both have entry ${entry}`,
-      );
-    }
-    owner[entry] = index;
-  };
-  for (const [index, placed] of blocks.entries()) {
-    const { place } = placed;
-    const [first, last] = checkedExtent(placed, size);
-    if ("indices" in place) for (const entry of place.indices) take(entry, index);
-    else for (let entry = first; entry <= last; entry++) take(entry, index);
-  }
-  const missing = owner.indexOf(-1);
-  if (missing !== -1) {
-    throw new CurvatureError("shape", `no block has entry ${missing}; give it a diagonal block, of zeros if need be`);
-  }
-}
-
-/** The smallest and largest entry of a block's place. */
-function checkedExtent({ name, block, place }: PlacedBlock, size: number): readonly [first: number, last: number] {
-  const refuse = (message: string) => {
-    throw new CurvatureError("shape", `block ${name} has ${message}`);
-  };
-  let [first, last, count] = [0, -1, block.size];
-  if ("indices" in place) {
-    count = place.indices.length;
-    first = place.indices.reduce((least, entry) => Math.min(least, entry), count === 0 ? 0 : Number.POSITIVE_INFINITY);
-    last = place.indices.reduce((most, entry) => Math.max(most, entry), -1);
-  } else {
-    const { offset, transposed } = place;
-    if (!Number.isInteger(offset)) refuse(`the offset ${offset}; give an integer`);
-    if (transposed !== undefined && transposed[0] * transposed[1] !== block.size) {
-      refuse(`${block.size} entries and a transposed place [${transposed[0]}, ${transposed[1]}]`);
-    }
-    [first, last] = [offset, offset + block.size - 1];
-  }
-  if (count !== block.size) refuse(`${block.size} entries and a place for ${count}`);
-  if (count > 0 && !(first >= 0 && last < size)) {
-    refuse(`entry ${first < 0 ? first : last}, outside of a vector of ${size}`);
-  }
-  return [first, last];
-}
-
 interface Family {
   readonly size: number;
   readonly dtype: Precision;
@@ -180,12 +130,6 @@ interface Family {
 
 function functionOf(family: Family, functions: readonly BlockFunction[]): StructuredOperator {
   const { size, dtype, blocks, programs } = family;
-  const products = laterProducts(blocks, (block, index) => block.product(functions[index]));
-  const values = () => allOf(blocks, ({ block }, index) => block.eigenvalues(functions[index]));
-  const next = (name: string, options: DampingOptions, power: number) => {
-    checkOptions(name, options, "damping kind");
-    return functionOf(family, combined(name, functions, { family, options, power }));
-  };
   return {
     shape: [size, size],
     dtype,
@@ -193,7 +137,27 @@ function functionOf(family: Family, functions: readonly BlockFunction[]): Struct
     psd: blocks.every(({ block }, index) => block.psd || functions[index].power < 0),
     blocks,
     functions,
-    ...runProducts(family, products),
+    ...runProducts(
+      family,
+      laterProducts(blocks, (block, index) => block.product(functions[index])),
+    ),
+    ...furtherFunctions(family, functions),
+    ...spectralNumbers(family, functions),
+    dispose: () => programs.release(),
+    [Symbol.asyncDispose]: () => programs.release(),
+  };
+}
+
+/** Dampings, powers and roots of a function of the blocks. */
+function furtherFunctions(
+  family: Family,
+  functions: readonly BlockFunction[],
+): Pick<StructuredOperator, "withDamping" | "power" | "inverse" | "inverseRoot"> {
+  const next = (name: string, options: DampingOptions, power: number) => {
+    checkOptions(name, options, "damping kind");
+    return functionOf(family, combined(name, functions, { family, options, power }));
+  };
+  return {
     withDamping(damping, options = {}) {
       checkOptions("withDamping", options, "kind");
       return next("withDamping", { ...options, damping }, 1);
@@ -204,19 +168,29 @@ function functionOf(family: Family, functions: readonly BlockFunction[]): Struct
       checkOptions("inverseRoot", options, "damping kind");
       return rootOf(family, combined("inverseRoot", functions, { family, options, power: -1 }));
     },
+  };
+}
+
+/** Numbers of a function of the blocks that follow from its eigenvalues or entries. */
+function spectralNumbers(
+  family: Family,
+  functions: readonly BlockFunction[],
+): Pick<
+  StructuredOperator,
+  | "eigenvalues"
+  | "eigenbasis"
+  | "diagonal"
+  | "trace"
+  | "logdet"
+  | "frobeniusNorm"
+  | "conditionNumber"
+  | "effectiveDimension"
+> {
+  const { size, dtype, blocks } = family;
+  const values = () => allOf(blocks, ({ block }, index) => block.eigenvalues(functions[index]));
+  return {
     eigenvalues: async () => concatenated(await values(), size),
-    async eigenbasis() {
-      if (blocks.some(({ block }) => block.toEigenbasis === undefined)) return undefined;
-      const products = laterProducts(blocks, (block) => block.toEigenbasis!());
-      const transform: LinearOperator = {
-        shape: [size, size],
-        dtype,
-        symmetric: false,
-        psd: false,
-        ...runProducts(family, products),
-      };
-      return { values: inPlace(await values(), { blocks, size }), transform };
-    },
+    eigenbasis: () => eigenbasisOf(family, values),
     async diagonal() {
       const parts = await allOf(blocks, ({ block }, index) => block.diagonal(functions[index]));
       return toPrecision(inPlace(parts, { blocks, size }), dtype);
@@ -243,9 +217,26 @@ function functionOf(family: Family, functions: readonly BlockFunction[]): Struct
       });
       return sum(parts);
     },
-    dispose: () => programs.release(),
-    [Symbol.asyncDispose]: () => programs.release(),
   };
+}
+
+async function eigenbasisOf(
+  family: Family,
+  values: () => Promise<readonly Float64Array[]>,
+): Promise<Eigenbasis | undefined> {
+  const { size, dtype, blocks } = family;
+  if (blocks.some(({ block }) => block.toEigenbasis === undefined)) return undefined;
+  const transform: LinearOperator = {
+    shape: [size, size],
+    dtype,
+    symmetric: false,
+    psd: false,
+    ...runProducts(
+      family,
+      laterProducts(blocks, (block) => block.toEigenbasis!()),
+    ),
+  };
+  return { values: inPlace(await values(), { blocks, size }), transform };
 }
 
 /** x / (x + d), 0 where both are 0. */
