@@ -32,7 +32,8 @@ export async function recipeTotals(
     ...(arrays && { arrays }),
   };
   const key = JSON.stringify([request.key, of === "ggn" || of === "empiricalFisher" ? of : { ...of, seed: 0 }]);
-  const { outputEntries } = plan;
+  // The batch size on which ranks have agreed, so that all take the same number of passes.
+  const outputEntries = plan.rowEntries * risk.settings.batchSize;
   return { totals: await pieceTotals(risk, { root, passes, sums, key, outputEntries, options }), passes };
 }
 
@@ -47,9 +48,7 @@ export async function rowTotals(
   const isSummedWhole = risk.shard.rows === risk.summedRows;
   const single = await risk.on(rebatch(risk.data, 1), isSummedWhole ? {} : { shard: risk.shard });
   try {
-    const { plan } = request;
-    const rows = { ...plan, outputEntries: Math.ceil(plan.outputEntries / risk.data.batchSize) };
-    return (await recipeTotals(single, recipes, { ...request, plan: rows })).totals;
+    return (await recipeTotals(single, recipes, request)).totals;
   } finally {
     await single.dispose();
   }
