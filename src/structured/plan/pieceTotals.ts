@@ -32,6 +32,8 @@ export interface PieceTotalsRequest {
   /** Numbers that the layers of a batch return. */
   readonly outputEntries: number;
   readonly sums: PieceSums;
+  /** Consecutive passes that must run at once; default 1. */
+  readonly together?: number | undefined;
   /** Names the sums among those of the model: equal keys must mean equal `build`, so that compiled programs can be used again. */
   readonly key: string;
   readonly options: RunOptions;
@@ -63,9 +65,10 @@ export async function pieceTotals(risk: Risk, request: PieceTotalsRequest): Prom
 /** Beginning of the names of sums that do not depend on the reverse passes. */
 export const INPUT_SUM = "inputs ";
 
-function passesAtOnce({ dtype }: Risk, { outputEntries, passes }: PieceTotalsRequest): number {
+function passesAtOnce({ dtype }: Risk, { outputEntries, passes, together = 1 }: PieceTotalsRequest): number {
   const bytes = outputEntries * (dtype === "float64" ? 8 : 4);
-  return Math.max(1, Math.min(passes.count, Math.floor(PASS_BYTES / Math.max(bytes, 1))));
+  const groups = Math.floor(PASS_BYTES / Math.max(bytes, 1) / together);
+  return Math.min(passes.count, Math.max(1, groups) * together);
 }
 
 function constantsOf({ root, passes, sums }: PieceTotalsRequest): BatchConstants {
