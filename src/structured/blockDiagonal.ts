@@ -5,7 +5,7 @@ import { checkRisk } from "../operators/products/checkRisk.ts";
 import { approximation, type StructuredApproximation } from "./approximation.ts";
 import { blocksOf } from "./builtBlocks.ts";
 import type { ExactOptions } from "./diagonal.ts";
-import { checkOneOf } from "./kroneckerOptions.ts";
+import { checkOneOf, optionsText } from "./kroneckerOptions.ts";
 import { type LayerPlan, layerPlan } from "./plan/layerPlan.ts";
 import type { BlockRecipe } from "./recipes/blockRecipe.ts";
 import { matrixDiagonalRecipe, type ParameterSource } from "./recipes/exactRecipes.ts";
@@ -43,7 +43,8 @@ export async function blockDiagonal(risk: Risk, options: BlockDiagonalOptions = 
   const recipes = denseRecipes(risk, plan, { groups, denseLimit });
   const choice = { of, terms, seed, options: run, key: JSON.stringify(["blockDiagonal", by, denseLimit]) };
   const { built, passes } = await blocksOf(risk, recipes, { ...choice, plan });
-  return approximation(risk, { blocks: built.flatMap(({ blocks }) => blocks), passes });
+  const made = { method: "blockDiagonal", options: optionsText(choice) };
+  return approximation(risk, { blocks: built.flatMap(({ blocks }) => blocks), passes, made });
 }
 
 function denseRecipes(

@@ -6,6 +6,7 @@ import { approximation, type StructuredApproximation } from "./approximation.ts"
 import { diagonalBlock, indicesOf, type PlacedBlock } from "./blocks/index.ts";
 import { type BuiltBlocks, blocksOf } from "./builtBlocks.ts";
 import { type TermPasses, type TermTreatment, termPasses } from "./passes/termPasses.ts";
+import { optionsText } from "./kroneckerOptions.ts";
 import { layerPlan } from "./plan/layerPlan.ts";
 import { matrixDiagonalRecipe } from "./recipes/exactRecipes.ts";
 import { layerRecipes } from "./recipes/layerRecipes.ts";
@@ -64,7 +65,10 @@ export async function diagonal(risk: Risk, options: DiagonalOptions = {}): Promi
     return approximation(risk, { ...built, blocks: await centred(risk, built.blocks) });
   }
   return {
-    ...approximation(risk, built),
+    ...approximation(risk, {
+      ...built,
+      made: { method: "diagonal", options: optionsText({ of: source, terms, seed, key: "" }) },
+    }),
     ...(spread && { standardErrors: standardErrors(risk, built.variances), spread: spread.of }),
   };
 }

@@ -71,6 +71,16 @@ export function kroneckerChoices(
   };
 }
 
+/** The options that numbers of a build depend on, as text. */
+export function optionsText({
+  of,
+  terms,
+  seed,
+  key,
+}: Pick<MatrixChoice, "of" | "terms" | "seed"> & { readonly key: string }): string {
+  return JSON.stringify({ of, terms, seed, key });
+}
+
 function checkKronecker(
   name: string,
   {

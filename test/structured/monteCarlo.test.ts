@@ -1,6 +1,14 @@
 import { readFile } from "node:fs/promises";
 import { expect, test } from "vitest";
-import { arrays, crossEntropy, empiricalRisk, functionModel, gradientCovariance, hessian, primitives } from "../../src/index.ts";
+import {
+  arrays,
+  crossEntropy,
+  empiricalRisk,
+  functionModel,
+  gradientCovariance,
+  hessian,
+  primitives,
+} from "../../src/index.ts";
 import { toDense } from "../../src/linalg/index.ts";
 import { stream } from "../../src/random/index.ts";
 import { diagonal, hessianDiagonal, rowDiagonals, rowGradientNorms } from "../../src/structured/index.ts";
@@ -30,11 +38,14 @@ async function coverage(name: string, labels: number, seeds: number) {
   return { share: within / all, square: squares / all };
 }
 
-test.each(["conv1d", "token_classifier", "reused_linear"])("%s: standard errors from sampled labels hold", async (name) => {
-  const { share } = await coverage(name, 24, 6);
-  expect(share).toBeGreaterThan(0.88);
-  expect(share).toBeLessThan(0.99);
-});
+test.each(["conv1d", "token_classifier", "reused_linear"])(
+  "%s: standard errors from sampled labels hold",
+  async (name) => {
+    const { share } = await coverage(name, 24, 6);
+    expect(share).toBeGreaterThan(0.88);
+    expect(share).toBeLessThan(0.99);
+  },
+);
 
 test("the squared error of an entry is its squared standard error in the mean", async () => {
   await using risk = await networkRisk("conv1d");
@@ -91,25 +102,32 @@ test("random signs have standard errors that are not too small", async () => {
   expect(error).toBeLessThan(1.5 * stated);
 });
 
-test.each(networkNames)("%s: diagonals of rows sum to the diagonal, and the gradient covariance has its own", async (name) => {
-  await using risk = await networkRisk(name, { batchSize: 2 });
-  await using D = await diagonal(risk, { terms: "exact" });
-  const sum = new Float64Array(risk.size);
-  let rows = 0;
-  for await (const { start, diagonals, traces } of rowDiagonals(risk)) {
-    expect(start).toBe(rows);
-    rows += diagonals.columns;
-    diagonals.data.forEach((x, i) => void (sum[i % risk.size] += risk.scale * x));
-    const whole = Array.from(diagonals.data).reduce((a, b) => a + b, 0);
-    const byParameter = traces.reduce((a, { values }) => a + values.reduce((x, y) => x + y, 0), 0);
-    expect(Math.abs(whole - byParameter)).toBeLessThan(1e-12 * whole);
-  }
-  expect(rows).toBe(risk.rows);
-  expectClose(sum, Array.from(await D.diagonal()), 1e-11);
-  await using C = await diagonal(risk, { of: "gradientCovariance" });
-  const { data } = await toDense(gradientCovariance(risk));
-  expectClose(await C.diagonal(), Array.from({ length: risk.size }, (_, i) => data[i * (risk.size + 1)]), 1e-10);
-});
+test.each(networkNames)(
+  "%s: diagonals of rows sum to the diagonal, and the gradient covariance has its own",
+  async (name) => {
+    await using risk = await networkRisk(name, { batchSize: 2 });
+    await using D = await diagonal(risk, { terms: "exact" });
+    const sum = new Float64Array(risk.size);
+    let rows = 0;
+    for await (const { start, diagonals, traces } of rowDiagonals(risk)) {
+      expect(start).toBe(rows);
+      rows += diagonals.columns;
+      diagonals.data.forEach((x, i) => void (sum[i % risk.size] += risk.scale * x));
+      const whole = Array.from(diagonals.data).reduce((a, b) => a + b, 0);
+      const byParameter = traces.reduce((a, { values }) => a + values.reduce((x, y) => x + y, 0), 0);
+      expect(Math.abs(whole - byParameter)).toBeLessThan(1e-12 * whole);
+    }
+    expect(rows).toBe(risk.rows);
+    expectClose(sum, Array.from(await D.diagonal()), 1e-11);
+    await using C = await diagonal(risk, { of: "gradientCovariance" });
+    const { data } = await toDense(gradientCovariance(risk));
+    expectClose(
+      await C.diagonal(),
+      Array.from({ length: risk.size }, (_, i) => data[i * (risk.size + 1)]),
+      1e-10,
+    );
+  },
+);
 
 test("the digits' rows: diagonals, traces and gradient norms by dense linear algebra in NumPy", async () => {
   const text = await readFile(new URL("../fixtures/structured/digits_diagonals.json", import.meta.url), "utf8");
@@ -122,7 +140,9 @@ test("the digits' rows: diagonals, traces and gradient norms by dense linear alg
       const own = diagonals.data.subarray(n * risk.size, (n + 1) * risk.size);
       const known = rows.ggn_diagonal[String(start + n)];
       if (known !== undefined) expectClose(own, known, 1e-9);
-      expect(Math.abs(Array.from(own).reduce((a, b) => a + b, 0) / rows.ggn_trace_first_50[start + n] - 1)).toBeLessThan(1e-9);
+      expect(
+        Math.abs(Array.from(own).reduce((a, b) => a + b, 0) / rows.ggn_trace_first_50[start + n] - 1),
+      ).toBeLessThan(1e-9);
       for (const { parameter, values } of traces) {
         expect(Math.abs(values[n] / rows.ggn_trace_by_tensor_first_50[parameter][start + n] - 1)).toBeLessThan(1e-9);
       }
@@ -170,5 +190,7 @@ test("the Hessian's diagonal: exact with a product a weight, else within its sta
     }
   }
   expect(within / all).toBeGreaterThan(0.85);
-  await expect(hessianDiagonal(risk, { seed: 0, method: "sum" as "xdiag" })).rejects.toThrow("hessianDiagonal: method must be");
+  await expect(hessianDiagonal(risk, { seed: 0, method: "sum" as "xdiag" })).rejects.toThrow(
+    "hessianDiagonal: method must be",
+  );
 });

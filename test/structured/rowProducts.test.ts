@@ -30,5 +30,7 @@ test("another model's rows and rows that are coupled are refused", async () => {
   await using risk = await networkRisk("conv1d");
   await using other = await networkRisk("lstm");
   await expect(rowGradientProducts(risk, { other })).rejects.toThrow("the other risk must have the same model");
-  await expect(rowGradientNorms({ ...risk, coupledRows: true })).rejects.toThrow("rows that contribute to the loss independently");
+  await expect(rowGradientNorms({ ...risk, coupledRows: true })).rejects.toThrow(
+    "rows that contribute to the loss independently",
+  );
 });

@@ -93,7 +93,7 @@ function placed(
   const share = inverseCount(totals[names.count]);
   const B = groupMatrix(totals[names.B], group, scale);
   const inputs = totals[names.A];
-  const place = matrixPlace(source, group);
+  const place = { ...matrixPlace(source, group), inputs: Number(totals[names.count].data[0]) };
   const shared = matrix.uses > 1 ? `, ${matrix.uses} uses as positions` : "";
   if (inputs.dims.length === 1) {
     const block = diagonalKronecker({ A: scaledNumbers(inputs, share), B });

@@ -93,7 +93,8 @@ function variances(
   const [single, grouped, sums] = [numbers(`single ${id}`), numbers(`grouped ${id}`), numbers(id)];
   const { of, size: m, count: M } = spread;
   return Float64Array.from(single, (x, i) => {
-    const raw = of === "labels" ? (m / (m - 1)) * (x - grouped[i] / m) : (M / (M - 1)) * (grouped[i] - sums[i] ** 2 / M);
+    const raw =
+      of === "labels" ? (m / (m - 1)) * (x - grouped[i] / m) : (M / (M - 1)) * (grouped[i] - sums[i] ** 2 / M);
     return scale ** 2 * Math.max(raw, 0);
   });
 }
