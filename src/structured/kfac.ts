@@ -27,5 +27,9 @@ export async function kfac(risk: Risk, options: KroneckerOptions = {}): Promise<
   checkOptions("kfac", options, kroneckerOptionNames);
   const { settings, choice } = kroneckerChoices("kfac", options);
   const { built, passes } = await builtBlocks(risk, settings, choice);
-  return approximation(risk, { blocks: built.flatMap(({ blocks }) => blocks), passes, made: { method: "kfac", options: optionsText(choice), inputsAlone: options.of === "inputs" } });
+  return approximation(risk, {
+    blocks: built.flatMap(({ blocks }) => blocks),
+    passes,
+    made: { method: "kfac", options: optionsText(choice), inputsAlone: options.of === "inputs" },
+  });
 }

@@ -1,5 +1,5 @@
 import type { Risk } from "../../operators/engine/risk.ts";
-import type { LayerPlan, PlannedMatrix } from "../plan/layerPlan.ts";
+import type { LayerPlan, ParameterPlan, PlannedMatrix } from "../plan/layerPlan.ts";
 
 /**
  * The way to inner products of the gradients of single rows in a parameter:
@@ -27,23 +27,26 @@ export type RouteCosts = (matrix: PlannedMatrix) => { readonly positions: number
 
 /** The parts of all parameters. */
 export function rowParts({ parameters }: Risk, plan: LayerPlan, costs: RouteCosts): readonly RowPart[] {
-  return parameters.flatMap((_, parameter): RowPart[] => {
-    const own = plan.parameters[parameter];
-    switch (own.form) {
-      case "matrices":
-        return own.matrices.map((matrix) => {
-          const { positions, gradient } = costs(matrix);
-          const isFormed = positions > gradient;
-          return { parameter, matrix, route: isFormed ? "gradients" : "inputs and cotangents" };
-        });
-      case "layers":
-        return [{ parameter, route: "gradients" }];
-      case "outside":
-        return [{ parameter, route: "single rows" }];
-      case "unused":
-        return [{ parameter, route: "zero" }];
-    }
-  });
+  return parameters.flatMap((_, parameter) => partsOf(plan.parameters[parameter], { parameter, costs }));
+}
+
+function partsOf(
+  own: ParameterPlan,
+  { parameter, costs }: { readonly parameter: number; readonly costs: RouteCosts },
+): readonly RowPart[] {
+  switch (own.form) {
+    case "matrices":
+      return own.matrices.map((matrix) => {
+        const { positions, gradient } = costs(matrix);
+        return { parameter, matrix, route: positions > gradient ? "gradients" : "inputs and cotangents" };
+      });
+    case "layers":
+      return [{ parameter, route: "gradients" }];
+    case "outside":
+      return [{ parameter, route: "single rows" }];
+    case "unused":
+      return [{ parameter, route: "zero" }];
+  }
 }
 
 /** A parameter and the routes of its parts. */
