@@ -81,6 +81,7 @@ export const rooms = {
     plan: ["layers", "sums", "roots", "passes"],
     gram: ["plan", "sums", "roots", "passes"],
     recipes: ["plan", "layers", "sums", "roots", "passes", "blocks"],
+    rows: ["plan", "sums", "roots", "passes"],
   },
   operators: {
     layers: [],

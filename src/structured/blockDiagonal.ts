@@ -4,8 +4,8 @@ import type { Risk } from "../operators/engine/risk.ts";
 import { checkRisk } from "../operators/products/checkRisk.ts";
 import { approximation, type StructuredApproximation } from "./approximation.ts";
 import { blocksOf } from "./builtBlocks.ts";
-import type { DiagonalOptions } from "./diagonal.ts";
-import { checkOneOf } from "./kroneckerOptions.ts";
+import type { ExactOptions } from "./diagonal.ts";
+import { checkOneOf, optionsText } from "./kroneckerOptions.ts";
 import { type LayerPlan, layerPlan } from "./plan/layerPlan.ts";
 import type { BlockRecipe } from "./recipes/blockRecipe.ts";
 import { matrixDiagonalRecipe, type ParameterSource } from "./recipes/exactRecipes.ts";
@@ -13,7 +13,7 @@ import { jointDenseRecipe } from "./recipes/jointDenseRecipe.ts";
 import { layerRecipes } from "./recipes/layerRecipes.ts";
 
 /** Options of exact dense blocks. */
-export interface BlockDiagonalOptions extends DiagonalOptions {
+export interface BlockDiagonalOptions extends ExactOptions {
   /** A block for each parameter, or one for the parameters of each layer (its weight and bias) together; default "layer". */
   readonly by?: "parameter" | "layer" | undefined;
   /** Most entries of a block; the parameters of larger ones have their diagonal. Default 2,000. */
@@ -43,7 +43,8 @@ export async function blockDiagonal(risk: Risk, options: BlockDiagonalOptions = 
   const recipes = denseRecipes(risk, plan, { groups, denseLimit });
   const choice = { of, terms, seed, options: run, key: JSON.stringify(["blockDiagonal", by, denseLimit]) };
   const { built, passes } = await blocksOf(risk, recipes, { ...choice, plan });
-  return approximation(risk, { blocks: built.flatMap(({ blocks }) => blocks), passes });
+  const made = { method: "blockDiagonal", options: optionsText(choice) };
+  return approximation(risk, { blocks: built.flatMap(({ blocks }) => blocks), passes, made });
 }
 
 function denseRecipes(

@@ -29,15 +29,16 @@ export async function builtBlocks(
   return { plan, ...(await blocksOf(risk, layerRecipes(risk, plan, settings), { ...choice, plan })) };
 }
 
-/** The blocks of given recipes. */
+/** The blocks of given recipes, with the factor `scale` of the sums; default that of the objective. */
 export async function blocksOf(
   risk: Risk,
   { throughLayers, byRow }: LayerRecipes,
-  choice: MatrixChoice & { readonly plan: LayerPlan; readonly key: string },
+  choice: MatrixChoice & { readonly plan: LayerPlan; readonly key: string; readonly scale?: number },
 ): Promise<Omit<BuiltBlocks, "plan">> {
+  const { scale = risk.scale } = choice;
   const { totals, passes } = await recipeTotals(risk, throughLayers, choice);
   const ofRows = await rowTotals(risk, byRow, { ...choice, key: `${choice.key} by row` });
   const made = (recipes: readonly BlockRecipe[], sums: Tensors) =>
-    recipes.map((recipe) => ({ recipe, blocks: recipe.blocks(sums, risk.scale) }));
+    recipes.map((recipe) => ({ recipe, blocks: recipe.blocks(sums, scale) }));
   return { built: [...made(throughLayers, totals), ...made(byRow, ofRows)], passes };
 }

@@ -16,7 +16,7 @@ import {
   LARGEST_SETTLED_TABLE,
   settled,
 } from "./eigenBasis.ts";
-import { type KroneckerOptions, kroneckerChoices, kroneckerOptionNames } from "./kroneckerOptions.ts";
+import { type KroneckerOptions, kroneckerChoices, kroneckerOptionNames, optionsText } from "./kroneckerOptions.ts";
 import type { LayerPlan } from "./plan/layerPlan.ts";
 import type { BlockRecipe, KroneckerPieces } from "./recipes/blockRecipe.ts";
 import { outerSums } from "./recipes/outerSums.ts";
@@ -58,7 +58,7 @@ export async function ekfac(risk: Risk, options: KroneckerOptions = {}): Promise
   const chosen = await settledBases(risk, based, { plan, choice });
   const corrected = await correctedBlocks(risk, chosen, { plan, choice });
   const blocks = built.flatMap(({ recipe, blocks: own }) => corrected.get(recipe) ?? own);
-  return approximation(risk, { blocks, passes });
+  return approximation(risk, { blocks, passes, made: { method: "ekfac", options: optionsText(choice) } });
 }
 
 async function basesOf(built: readonly BlocksOfRecipe[]): Promise<readonly Based[]> {

@@ -1,4 +1,4 @@
-export type { Coverage, StructuredApproximation } from "./approximation.ts";
+export type { Build, Coverage, StructuredApproximation } from "./approximation.ts";
 export {
   type ApproximationError,
   type ApproximationErrorOptions,
@@ -8,15 +8,21 @@ export { type BestKronecker, type BestKroneckerOptions, bestKronecker } from "./
 export { type BlockDiagonalOptions, blockDiagonal } from "./blockDiagonal.ts";
 export * from "./blocks/index.ts";
 export type { Damping } from "./damping.ts";
-export { type DiagonalOptions, diagonal } from "./diagonal.ts";
+export { type DiagonalApproximation, type DiagonalOptions, diagonal, type ExactOptions } from "./diagonal.ts";
 export { ekfac } from "./ekfac.ts";
 export { type GramMatrix, type GramOptions, gramGgn } from "./gram/gramGgn.ts";
+export { type HessianDiagonal, type HessianDiagonalOptions, hessianDiagonal } from "./hessianDiagonal.ts";
 export { kfac } from "./kfac.ts";
 export type { KroneckerOptions } from "./kroneckerOptions.ts";
 export { type LowRankMatrix, type LowRankOptions, lowRankPlusDiagonal } from "./lowRankPlusDiagonal.ts";
+export { mergeStructured } from "./mergeStructured.ts";
 export type { RelativeError } from "./relativeError.ts";
 export { type RiskIdentity, riskIdentity } from "./riskIdentity.ts";
 export type { ApproximatedMatrix } from "./roots/rootOf.ts";
+export { type RowDiagonalOptions, type RowDiagonals, rowDiagonals } from "./rows/rowDiagonals.ts";
+export { type RowGradientNorms, rowGradientNorms } from "./rows/rowGradientNorms.ts";
+export { type RowGradientProducts, type RowProductOptions, rowGradientProducts } from "./rows/rowGradientProducts.ts";
+export type { RowRoute, RowRoutes } from "./rows/rowParts.ts";
 export {
   type Identity,
   type LoadedStructured,

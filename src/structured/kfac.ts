@@ -3,7 +3,7 @@ import type { Risk } from "../operators/engine/risk.ts";
 import { checkRisk } from "../operators/products/checkRisk.ts";
 import { approximation, type StructuredApproximation } from "./approximation.ts";
 import { builtBlocks } from "./builtBlocks.ts";
-import { type KroneckerOptions, kroneckerChoices, kroneckerOptionNames } from "./kroneckerOptions.ts";
+import { type KroneckerOptions, kroneckerChoices, kroneckerOptionNames, optionsText } from "./kroneckerOptions.ts";
 
 /**
  * Kronecker-factored approximate curvature (Martens and Grosse, 2015) of a generalized Gauss-Newton or Fisher matrix c sum_t w_t J_t' M_t J_t: a
@@ -27,5 +27,9 @@ export async function kfac(risk: Risk, options: KroneckerOptions = {}): Promise<
   checkOptions("kfac", options, kroneckerOptionNames);
   const { settings, choice } = kroneckerChoices("kfac", options);
   const { built, passes } = await builtBlocks(risk, settings, choice);
-  return approximation(risk, { blocks: built.flatMap(({ blocks }) => blocks), passes });
+  return approximation(risk, {
+    blocks: built.flatMap(({ blocks }) => blocks),
+    passes,
+    made: { method: "kfac", options: optionsText(choice), inputsAlone: options.of === "inputs" },
+  });
 }

@@ -45,25 +45,9 @@ export function kroneckerChoices(
   options: KroneckerOptions,
 ): { readonly settings: RecipeSettings; readonly choice: MatrixChoice & { readonly key: string } } {
   const { of = "ggn", sharing = "expand", bias = "separate", terms = "auto", seed, denseLimit = 1000 } = options;
-  checkOneOf(name, { option: "sharing", value: sharing, of: ["expand", "reduce", "twoSided"] });
-  checkOneOf(name, { option: "bias", value: bias, of: ["separate", "joint", "factor"] });
-  if (!(Number.isInteger(denseLimit) && denseLimit >= 0)) {
-    throw new CurvatureError("argument", `${name}: denseLimit must be a number of entries, got ${String(denseLimit)}`);
-  }
-  if (sharing === "twoSided" && bias === "factor") {
-    throw new CurvatureError(
-      "argument",
-      `${name}: two-sided factors hold no factor of the output alone; take bias: "separate" or "joint"`,
-    );
-  }
-  const { signal, onProgress } = options;
   const isForward = of === "inputs";
-  if (isForward && (name !== "kfac" || sharing === "twoSided" || bias === "factor")) {
-    throw new CurvatureError(
-      "argument",
-      `${name}: of: "inputs" is for kfac with sharing "expand" or "reduce" and bias "separate" or "joint"`,
-    );
-  }
+  checkKronecker(name, { sharing, bias, denseLimit, isForward });
+  const { signal, onProgress } = options;
   const recipe = (source: MatrixSource) => {
     if (sharing === "twoSided") return twoSidedRecipe(source);
     return isForward ? inputRecipe(source, sharing) : kroneckerRecipe(source, sharing);
@@ -85,6 +69,49 @@ export function kroneckerChoices(
       key: JSON.stringify([isForward ? "inputs" : "", sharing, bias, denseLimit]),
     },
   };
+}
+
+/** The options that numbers of a build depend on, as text. */
+export function optionsText({
+  of,
+  terms,
+  seed,
+  key,
+}: Pick<MatrixChoice, "of" | "terms" | "seed"> & { readonly key: string }): string {
+  return JSON.stringify({ of, terms, seed, key });
+}
+
+function checkKronecker(
+  name: string,
+  {
+    sharing,
+    bias,
+    denseLimit,
+    isForward,
+  }: {
+    readonly sharing: Sharing | "twoSided";
+    readonly bias: BiasTreatment;
+    readonly denseLimit: number;
+    readonly isForward: boolean;
+  },
+): void {
+  checkOneOf(name, { option: "sharing", value: sharing, of: ["expand", "reduce", "twoSided"] });
+  checkOneOf(name, { option: "bias", value: bias, of: ["separate", "joint", "factor"] });
+  if (!(Number.isInteger(denseLimit) && denseLimit >= 0)) {
+    throw new CurvatureError("argument", `${name}: denseLimit must be a number of entries, got ${String(denseLimit)}`);
+  }
+  if (sharing === "twoSided" && bias === "factor") {
+    throw new CurvatureError(
+      "argument",
+      `${name}: two-sided factors hold no factor of the output alone; take bias: "separate" or "joint"`,
+    );
+  }
+  if (isForward && (name !== "kfac" || sharing === "twoSided" || bias === "factor")) {
+    throw new CurvatureError(
+      "argument",
+      `${name}: of: "inputs" is for kfac with sharing "expand" or "reduce" and bias "separate" or "joint"`,
+    );
+  }
 }
 
 /** @throws CurvatureError "argument" */

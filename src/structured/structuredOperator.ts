@@ -130,12 +130,6 @@ interface Family {
 
 function functionOf(family: Family, functions: readonly BlockFunction[]): StructuredOperator {
   const { size, dtype, blocks, programs } = family;
-  const products = laterProducts(blocks, (block, index) => block.product(functions[index]));
-  const values = () => allOf(blocks, ({ block }, index) => block.eigenvalues(functions[index]));
-  const next = (name: string, options: DampingOptions, power: number) => {
-    checkOptions(name, options, "damping kind");
-    return functionOf(family, combined(name, functions, { family, options, power }));
-  };
   return {
     shape: [size, size],
     dtype,
@@ -143,7 +137,27 @@ function functionOf(family: Family, functions: readonly BlockFunction[]): Struct
     psd: blocks.every(({ block }, index) => block.psd || functions[index].power < 0),
     blocks,
     functions,
-    ...runProducts(family, products),
+    ...runProducts(
+      family,
+      laterProducts(blocks, (block, index) => block.product(functions[index])),
+    ),
+    ...furtherFunctions(family, functions),
+    ...spectralNumbers(family, functions),
+    dispose: () => programs.release(),
+    [Symbol.asyncDispose]: () => programs.release(),
+  };
+}
+
+/** Dampings, powers and roots of a function of the blocks. */
+function furtherFunctions(
+  family: Family,
+  functions: readonly BlockFunction[],
+): Pick<StructuredOperator, "withDamping" | "power" | "inverse" | "inverseRoot"> {
+  const next = (name: string, options: DampingOptions, power: number) => {
+    checkOptions(name, options, "damping kind");
+    return functionOf(family, combined(name, functions, { family, options, power }));
+  };
+  return {
     withDamping(damping, options = {}) {
       checkOptions("withDamping", options, "kind");
       return next("withDamping", { ...options, damping }, 1);
@@ -154,19 +168,29 @@ function functionOf(family: Family, functions: readonly BlockFunction[]): Struct
       checkOptions("inverseRoot", options, "damping kind");
       return rootOf(family, combined("inverseRoot", functions, { family, options, power: -1 }));
     },
+  };
+}
+
+/** Numbers of a function of the blocks that follow from its eigenvalues or entries. */
+function spectralNumbers(
+  family: Family,
+  functions: readonly BlockFunction[],
+): Pick<
+  StructuredOperator,
+  | "eigenvalues"
+  | "eigenbasis"
+  | "diagonal"
+  | "trace"
+  | "logdet"
+  | "frobeniusNorm"
+  | "conditionNumber"
+  | "effectiveDimension"
+> {
+  const { size, dtype, blocks } = family;
+  const values = () => allOf(blocks, ({ block }, index) => block.eigenvalues(functions[index]));
+  return {
     eigenvalues: async () => concatenated(await values(), size),
-    async eigenbasis() {
-      if (blocks.some(({ block }) => block.toEigenbasis === undefined)) return undefined;
-      const products = laterProducts(blocks, (block) => block.toEigenbasis!());
-      const transform: LinearOperator = {
-        shape: [size, size],
-        dtype,
-        symmetric: false,
-        psd: false,
-        ...runProducts(family, products),
-      };
-      return { values: inPlace(await values(), { blocks, size }), transform };
-    },
+    eigenbasis: () => eigenbasisOf(family, values),
     async diagonal() {
       const parts = await allOf(blocks, ({ block }, index) => block.diagonal(functions[index]));
       return toPrecision(inPlace(parts, { blocks, size }), dtype);
@@ -193,9 +217,26 @@ function functionOf(family: Family, functions: readonly BlockFunction[]): Struct
       });
       return sum(parts);
     },
-    dispose: () => programs.release(),
-    [Symbol.asyncDispose]: () => programs.release(),
   };
+}
+
+async function eigenbasisOf(
+  family: Family,
+  values: () => Promise<readonly Float64Array[]>,
+): Promise<Eigenbasis | undefined> {
+  const { size, dtype, blocks } = family;
+  if (blocks.some(({ block }) => block.toEigenbasis === undefined)) return undefined;
+  const transform: LinearOperator = {
+    shape: [size, size],
+    dtype,
+    symmetric: false,
+    psd: false,
+    ...runProducts(
+      family,
+      laterProducts(blocks, (block) => block.toEigenbasis!()),
+    ),
+  };
+  return { values: inPlace(await values(), { blocks, size }), transform };
 }
 
 /** x / (x + d), 0 where both are 0. */

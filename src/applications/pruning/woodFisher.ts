@@ -4,7 +4,7 @@ import { checkCount } from "../../linalg/operator/checks.ts";
 import { checkOptions } from "../../linalg/operator/options.ts";
 import type { Risk } from "../../operators/index.ts";
 import { consecutiveBlocks } from "../../structured/consecutiveBlocks.ts";
-import type { DiagonalOptions } from "../../structured/index.ts";
+import type { ExactOptions } from "../../structured/index.ts";
 import { blockOperator, type DenseBlockOperator } from "./denseBlocks.ts";
 
 /** Options of `woodFisher`. */
@@ -14,9 +14,9 @@ export interface WoodFisherOptions extends RunOptions {
   /** Whether a block may hold weights of two tensors: "across" cuts the whole flat vector, "within" (default) each tensor by itself. */
   readonly blocks?: "across" | "within";
   /** The matrix whose blocks are taken; default "empiricalFisher", as in the paper. */
-  readonly of?: DiagonalOptions["of"];
+  readonly of?: ExactOptions["of"];
   /** The treatment of rows with several terms; default "auto". */
-  readonly terms?: DiagonalOptions["terms"];
+  readonly terms?: ExactOptions["terms"];
   /** Seed of random signs, where rows have many terms. */
   readonly seed?: number;
 }

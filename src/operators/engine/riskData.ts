@@ -12,6 +12,8 @@ export interface BoundData {
   readonly integerTargets: boolean;
   /** The inputs and targets of a batch in the form that the programs take. */
   bind(batch: Batch): BoundBatch;
+  /** The shape of a batch of other ranks, for a rank without rows. */
+  readonly example?: BatchShape;
 }
 
 /** A batch in the form that the objective's programs take. */

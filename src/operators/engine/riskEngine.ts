@@ -163,10 +163,8 @@ function viewEngine(shared: SharedParts, view: ViewSettings): OwnedEngine {
       return 1;
     },
     async graph(rows) {
-      for await (const batch of data.batches()) {
-        const { shape } = view.bound.bind(batch);
-        return compiled.graph(rows === undefined ? shape : withRows(shape, rows));
-      }
+      const shape = (await batchShape(view.bound)) ?? view.bound.example;
+      if (shape !== undefined) return compiled.graph(rows === undefined ? shape : withRows(shape, rows));
       throw new CurvatureError("data", "the risk has no rows, so there is no batch to look at");
     },
     sumOverRanks: async (values) => values,
@@ -177,6 +175,12 @@ function viewEngine(shared: SharedParts, view: ViewSettings): OwnedEngine {
         cache.drop(residualKeys.all());
       }),
   };
+}
+
+/** The shape of the first batch; undefined without rows. */
+export async function batchShape({ data, bind }: BoundData): Promise<BatchShape | undefined> {
+  for await (const batch of data.batches()) return bind(batch).shape;
+  return undefined;
 }
 
 /** The batches of a data set in the form that programs take, with progress and the caller's signal. */

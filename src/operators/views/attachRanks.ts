@@ -1,9 +1,18 @@
 import type { Data } from "../../data/index.ts";
-import { type Communicator, errorOnAllRanks, exclusively, orderedSum, settled } from "../../distributed/index.ts";
+import {
+  type Communicator,
+  errorOnAllRanks,
+  exchangeText,
+  exclusively,
+  orderedSum,
+  settled,
+} from "../../distributed/index.ts";
 import { CurvatureError } from "../../errors/index.ts";
 import type { Loss, TermLayout } from "../../losses/index.ts";
+import type { BatchShape } from "../engine/batchGraph.ts";
 import type { Shard } from "../engine/risk.ts";
 import type { BoundData } from "../engine/riskData.ts";
+import { batchShape } from "../engine/riskEngine.ts";
 import type { Ranks } from "../engine/riskFamily.ts";
 import { type AttachSettings, attachData, type FittedData, fitData } from "./attachData.ts";
 
@@ -90,8 +99,9 @@ async function placedOn(
       `${data.description}: on all ranks, the terms of the loss have a total weight of ${denominator}, so their mean is not defined; check ignored labels and weights`,
     );
   }
+  const example = await exampleShape(communicator, { by, bound: fitted?.bound });
   return {
-    bound: fitted?.bound ?? withoutRows(data),
+    bound: fitted?.bound ?? withoutRows(data, example),
     layout: { positions: first[1], outputs: first[2], axis: first[3] },
     shard: { denominator, rows: rowsUpTo(communicator.size), firstRow: rowsUpTo(communicator.rank) },
     shards,
@@ -128,10 +138,22 @@ async function wholeDenominator(
   return loss.reduction === "sum" ? 1 : sum;
 }
 
+/** The shape of the first batch of the first rank with rows, where some rank has none and so no batch to plan with. */
+async function exampleShape(
+  communicator: Communicator,
+  { by, bound }: { readonly by: readonly Float64Array[]; readonly bound: BoundData | undefined },
+): Promise<BatchShape | undefined> {
+  if (by.every(([rows]) => rows! > 0)) return undefined;
+  const root = by.findIndex(([rows]) => rows! > 0);
+  const own = communicator.rank === root ? JSON.stringify(await batchShape(bound!)) : "";
+  return JSON.parse(await exchangeText(communicator, own, { root })) as BatchShape;
+}
+
 /** The data of a rank without rows, of which no batch will be asked for. */
-function withoutRows(data: Data): BoundData {
+function withoutRows(data: Data, example: BatchShape | undefined): BoundData {
   return {
     data,
+    ...(example && { example }),
     integerTargets: false,
     bind() {
       throw new CurvatureError("data", `${data.description}: no rows`);

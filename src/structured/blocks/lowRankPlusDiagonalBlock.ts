@@ -32,20 +32,10 @@ interface Scaled {
  * @throws CurvatureError "shape" for parts that do not fit, "argument" for entries that are not finite or a negative diagonal
  */
 export function lowRankPlusDiagonalBlock(parts: LowRankPlusDiagonal): Block {
-  const { V, l, r } = checkedParts(parts);
+  const own = checkedParts(parts);
+  const { V, l, r } = own;
   const size = r.length;
-  const scaled = scaledForms({ V, l, r });
-  const formOf = async (f: BlockFunction): Promise<LowRankForm> => {
-    checkPower(f, [1, -1]);
-    if (f.power === 1) return { W: V, s: l, g: r.map((x) => x + f.damping.value) };
-    const { D, O, t } = await scaled(f);
-    const h = D.map((x) => 1 / Math.sqrt(x));
-    return { W: rowsScaled(O, h), s: t.map((x) => -x / (1 + x)), g: D.map((x) => 1 / x) };
-  };
-  const diagonal = async (f: BlockFunction) => plusOuter(await formOf(f));
-  // With a constant diagonal r all eigenvalues are known: r, and those of r + d + (r + d) t less d, for any damping d.
-  const isConstant = r.every((x) => x === r[0]);
-  const valuesOf = memoized(async () => (isConstant ? constantSpectrum({ V, l, r }) : undefined));
+  const known = { parts: own, scaled: scaledForms(own) };
   return {
     kind: "lowRankPlusDiagonal",
     size,
@@ -56,21 +46,54 @@ export function lowRankPlusDiagonalBlock(parts: LowRankPlusDiagonal): Block {
       values: { data: l, dims: [l.length] },
       diagonal: { data: r, dims: [size] },
     },
-    product: async (f) => lowRankProduct(await formOf(f)),
-    async root(f) {
-      checkPower(f, [1, -1]);
-      const { D, O, t } = await scaled(f);
-      const h = D.map((x) => x ** (f.power / 2));
-      // (1 + t)^(q/2) - 1, without cancellation for small t.
-      const s = t.map((x) => Math.expm1((f.power / 2) * Math.log1p(x)));
-      return {
-        product: scaledProduct({ size, O, s, h, isAdjoint: false }),
-        adjoint: scaledProduct({ size, O, s, h, isAdjoint: true }),
-      };
-    },
+    product: async (f) => lowRankProduct(await formOf(known, f)),
+    root: (f) => rootProducts(known, f),
+    ...lowRankSums(known),
+    clipped: async () => 0,
+    plusDiagonal: (added) =>
+      lowRankPlusDiagonalBlock({ vectors: V, values: l, diagonal: r.map((x, i) => x + added[i]) }),
+  };
+}
+
+/** The parts and their scaled form for each damping. */
+interface KnownForms {
+  readonly parts: Parts;
+  readonly scaled: (f: BlockFunction) => Promise<Scaled>;
+}
+
+async function formOf({ parts: { V, l, r }, scaled }: KnownForms, f: BlockFunction): Promise<LowRankForm> {
+  checkPower(f, [1, -1]);
+  if (f.power === 1) return { W: V, s: l, g: r.map((x) => x + f.damping.value) };
+  const { D, O, t } = await scaled(f);
+  const h = D.map((x) => 1 / Math.sqrt(x));
+  return { W: rowsScaled(O, h), s: t.map((x) => -x / (1 + x)), g: D.map((x) => 1 / x) };
+}
+
+async function rootProducts({ parts: { r }, scaled }: KnownForms, f: BlockFunction) {
+  checkPower(f, [1, -1]);
+  const { D, O, t } = await scaled(f);
+  const h = D.map((x) => x ** (f.power / 2));
+  // (1 + t)^(q/2) - 1, without cancellation for small t.
+  const s = t.map((x) => Math.expm1((f.power / 2) * Math.log1p(x)));
+  return {
+    product: scaledProduct({ size: r.length, O, s, h, isAdjoint: false }),
+    adjoint: scaledProduct({ size: r.length, O, s, h, isAdjoint: true }),
+  };
+}
+
+function lowRankSums(
+  known: KnownForms,
+): Pick<Block, "eigenvalues" | "diagonal" | "trace" | "squaredNorm" | "logdet" | "effectiveDimension"> {
+  const { parts, scaled } = known;
+  const { r } = parts;
+  const diagonal = async (f: BlockFunction) => plusOuter(await formOf(known, f));
+  // With a constant diagonal r all eigenvalues are known: r, and those of r + d + (r + d) t less d, for any damping d.
+  const isConstant = r.every((x) => x === r[0]);
+  const valuesOf = memoized(async () => (isConstant ? constantSpectrum(parts) : undefined));
+  return {
     async eigenvalues(f) {
-      const known = await valuesOf();
-      if (known !== undefined) return known.map((x) => (x + f.damping.value) ** f.power);
+      const values = await valuesOf();
+      if (values !== undefined) return values.map((x) => (x + f.damping.value) ** f.power);
       throw new CurvatureError(
         "unsupported",
         "a low-rank matrix plus a diagonal that is not constant has no eigenvalues in closed form; use eigsh, or logdet and trace, which it has",
@@ -78,7 +101,7 @@ export function lowRankPlusDiagonalBlock(parts: LowRankPlusDiagonal): Block {
     },
     diagonal,
     trace: async (f) => total(await diagonal(f)),
-    squaredNorm: async (f) => squaredNormOf(await formOf(f)),
+    squaredNorm: async (f) => squaredNormOf(await formOf(known, f)),
     async logdet(f) {
       const { D, t } = await scaled(f);
       let sum = 0;
@@ -88,16 +111,13 @@ export function lowRankPlusDiagonalBlock(parts: LowRankPlusDiagonal): Block {
     },
     async effectiveDimension(f, damping) {
       checkPower(f, [1]);
-      if (damping === 0) return size;
-      const known = await valuesOf();
-      if (known !== undefined) return total(known.map((x) => share(x + f.damping.value, damping)));
+      if (damping === 0) return r.length;
+      const values = await valuesOf();
+      if (values !== undefined) return total(values.map((x) => share(x + f.damping.value, damping)));
       // tr F (F + d I)^-1 = size - d tr (F + d I)^-1
       const value = f.damping.value + damping;
-      return size - damping * total(await diagonal({ damping: { ...f.damping, value }, power: -1 }));
+      return r.length - damping * total(await diagonal({ damping: { ...f.damping, value }, power: -1 }));
     },
-    clipped: async () => 0,
-    plusDiagonal: (added) =>
-      lowRankPlusDiagonalBlock({ vectors: V, values: l, diagonal: r.map((x, i) => x + added[i]) }),
   };
 }
 
@@ -158,14 +178,7 @@ function scaledForms(parts: Parts) {
  * s^(1/2), whose eigenvectors turn O further.
  */
 async function scaledForm({ V, l, r }: Parts, damping: number): Promise<Scaled> {
-  const D = r.map((x) => x + damping);
-  const zero = D.findIndex((x) => !(x > 0));
-  if (zero !== -1) {
-    throw new CurvatureError(
-      "argument",
-      `the lowRankPlusDiagonal block has no inverse in closed form where its diagonal is 0 (entry ${zero}); give a positive damping`,
-    );
-  }
+  const D = positiveDiagonal(r, damping);
   const U = rowsScaled(
     V,
     D.map((x) => 1 / Math.sqrt(x)),
@@ -174,35 +187,66 @@ async function scaledForm({ V, l, r }: Parts, damping: number): Promise<Scaled> 
   const { values: squares, vectors: F } = l.length === 0 ? none : await eigh(gram(U));
   const largest = squares.reduce((most, x) => Math.max(most, x), 0);
   const kept = Array.from(squares.keys()).filter((k) => squares[k] > 1e-14 * largest);
+  if (kept.length === 0) return { D, O: { rows: U.rows, columns: 0, data: new Float64Array() }, t: new Float64Array() };
+  const basis: ColumnBasis = { F: F.data, squares, kept };
+  const { values, vectors: G } = await eigh(innerMatrix(l, basis));
+  // Where no l is negative, no t is but by rounding, which is large beside 1 for a small damping.
+  const t = l.every((x) => x >= 0) ? values.map((x) => Math.max(x, 0)) : values;
+  checkDefinite(t, damping);
+  return { D, O: times(U, turnOf(G, basis)), t };
+}
+
+/** The eigenvectors F [rank, rank] of U'U with the eigenvalues `squares`, and which of them are not zero. */
+interface ColumnBasis {
+  readonly F: Float64Array;
+  readonly squares: Float64Array;
+  readonly kept: readonly number[];
+}
+
+function positiveDiagonal(r: Float64Array, damping: number): Float64Array {
+  const D = r.map((x) => x + damping);
+  const zero = D.findIndex((x) => !(x > 0));
+  if (zero === -1) return D;
+  throw new CurvatureError(
+    "argument",
+    `the lowRankPlusDiagonal block has no inverse in closed form where its diagonal is 0 (entry ${zero}); give a positive damping`,
+  );
+}
+
+function checkDefinite(t: Float64Array, damping: number): void {
+  const least = t.reduce((smallest, x) => Math.min(smallest, x), 0);
+  if (least > -1) return;
+  throw new CurvatureError(
+    "argument",
+    `the lowRankPlusDiagonal block is not positive definite with damping ${damping} (least relative eigenvalue ${(1 + least).toPrecision(3)}); give a larger damping`,
+  );
+}
+
+/** T = s^(1/2) F' diag(l) F s^(1/2). */
+function innerMatrix(l: Float64Array, { F, squares, kept }: ColumnBasis): DenseMatrix {
   const rank = l.length;
-  const T = new Float64Array(kept.length ** 2);
+  const data = new Float64Array(kept.length ** 2);
   kept.forEach((a, i) => {
     kept.forEach((b, j) => {
       let sum = 0;
-      for (let k = 0; k < rank; k++) sum += F.data[a * rank + k] * l[k] * F.data[b * rank + k];
-      T[j * kept.length + i] = sum * Math.sqrt(squares[a] * squares[b]);
+      for (let k = 0; k < rank; k++) sum += F[a * rank + k] * l[k] * F[b * rank + k];
+      data[j * kept.length + i] = sum * Math.sqrt(squares[a] * squares[b]);
     });
   });
-  if (kept.length === 0) return { D, O: { rows: U.rows, columns: 0, data: new Float64Array() }, t: new Float64Array() };
-  const { values, vectors: G } = await eigh({ rows: kept.length, columns: kept.length, data: T });
-  // Where no l is negative, no t is but by rounding, which is large beside 1 for a small damping.
-  const t = l.every((x) => x >= 0) ? values.map((x) => Math.max(x, 0)) : values;
-  const least = t.reduce((smallest, x) => Math.min(smallest, x), 0);
-  if (least <= -1) {
-    throw new CurvatureError(
-      "argument",
-      `the lowRankPlusDiagonal block is not positive definite with damping ${damping} (least relative eigenvalue ${(1 + least).toPrecision(3)}); give a larger damping`,
-    );
-  }
-  // O = U (F s^(-1/2) G)
-  const turn = new Float64Array(rank * kept.length);
+  return { rows: kept.length, columns: kept.length, data };
+}
+
+/** F s^(-1/2) G, so that O = U F s^(-1/2) G. */
+function turnOf(G: DenseMatrix, { F, squares, kept }: ColumnBasis): DenseMatrix {
+  const rank = squares.length;
+  const data = new Float64Array(rank * kept.length);
   for (let j = 0; j < kept.length; j++) {
     kept.forEach((a, i) => {
       const weight = G.data[j * kept.length + i] / Math.sqrt(squares[a]);
-      for (let k = 0; k < rank; k++) turn[j * rank + k] += weight * F.data[a * rank + k];
+      for (let k = 0; k < rank; k++) data[j * rank + k] += weight * F[a * rank + k];
     });
   }
-  return { D, O: times(U, { rows: rank, columns: kept.length, data: turn }), t };
+  return { rows: rank, columns: kept.length, data };
 }
 
 /** The eigenvalues of `V diag(l) V' + r I`, [size]. */

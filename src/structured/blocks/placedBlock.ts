@@ -17,6 +17,8 @@ export interface PlacedBlock {
   readonly place: Place;
   /** Why the parameters have a block of this kind. */
   readonly reason: string;
+  /** Weighted number of vectors that the left Kronecker factor is the mean of, where it is a mean. */
+  readonly inputs?: number;
 }
 
 /** The flat index of each entry of a block. */

@@ -98,16 +98,12 @@ function largestOf(values: Float64Array): number {
 
 /** A block whose functions are functions of its eigenvalues. */
 export function spectralBlock(definition: SpectralDefinition): Block {
-  const { kind, size, plain } = definition;
+  const { kind, size } = definition;
   const spectrum = memoized(() => definition.spectrum());
-  const valuesOf = async (f: BlockFunction) => functionValues(await spectrum(), { f, kind });
-  const through = async (f: BlockFunction): Promise<BlockProduct> => {
-    const own = await spectrum();
-    return {
-      form: `${kind} by eigenvalues`,
-      arrays: { ...own.basis, scale: { data: functionValues(own, { f, kind }), dims: [1, size] } },
-      build: (x, given) => own.fromBasis(mul(own.toBasis(x, given), given.scale), given),
-    };
+  const known: KnownSpectrum = {
+    definition,
+    spectrum,
+    valuesOf: async (f) => functionValues(await spectrum(), { f, kind }),
   };
   return {
     kind,
@@ -118,6 +114,32 @@ export function spectralBlock(definition: SpectralDefinition): Block {
     get arrays() {
       return definition.arrays;
     },
+    ...spectralProducts(known),
+    ...spectralSums(known),
+    clipped: async () => (await spectrum()).clipped,
+  };
+}
+
+interface KnownSpectrum {
+  readonly definition: SpectralDefinition;
+  readonly spectrum: () => Promise<Spectrum>;
+  readonly valuesOf: (f: BlockFunction) => Promise<Float64Array>;
+}
+
+function spectralProducts({
+  definition: { kind, size, plain, hasSides },
+  spectrum,
+  valuesOf,
+}: KnownSpectrum): Pick<Block, "product" | "root" | "toEigenbasis" | "leftForms"> {
+  const through = async (f: BlockFunction): Promise<BlockProduct> => {
+    const own = await spectrum();
+    return {
+      form: `${kind} by eigenvalues`,
+      arrays: { ...own.basis, scale: { data: await valuesOf(f), dims: [1, size] } },
+      build: (x, given) => own.fromBasis(mul(own.toBasis(x, given), given.scale), given),
+    };
+  };
+  return {
     product: async (f) => (plain !== undefined && isItself(f) ? plain : through(f)),
     async root(f) {
       const product = await through({ ...f, power: f.power / 2 });
@@ -127,24 +149,31 @@ export function spectralBlock(definition: SpectralDefinition): Block {
       const { basis, toBasis } = await spectrum();
       return { form: `${kind} to its eigenbasis`, arrays: basis, build: toBasis };
     },
-    eigenvalues: valuesOf,
-    ...(definition.hasSides && {
+    ...(hasSides && {
       leftForms: async (f: BlockFunction, a: LeftVectors) => leftForms((await spectrum()).sides!, await valuesOf(f), a),
     }),
+  };
+}
+
+function spectralSums({
+  definition,
+  spectrum,
+  valuesOf,
+}: KnownSpectrum): Pick<Block, "eigenvalues" | "diagonal" | "trace" | "squaredNorm"> {
+  return {
+    eigenvalues: valuesOf,
     async diagonal(f) {
       if (definition.plainDiagonal !== undefined && isItself(f)) return definition.plainDiagonal();
       return (await spectrum()).diagonalOf(await valuesOf(f));
     },
     async trace(f) {
-      return total(
-        definition.plainDiagonal !== undefined && isItself(f) ? definition.plainDiagonal() : await valuesOf(f),
-      );
+      const isPlain = definition.plainDiagonal !== undefined && isItself(f);
+      return total(isPlain ? definition.plainDiagonal!() : await valuesOf(f));
     },
     async squaredNorm(f) {
       if (definition.plainSquaredNorm !== undefined && isItself(f)) return definition.plainSquaredNorm();
       return total((await valuesOf(f)).map((x) => x * x));
     },
-    clipped: async () => (await spectrum()).clipped,
   };
 }
 

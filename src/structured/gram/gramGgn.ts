@@ -189,45 +189,69 @@ function factorProducts(
   };
 }
 
-function gramMatrix(
-  risk: Risk,
-  parts: GramSpectrum & { readonly root: OutputRoot; readonly columns: number },
-): GramMatrix {
-  const { size, dtype } = risk;
-  const { values, vectors, root, columns } = parts;
+interface GramParts extends GramSpectrum {
+  readonly root: OutputRoot;
+  readonly columns: number;
+}
+
+/** Coordinates in the eigenvectors q_k of the Gram matrix. */
+interface GramCoordinates {
+  /** The coefficients q_k' U' x, [values.length]. */
+  coefficients(x: Vector, options: RunOptions): Promise<Float64Array>;
+  /** U Q c. */
+  combined(c: Float64Array, options: RunOptions): Promise<Vector>;
+}
+
+function gramCoordinates(risk: Risk, { values, vectors, root, columns }: GramParts): GramCoordinates {
   const { toColumns, fromColumns } = factorProducts(root, columns);
   const order = columnOrder(risk, columns);
   const dims = [risk.rows * risk.layout.positions, columns];
   const zero = { data: new Float64Array(dims[0] * columns), dims };
-  /** The coefficients q_k' U' x, [values.length]. */
-  const coefficients = async (x: Vector, options: RunOptions): Promise<Float64Array> => {
-    await root.constants?.numbers.prepare(options);
-    const { w } = await risk.engine.total(toColumns, {
-      feed: () => vectorFeeds(x, risk.parameters),
-      constants: { of: (batch) => ({ ...root.constants?.numbers.of(batch), u: zero }) },
-      options,
-    });
-    return values.map((_, k) => {
-      let sum = 0;
-      for (let i = 0; i < order.length; i++) sum += vectors.data[k * order.length + i] * Number(w.data[order[i]]);
-      return sum;
-    });
+  return {
+    async coefficients(x, options) {
+      await root.constants?.numbers.prepare(options);
+      const { w } = await risk.engine.total(toColumns, {
+        feed: () => vectorFeeds(x, risk.parameters),
+        constants: { of: (batch) => ({ ...root.constants?.numbers.of(batch), u: zero }) },
+        options,
+      });
+      return values.map((_, k) => {
+        let sum = 0;
+        for (let i = 0; i < order.length; i++) sum += vectors.data[k * order.length + i] * Number(w.data[order[i]]);
+        return sum;
+      });
+    },
+    async combined(c, options) {
+      await root.constants?.numbers.prepare(options);
+      const w = new Float64Array(order.length);
+      c.forEach((weight, k) => {
+        for (let i = 0; i < order.length; i++) w[order[i]] += weight * vectors.data[k * order.length + i];
+      });
+      return risk.engine.sum(fromColumns, {
+        feed: () => ({ u: { data: w, dims } }),
+        constants: { of: (batch) => root.constants?.numbers.of(batch) ?? {} },
+        options,
+      });
+    },
   };
-  /** U Q c. */
-  const combined = async (c: Float64Array, options: RunOptions): Promise<Vector> => {
-    await root.constants?.numbers.prepare(options);
-    const w = new Float64Array(order.length);
-    c.forEach((weight, k) => {
-      for (let i = 0; i < order.length; i++) w[order[i]] += weight * vectors.data[k * order.length + i];
-    });
-    return risk.engine.sum(fromColumns, {
-      feed: () => ({ u: { data: w, dims } }),
-      constants: { of: (batch) => root.constants?.numbers.of(batch) ?? {} },
-      options,
-    });
-  };
-  /** a x + U Q diag(f) Q' U' x. */
-  const through = (a: number, f: (value: number) => number): LinearOperator => ({
+}
+
+/** a x + U Q diag(f) Q' U' x. */
+function gramFunction(
+  { size, dtype }: Risk,
+  {
+    values,
+    coordinates,
+    a,
+    f,
+  }: {
+    readonly values: Float64Array;
+    readonly coordinates: GramCoordinates;
+    readonly a: number;
+    readonly f: (value: number) => number;
+  },
+): LinearOperator {
+  return {
     shape: [size, size],
     dtype,
     symmetric: true,
@@ -235,18 +259,21 @@ function gramMatrix(
     async matvec(x, options = {}) {
       checkLength(x, size);
       return withInputCopy(x, async (own) => {
-        const c = await coefficients(toPrecision(own, dtype), options);
-        const y = Float64Array.from(
-          await combined(
-            c.map((value, k) => value * f(values[k])),
-            options,
-          ),
-        );
+        const c = await coordinates.coefficients(toPrecision(own, dtype), options);
+        const turned = c.map((value, k) => value * f(values[k]));
+        const y = Float64Array.from(await coordinates.combined(turned, options));
         for (let i = 0; i < size; i++) y[i] += a * own[i];
         return toPrecision(y, dtype);
       });
     },
-  });
+  };
+}
+
+function gramMatrix(risk: Risk, parts: GramParts): GramMatrix {
+  const { size } = risk;
+  const { values } = parts;
+  const coordinates = gramCoordinates(risk, parts);
+  const through = (a: number, f: (value: number) => number) => gramFunction(risk, { values, coordinates, a, f });
   return {
     // G = U U', where U Q Q' = U on the kept vectors.
     ...through(0, () => 1),
@@ -260,7 +287,7 @@ function gramMatrix(
           `eigenvector: k must be one of 0 to ${values.length - 1}, got ${String(k)}`,
         );
       }
-      return combined(
+      return coordinates.combined(
         values.map((value, i) => (i === k ? 1 / Math.sqrt(value) : 0)),
         {},
       );

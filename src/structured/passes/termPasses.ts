@@ -22,7 +22,7 @@ export interface TermPasses {
   readonly positions: number;
   /** Columns of the root. */
   readonly columns: number;
-  readonly treatment: "one term a row" | "exact" | "signs";
+  readonly treatment: "one term a row" | "exact" | "signs" | "whole rows";
   /** Reverse passes in all. */
   readonly count: number;
   /** The choices of some of the passes: which column, [K, V], and which positions, [K, P]. Beyond the last they are zero. */
@@ -42,7 +42,14 @@ export function termPasses(
     columns,
     terms,
     seed,
-  }: { readonly columns: number; readonly terms: TermTreatment; readonly seed: number | undefined },
+    wholeRows = false,
+  }: {
+    readonly columns: number;
+    readonly terms: TermTreatment;
+    readonly seed: number | undefined;
+    /** Whether each pass holds all terms of a row. */
+    readonly wholeRows?: boolean;
+  },
 ): TermPasses {
   const { positions } = risk.layout;
   if (!["auto", "exact", "signs"].includes(terms)) {
@@ -56,6 +63,10 @@ export function termPasses(
     selection: (first: number, size: number) => selection({ first, size, columns, positions, isExact }),
   };
   if (positions === 1) return { ...base, treatment: "one term a row", count: columns };
+  if (wholeRows) {
+    const all = (first: number, size: number) => selection({ first, size, columns, positions, isExact: false });
+    return { ...base, treatment: "whole rows", count: columns, selection: all };
+  }
   if (isExact) return { ...base, treatment: "exact", count: apart };
   if (seed === undefined || !Number.isFinite(seed)) {
     throw new CurvatureError(

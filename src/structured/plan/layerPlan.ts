@@ -15,6 +15,8 @@ export interface PlannedMatrix {
   readonly isTransposedConvolution: boolean;
   /** Number of layers that multiply by it. */
   readonly uses: number;
+  /** Positions of a row at which it is applied, in all of its uses. */
+  readonly positions: number;
   /** Index within the flat vector of all parameters of each entry [groups, in, out]. */
   readonly indices: Int32Array;
   /** The bias that is added wherever the matrix is used and nowhere else: its parameter, and the flat index of each entry [groups, out]. */
@@ -37,8 +39,8 @@ export interface LayerPlan {
   readonly parameters: readonly ParameterPlan[];
   /** Indices of the parameters of each layer; layers that share a parameter are one. Every parameter is in one of them. */
   readonly layers: readonly (readonly number[])[];
-  /** Numbers that the layers of a batch return, of one reverse pass; decides how many passes run at once. */
-  readonly outputEntries: number;
+  /** Numbers that the layers return for a row, of one reverse pass; decides how many passes run at once. */
+  readonly rowEntries: number;
 }
 
 /** Plans of a family of risks by the shape of a batch, which they depend on besides. */
@@ -69,7 +71,7 @@ async function madePlan(risk: Risk): Promise<LayerPlan> {
   return {
     parameters: uses.map((own, index) => planOf(own, { index, risk, batch, uses, indicesOf })),
     layers: parametersByLayer(batch, risk.parameters.length),
-    outputEntries: batch.layers.reduce((sum, { output }) => sum + sizeOf(output.shape), 0),
+    rowEntries: Math.ceil(batch.layers.reduce((sum, { output }) => sum + sizeOf(output.shape), 0) / batch.rows),
   };
 }
 
@@ -113,6 +115,7 @@ function plannedMatrix(same: readonly MatrixUse[], planning: Planning): PlannedM
     isTable: matrix.inputs.kind === "table",
     isTransposedConvolution: layer.kind === "convolution" && layer.transposed,
     uses: same.length,
+    positions: same.reduce((sum, use) => sum + use.matrix.positions, 0),
     indices: planning.indicesOf(matrix.matrix!, planning.index),
     ...(bias && { bias }),
   };

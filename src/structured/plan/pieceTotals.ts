@@ -38,6 +38,8 @@ export interface PieceTotalsRequest {
   /** Numbers that the layers of a batch return. */
   readonly outputEntries: number;
   readonly sums: PieceSums;
+  /** Consecutive passes that must run at once; default 1. */
+  readonly together?: number | undefined;
   /** Names the sums among those of the model: equal keys must mean equal `build`, so that compiled programs can be used again. */
   readonly key: string;
   readonly options: RunOptions;
@@ -77,9 +79,11 @@ function passBytes({ dtype }: Risk, { outputEntries }: PieceTotalsRequest): numb
   return outputEntries * (dtype === "float64" ? 8 : 4);
 }
 
+/** Passes in one run: as many as fit, in whole groups of those that belong together. */
 function passesAtOnce(risk: Risk, request: PieceTotalsRequest): number {
-  const fitting = Math.floor(PASS_BYTES / Math.max(passBytes(risk, request), 1));
-  return Math.max(1, Math.min(request.passes.count, fitting));
+  const { passes, together = 1 } = request;
+  const groups = Math.floor(PASS_BYTES / Math.max(passBytes(risk, request), 1) / together);
+  return Math.max(1, Math.min(passes.count, Math.max(1, groups) * together));
 }
 
 function constantsOf({ root, passes, sums }: PieceTotalsRequest, isDrawn: boolean): BatchConstants {

@@ -94,7 +94,7 @@ function placed(
   const share = inverseCount(totals[names.count]);
   const B = laterGroupMatrix(totals[names.B], group, scale);
   const inputs = totals[names.A];
-  const place = matrixPlace(source, group);
+  const place = { ...matrixPlace(source, group), inputs: Number(totals[names.count].data[0]) };
   const shared = matrix.uses > 1 ? `, ${matrix.uses} uses as positions` : "";
   if (inputs.dims.length === 1) {
     const block = diagonalKronecker({ A: scaledNumbers(inputs, share), B: B.matrix() });

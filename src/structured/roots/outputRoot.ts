@@ -11,6 +11,8 @@ type Values = { readonly [name: string]: Value };
 export interface OutputRoot {
   /** Columns V for the outputs of this batch. */
   columns(batch: BatchGraph): number;
+  /** Whether a pass holds all terms of a row, so that the pieces are sums over the terms of a row. */
+  readonly wholeRows?: boolean;
   /** S_t u_t of each term, [T, V] -> [T, C]. Linear in u. */
   apply(batch: BatchGraph, u: Value, constants: Values): Value;
   /** Further inputs of each batch, with their numbers. */

@@ -5,6 +5,7 @@ import type { FisherOptions } from "../../operators/fisher.ts";
 import { empiricalRoot } from "./empiricalRoot.ts";
 import { expectedHessianRoot, lossHessianRoot } from "./hessianRoots.ts";
 import type { OutputRoot } from "./outputRoot.ts";
+import { rowRoot } from "./rowRoot.ts";
 import { sampledRoot } from "./sampledRoot.ts";
 
 /**
@@ -13,13 +14,17 @@ import { sampledRoot } from "./sampledRoot.ts";
  */
 export type ApproximatedMatrix = "ggn" | "empiricalFisher" | FisherOptions;
 
+/** An approximated matrix, or the gradients of whole rows. */
+export type PieceSource = ApproximatedMatrix | "rowGradients";
+
 /**
  * The root of the output matrix of a curvature matrix.
  *
  * @throws CurvatureError "unsupported" for a loss without a likelihood, or the Gauss-Newton matrix of a loss that is not convex;
  *   "argument" for anything else than a matrix
  */
-export function rootOf(risk: Risk, of: ApproximatedMatrix): OutputRoot {
+export function rootOf(risk: Risk, of: PieceSource): OutputRoot {
+  if (of === "rowGradients") return rowRoot;
   if (of === "empiricalFisher") return empiricalRoot;
   if (of === "ggn") {
     if (risk.lossFunction.convex) return lossHessianRoot(risk);

@@ -1,6 +1,7 @@
 import type { Value } from "../../graph/index.ts";
 import {
   add,
+  concat,
   div,
   equal,
   gather,
@@ -62,6 +63,33 @@ export function outerPieces({ inputs, g }: LayerPieces): { readonly left: Value;
   return isGramCheaper({ vectors, g }) ? outerByGram(vectors, g) : outerByPieces({ vectors, g });
 }
 
+/**
+ * The squared norm of each row's piece in one pass, [rows]. Without shared positions |a|^2 |g|^2; else, where it takes fewer operations, `sum_st (a_s . a_t)(g_s . g_t)` over
+ * its positions, for which the piece is not formed.
+ */
+export function squaredRowNorms({ inputs, g }: LayerPieces, { isFormed }: { readonly isFormed: boolean }): Value {
+  const [, groups, rows, positions, outputs] = g.shape;
+  if (inputs.kind === "table") {
+    const { sums } = tableRows(inputs, g);
+    return reshape(reduceSum(mul(sums, g), [0, 1, 3, 4]), [rows]);
+  }
+  const { vectors } = inputs;
+  if (isFormed) {
+    const norms = formedPieces({ vectors, g }, { wholePasses: true }).map((P) => reduceSum(square(P), [0, 1, 3, 4]));
+    return norms.length === 1 ? norms[0] : concat(norms, 0);
+  }
+  const size = vectors.shape[3];
+  if (positions === 1) {
+    const a = reshape(reduceSum(square(vectors), [3]), [groups, rows]);
+    const b = reshape(reduceSum(square(g), [4]), [groups, rows]);
+    return reduceSum(mul(a, b), [0]);
+  }
+  const a = reshape(vectors, [groups * rows, positions, size]);
+  const b = reshape(g, [groups * rows, positions, outputs]);
+  const products = mul(matmul(a, a, { transposeB: true }), matmul(b, b, { transposeB: true }));
+  return reduceSum(reshape(reduceSum(products, [1, 2]), [groups, rows]), [0]);
+}
+
 /** All pieces, [K, groups, rows, in, out]. For small layers. */
 export function wholePieces({ inputs, g }: LayerPieces): Value {
   const vectors = inputs.kind === "table" ? oneHot(inputs) : inputs.vectors;
@@ -73,12 +101,13 @@ interface Operands {
   readonly g: Value;
 }
 
-/** The pieces of some passes and rows at a time, each [k, groups, r, in, out]. */
-function formedPieces({ vectors, g }: Operands): Value[] {
+/** The pieces of some rows, and if need be of some passes at a time, each [k, groups, r, in, out]. */
+export function formedPieces({ vectors, g }: Operands, { wholePasses = false } = {}): Value[] {
   const [passes, groups, rows, , outputs] = g.shape;
   const entries = groups * vectors.shape[3] * outputs;
   const rowsAtOnce = Math.max(1, Math.min(rows, Math.floor(MOST_ENTRIES / (entries * passes))));
-  const passesAtOnce = rowsAtOnce > 1 ? passes : Math.max(1, Math.min(passes, Math.floor(MOST_ENTRIES / entries)));
+  const isWhole = wholePasses || rowsAtOnce > 1;
+  const passesAtOnce = isWhole ? passes : Math.max(1, Math.min(passes, Math.floor(MOST_ENTRIES / entries)));
   const parts: Value[] = [];
   for (let row = 0; row < rows; row += rowsAtOnce) {
     const ofRows = { start: row, limit: Math.min(row + rowsAtOnce, rows) };
@@ -137,7 +166,7 @@ type Table = Extract<LayerInputs, { readonly kind: "table" }>;
  * The nonzero rows of a table's piece: at each position the sum of the cotangents of all positions of the row with the same entry [K, 1, rows,
  * positions, out], and how many these are [rows, positions, 1].
  */
-function tableRows({ indices }: Table, g: Value) {
+export function tableRows({ indices }: Table, g: Value) {
   const [rows, positions] = indices.shape;
   if (positions === 1) return { sums: g, counts: undefined };
   const same = indicator(equal(reshape(indices, [rows, positions, 1]), reshape(indices, [rows, 1, positions])));

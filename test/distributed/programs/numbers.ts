@@ -7,7 +7,7 @@ import { gatherRows, shardOf } from "../../../src/distributed/index.ts";
 import { mpiCommunicator } from "../../../src/distributed/mpi/index.ts";
 import { cg, damped, eigsh, hutchinsonTrace, spectralDensity, toDense } from "../../../src/linalg/index.ts";
 import { empiricalRisk, ggn, hessian, jacobian, type Risk } from "../../../src/operators/index.ts";
-import { diagonal, ekfac, kfac } from "../../../src/structured/index.ts";
+import { blockDiagonal, diagonal, ekfac, kfac } from "../../../src/structured/index.ts";
 import type { Tensor, Vector } from "../../../src/tensors/index.ts";
 import { allMatrices, withLikelihood } from "../../operators/allMatrices.ts";
 import { dataOf, type RiskCase, randomTensor, riskCases } from "../../operators/riskCases.ts";
@@ -67,13 +67,14 @@ async function quantities(risk: Risk, gather: (rows: Vector) => Promise<Vector>)
   }
   found.rows = await gather(await jacobian(risk).matvec(v));
   found.accuracy = Float64Array.of((await accuracy(risk)) ?? 0);
+  const of = risk.lossFunction.convex ? "ggn" : "empiricalFisher";
+  for (const [name, make] of Object.entries({ kfac, ekfac, diagonal, blockDiagonal })) {
+    if (name !== "kfac" && reduction === "ordered") continue;
+    const K = await make(risk, { of, terms: "exact" });
+    found[name] = await K.matvec(v);
+    await K.dispose();
+  }
   if (cut === "even") {
-    const of = risk.lossFunction.convex ? "ggn" : "empiricalFisher";
-    for (const [name, make] of Object.entries({ kfac, ekfac, diagonal })) {
-      const K = await make(risk, { of, terms: "exact" });
-      found[name] = await K.matvec(v);
-      await K.dispose();
-    }
     const G = ggn(risk);
     found.dense = (await toDense(G)).data;
     const trace = await hutchinsonTrace(G, { matvecs: 20, seed: 1 });
