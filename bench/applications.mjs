@@ -42,8 +42,8 @@ async function digits() {
   const file = here("../examples/digits/digits_mlp.onnx");
   const path = here("../examples/digits/digits_train.csv.gz");
   const data = await loadData({ data: path, scale: 16, model: await loadModel(file), targetType: "class" });
-  /** @type {number[]} */
-  const [x, y] = [[], []];
+  const x = /** @type {number[]} */ ([]);
+  const y = /** @type {number[]} */ ([]);
   for await (const { inputs, targets } of data.batches()) {
     for (const value of Object.values(inputs)[0].data) x.push(Number(value));
     for (const label of targets?.data ?? []) y.push(Number(label));

@@ -206,11 +206,10 @@ async function blockInfluence(
 }
 
 /** Mean and standard deviation of the scores of each query over the rows of all ranks. */
-async function momentsOf({ columns, ...scores }: Matrix, { engine, shard }: Risk) {
+async function momentsOf(scores: Matrix, { engine, shard }: Risk) {
   const sums = (of: (score: number, k: number) => number) => {
-    const own = Float64Array.from({ length: columns }, (_, k) =>
-      column({ columns, ...scores }, k).reduce((sum: number, score: number) => sum + of(score, k), 0),
-    );
+    const own = new Float64Array(scores.columns);
+    for (let k = 0; k < scores.columns; k++) for (const score of column(scores, k)) own[k]! += of(score, k);
     return engine.sumOverRanks(own);
   };
   const means = (await sums((score) => score)).map((sum) => sum / shard.rows);

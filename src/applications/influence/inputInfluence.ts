@@ -1,11 +1,11 @@
-import { type InputOptions, inputTangentGradient, type Risk } from "../../operators/index.ts";
 import type { RunOptions } from "../../linalg/index.ts";
 import { checkOptions } from "../../linalg/operator/options.ts";
 import { scal } from "../../linalg/vectors/vector.ts";
+import { type InputOptions, inputTangentGradient, type Risk } from "../../operators/index.ts";
 import { column, type Tensor } from "../../tensors/index.ts";
 import { type InverseOptions, preparedInverse, signalOf } from "./inverseOptions.ts";
-import { querySolutions } from "./querySolutions.ts";
 import { checkRows } from "./queryRisk.ts";
+import { querySolutions } from "./querySolutions.ts";
 
 /** Options of `inputInfluence`. */
 export interface InputInfluenceOptions extends InverseOptions, InputOptions, RunOptions {}

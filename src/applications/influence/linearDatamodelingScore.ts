@@ -87,11 +87,7 @@ export async function linearDatamodelingScore(
 }
 
 /** The subsets, given or drawn, of a checked request. */
-function checkedSubsets(
-  risk: Risk,
-  queries: Risk,
-  options: DatamodelingOptions,
-): readonly (readonly number[])[] {
+function checkedSubsets(risk: Risk, queries: Risk, options: DatamodelingOptions): readonly (readonly number[])[] {
   checkRows(NAME, risk);
   checkOptions(
     NAME,

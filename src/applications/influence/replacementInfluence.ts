@@ -6,8 +6,8 @@ import { type Risk, rowGradients } from "../../operators/index.ts";
 import { chosenRows, collectedRows } from "../chosenRows.ts";
 import { checkIndices } from "./checkIndices.ts";
 import { type InverseOptions, preparedInverse, signalOf } from "./inverseOptions.ts";
-import { querySolutions } from "./querySolutions.ts";
 import { checkRows } from "./queryRisk.ts";
+import { querySolutions } from "./querySolutions.ts";
 
 /** Options of `replacementInfluence`. */
 export interface ReplacementOptions extends InverseOptions, RunOptions {

@@ -39,11 +39,11 @@ export function stochasticLissa(
   let found = scale;
   let collected: Promise<readonly Rows[]> | undefined;
   return async (B, options) => {
-    found ??= BATCH_FACTOR * (await scaleOf(A, { ...setup, seed, options }));
+    found ??= BATCH_FACTOR * (await scaleOf(A, { ...setup, seed: seed!, options }));
     collected ??= collectedRows(rows.risk.data);
     const solutions: Matrix[] = [];
     for (let repeat = 0; repeat < repeats; repeat++) {
-      const own = { ...setup, terms, seed, scale: found, all: await collected, repeat, options };
+      const own = { ...setup, terms, seed: seed!, scale: found, all: await collected, repeat, options };
       solutions.push(await series(B, own));
       count((terms * batchRows * B.columns) / rows.risk.rows);
       options.onProgress?.({ stage: "lissa", done: repeat + 1, total: repeats });
@@ -109,7 +109,10 @@ function drawn(
 function meanOf(solutions: readonly Matrix[]): { readonly x: Matrix; readonly error: number } {
   const [first] = solutions;
   const count = solutions.length;
-  const data = Float64Array.from(first!.data, (_, i) => solutions.reduce((sum, { data: own }) => sum + own[i]!, 0) / count);
+  const data = Float64Array.from(
+    first!.data,
+    (_, i) => solutions.reduce((sum, { data: own }) => sum + own[i]!, 0) / count,
+  );
   const x = { ...first!, data };
   if (count < 2) return { x, error: Number.NaN };
   const errors = Array.from({ length: x.columns }, (_, k) => {

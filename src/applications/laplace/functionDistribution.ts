@@ -5,8 +5,8 @@ import { layerSides } from "../../structured/layerSides.ts";
 import { rowJacobians } from "../../structured/rowJacobians.ts";
 import type { Tensor, TensorData } from "../../tensors/index.ts";
 import { headForms } from "./headForms.ts";
-import { layerForms, preparedSides } from "./layerForms.ts";
 import type { LaplacePosterior } from "./laplacePosterior.ts";
+import { layerForms, preparedSides } from "./layerForms.ts";
 import type { PreparedColumns } from "./posteriorPrecision.ts";
 
 /** The outputs of the terms of some rows and how they vary under a posterior: `f ~ N(f*, Sigma)`, linearized (Immer, Korzepa and Bauer, 2021). */

@@ -1,7 +1,7 @@
 import type { DenseMatrix } from "../../linalg/index.ts";
 import type { Head } from "../../structured/headFeatures.ts";
-import { type LayerSidesBatch, sidedLayers } from "../../structured/layerSides.ts";
 import type { LeftForms, StructuredOperator } from "../../structured/index.ts";
+import { type LayerSidesBatch, sidedLayers } from "../../structured/layerSides.ts";
 import { fixedForms, type Part, partOf, withOnes } from "./headForms.ts";
 import type { LaplacePosterior } from "./laplacePosterior.ts";
 
@@ -54,7 +54,8 @@ export async function layerForms(posterior: LaplacePosterior): Promise<LayerForm
       const result = new Float64Array(batch.rows * outputs * (diagonal ? 1 : outputs));
       for (const part of parts as readonly PlacedPart[]) {
         for (const { basis, weights } of await formsOf(part, { layers, sides })) {
-          add(result, sides.rotated(part.layer, basis), { weights, diagonal, outputs, by: 1 / factor, rows: batch.rows });
+          const z = sides.rotated(part.layer, basis);
+          add(result, { z, weights, diagonal, outputs, by: 1 / factor, rows: batch.rows });
         }
       }
       return result;
@@ -112,8 +113,8 @@ function inBasis(g: Float64Array, basis: DenseMatrix | undefined): Float64Array 
 /** Adds `by sum_j w_j z_cj z_dj` of each row, for z [C, rows, n] and weights w of each row or of all. */
 function add(
   result: Float64Array,
-  z: Float64Array,
   request: {
+    readonly z: Float64Array;
     readonly weights: Float64Array;
     readonly diagonal: boolean;
     readonly outputs: number;
@@ -121,21 +122,17 @@ function add(
     readonly by: number;
   },
 ): void {
-  const { weights, diagonal, outputs, rows, by } = request;
+  const { z, weights, diagonal, outputs, rows, by } = request;
   const n = z.length / (outputs * rows);
   for (let row = 0; row < rows; row++) {
     const w = weights.length === n ? weights : weights.subarray(row * n, (row + 1) * n);
     for (let c = 0; c < outputs; c++) {
       const own = z.subarray((c * rows + row) * n, (c * rows + row + 1) * n);
-      for (let d = diagonal ? c : 0; d <= c; d++) {
+      for (let d = diagonal ? c : 0; d < (diagonal ? c + 1 : outputs); d++) {
         let sum = 0;
         const other = (d * rows + row) * n;
         for (let j = 0; j < n; j++) sum += w[j] * own[j] * z[other + j];
-        if (diagonal) result[row * outputs + c] += by * sum;
-        else {
-          result[(row * outputs + c) * outputs + d] += by * sum;
-          if (d < c) result[(row * outputs + d) * outputs + c] += by * sum;
-        }
+        result[diagonal ? row * outputs + c : (row * outputs + c) * outputs + d] += by * sum;
       }
     }
   }

@@ -199,10 +199,7 @@ async function byValidation(posterior: LaplacePosterior, options: OptimizePriorO
   };
 }
 
-function validationCurve(
-  posterior: LaplacePosterior,
-  options: OptimizePriorOptions,
-): Promise<readonly PriorPoint[]> {
+function validationCurve(posterior: LaplacePosterior, options: OptimizePriorOptions): Promise<readonly PriorPoint[]> {
   const { validation, by = "scalar", precisions = usualPrecisions(), link, samples, seed } = options;
   if (validation === undefined || by !== "scalar") {
     throw new CurvatureError(

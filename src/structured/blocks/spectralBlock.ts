@@ -178,10 +178,7 @@ function functionValues(
 }
 
 /** Squares `(Q_A' a)_i^2` for each vector a, [rows, m]. */
-function rotatedSquares(
-  { QA, m }: NonNullable<Spectrum["sides"]>,
-  { data, rows }: LeftVectors,
-): Float64Array {
+function rotatedSquares({ QA, m }: NonNullable<Spectrum["sides"]>, { data, rows }: LeftVectors): Float64Array {
   if (data.length !== rows * m) {
     throw new CurvatureError(
       "shape",

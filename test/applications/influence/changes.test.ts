@@ -121,7 +121,7 @@ describe("changes of rows", () => {
       QUERIES.forEach((_, t) => {
         const slope = (up[t]! - down[t]!) / (2 * h);
         expect(effects[t]!.dims).toEqual([150, 16]);
-        expect(Math.abs(effects[t]!.data[row * 16 + feature]! as number - slope)).toBeLessThan(
+        expect(Math.abs(Number(effects[t]!.data[row * 16 + feature]) - slope)).toBeLessThan(
           0.01 * Math.abs(slope) + 1e-7,
         );
       });
@@ -199,7 +199,9 @@ describe("LiSSA on random batches", () => {
       "argument: influence expects batchRows up to the 150 rows of one process, got 151 of 150",
     );
     expect(await refused({ seed: undefined })).toMatch(/seed/);
-    expect(await refused({ scale: 0.01 })).toMatch(/^numeric: influence: LiSSA on batches of 50 rows diverges at term \d+/);
+    expect(await refused({ scale: 0.01 })).toMatch(
+      /^numeric: influence: LiSSA on batches of 50 rows diverges at term \d+/,
+    );
   });
 
   test("needs all queries on each rank", async () => {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { laplace } from "../../../src/applications/laplace/index.ts";
 import { functionDistributions } from "../../../src/applications/laplace/functionDistribution.ts";
+import { laplace } from "../../../src/applications/laplace/index.ts";
 import { layerForms } from "../../../src/applications/laplace/layerForms.ts";
 import type { Risk } from "../../../src/index.ts";
 import { rowJacobians } from "../../../src/structured/rowJacobians.ts";
@@ -15,7 +15,10 @@ beforeAll(async () => {
 afterAll(() => risk.dispose());
 
 test.each(["kfac", "ekfac"] as const)("%s of all layers gives the covariances of the Jacobians", async (structure) => {
-  const posterior = await laplace(risk, { structure, priorPrecision: { "0.weight": 2, "0.bias": 2, "2.weight": 0.5, "2.bias": 0.5 } });
+  const posterior = await laplace(risk, {
+    structure,
+    priorPrecision: { "0.weight": 2, "0.bias": 2, "2.weight": 0.5, "2.bias": 0.5 },
+  });
   const moved = await posterior.withPrior({ priorPrecision: 7 });
   const rows = digitsRows("test", { only: [0, 5, 9, 40, 41], batchSize: 3 });
   const group = risk.layout.outputs;
