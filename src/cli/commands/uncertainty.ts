@@ -197,6 +197,8 @@ interface Fitted {
   readonly posterior: LaplacePosterior;
   /** The objective that it was made of; none for a saved posterior. */
   readonly risk: Risk | undefined;
+  /** Description of the rows that the posterior was fitted to, where it is known. */
+  readonly rows?: string;
   /** What an interrupted run has of the report. */
   readonly report?: UncertaintyState;
   /** Keeps what this run has of it. */
@@ -208,6 +210,8 @@ interface Fitted {
 /** What the state file of the command holds; a posterior that can be saved lies beside it. */
 interface CommandState {
   readonly fitted: boolean;
+  /** Description of the rows that it was fitted to, which a loaded posterior does not know. */
+  readonly rows: string | undefined;
   readonly report?: UncertaintyState;
 }
 
@@ -222,10 +226,14 @@ async function fittedPosterior(
   const before = (await store?.load()) as CommandState | undefined;
   const saved = from ?? (before?.fitted ? kept : undefined);
   const isKept = state !== undefined && options.structure !== "matrixFree";
-  const keep = async (report: UncertaintyState) => store?.save({ fitted: isKept, report });
-  const common = { keep, finished, ...(before?.report && { report: before.report }) };
+  const ofRows = (rows: string | undefined) => ({
+    keep: async (report: UncertaintyState) => store?.save({ fitted: isKept, rows, report }),
+    finished,
+    ...(rows !== undefined && { rows }),
+    ...(before?.report && { report: before.report }),
+  });
   if (saved !== undefined) {
-    return { posterior: await loadLaplace(saved, { model, loss }), risk: undefined, ...common };
+    return { posterior: await loadLaplace(saved, { model, loss }), risk: undefined, ...ofRows(before?.rows) };
   }
   const data = await openData(model, { ...options, data: options.data!, signal });
   const risk = await openRisk(model, { data, options: { ...options, data: options.data! } });
@@ -233,9 +241,9 @@ async function fittedPosterior(
     const posterior = await made(risk, { options, signal, onProgress });
     if (isKept) {
       await saveLaplace(kept!, posterior);
-      await store!.save({ fitted: true });
+      await store!.save({ fitted: true, rows: data.description });
     }
-    return { posterior, risk, ...common };
+    return { posterior, risk, ...ofRows(data.description) };
   } catch (error) {
     await risk.dispose();
     throw error;
@@ -280,14 +288,14 @@ async function reported(
   fitted: Fitted,
   { options, signal, reports }: Work & { readonly reports: boolean },
 ): Promise<{ readonly posterior: LaplacePosterior; readonly report?: UncertaintyReport }> {
-  const { posterior, report: state } = fitted;
-  if (!reports) return { posterior };
+  const { posterior: own, report: state } = fitted;
+  if (!reports) return { posterior: own };
   const { test, validation, ood, prior, by, sigmaNoise, link, samples, seed, from } = options;
   const labelled = async (path: string) =>
     openData(model, { ...options, data: options.data ?? path, file: path, signal });
   const display = progressDisplay();
   try {
-    const steps = uncertaintyReportSteps(posterior, {
+    const steps = uncertaintyReportSteps(own, {
       // Of a saved posterior the prior was chosen when it was made.
       prior: typeof prior === "number" || from !== undefined ? "given" : prior,
       by,
@@ -304,7 +312,10 @@ async function reported(
     });
     for (;;) {
       const next = await steps.next();
-      if (next.done === true) return next.value;
+      if (next.done === true) {
+        const { posterior, report } = next.value;
+        return { posterior, report: { ...report, data: fitted.rows ?? report.data } };
+      }
       await fitted.keep(next.value);
     }
   } finally {
