@@ -188,6 +188,7 @@ export {
   inputGradient,
   inputHessian,
   inputJacobian,
+  inputTangentGradient,
   jacobian,
   type LayeredBatchGraph,
   type LayerParameter,

@@ -22,7 +22,13 @@ export { vectorOutput } from "./engine/vectorOutput.ts";
 export { type ExportedModel, type ExportedProduct, type ExportOptions, exportProduct } from "./exportProduct.ts";
 export type { FisherOptions } from "./fisher.ts";
 export type { GradientCovarianceOptions } from "./gradientCovariance.ts";
-export { type InputOptions, inputGradient, inputHessian, inputJacobian } from "./inputDerivatives.ts";
+export {
+  type InputOptions,
+  inputGradient,
+  inputHessian,
+  inputJacobian,
+  inputTangentGradient,
+} from "./inputDerivatives.ts";
 export { jacobian } from "./jacobian.ts";
 export type {
   AffineLayer,

@@ -3,7 +3,8 @@ import { CurvatureError } from "../errors/index.ts";
 import { input, scalar, type Value } from "../graph/index.ts";
 import type { LinearOperator, RunOptions } from "../linalg/operator/operator.ts";
 import { zeros as zeroValue } from "../primitives/index.ts";
-import { sizeOf, type Tensor, type Vector, zeros } from "../tensors/index.ts";
+import { sizeOf, type Tensor, toPrecision, type Vector, zeros } from "../tensors/index.ts";
+import { checkLength, vectorFeeds, vectorName } from "./engine/flatVectors.ts";
 import type { BatchGraph, BatchProduct, Risk } from "./engine/risk.ts";
 import { checkRisk } from "./products/checkRisk.ts";
 import { scaledLoss } from "./products/lossAndGradient.ts";
@@ -29,6 +30,31 @@ export async function inputGradient(
   const perRow = sizeOf(variable.dims);
   const data = zeros(risk.rows * perRow, risk.dtype);
   await risk.engine.run(gradientProduct(variable.name), {
+    collect: ({ result }, { start }) => data.set(result.data as Vector, start * perRow),
+    options,
+  });
+  return { data, dims: [risk.rows, ...variable.dims] };
+}
+
+/**
+ * Gradient with respect to an input of the derivative of the risk along a direction v of the parameters, [rows, ...]: the mixed second derivative times v. Row n is c
+ * times that of the row's weighted loss. One forward and backward pass with tangents, about three gradients.
+ *
+ * @throws CurvatureError "argument" as `inputGradient`, "shape" for a direction of another length
+ */
+export async function inputTangentGradient(
+  risk: Risk,
+  v: Vector,
+  { input: name, ...options }: InputOptions & RunOptions = {},
+): Promise<Tensor> {
+  checkRisk(risk, "inputTangentGradient");
+  checkLength(v, risk.size);
+  const variable = chosenInput(risk, name);
+  const perRow = sizeOf(variable.dims);
+  const data = zeros(risk.rows * perRow, risk.dtype);
+  const feeds = vectorFeeds(toPrecision(v, risk.dtype), risk.parameters);
+  await risk.engine.run(tangentProduct(variable.name), {
+    feed: () => feeds,
     collect: ({ result }, { start }) => data.set(result.data as Vector, start * perRow),
     options,
   });
@@ -81,6 +107,18 @@ export function inputJacobian(risk: Risk, { input: name }: InputOptions = {}): L
 
 const gradientProduct = byInput((name) => ({
   build: (batch) => ({ outputs: { result: gradientIn(batch, batch.inputs[name]) } }),
+}));
+
+const tangentProduct = byInput((name) => ({
+  build(batch) {
+    const x = batch.inputs[name];
+    const v = batch.parameters.map(({ shape }, i) => input(vectorName(i), shape));
+    const [result] = jvp([gradientIn(batch, x)], batch.parameters, v);
+    return {
+      vectors: Object.fromEntries(v.map((value, i) => [vectorName(i), value])),
+      outputs: { result: result ?? zeroValue(x.shape) },
+    };
+  },
 }));
 
 const hessianProduct = byInput((name) => ({

@@ -1,7 +1,8 @@
 import { vjp } from "../autodiff/index.ts";
 import { CurvatureError } from "../errors/index.ts";
 import { input, type Value } from "../graph/index.ts";
-import { eigh, type RunOptions } from "../linalg/index.ts";
+import { eighInPlace } from "../linalg/dense/index.ts";
+import type { RunOptions } from "../linalg/index.ts";
 import type { BatchProduct, Risk } from "../operators/index.ts";
 import { broadcast, matmul, mul, reduceSum, reshape, square, swapLastAxes } from "../primitives/index.ts";
 import { stream } from "../random/index.ts";
@@ -92,7 +93,8 @@ async function headSums(
 
 /**
  * `kfac` of a last layer of many outputs: A = mean of phi phi' and B = c sum_t w_t M_t by one product of matrices a batch, without C reverse passes, and the one eigendecomposition of B that weight and bias
- * share. O(N (I^2 + C^2)) operations for the sums and 9 C^3 for the eigenvectors; C^2 numbers, four times while these are computed.
+ * share. O(N (I^2 + C^2)) operations for the sums and 9 C^3 for the eigenvectors; C^2 numbers, three times while
+ * these are computed.
  */
 export async function headKfac(risk: Risk, options: RunOptions = {}): Promise<StructuredOperator> {
   const head = await checkedHead(risk);
@@ -112,8 +114,8 @@ export async function headKfac(risk: Risk, options: RunOptions = {}): Promise<St
   const { inputs: I, outputs: C } = head;
   const B = scaled(sums.rest.data as Float64Array, -risk.scale);
   for (let c = 0; c < C; c++) B[c * (C + 1)] += risk.scale * Number(sums.diagonal.data[c]);
-  const left = await eigh({ rows: I, columns: I, data: scaled(sums.A.data as Float64Array, 1 / risk.rows) });
-  const right = await eigh({ rows: C, columns: C, data: B });
+  const left = await eighInPlace({ rows: I, columns: I, data: scaled(sums.A.data as Float64Array, 1 / risk.rows) });
+  const right = await eighInPlace({ rows: C, columns: C, data: B });
   const [a, b] = [left.values, right.values].map(withoutRounding);
   const E = new Float64Array(I * C);
   for (let i = 0; i < I; i++) for (let j = 0; j < C; j++) E[i * C + j] = a[i] * b[j];

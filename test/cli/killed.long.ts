@@ -17,6 +17,7 @@ const COMMANDS = {
   prune: ["prune", ...COMMON, "--sparsity", "0.5,0.8", "--steps", "3", "--method", "obs,magnitude"],
   quantize: ["quantize", ...COMMON, "--bits", "3,4,8", "--budget", "4"],
   influence: ["influence", ...COMMON, "--self"],
+  uncertainty: ["uncertainty", ...COMMON, "--test", DATA, "--link", "monteCarlo", "--samples", "200"],
 } as const;
 
 /** Kills of each command, as far as it has so many states. */

@@ -29,7 +29,7 @@ export interface InfluenceOptions extends InverseOptions, RunOptions {
   readonly keep?: "all" | "top";
   /** Whether a lower (default, a loss) or a higher value of a query (a logit, a margin) is better: which rows count as helpful. */
   readonly better?: "lower" | "higher";
-  /** Queries that are solved for at once; default: as many as fit into 128 MiB, at most 128. Results depend on it to rounding alone. */
+  /** Queries that are solved for at once; default: as many as fit into 128 MiB with their scores, at most 128. Results depend on it to rounding alone. */
   readonly queriesAtOnce?: number;
   /** Where an earlier run with the same risk, queries and options stopped. */
   readonly state?: InfluenceState;
@@ -48,7 +48,7 @@ export interface InfluenceState {
 /** Influence of training rows on queries. */
 export interface Influence {
   readonly queries: readonly QueryInfluence[];
-  /** Training rows N. */
+  /** Training rows N; with a communicator those of all ranks. */
   readonly rows: number;
   /** Name of the loss that the queries are measured with. */
   readonly measurement: string;
@@ -80,6 +80,9 @@ const NAME = "influence";
  *
  * Costs the solution of one system a query, then one pass over the training rows for all queries that are solved for at once: `rowGradients` takes the products,
  * so that no gradient of a training row is ever stored.
+ *
+ * With a communicator each rank gives the scores of its own rows, and tells the most helpful and harmful of these by their index in its own data; all else is the same on
+ * all ranks. `gatherRows` brings the scores together. The queries are the same on all ranks, a risk without the communicator.
  *
  * @param queries the risk on other rows, as `risk.on(data)` gives it, or another measurement of them: a risk of the same model with a loss of its own
  * @throws CurvatureError "argument", "shape" or "unsupported" for risks and options it cannot take, "numeric" where conjugate gradients meet negative curvature,
@@ -131,7 +134,7 @@ interface Run extends PreparedInverse {
 }
 
 function checkedRun(risk: Risk, queries: Risk, options: InfluenceOptions): Run {
-  checkRows(NAME, risk);
+  checkRows(NAME, risk, { ranks: true });
   checkOptions(
     NAME,
     options,
@@ -177,14 +180,16 @@ async function blockInfluence(
   const { x, checks, status, happened } = await solvedSystems(gradients, systems, options);
   const { top = 10, keep = "all", better = "lower" } = options;
   const scores = await rowGradients(risk).matmat!(x, signalOf(options));
+  const moments = await momentsOf(scores, risk);
+  const { rows } = risk.shard;
   const results = checks.map((check, k): QueryInfluence => {
     const own = Float64Array.from(column(scores, k));
-    const { mean, deviation } = momentsOf(own);
-    const { largest, smallest } = rankedRows(own, { count: Math.min(top, risk.rows), rows: risk.rows });
+    const [mean, deviation] = [moments.means[k]!, moments.deviations[k]!];
+    const { largest, smallest } = rankedRows(own, { count: Math.min(top, risk.rows), rows });
     const solution = column(x, k);
     let pull = 0;
     for (let i = 0; i < solution.length; i++) pull += decay(i) * theta[i]! * solution[i]!;
-    const kept = { scores: own, removalEffects: own.map((score) => score / risk.rows) };
+    const kept = { scores: own, removalEffects: own.map((score) => score / rows) };
     return {
       value: queries.factor * values[start + k]!,
       gradientNorm: norm(column(gradients, k)),
@@ -200,10 +205,16 @@ async function blockInfluence(
   return { results, ending: [status, happened] };
 }
 
-function momentsOf(values: Float64Array): { readonly mean: number; readonly deviation: number } {
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-  return { mean, deviation: Math.sqrt(squares / values.length) };
+/** Mean and standard deviation of the scores of each query over the rows of all ranks. */
+async function momentsOf(scores: Matrix, { engine, shard }: Risk) {
+  const sums = (of: (score: number, k: number) => number) => {
+    const own = new Float64Array(scores.columns);
+    for (let k = 0; k < scores.columns; k++) for (const score of column(scores, k)) own[k]! += of(score, k);
+    return engine.sumOverRanks(own);
+  };
+  const means = (await sums((score) => score)).map((sum) => sum / shard.rows);
+  const squares = await sums((score, k) => (score - means[k]!) ** 2);
+  return { means, deviations: squares.map((sum) => Math.sqrt(sum / shard.rows)) };
 }
 
 function resultOf(
@@ -222,7 +233,7 @@ function resultOf(
   };
   return {
     queries: results,
-    rows: risk.rows,
+    rows: risk.shard.rows,
     measurement: queries.risk.lossFunction.name,
     better,
     ...(typeof weightDecay === "number" && { weightDecay }),
@@ -231,6 +242,6 @@ function resultOf(
     message,
     ...facts,
     matvecs,
-    warnings: influenceWarnings(results, { ...facts, status, message, method: solver.method, rows: risk.rows }),
+    warnings: influenceWarnings(results, { ...facts, status, message, method: solver.method, rows: risk.shard.rows }),
   };
 }

@@ -21,8 +21,10 @@ import type {
   IterativeSolver,
   LissaSolver,
   MethodSetup,
+  SampledRows,
   Solve,
 } from "./solverOptions.ts";
+import { stochasticLissa } from "./stochasticLissa.ts";
 
 /** A solver of `(A + damping I) X = B`. */
 export interface PreparedSolver {
@@ -40,6 +42,7 @@ export interface SolverSetup {
   readonly name: string;
   readonly damping: number;
   readonly solver: InfluenceSolver | undefined;
+  readonly rows: SampledRows;
 }
 
 /** Most weights of a matrix that is formed. */
@@ -69,10 +72,14 @@ export function influenceSolver(A: LinearOperator, setup: SolverSetup): Prepared
     dense: () => byDense(A, own),
     cg: () => byCg(A, { ...own, ...(options as IterativeSolver) }),
     minres: () => byMinres(A, { ...own, ...(options as IterativeSolver) }),
-    lissa: () => lissa(A, { ...own, ...(options as LissaSolver) }),
+    lissa: () => byLissa(A, { ...own, ...(options as LissaSolver) }),
     eigenpairs: () => leadingEigenpairs(A, { ...own, ...(options as EigenpairSolver) }),
   }[method]();
   return { method, why, solve, matvecs: () => matvecs };
+}
+
+function byLissa(A: LinearOperator, setup: MethodSetup & LissaSolver): Solve {
+  return setup.batchRows === undefined ? lissa(A, setup) : stochasticLissa(A, { ...setup, batchRows: setup.batchRows });
 }
 
 function chosenFor(A: LinearOperator): readonly [InfluenceSolver, string] {

@@ -38,7 +38,8 @@ export function preparedInverse(name: string, risk: Risk, options: InverseOption
   checkMatrix(name, matrix, risk.size);
   const decay = decayOf(name, { weightDecay, size: risk.size });
   const A = penalizedMatrix(matrix, weightDecay);
-  const solver = influenceSolver(A, { name, damping, solver: wanted });
+  const sampled = (batch: Risk, of: (risk: Risk) => LinearOperator) => penalizedMatrix(of(batch), weightDecay);
+  const solver = influenceSolver(A, { name, damping, solver: wanted, rows: { risk, matrix: sampled } });
   return { systems: { A, damping, solver, tolerance: A.dtype === "float32" ? 1e-3 : 1e-8 }, solver, decay };
 }
 
@@ -54,9 +55,9 @@ function checkMatrix(name: string, matrix: LinearOperator, size: number): void {
 /** Memory for gradients of rows that are solved for at once. */
 const BLOCK_BYTES = 2 ** 27;
 
-/** Columns of a block that fits into memory. */
-export function defaultBlock({ size, dtype }: Risk): number {
-  const bytes = size * (dtype === "float64" ? 8 : 4);
+/** Columns of a block whose gradients, and whose scores of all rows, fit into memory. */
+export function defaultBlock({ size, rows, dtype }: Risk): number {
+  const bytes = Math.max(size, rows) * (dtype === "float64" ? 8 : 4);
   return Math.max(1, Math.min(128, Math.floor(BLOCK_BYTES / bytes)));
 }
 

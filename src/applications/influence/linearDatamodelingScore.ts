@@ -66,6 +66,28 @@ export async function linearDatamodelingScore(
   queries: Risk,
   options: DatamodelingOptions,
 ): Promise<DatamodelingScore> {
+  const { scores, confidence = 0.95 } = options;
+  const subsets = checkedSubsets(risk, queries, options);
+  const { outcomes, gradientNorm } =
+    options.outcomes === undefined
+      ? await retrained(risk, { queries, subsets, options })
+      : { outcomes: options.outcomes.map((row) => Float64Array.from(row)), gradientNorm: undefined };
+  const predicted = subsets.map((subset) =>
+    scores.map((own) => -subset.reduce((sum, row) => sum + own[row]!, 0) / risk.rows),
+  );
+  const correlations = scoresOf(predicted, outcomes);
+  return {
+    scores: correlations,
+    mean: meanOf(correlations),
+    interval: interval(predicted, outcomes, confidence),
+    subsets,
+    outcomes,
+    ...(gradientNorm !== undefined && { gradientNorm }),
+  };
+}
+
+/** The subsets, given or drawn, of a checked request. */
+function checkedSubsets(risk: Risk, queries: Risk, options: DatamodelingOptions): readonly (readonly number[])[] {
   checkRows(NAME, risk);
   checkOptions(
     NAME,
@@ -86,28 +108,11 @@ export async function linearDatamodelingScore(
   const subsets = options.subsets ?? randomSubsets(risk.rows, options);
   for (const subset of subsets) checkIndices(NAME, subset, risk.rows);
   checkArgument(subsets.length >= 5, `${NAME} expects at least 5 subsets, got ${subsets.length}`);
-  if (options.outcomes !== undefined && options.outcomes.length !== options.subsets?.length) {
-    throw new CurvatureError(
-      "shape",
-      `${NAME} expects outcomes of each of the subsets they were measured on, got ${options.outcomes.length} for ${options.subsets?.length ?? 0} subsets`,
-    );
-  }
-  const { outcomes, gradientNorm } =
-    options.outcomes === undefined
-      ? await retrained(risk, { queries, subsets, options })
-      : { outcomes: options.outcomes.map((row) => Float64Array.from(row)), gradientNorm: undefined };
-  const predicted = subsets.map((subset) =>
-    scores.map((own) => -subset.reduce((sum, row) => sum + own[row]!, 0) / risk.rows),
+  if (options.outcomes === undefined || options.outcomes.length === options.subsets?.length) return subsets;
+  throw new CurvatureError(
+    "shape",
+    `${NAME} expects outcomes of each of the subsets they were measured on, got ${options.outcomes.length} for ${options.subsets?.length ?? 0} subsets`,
   );
-  const correlations = scoresOf(predicted, outcomes);
-  return {
-    scores: correlations,
-    mean: meanOf(correlations),
-    interval: interval(predicted, outcomes, confidence),
-    subsets,
-    outcomes,
-    ...(gradientNorm !== undefined && { gradientNorm }),
-  };
 }
 
 function randomSubsets(

@@ -78,7 +78,7 @@ async function series(
 }
 
 /** The largest eigenvalue of A in absolute value, and its uncertainty and the damping more. */
-async function scaleOf(
+export async function scaleOf(
   A: LinearOperator,
   { name, damping, count, seed, options }: MethodSetup & { readonly seed: number; readonly options: RunOptions },
 ): Promise<number> {

@@ -29,6 +29,12 @@ export function queryRisk(name: string, risk: Risk, queries: Risk): QueryRisk {
       `${name} expects queries of the same model with the same parameters, ${risk.parameters.length} of ${risk.size} weights, got ${queries.parameters.length} of ${queries.size}; take risk.on(data), or empiricalRisk with the same parameters and another loss`,
     );
   }
+  if (queries.summedRows !== queries.rows) {
+    throw new CurvatureError(
+      "unsupported",
+      `${name} expects all queries on each rank, got ${queries.rows} of ${queries.summedRows}; make their risk by empiricalRisk without the communicator`,
+    );
+  }
   const same = queries.lossFunction === risk.lossFunction;
   const shared = (of: Risk) => of.scale * of.shard.rows;
   const sums = queries.lossFunction.reduction === "sum";
@@ -41,11 +47,11 @@ export function queryRisk(name: string, risk: Risk, queries: Risk): QueryRisk {
 }
 
 /**
- * Refuses risks whose rows have no gradients of their own, or not all of them here.
+ * Refuses risks whose rows have no gradients of their own, or not all of them here; with `ranks`, those of all ranks together.
  *
  * @throws CurvatureError "unsupported"
  */
-export function checkRows(name: string, risk: Risk): void {
+export function checkRows(name: string, risk: Risk, { ranks = false }: { readonly ranks?: boolean } = {}): void {
   checkObject(risk, `${name} expects a risk made by empiricalRisk`, ["model", "parameters", "engine"]);
   if (risk.coupledRows) {
     throw new CurvatureError(
@@ -53,10 +59,11 @@ export function checkRows(name: string, risk: Risk): void {
       `${name} is about rows that contribute to the loss independently, but this risk has coupledRows`,
     );
   }
-  if (risk.summedRows !== risk.rows || risk.shard.rows !== risk.rows) {
+  const here = ranks ? risk.summedRows : risk.rows;
+  if (here !== risk.shard.rows || (!ranks && risk.summedRows !== risk.rows)) {
     throw new CurvatureError(
       "unsupported",
-      `${name} needs all training rows in one process, but this risk has ${risk.rows} of ${Math.max(risk.summedRows, risk.shard.rows)}`,
+      `${name} needs all training rows ${ranks ? "on the ranks together" : "in one process"}, but this risk has ${here} of ${Math.max(risk.summedRows, risk.shard.rows)}`,
     );
   }
 }

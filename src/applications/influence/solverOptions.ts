@@ -1,4 +1,5 @@
 import type { LinearOperator, RunOptions, Status } from "../../linalg/index.ts";
+import type { Risk } from "../../operators/index.ts";
 import type { Matrix } from "../../tensors/index.ts";
 
 /** Solution of the systems with an iterative method. */
@@ -17,12 +18,21 @@ export interface LissaSolver {
   readonly method: "lissa";
   /** Most terms of the series; 1000 by default. */
   readonly terms?: number;
-  /** Bound on the residual over the right-hand side, at which the series ends; 1e-3 by default. 0 takes all terms. */
+  /** Bound on the residual over the right-hand side, at which the series ends; 1e-3 by default. 0 takes all terms. Not with `batchRows`. */
   readonly tolerance?: number;
-  /** Number s that A plus damping is divided by; it must be above half of the largest eigenvalue. Default: that eigenvalue, by power iteration. */
+  /**
+   * Number s that A plus damping is divided by; it must be above half of the largest eigenvalue. Default: that eigenvalue, by power iteration; with `batchRows` four times
+   * that, since a batch may have a larger one.
+   */
   readonly scale?: number;
-  /** Seed of the power iteration; required unless `scale` is given. */
+  /** Seed of the power iteration and of the batches; required unless `scale` is given and all rows are taken. */
   readonly seed?: number;
+  /** Rows of the random batch that each term takes in place of all rows: one product costs that much less, and the solution becomes an estimate. */
+  readonly batchRows?: number;
+  /** Independent series whose mean is the solution with `batchRows`; 4 by default. Their spread is its standard error. */
+  readonly repeats?: number;
+  /** The matrix on a batch; default `ggn`. The expectation over batches must be the matrix of the influence, penalty apart. */
+  readonly batchMatrix?: (risk: Risk) => LinearOperator;
 }
 
 /** The inverse of a model of low rank: the eigenpairs of largest magnitude, and damping on the rest. */
@@ -67,10 +77,17 @@ export interface Solved {
   readonly happened: string;
 }
 
+/** The training rows that a matrix is of, and the matrix on some of them with the penalty. */
+export interface SampledRows {
+  readonly risk: Risk;
+  matrix(batch: Risk, of: (risk: Risk) => LinearOperator): LinearOperator;
+}
+
 /** What each method is given. */
 export interface MethodSetup {
   readonly name: string;
   readonly damping: number;
+  readonly rows: SampledRows;
   /** Counts products with A. */
   count(products: number): void;
 }

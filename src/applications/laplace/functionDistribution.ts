@@ -1,10 +1,12 @@
 import type { Data } from "../../data/index.ts";
 import type { RunOptions } from "../../linalg/index.ts";
 import { headFeatures } from "../../structured/headFeatures.ts";
+import { layerSides } from "../../structured/layerSides.ts";
 import { rowJacobians } from "../../structured/rowJacobians.ts";
 import type { Tensor, TensorData } from "../../tensors/index.ts";
 import { headForms } from "./headForms.ts";
 import type { LaplacePosterior } from "./laplacePosterior.ts";
+import { layerForms, preparedSides } from "./layerForms.ts";
 import type { PreparedColumns } from "./posteriorPrecision.ts";
 
 /** The outputs of the terms of some rows and how they vary under a posterior: `f ~ N(f*, Sigma)`, linearized (Immer, Korzepa and Bauer, 2021). */
@@ -46,6 +48,10 @@ export async function* functionDistributions(
     }
     return;
   }
+  if ((await layerForms(posterior)) !== undefined) {
+    yield* bySides(posterior, data, options);
+    return;
+  }
   const group = risk.layout.outputs;
   const { signal } = options;
   for await (const { J, ...batch } of rowJacobians(risk, data, { indices, ...options })) {
@@ -57,5 +63,19 @@ export async function* functionDistributions(
         return precision.forms(prepared, { group, diagonal, ...(signal && { signal }) });
       },
     };
+  }
+}
+
+async function* bySides(
+  { risk }: LaplacePosterior,
+  data: Data,
+  options: RunOptions,
+): AsyncGenerator<FunctionDistribution> {
+  for await (const batch of layerSides(risk, data, options)) {
+    const { start, rows, f, y, weights } = batch;
+    const prepared = preparedSides(batch, risk.layout.outputs);
+    const covariances: FunctionDistribution["covariances"] = async (at, request) =>
+      (await layerForms(at))!.covariances(prepared, request);
+    yield { start, rows, f, y, weights, covariances };
   }
 }

@@ -53,13 +53,13 @@ export async function headForms(posterior: LaplacePosterior): Promise<HeadForms 
 }
 
 /** A block, its function (K + delta / a)^-1, and the numbers of a row that it is multiplied by; 0 for the bias alone. */
-interface Part {
+export interface Part {
   readonly placed: PlacedBlock;
   readonly f: BlockFunction;
   readonly width: number;
 }
 
-function partOf(
+export function partOf(
   placed: PlacedBlock,
   { head, delta, factor }: { readonly head: Head; readonly delta: Float64Array; readonly factor: number },
 ): Part | undefined {
@@ -79,7 +79,7 @@ function partOf(
 }
 
 /** Of the bias alone: its covariance is the same for all rows, as a diagonal or in the basis of its block. */
-async function fixedForms(parts: readonly Part[]): Promise<readonly LeftForms[]> {
+export async function fixedForms(parts: readonly Part[]): Promise<readonly LeftForms[]> {
   const forms: LeftForms[] = [];
   for (const { placed, f, width } of parts) {
     if (width > 0) continue;
@@ -91,7 +91,7 @@ async function fixedForms(parts: readonly Part[]): Promise<readonly LeftForms[]>
   return forms;
 }
 
-function withOnes(
+export function withOnes(
   features: Float64Array,
   { rows, inputs }: { readonly rows: number; readonly inputs: number },
 ): Float64Array {

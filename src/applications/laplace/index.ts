@@ -23,7 +23,14 @@ export type { Prior, PriorMean, PriorPrecision, WeightGroup } from "./prior.ts";
 export { type PriorCurveOptions, type PriorPoint, priorCurve } from "./priorCurve.ts";
 export { type LoadLaplaceOptions, loadLaplace, saveLaplace } from "./saved.ts";
 export type { Stationarity } from "./stationarity.ts";
-export { type UncertaintyReport, type UncertaintyReportOptions, uncertaintyReport } from "./uncertaintyReport.ts";
+export {
+  type ReportedPosterior,
+  type UncertaintyReport,
+  type UncertaintyReportOptions,
+  type UncertaintyState,
+  uncertaintyReport,
+  uncertaintyReportSteps,
+} from "./uncertaintyReport.ts";
 export type { IntervalCoverage, ValueScores } from "./valueScores.ts";
 export type { Subnetwork, WeightChoice } from "./weightChoice.ts";
 export type { WeightOptimum } from "./weightOptimum.ts";

@@ -13,7 +13,7 @@ import { type EstimationOptions, matrixFreeCurvature } from "./matrixFreeCurvatu
 import { type PriorMean, type PriorPrecision, priorOf, weightGroups } from "./prior.ts";
 import { stationarityOf } from "./stationarity.ts";
 import { structuredCurvature } from "./structuredCurvature.ts";
-import { chosenWeights, type WeightChoice } from "./weightChoice.ts";
+import { type ChosenWeights, chosenWeights, type WeightChoice } from "./weightChoice.ts";
 
 /** Options of `laplace`. */
 export interface LaplaceOptions extends RunOptions {
@@ -57,47 +57,63 @@ const NAME = "laplace";
  */
 export async function laplace(risk: Risk, options: LaplaceOptions = {}): Promise<LaplacePosterior> {
   const settings = checkedSettings(risk, options);
-  const { family, of, sigmaNoise, temperature, run } = settings;
-  const { weights = "all", structure = "kfac", priorPrecision = 1, priorMean = 0, rank = 20, seed } = options;
+  const { weights = "all", priorPrecision = 1 } = options;
   const base = typeof priorPrecision === "number" ? priorPrecision : 1;
   const chosen = await chosenWeights(NAME, risk, { weights, priorPrecision: base });
-  const { risk: own, indices } = chosen;
-  let matrix: LinearOperator | undefined;
+  const owned: (() => Promise<void>)[] = chosen.owned ? [() => chosen.risk.dispose()] : [];
+  const dispose = async () => {
+    for (const free of owned) await free();
+  };
   try {
-    const size = indices?.length ?? own.size;
-    const groups = weightGroups(own.parameters, indices);
-    const prior = priorOf(NAME, { precision: priorPrecision, mean: priorMean, size, groups });
-    const made = await laplaceCurvature(NAME, own, { structure, of, indices, rank, seed, ...run });
-    matrix = made.owned ? made.matrix : undefined;
-    const structured = structuredPart(made.matrix);
-    const curvature =
-      structured === undefined
-        ? matrixFreeCurvature(made.matrix, options.estimation ?? {})
-        : structuredCurvature(structured);
-    const state = {
-      risk: own,
-      chosen,
-      groups,
-      structure: structureText(structure, structured),
-      of,
-      matrix: made.matrix,
-      curvature,
-      fit: await fitSummary(own, family, run),
-      prior,
-      likelihood: { family, sigmaNoise, temperature },
-      gradient: await gradientOf(own, indices, run),
-      decisions: decisionsOf(risk, { of: options.of, chosen: of }),
-      async dispose() {
-        if (made.owned) await (made.matrix as Partial<StructuredOperator>).dispose?.();
-        if (chosen.owned) await own.dispose();
-      },
-    };
-    return await posteriorOf({ ...state, stationarity: await stationarityOf(state, run) });
+    return await posteriorIn(chosen, { settings, options, decided: risk, owned, dispose });
   } catch (error) {
-    await (matrix as Partial<StructuredOperator> | undefined)?.dispose?.();
-    if (chosen.owned) await own.dispose();
+    await dispose();
     throw refusal(error);
   }
+}
+
+interface Request {
+  readonly settings: ReturnType<typeof checkedSettings>;
+  readonly options: LaplaceOptions;
+  /** The objective that was given, about which decisions were made. */
+  readonly decided: Risk;
+  /** Frees what was made for the posterior; what is made next is added in front. */
+  readonly owned: (() => Promise<void>)[];
+  dispose(): Promise<void>;
+}
+
+async function posteriorIn(
+  chosen: ChosenWeights,
+  { settings, options, decided, owned, dispose }: Request,
+): Promise<LaplacePosterior> {
+  const { family, of, sigmaNoise, temperature, run } = settings;
+  const { structure = "kfac", priorPrecision = 1, priorMean = 0, rank = 20, seed } = options;
+  const { risk, indices } = chosen;
+  const size = indices?.length ?? risk.size;
+  const groups = weightGroups(risk.parameters, indices);
+  const prior = priorOf(NAME, { precision: priorPrecision, mean: priorMean, size, groups });
+  const { matrix, owned: isOwn } = await laplaceCurvature(NAME, risk, { structure, of, indices, rank, seed, ...run });
+  if (isOwn) owned.unshift(async () => (matrix as Partial<StructuredOperator>).dispose?.());
+  const structured = structuredPart(matrix);
+  const state = {
+    risk,
+    chosen,
+    groups,
+    structure: structureText(structure, structured),
+    of,
+    matrix,
+    curvature:
+      structured === undefined
+        ? matrixFreeCurvature(matrix, options.estimation ?? {})
+        : structuredCurvature(structured),
+    fit: await fitSummary(risk, family, run),
+    prior,
+    likelihood: { family, sigmaNoise, temperature },
+    gradient: await gradientOf(risk, indices, run),
+    decisions: decisionsOf(decided, { of: options.of, chosen: of }),
+    dispose,
+  };
+  return posteriorOf({ ...state, stationarity: await stationarityOf(state, run) });
 }
 
 function checkedSettings(risk: Risk, options: LaplaceOptions) {

@@ -176,31 +176,8 @@ async function byWeight(posterior: LaplacePosterior): Promise<OptimizedPrior> {
 }
 
 async function byValidation(posterior: LaplacePosterior, options: OptimizePriorOptions): Promise<OptimizedPrior> {
-  const {
-    validation,
-    by = "scalar",
-    precisions = usualPrecisions(),
-    link,
-    samples,
-    seed,
-    signal,
-    onProgress,
-  } = options;
-  if (validation === undefined || by !== "scalar") {
-    throw new CurvatureError(
-      "argument",
-      `${NAME}: method "validation" needs rows with targets as validation, and chooses one precision for all weights; leave by out`,
-    );
-  }
-  const curve = await priorCurve(posterior, {
-    precisions,
-    validation,
-    ...(link && { link }),
-    ...(samples !== undefined && { samples }),
-    ...(seed !== undefined && { seed }),
-    ...(signal && { signal }),
-    ...(onProgress && { onProgress }),
-  });
+  const { by = "scalar" } = options;
+  const curve = await validationCurve(posterior, options);
   const best = curve.reduce((a, b) => (b.validationLoss! < a.validationLoss! ? b : a));
   const at = await posterior.withPrior({ priorPrecision: best.priorPrecision });
   const isEnd = best === curve[0] || best === curve.at(-1);
@@ -220,4 +197,24 @@ async function byValidation(posterior: LaplacePosterior, options: OptimizePriorO
       ? "the smallest validation loss is at an end of the precisions tried; try others beyond"
       : `the smallest validation loss of ${curve.length} precisions`,
   };
+}
+
+function validationCurve(posterior: LaplacePosterior, options: OptimizePriorOptions): Promise<readonly PriorPoint[]> {
+  const { validation, by = "scalar", precisions = usualPrecisions(), link, samples, seed } = options;
+  if (validation === undefined || by !== "scalar") {
+    throw new CurvatureError(
+      "argument",
+      `${NAME}: method "validation" needs rows with targets as validation, and chooses one precision for all weights; leave by out`,
+    );
+  }
+  const { signal, onProgress } = options;
+  return priorCurve(posterior, {
+    precisions,
+    validation,
+    ...(link && { link }),
+    ...(samples !== undefined && { samples }),
+    ...(seed !== undefined && { seed }),
+    ...(signal && { signal }),
+    ...(onProgress && { onProgress }),
+  });
 }

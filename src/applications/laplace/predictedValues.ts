@@ -36,37 +36,50 @@ export function predictedValues(
   }: { readonly f: Float64Array; readonly variance: Float64Array; readonly covariance?: Float64Array | undefined },
 ): PredictedValues {
   const { likelihood, risk } = posterior;
-  const C = risk.layout.outputs;
-  if (likelihood.family === "gaussian") {
-    const noise = likelihood.sigmaNoise ** 2;
-    return {
-      size: C,
-      mean: f,
-      functionVariance: variance,
-      noiseVariance: f.map(() => noise),
-      variance: variance.map((x) => x + noise),
-      pointMean: f,
-      pointVariance: f.map(() => noise),
-    };
-  }
-  if (likelihood.family === "poisson") {
-    const mean = f.map((x, k) => Math.exp(x + variance[k] / 2));
-    const functionVariance = mean.map((r, k) => Math.expm1(variance[k]) * r * r);
-    const pointMean = f.map(Math.exp);
-    return {
-      size: C,
-      mean,
-      functionVariance,
-      noiseVariance: mean,
-      variance: mean.map((r, k) => r + functionVariance[k]),
-      pointMean,
-      pointVariance: pointMean,
-    };
-  }
+  const outputs = { f, variance, size: risk.layout.outputs };
+  if (likelihood.family === "gaussian") return gaussianValues(outputs, likelihood.sigmaNoise ** 2);
+  return likelihood.family === "poisson" ? poissonValues(outputs) : heteroscedasticValues(outputs);
+}
+
+/** Means and variances of outputs, [T, size] each. */
+interface Outputs {
+  readonly f: Float64Array;
+  readonly variance: Float64Array;
+  readonly size: number;
+}
+
+function gaussianValues({ f, variance, size }: Outputs, noise: number): PredictedValues {
+  return {
+    size,
+    mean: f,
+    functionVariance: variance,
+    noiseVariance: f.map(() => noise),
+    variance: variance.map((x) => x + noise),
+    pointMean: f,
+    pointVariance: f.map(() => noise),
+  };
+}
+
+function poissonValues({ f, variance, size }: Outputs): PredictedValues {
+  const mean = f.map((x, k) => Math.exp(x + variance[k] / 2));
+  const functionVariance = mean.map((r, k) => Math.expm1(variance[k]) * r * r);
+  const pointMean = f.map(Math.exp);
+  return {
+    size,
+    mean,
+    functionVariance,
+    noiseVariance: mean,
+    variance: mean.map((r, k) => r + functionVariance[k]),
+    pointMean,
+    pointVariance: pointMean,
+  };
+}
+
+/** Of outputs m and s, one after the other in each term. */
+function heteroscedasticValues({ f, variance, size: C }: Outputs): PredictedValues {
   const d = C / 2;
-  const terms = f.length / C;
   const pick = (of: (m: number, s: number) => number) =>
-    Float64Array.from({ length: terms * d }, (_, k) => {
+    Float64Array.from({ length: f.length / 2 }, (_, k) => {
       const m = Math.floor(k / d) * C + (k % d);
       return of(m, m + d);
     });

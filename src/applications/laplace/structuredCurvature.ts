@@ -76,10 +76,7 @@ function structuredPrecision(
         return groupProducts(J, X, { group, diagonal });
       }
       const weights = found.values.map((x, i) => 1 / (factor * x + delta[i]));
-      if (diagonal) return weightedSquares(rotated, weights);
-      const weighted = new Float64Array(rotated.data.length);
-      for (let k = 0; k < weighted.length; k++) weighted[k] = rotated.data[k] * weights[k % size];
-      return groupProducts(rotated, { ...rotated, data: weighted }, { group, diagonal });
+      return diagonal ? weightedSquares(rotated, weights) : weightedProducts(rotated, { weights, group });
     },
     async samples(count, { seed, first = 0, ...options }) {
       const root = (await shifted()).inverseRoot();
@@ -146,6 +143,16 @@ function weightedSquares({ rows, columns, data }: Matrix, weights: Float64Array)
     result[k] = sum;
   }
   return result;
+}
+
+/** `Z_k' diag(w) Z_k` for groups of columns. */
+function weightedProducts(
+  rotated: Matrix,
+  { weights, group }: { readonly weights: Float64Array; readonly group: number },
+): Float64Array {
+  const data = new Float64Array(rotated.data.length);
+  for (let k = 0; k < data.length; k++) data[k] = rotated.data[k] * weights[k % rotated.rows];
+  return groupProducts(rotated, { ...rotated, data }, { group });
 }
 
 /** Standard normal columns first, ..., first + count - 1: each depends on the seed and its number alone. */

@@ -3,6 +3,7 @@ import { CurvatureError } from "../../errors/index.ts";
 import type { Estimate, RunOptions } from "../../linalg/index.ts";
 import { checkChoice } from "../../linalg/operator/checks.ts";
 import { checkOptions } from "../../linalg/operator/options.ts";
+import { runToEnd } from "../../linalg/runs/runToEnd.ts";
 import { type Calibration, calibration } from "./calibration.ts";
 import type { LaplacePosterior } from "./laplacePosterior.ts";
 import type { LaplaceLikelihood } from "./likelihood.ts";
@@ -33,6 +34,19 @@ export interface UncertaintyReportOptions extends RunOptions {
   readonly seed?: number | undefined;
   /** Prior precisions of the curves; default 25 from 1e-4 to 1e4. */
   readonly precisions?: readonly number[] | undefined;
+  /** Where an earlier run with the same posterior and options stopped. */
+  readonly state?: UncertaintyState | undefined;
+}
+
+/** State of a run of `uncertaintyReport`: what it has of prior, curve and scores. */
+export interface UncertaintyState {
+  readonly method: "uncertaintyReport";
+  /** Weights of the posterior. */
+  readonly columns: number;
+  readonly chosen?: { readonly priorPrecision: PriorPrecision; readonly sigmaNoise: number };
+  readonly curve?: readonly PriorPoint[];
+  readonly calibration?: Calibration;
+  readonly calibrationAtBest?: Calibration;
 }
 
 /** A posterior, its prior and its predictions in numbers: plain data for a page or a file. */
@@ -74,54 +88,121 @@ const NAME = "uncertaintyReport";
 /** A choice counts as worse than another if its loss is so much larger. */
 const WORSE = 1.05;
 
+/** The posterior at the chosen prior, and its report. */
+export interface ReportedPosterior {
+  readonly posterior: LaplacePosterior;
+  readonly report: UncertaintyReport;
+}
+
 /**
  * Chooses the prior of a posterior, scores its predictions on held-out rows before and after, and compares the choice with others: the evidence and the test loss over prior precisions. Says where the
  * evidence's choice predicts worse than another, or than no posterior at all. The posterior at the chosen prior is returned with it.
  *
  * @throws CurvatureError as `optimizePrior` and `calibration`
  */
-export async function uncertaintyReport(
+export function uncertaintyReport(
   posterior: LaplacePosterior,
   options: UncertaintyReportOptions = {},
-): Promise<{ readonly posterior: LaplacePosterior; readonly report: UncertaintyReport }> {
+): Promise<ReportedPosterior> {
+  return runToEnd(uncertaintyReportSteps(posterior, options));
+}
+
+/** The run of `uncertaintyReport`: yields a state after the choice of the prior, after the curve and after each scoring, from which `state` resumes it. */
+export async function* uncertaintyReportSteps(
+  posterior: LaplacePosterior,
+  options: UncertaintyReportOptions = {},
+): AsyncGenerator<UncertaintyState, ReportedPosterior, void> {
+  let state = checkedState(posterior, options);
+  const { test } = options;
+  const chosen = await chosenPosterior(posterior, options, state);
+  const { prior, likelihood } = chosen;
+  if (state.chosen === undefined) {
+    state = { ...state, chosen: { priorPrecision: prior.given, sigmaNoise: likelihood.sigmaNoise } };
+    yield state;
+  }
+  if (state.curve === undefined) {
+    state = { ...state, curve: await curveOf(chosen, options) };
+    yield state;
+  }
+  if (test !== undefined && state.calibration === undefined) {
+    options.onProgress?.({ stage: "predictions for test rows", done: 0 });
+    state = { ...state, calibration: await scored(chosen, test, options) };
+    yield state;
+  }
+  const best = bestOnTest(state, options);
+  if (test !== undefined && best !== undefined && state.calibrationAtBest === undefined) {
+    const at = await chosen.withPrior({ priorPrecision: best.priorPrecision });
+    state = { ...state, calibrationAtBest: await scored(at, test, options) };
+    yield state;
+  }
+  return { posterior: chosen, report: await reportOf(chosen, options, state) };
+}
+
+function checkedState(posterior: LaplacePosterior, options: UncertaintyReportOptions): UncertaintyState {
   checkPosterior(NAME, posterior);
   checkOptions(
     NAME,
     options,
-    "prior by sigmaNoise validation test outOfDistribution link samples seed precisions signal onProgress",
+    "prior by sigmaNoise validation test outOfDistribution link samples seed precisions state signal onProgress",
   );
-  const { prior = "evidence", test, outOfDistribution } = options;
+  const { prior = "evidence", link, samples, seed } = options;
   checkChoice(NAME, "prior", prior, ["evidence", "validation", "given"]);
-  const { signal, onProgress, link, samples, seed } = options;
   predictionPlan(posterior, { link, samples, seed });
-  const chosen = await chosenPosterior(posterior, options);
-  const run = { ...(signal && { signal }), ...(onProgress && { onProgress }) };
-  const sampling = {
-    ...(link && { link }),
-    ...(samples !== undefined && { samples }),
-    ...(seed !== undefined && { seed }),
+  const { state = { method: NAME, columns: posterior.size } } = options;
+  if (state.method === NAME && state.columns === posterior.size) return state;
+  throw new CurvatureError(
+    "argument",
+    `${NAME} expects the state of a run of its own with ${posterior.size} weights, got one of ${String(state.method)} with ${state.columns}`,
+  );
+}
+
+/** Signal, progress and the options of predictions. */
+function predictionOptions({ link, samples, seed, signal, onProgress }: UncertaintyReportOptions) {
+  return {
+    run: { ...(signal && { signal }), ...(onProgress && { onProgress }) },
+    sampling: {
+      ...(link && { link }),
+      ...(samples !== undefined && { samples }),
+      ...(seed !== undefined && { seed }),
+    },
   };
-  const curveLink = link === "network" ? {} : sampling;
+}
+
+function curveOf(chosen: LaplacePosterior, options: UncertaintyReportOptions): Promise<readonly PriorPoint[]> {
+  const { link, test, precisions = usualPrecisions(), onProgress } = options;
+  const { run, sampling } = predictionOptions(options);
   onProgress?.({ stage: "evidence over prior precisions", done: 0 });
-  const curve = await priorCurve(chosen, {
-    precisions: options.precisions ?? usualPrecisions(),
+  return priorCurve(chosen, {
+    precisions,
     ...(test && { validation: test }),
-    ...curveLink,
+    ...(link === "network" ? {} : sampling),
     ...run,
   });
-  const scored = async (at: LaplacePosterior) =>
-    test === undefined
-      ? undefined
-      : calibration(at, test, { ...sampling, ...(outOfDistribution && { outOfDistribution }), ...run });
-  onProgress?.({ stage: "predictions for test rows", done: 0 });
-  const own = await scored(chosen);
-  const best = test === undefined ? undefined : curve.reduce((a, b) => (b.validationLoss! < a.validationLoss! ? b : a));
-  const atBest = best && (await scored(await chosen.withPrior({ priorPrecision: best.priorPrecision })));
-  const base = await facts(chosen, { prior, run });
+}
+
+function scored(at: LaplacePosterior, test: Data, options: UncertaintyReportOptions): Promise<Calibration> {
+  const { outOfDistribution } = options;
+  const { run, sampling } = predictionOptions(options);
+  return calibration(at, test, { ...sampling, ...(outOfDistribution && { outOfDistribution }), ...run });
+}
+
+function bestOnTest({ curve }: UncertaintyState, { test }: UncertaintyReportOptions): PriorPoint | undefined {
+  return test === undefined ? undefined : curve!.reduce((a, b) => (b.validationLoss! < a.validationLoss! ? b : a));
+}
+
+async function reportOf(
+  chosen: LaplacePosterior,
+  options: UncertaintyReportOptions,
+  state: UncertaintyState,
+): Promise<UncertaintyReport> {
+  const { prior = "evidence", test, outOfDistribution } = options;
+  const { calibration: own, calibrationAtBest: atBest } = state;
+  const best = bestOnTest(state, options);
+  const base = await facts(chosen, { prior, run: predictionOptions(options).run });
   const { decisions, comparisons } = remarks({ ...options, prior, own, best });
-  const report: UncertaintyReport = {
+  return {
     ...base,
-    curve,
+    curve: state.curve!,
     ...(best && { bestOnTest: best }),
     ...(own && { calibration: own }),
     ...(atBest && { calibrationAtBest: atBest }),
@@ -132,43 +213,33 @@ export async function uncertaintyReport(
     decisions: [...chosen.decisions, ...decisions],
     warnings: [...chosen.warnings, ...comparisons],
   };
-  return { posterior: chosen, report };
 }
 
 async function chosenPosterior(
   posterior: LaplacePosterior,
   options: UncertaintyReportOptions,
+  { chosen }: UncertaintyState,
 ): Promise<LaplacePosterior> {
-  const {
-    prior = "evidence",
-    by = "scalar",
-    sigmaNoise,
-    test,
-    validation = test,
-    precisions,
-    link,
-    samples,
-    seed,
-  } = options;
-  const { signal, onProgress } = options;
+  const { prior = "evidence", by = "scalar", sigmaNoise, validation = options.test, precisions, link } = options;
   if (prior === "given") return posterior;
+  if (chosen !== undefined) {
+    const { priorPrecision, sigmaNoise: noise } = chosen;
+    const isGaussian = posterior.likelihood.family === "gaussian";
+    return posterior.withPrior({ priorPrecision, ...(isGaussian && { sigmaNoise: noise }) });
+  }
   if (prior === "validation" && validation === undefined) {
     throw new CurvatureError(
       "argument",
       `${NAME}: prior "validation" chooses by rows with targets; give validation or test, or take "evidence"`,
     );
   }
+  const { signal, onProgress } = options;
+  const { sampling } = predictionOptions(link === "network" ? { ...options, link: undefined } : options);
   onProgress?.({ stage: "choice of the prior", done: 0 });
   const found = await optimizePrior(posterior, {
     method: prior,
     ...(prior === "evidence" && { by, ...(sigmaNoise !== undefined && { sigmaNoise }) }),
-    ...(prior === "validation" && {
-      validation: validation!,
-      ...(precisions && { precisions }),
-      ...(link && link !== "network" && { link }),
-      ...(samples !== undefined && { samples }),
-      ...(seed !== undefined && { seed }),
-    }),
+    ...(prior === "validation" && { validation: validation!, ...(precisions && { precisions }), ...sampling }),
     ...(signal && { signal }),
   });
   return found.posterior!;

@@ -8,7 +8,8 @@ import {
   predict,
   saveLaplace,
   type UncertaintyReport,
-  uncertaintyReport,
+  type UncertaintyState,
+  uncertaintyReportSteps,
   type WeightChoice,
 } from "../../applications/laplace/index.ts";
 import { CurvatureError, type Data, type FileModel, loadData, type Risk } from "../../index.ts";
@@ -24,6 +25,7 @@ import { positiveNumber, wholeNumber } from "../parsers.ts";
 import { predictionTable } from "../predictionTable.ts";
 import { print, printError, printJson } from "../print.ts";
 import { progressDisplay } from "../progress.ts";
+import { uncertaintyText } from "../uncertaintyText.ts";
 
 interface UncertaintyOptions extends Omit<RiskOptions, "data"> {
   readonly data?: string;
@@ -82,6 +84,18 @@ export function uncertaintyCommand(): Command {
   const data = command.options.find((option) => option.long === "--data")!;
   data.makeOptionMandatory(false);
   data.description = "rows that the model was trained on, and their labels; not with --from";
+  return withPredictionOptions(withPosteriorOptions(command))
+    .option("--seed <n>", "seed of all random numbers", wholeNumber(0), 0)
+    .option("--state <file>", "file to keep the state in, from which the same command goes on")
+    .addOption(outFileOption("report to write", "uncertainty.html").default("uncertainty.html"))
+    .option("--csv <file>", "table of predictions to write", "predictions.csv")
+    .option("--json", "print the numbers as JSON")
+    .option("--debug", "print where an error happened")
+    .addHelpText("after", EXAMPLE)
+    .action((file: string, options: UncertaintyOptions) => uncertainty(command, file, options));
+}
+
+function withPosteriorOptions(command: Command): Command {
   return command
     .optionsGroup("Posterior:")
     .addOption(
@@ -111,22 +125,18 @@ export function uncertaintyCommand(): Command {
     .option("--temperature <x>", "T of the likelihood to the power 1 / T; 1 by default", positiveNumber)
     .option("--rank <n>", "eigenpairs of lowRank", wholeNumber(1), 20)
     .option("--from <file>", "take the posterior that --save wrote")
-    .option("--save <file>", "file to keep the posterior in")
+    .option("--save <file>", "file to keep the posterior in");
+}
+
+function withPredictionOptions(command: Command): Command {
+  return command
     .optionsGroup("Predictions:")
     .option("--test <file>", "held-out rows with labels, to score predictions on")
     .option("--validation <file>", "rows with labels for --prior validation")
     .option("--ood <file>", "rows of another kind, which predictions should be less sure of")
     .option("--predict <file>", "rows to predict, without labels, or with the same columns as --data")
     .addOption(new Option("--link <name>", "from outputs to predictions; probit by default for classes").choices(LINKS))
-    .option("--samples <n>", "samples of a link that draws", wholeNumber(2))
-    .option("--seed <n>", "seed of all random numbers", wholeNumber(0), 0)
-    .option("--state <file>", "file to keep the fitted posterior in, from which the same command goes on")
-    .addOption(outFileOption("report to write", "uncertainty.html").default("uncertainty.html"))
-    .option("--csv <file>", "table of predictions to write", "predictions.csv")
-    .option("--json", "print the numbers as JSON")
-    .option("--debug", "print where an error happened")
-    .addHelpText("after", EXAMPLE)
-    .action((file: string, options: UncertaintyOptions) => uncertainty(command, file, options));
+    .option("--samples <n>", "samples of a link that draws", wholeNumber(2));
 }
 
 function subset(text: string): WeightChoice {
@@ -163,14 +173,14 @@ async function uncertainty(command: Command, file: string, options: UncertaintyO
     const display = progressDisplay();
     const fitted = await fittedPosterior(model, { options, signal, onProgress: display.update }).finally(display.stop);
     try {
-      const { posterior, report } = await reported(model, fitted.posterior, { options, signal, reports });
+      const { posterior, report } = await reported(model, fitted, { options, signal, reports });
       if (save !== undefined) await saveLaplace(save, posterior);
       const pages: (readonly [string, string])[] = report ? [[out, renderUncertainty(report)]] : [];
       if (options.predict !== undefined) pages.push([csv, await predicted(model, posterior, { options, signal })]);
       await writeFiles(pages);
       await fitted.finished();
       if (json) printJson({ ...report, files: outputs });
-      else if (report) print(summary(report));
+      else if (report) print(uncertaintyText(report));
       for (const path of outputs) printError(`Wrote ${path}\n`);
     } finally {
       await fitted.posterior.dispose();
@@ -188,8 +198,22 @@ interface Fitted {
   readonly posterior: LaplacePosterior;
   /** The objective that it was made of; none for a saved posterior. */
   readonly risk: Risk | undefined;
+  /** Description of the rows that the posterior was fitted to, where it is known. */
+  readonly rows?: string;
+  /** What an interrupted run has of the report. */
+  readonly report?: UncertaintyState;
+  /** Keeps what this run has of it. */
+  keep(report: UncertaintyState): Promise<void>;
   /** Removes the state. */
   finished(): Promise<void>;
+}
+
+/** What the state file of the command holds; a posterior that can be saved lies beside it. */
+interface CommandState {
+  readonly fitted: boolean;
+  /** Description of the rows that it was fitted to, which a loaded posterior does not know. */
+  readonly rows: string | undefined;
+  readonly report?: UncertaintyState;
 }
 
 /** The posterior: a saved one, that of an interrupted run, or a new one. */
@@ -197,33 +221,46 @@ async function fittedPosterior(
   model: FileModel,
   { options, signal, onProgress }: Work & { readonly onProgress: ReturnType<typeof progressDisplay>["update"] },
 ): Promise<Fitted> {
-  const { from, state, loss: _, ...plain } = options;
+  const { from, state } = options;
   const loss = withOutputs(options);
-  const finished = async () => {};
-  if (from !== undefined) return { posterior: await loadLaplace(from, { model, loss }), risk: undefined, finished };
-  const kept = state === undefined ? undefined : `${state}.posterior`;
-  const told = JSON.stringify({ ...plain, out: undefined, csv: undefined, json: undefined, save: undefined });
-  const store = state === undefined ? undefined : stateStore(state, { settings: { told } });
-  const done = async () => {
-    await store?.clear();
-    if (kept !== undefined) await rm(kept, { force: true });
-  };
-  if ((await store?.load()) !== undefined) {
-    return { posterior: await loadLaplace(kept!, { model, loss }), risk: undefined, finished: done };
+  const { kept, store, finished } = stateOf(options);
+  const before = (await store?.load()) as CommandState | undefined;
+  const saved = from ?? (before?.fitted ? kept : undefined);
+  const isKept = state !== undefined && options.structure !== "matrixFree";
+  const ofRows = (rows: string | undefined) => ({
+    keep: async (report: UncertaintyState) => store?.save({ fitted: isKept, rows, report }),
+    finished,
+    ...(rows !== undefined && { rows }),
+    ...(before?.report && { report: before.report }),
+  });
+  if (saved !== undefined) {
+    return { posterior: await loadLaplace(saved, { model, loss }), risk: undefined, ...ofRows(before?.rows) };
   }
   const data = await openData(model, { ...options, data: options.data!, signal });
   const risk = await openRisk(model, { data, options: { ...options, data: options.data! } });
   try {
     const posterior = await made(risk, { options, signal, onProgress });
-    if (kept !== undefined && options.structure !== "matrixFree") {
-      await saveLaplace(kept, posterior);
-      await store!.save({ fitted: true });
+    if (isKept) {
+      await saveLaplace(kept!, posterior);
+      await store!.save({ fitted: true, rows: data.description });
     }
-    return { posterior, risk, finished: done };
+    return { posterior, risk, ...ofRows(data.description) };
   } catch (error) {
     await risk.dispose();
     throw error;
   }
+}
+
+/** The state file, and the file of the fitted posterior beside it. */
+function stateOf({ state, loss: _, ...plain }: UncertaintyOptions) {
+  if (state === undefined) return { kept: undefined, store: undefined, finished: async () => {} };
+  const told = JSON.stringify({ ...plain, out: undefined, csv: undefined, json: undefined, save: undefined });
+  const [kept, store] = [`${state}.posterior`, stateStore(state, { settings: { told } })];
+  const finished = async () => {
+    await store.clear();
+    await rm(kept, { force: true });
+  };
+  return { kept, store, finished };
 }
 
 function made(
@@ -249,19 +286,19 @@ function made(
 
 async function reported(
   model: FileModel,
-  posterior: LaplacePosterior,
+  fitted: Fitted,
   { options, signal, reports }: Work & { readonly reports: boolean },
 ): Promise<{ readonly posterior: LaplacePosterior; readonly report?: UncertaintyReport }> {
-  if (!reports) return { posterior };
+  const { posterior: own, report: state } = fitted;
+  if (!reports) return { posterior: own };
   const { test, validation, ood, prior, by, sigmaNoise, link, samples, seed, from } = options;
   const labelled = async (path: string) =>
     openData(model, { ...options, data: options.data ?? path, file: path, signal });
   const display = progressDisplay();
   try {
-    // Of a saved posterior the prior was chosen when it was made.
-    const kind = typeof prior === "number" || from !== undefined ? "given" : prior;
-    return await uncertaintyReport(posterior, {
-      prior: kind,
+    const steps = uncertaintyReportSteps(own, {
+      // Of a saved posterior the prior was chosen when it was made.
+      prior: typeof prior === "number" || from !== undefined ? "given" : prior,
       by,
       ...(sigmaNoise !== undefined && { sigmaNoise: false }),
       ...(test && { test: await labelled(test) }),
@@ -269,10 +306,19 @@ async function reported(
       ...(ood && { outOfDistribution: await unlabelled(model, { path: ood, options, signal }) }),
       ...(link && { link }),
       ...(samples !== undefined && { samples }),
+      ...(state && { state }),
       seed,
       signal,
       onProgress: display.update,
     });
+    for (;;) {
+      const next = await steps.next();
+      if (next.done === true) {
+        const { posterior, report } = next.value;
+        return { posterior, report: { ...report, data: fitted.rows ?? report.data } };
+      }
+      await fitted.keep(next.value);
+    }
   } finally {
     display.stop();
   }
@@ -322,47 +368,4 @@ async function predicted(model: FileModel, posterior: LaplacePosterior, { option
   } finally {
     display.stop();
   }
-}
-
-function summary(report: UncertaintyReport): string {
-  const { logMarginalLikelihood: evidence, effectiveParameters: gamma, size, calibration, likelihood } = report;
-  const shown = (value: number) => value.toPrecision(4);
-  const precision =
-    typeof report.priorPrecision === "number"
-      ? shown(report.priorPrecision)
-      : Object.entries(report.priorPrecision)
-          .map(([name, value]) => `${name} ${shown(value as number)}`)
-          .join(", ");
-  const error = evidence.standardError === 0 ? "" : ` +- ${shown(evidence.standardError)}`;
-  const scores = calibration
-    ? [calibration.before, calibration.after].map(
-        ({ negativeLogLikelihood, classes, values, outOfDistribution }, k) => {
-          const own = [
-            `loss ${shown(negativeLogLikelihood.value)} +- ${negativeLogLikelihood.standardError.toPrecision(2)}`,
-            ...(classes
-              ? [
-                  `accuracy ${(100 * classes.accuracy).toFixed(2)} %`,
-                  `calibration error ${shown(classes.expectedCalibrationError)}`,
-                  `Brier ${shown(classes.brier)}`,
-                ]
-              : []),
-            ...(values
-              ? values.intervals.map(
-                  ({ level, coverage }) => `${100 * level} % covers ${(100 * coverage).toFixed(1)} %`,
-                )
-              : []),
-            ...(outOfDistribution === undefined ? [] : [`AUROC ${shown(outOfDistribution)}`]),
-          ];
-          return `${k === 0 ? "without" : "with   "} the posterior: ${own.join(", ")}`;
-        },
-      )
-    : [];
-  return [
-    `posterior of ${report.weights}: ${report.structure}, ${report.matrix}`,
-    `prior precision ${precision} (${report.prior})${likelihood.family === "gaussian" ? `, noise ${shown(likelihood.sigmaNoise)}` : ""}`,
-    `log marginal likelihood ${evidence.value.toPrecision(7)}${error}, ${shown(gamma.value)} effective parameters of ${size}`,
-    ...scores,
-    ...report.warnings.map((warning) => `warning: ${warning}`),
-    "",
-  ].join("\n");
 }

@@ -3,7 +3,7 @@ import { CurvatureError } from "../../errors/index.ts";
 import type { Matrix, Vector } from "../../tensors/index.ts";
 import { maxAbs } from "../vectors/vector.ts";
 import type { DenseMatrix } from "./kernels.ts";
-import { checkFinite, checkMatrix, checkSquareMatrix, symmetricPart } from "./matrixChecks.ts";
+import { checkFinite, checkMatrix, checkSquareMatrix, symmetricPart, symmetrizedInPlace } from "./matrixChecks.ts";
 
 // The one door to dense factorizations. All of them compute in float64 and block the event loop while they run: in Eigen 3.4 compiled to
 // WebAssembly, or in Node in a system LAPACK where there is one and the optional package koffi is installed. Times are Eigen's.
@@ -24,8 +24,19 @@ export interface Eigendecomposition {
  * entry, too large for WebAssembly memory, or the iteration does not converge
  */
 export async function eigh(A: Matrix): Promise<Eigendecomposition> {
-  const symmetric = symmetricPart("eigh", A);
-  const n = A.rows;
+  return eighOf(symmetricPart("eigh", A), A.rows);
+}
+
+/**
+ * `eigh` in the memory of A, whose entries it overwrites: with LAPACK 24 n^2 bytes at once in place of 32 n^2, 2.4 GB at n = 10,000.
+ *
+ * @throws as `eigh`
+ */
+export async function eighInPlace(A: DenseMatrix): Promise<Eigendecomposition> {
+  return eighOf(symmetrizedInPlace("eigh", A), A.rows);
+}
+
+async function eighOf(symmetric: Float64Array, n: number): Promise<Eigendecomposition> {
   const { eigh: kernel } = await denseKernels();
   const { values, vectors } = converged("eigh", await kernel({ rows: n, columns: n, data: symmetric }));
   return { values, vectors: { rows: n, columns: n, data: vectors } };

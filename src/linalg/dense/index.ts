@@ -4,6 +4,7 @@ export {
   type Eigendecomposition,
   eig,
   eigh,
+  eighInPlace,
   qr,
   type RealEigendecomposition,
   realSchur,

@@ -53,18 +53,26 @@ export function checkSquareMatrix(name: string, A: Matrix): void {
  */
 export function symmetricPart(name: string, A: Matrix): Float64Array {
   checkSquareMatrix(name, A);
-  const n = A.rows;
-  const limit = ASYMMETRY_LIMIT * maxAbs(A.data);
-  const result = Float64Array.from(A.data);
+  return symmetrized(name, { ...A, data: Float64Array.from(A.data) });
+}
+
+/** The same in the memory of A, which it overwrites. */
+export function symmetrizedInPlace(name: string, A: Matrix & { readonly data: Float64Array }): Float64Array {
+  checkSquareMatrix(name, A);
+  return symmetrized(name, A);
+}
+
+function symmetrized(name: string, { rows: n, data }: Matrix & { readonly data: Float64Array }): Float64Array {
+  const limit = ASYMMETRY_LIMIT * maxAbs(data);
   for (let j = 0; j < n; j++) {
     for (let i = 0; i < j; i++) {
-      const [upper, lower] = [result[j * n + i], result[i * n + j]];
+      const [upper, lower] = [data[j * n + i], data[i * n + j]];
       if (Math.abs(upper - lower) > limit) {
         const message = `${name} expects a symmetric matrix, got ${upper} at (${i}, ${j}) and ${lower} at (${j}, ${i})`;
         throw new CurvatureError("numeric", message);
       }
-      result[j * n + i] = result[i * n + j] = upper / 2 + lower / 2;
+      data[j * n + i] = data[i * n + j] = upper / 2 + lower / 2;
     }
   }
-  return result;
+  return data;
 }

@@ -131,6 +131,8 @@ function spectralProducts({
   spectrum,
   valuesOf,
 }: KnownSpectrum): Pick<Block, "product" | "root" | "toEigenbasis" | "leftForms"> {
+  // The same vectors come with one function of the block after the other.
+  const squares = new WeakMap<Float64Array, Float64Array>();
   const through = async (f: BlockFunction): Promise<BlockProduct> => {
     const own = await spectrum();
     return {
@@ -150,7 +152,12 @@ function spectralProducts({
       return { form: `${kind} to its eigenbasis`, arrays: basis, build: toBasis };
     },
     ...(hasSides && {
-      leftForms: async (f: BlockFunction, a: LeftVectors) => leftForms((await spectrum()).sides!, await valuesOf(f), a),
+      async leftForms(f: BlockFunction, a: LeftVectors) {
+        const { sides } = await spectrum();
+        const known = squares.get(a.data) ?? rotatedSquares(sides!, a);
+        squares.set(a.data, known);
+        return leftForms(sides!, await valuesOf(f), { squares: known, rows: a.rows });
+      },
     }),
   };
 }
@@ -202,29 +209,38 @@ function functionValues(
   return damped.map(power === -1 ? (x) => 1 / x : (x) => x ** power);
 }
 
-/** Weights `w_j = sum_i (Q_A' a)_i^2 F_ij` for each vector a, in the basis Q_B. */
-function leftForms(
-  { QA, QB, m, n }: NonNullable<Spectrum["sides"]>,
-  F: Float64Array,
-  { data, rows }: LeftVectors,
-): LeftForms {
+/** Squares `(Q_A' a)_i^2` for each vector a, [rows, m]. */
+function rotatedSquares({ QA, m }: NonNullable<Spectrum["sides"]>, { data, rows }: LeftVectors): Float64Array {
   if (data.length !== rows * m) {
     throw new CurvatureError(
       "shape",
       `leftForms: ${rows} vectors of ${m} numbers are expected, got ${data.length} numbers`,
     );
   }
+  if (QA === undefined) return data.map((x) => x * x);
+  const squares = new Float64Array(rows * m);
+  for (let row = 0; row < rows; row++) {
+    for (let i = 0; i < m; i++) {
+      let along = 0;
+      for (let k = 0; k < m; k++) along += QA.data[i * m + k] * data[row * m + k];
+      squares[row * m + i] = along * along;
+    }
+  }
+  return squares;
+}
+
+/** Weights `w_j = sum_i (Q_A' a)_i^2 F_ij` for each vector a, in the basis Q_B. */
+function leftForms(
+  { QB, m, n }: NonNullable<Spectrum["sides"]>,
+  F: Float64Array,
+  { squares, rows }: { readonly squares: Float64Array; readonly rows: number },
+): LeftForms {
   const weights = new Float64Array(rows * n);
   for (let row = 0; row < rows; row++) {
-    const a = data.subarray(row * m, (row + 1) * m);
     const own = weights.subarray(row * n, (row + 1) * n);
     for (let i = 0; i < m; i++) {
-      let along = a[i];
-      if (QA !== undefined) {
-        along = 0;
-        for (let k = 0; k < m; k++) along += QA.data[i * m + k] * a[k];
-      }
-      const square = along * along;
+      const square = squares[row * m + i];
+      if (square === 0) continue;
       for (let j = 0; j < n; j++) own[j] += square * F[i * n + j];
     }
   }
