@@ -442,7 +442,10 @@ test("another matrix for the compensation", async () => {
 
 test("the inverse of the saliencies' matrix preconditions the compensation", async () => {
   // With C the inverse of the whole matrix, C_RR A_RR differs from the identity by a matrix of rank |Q|: conjugate gradients end after |Q| + 1 = 3 products.
-  const inverse = dense({ rows: SIZE, columns: SIZE, data: Float64Array.from(C.flat()) }, { psd: true });
+  const inverse: LinearOperator = {
+    ...dense({ rows: SIZE, columns: SIZE, data: Float64Array.from(C.flat()) }, { psd: true }),
+    diagonal: async () => Float64Array.from(C, (row, i) => row[i]!),
+  };
   const known: LinearOperator = { ...ggn(risk), inverse: () => inverse };
   const settings = { damping: DAMPING, denseLimit: 1, solveTolerance: 1e-9 };
   const found = await prune(risk, { ...settings, sparsity: 2 / 18, matrix: known, compensationMatrix: ggn });
