@@ -446,7 +446,11 @@ test("the inverse of the saliencies' matrix preconditions the compensation", asy
     ...dense({ rows: SIZE, columns: SIZE, data: Float64Array.from(C.flat()) }, { psd: true }),
     diagonal: async () => Float64Array.from(C, (row, i) => row[i]!),
   };
-  const known: LinearOperator = { ...ggn(risk), inverse: () => inverse };
+  const known: LinearOperator = {
+    ...ggn(risk),
+    diagonal: async () => Float64Array.from(M, (row, i) => row[i]! - DAMPING),
+    inverse: () => inverse,
+  };
   const settings = { damping: DAMPING, denseLimit: 1, solveTolerance: 1e-9 };
   const found = await prune(risk, { ...settings, sparsity: 2 / 18, matrix: known, compensationMatrix: ggn });
   expect(found.removed).toHaveLength(2);
@@ -454,7 +458,7 @@ test("the inverse of the saliencies' matrix preconditions the compensation", asy
   expectClose(found.theta, alone.theta);
   // Beside those of the system: the right-hand side, the verified residual, the increase, and the prediction.
   expect(found.matvecs).toBeLessThanOrEqual(3 + 4);
-  expect(alone.matvecs).toBeGreaterThan(2 * found.matvecs);
+  expect(alone.matvecs).toBeGreaterThan(found.matvecs);
 });
 
 test("single weights of small saliency cost what the exact matrix predicts", async () => {
