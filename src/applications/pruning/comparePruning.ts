@@ -268,11 +268,10 @@ function comparisonOf(
     steps,
     scope,
     ...(pattern !== undefined && { pattern }),
-    curves: names.map((method, k) => ({
-      method,
-      title: NAMED_METHODS[method].title,
-      ...(NAMED_METHODS[method].inverse && { inverse: NAMED_METHODS[method].inverse(risk.size) }),
-      points: state.done.slice(k * shares, (k + 1) * shares),
-    })),
+    curves: names.map((method, k) => {
+      const { title, inverse } = NAMED_METHODS[method];
+      const points = state.done.slice(k * shares, (k + 1) * shares);
+      return { method, title, ...(inverse && { inverse: inverse(risk.size) }), points };
+    }),
   };
 }
