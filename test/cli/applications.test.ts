@@ -109,6 +109,21 @@ test("merge writes the weights between two models, and compare tells them apart"
   });
   const weighted = await run("merge", a, b, ...common, "--rows", ":200", "--out", out, "--json");
   expect(JSON.parse(weighted.stdout)).toMatchObject({ file: out, damping: 1e-3 });
+  const byFactors = await run(
+    "merge",
+    a,
+    b,
+    ...common,
+    "--rows",
+    ":200",
+    "--curvature",
+    "kfac",
+    "--out",
+    out,
+    "--json",
+  );
+  expect(JSON.parse(byFactors.stdout)).toMatchObject({ file: out, damping: 1e-3, status: "converged" });
+  expect(JSON.parse(byFactors.stdout).tasks).not.toEqual(JSON.parse(weighted.stdout).tasks);
   const compared = await run(
     "compare",
     a,
@@ -133,6 +148,10 @@ test("merge writes the weights between two models, and compare tells them apart"
 test("bad input gets one line", async () => {
   const cases: readonly (readonly [readonly string[], string])[] = [
     [["merge", MODEL, ...common], "error: expected two models or more, got 1"],
+    [
+      ["merge", MODEL, MODEL, ...common, "--method", "average", "--curvature", "kfac"],
+      "error: expected --curvature with --method matrix; an average takes no matrix",
+    ],
     [
       ["merge", MODEL, MODEL, ...common, "--task-data", DATA],
       "error: expected --task-data once for each of 2 models, got 1",

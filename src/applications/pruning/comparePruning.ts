@@ -6,7 +6,13 @@ import { runToEnd } from "../../linalg/runs/runToEnd.ts";
 import type { Risk } from "../../operators/index.ts";
 import type { Vector } from "../../tensors/index.ts";
 import { checkPrunedRisk } from "./checkPrunedRisk.ts";
-import { NAMED_METHODS, type NamedMethod, type NamedPruningMethod, usualMethods } from "./namedMethods.ts";
+import {
+  COMPENSATION_TOLERANCE,
+  NAMED_METHODS,
+  type NamedMethod,
+  type NamedPruningMethod,
+  usualMethods,
+} from "./namedMethods.ts";
 import { pruneSteps } from "./prune.ts";
 import type { PruneOptions } from "./prunePlan.ts";
 import type { PrunedTensor, PruneResult, PruneState } from "./pruneResult.ts";
@@ -52,6 +58,8 @@ export interface PruningPoint {
 export interface PruningCurve {
   readonly method: NamedPruningMethod;
   readonly title: string;
+  /** Which inverse served and why; absent where the method needs none. */
+  readonly inverse?: string;
   readonly points: readonly PruningPoint[];
 }
 
@@ -87,7 +95,7 @@ const NAME = "comparePruning";
 /**
  * Prunes in several ways to several sparsities, each from the same weights, and measures loss and accuracy beside what the quadratic model predicts. One matrix serves all sparsities of one shot.
  * The methods are those of `prune`: "magnitude", "firstOrder" and "obd" without compensation; "obs" and "sequential" with the Gauss-Newton matrix, dense for up to 3,000 weights; "kfac" and
- * "ekfac", with compensation by the Gauss-Newton matrix; "woodFisher" in blocks of 50.
+ * "ekfac", with compensation by the Gauss-Newton matrix, for more weights by conjugate gradients to a residual of `solveTolerance`, here 1e-2 by default; "woodFisher" in blocks of 50.
  *
  * @throws CurvatureError as `prune`; "aborted" with `state`
  */
@@ -180,10 +188,14 @@ function checkResumed(
   );
 }
 
-type Chosen = Pick<PruneOptions, "method" | "compensation" | "elimination" | "matrix" | "compensationMatrix">;
+type Chosen = Pick<
+  PruneOptions,
+  "method" | "compensation" | "elimination" | "matrix" | "compensationMatrix" | "solveTolerance"
+>;
 
 /** The matrices of methods: in one shot made once at the weights of the risk, else made by each step. */
-function sharedMatrices(risk: Risk, { steps = 1, seed = 0, signal }: ComparePruningOptions) {
+function sharedMatrices(risk: Risk, { steps = 1, seed = 0, signal, ...options }: ComparePruningOptions) {
+  const { solveTolerance = COMPENSATION_TOLERANCE } = options;
   const run = { seed, ...(signal && { signal }) };
   const made = new Map<unknown, Promise<LinearOperator>>();
   const matrixBy = async (make: NonNullable<NamedMethod["matrix"]>) => {
@@ -193,13 +205,13 @@ function sharedMatrices(risk: Risk, { steps = 1, seed = 0, signal }: ComparePrun
     return known;
   };
   return {
-    async of({ options, matrix, compensatesByProducts }: NamedMethod): Promise<Chosen> {
-      if (matrix === undefined) return options;
+    async of({ options: own, matrix, compensatesByProducts }: NamedMethod): Promise<Chosen> {
+      if (matrix === undefined) return own;
       const exact = NAMED_METHODS.obs.matrix!;
       return {
-        ...options,
+        ...own,
         matrix: await matrixBy(matrix),
-        ...(compensatesByProducts && { compensationMatrix: await matrixBy(exact) }),
+        ...(compensatesByProducts && { compensationMatrix: await matrixBy(exact), solveTolerance }),
       };
     },
     async release() {
@@ -256,10 +268,10 @@ function comparisonOf(
     steps,
     scope,
     ...(pattern !== undefined && { pattern }),
-    curves: names.map((method, k) => ({
-      method,
-      title: NAMED_METHODS[method].title,
-      points: state.done.slice(k * shares, (k + 1) * shares),
-    })),
+    curves: names.map((method, k) => {
+      const { title, inverse } = NAMED_METHODS[method];
+      const points = state.done.slice(k * shares, (k + 1) * shares);
+      return { method, title, ...(inverse && { inverse: inverse(risk.size) }), points };
+    }),
   };
 }

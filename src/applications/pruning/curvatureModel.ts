@@ -1,4 +1,4 @@
-import type { RunOptions } from "../../linalg/index.ts";
+import type { LinearOperator, RunOptions } from "../../linalg/index.ts";
 import type { Vector } from "../../tensors/index.ts";
 
 /** How a matrix is inverted. */
@@ -85,4 +85,6 @@ export interface ModelSetup extends InverseOptions, RunOptions {
   readonly name: string;
   /** `[size]`, 0 for weights that are gone; default: all are there. */
   readonly alive?: Uint8Array | undefined;
+  /** A matrix close to this one. Its closed inverse, if it has one, preconditions the systems. */
+  readonly near?: LinearOperator | undefined;
 }

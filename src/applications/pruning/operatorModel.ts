@@ -20,6 +20,7 @@ interface OperatorSetup extends InverseOptions, RunOptions {
   readonly name: string;
   readonly damping: number;
   readonly alive?: Uint8Array | undefined;
+  readonly near?: LinearOperator | undefined;
 }
 
 /** A matrix that counts its products. */
@@ -63,7 +64,7 @@ export function operatorModel(matrix: LinearOperator, setup: OperatorSetup): Cur
   const product = async (x: Vector) => here(await A.matvec(here(x), run));
   const remaining = Int32Array.from({ length: size }, (_, i) => i).filter((i) => alive === undefined || alive[i] !== 0);
   const shifted = damped(A, damping);
-  const solver = systemSolver(A, { ...setup, closed });
+  const solver = systemSolver(A, { ...setup, approximate: closed ?? setup.near?.inverse?.({ damping }) });
   const scattered = (x: Vector) => {
     const whole = new Float64Array(size);
     remaining.forEach((index, k) => {
@@ -118,19 +119,22 @@ async function estimated(A: LinearOperator, setup: OperatorSetup): Promise<Entri
 
 type Solver = (kept: Int32Array, b: Float64Array) => Promise<{ readonly x: Float64Array; readonly residual: number }>;
 
-/** Solves `(A + damping I)_RR x = b` for any R, preconditioned by the part of the closed inverse, or by the diagonal, that the matrix has. */
+/**
+ * Solves `(A + damping I)_RR x = b` for any R by conjugate gradients. The preconditioner is the part of an approximate inverse: the closed one of the matrix, or of the matrix near it; else the
+ * diagonal that the matrix has. It is not the inverse of the part, but its eigenvalues relative to it lie closer together than those of the matrix.
+ */
 function systemSolver(
   A: LinearOperator,
-  setup: OperatorSetup & { readonly closed: LinearOperator | undefined },
+  setup: OperatorSetup & { readonly approximate: LinearOperator | undefined },
 ): Solver {
-  const { damping, closed, name, signal } = setup;
+  const { damping, approximate, name, signal } = setup;
   const { tolerance, matvecs } = solveOptions(A, setup);
   return async (kept, b) => {
     const M = submatrix(damped(A, damping), kept);
     const right = A.dtype === "float32" ? Float32Array.from(b) : b;
     const preconditioner =
-      closed !== undefined
-        ? submatrix(closed, kept)
+      approximate !== undefined
+        ? submatrix(approximate, kept)
         : A.diagonal === undefined
           ? undefined
           : await jacobiPreconditioner(M, {});

@@ -30,7 +30,7 @@ export interface PruneOptions extends InverseOptions, RunOptions {
   readonly scope?: "global" | "layer";
   /** Whether all other weights adapt to the removal, biases included; default: with method "obs". */
   readonly compensation?: boolean;
-  /** Matrix of the compensation and of the prediction, where it is another than `matrix`: an exact one by products beside a structured one for the saliencies. */
+  /** Matrix of the compensation and of the prediction, where it is another than `matrix`: an exact one by products beside a structured one for the saliencies, whose closed inverse then preconditions its systems. */
   readonly compensationMatrix?: PruningMatrix;
   /** "set" (default) removes the least salient of a step at once, "sequential" one at a time, with the model and the weights adapted after each; it needs "obs" and a matrix in dense blocks. */
   readonly elimination?: "set" | "sequential";

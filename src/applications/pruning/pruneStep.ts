@@ -86,7 +86,8 @@ async function stepChange(
     const setup = { ...options, name, alive: records.length === 0 ? undefined : mask };
     const needed = needsMatrix(method) || (compensation && other === undefined);
     const model = needed ? await modelOfMatrix(own.A, setup) : undefined;
-    const compensating = other === undefined || !compensation ? model : await modelOfMatrix(other.A, setup);
+    const compensating =
+      other === undefined || !compensation ? model : await modelOfMatrix(other.A, { ...setup, near: own.A });
     const g = plan.gradient === true ? gradient : undefined;
     const request = { ...setup, method, theta, gradient: method === "firstOrder" ? gradient : g, model, mask };
     const { removed, elimination } = await chooseRemoval(plan, { ...request, share: shares[records.length]! });

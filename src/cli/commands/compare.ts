@@ -19,6 +19,9 @@ interface CompareOptions extends RiskOptions {
 }
 
 const EXAMPLE = `
+For a quick look along many models: loss, trace, largest eigenvalue and sharpness of each. "report" takes several models too, with spectra, layers and all other
+sections for each, at many times the cost.
+
 Example:
   $ onnx-curvature compare epoch1.onnx epoch2.onnx --data digits_train.csv.gz --scale 16 --loss crossEntropy --out checkpoints.html`;
 

@@ -1,6 +1,7 @@
 import { Command, Option } from "commander";
-import { mergeModels } from "../../applications/information/index.ts";
+import { type MergedTask, mergeModels } from "../../applications/information/index.ts";
 import { CurvatureError, type Risk, saveModel } from "../../index.ts";
+import { ekfac, kfac } from "../../structured/index.ts";
 import { openData, openRisk, type RiskOptions, withRiskOptions } from "../dataOptions.ts";
 import { interruptible } from "../interruption.ts";
 import { openModel } from "../modelOptions.ts";
@@ -13,13 +14,17 @@ import { progressDisplay } from "../progress.ts";
 interface MergeCommandOptions extends RiskOptions {
   readonly taskData?: readonly string[];
   readonly method: "matrix" | "average";
+  readonly curvature?: MergeCurvature;
   readonly damping: number;
   readonly out: string;
   readonly json?: true;
 }
 
+type MergeCurvature = "fisher" | "kfac" | "ekfac";
+
 const EXAMPLE = `
-Each model is weighted by the Fisher matrix on its own rows: --task-data once for each model in order, or --data for all.
+Each model is weighted by the Fisher matrix on its own rows: --task-data once for each model in order, or --data for all. The exact
+Fisher matrix takes a pass over the rows for each product; kfac and ekfac take one or two passes in all, and products without rows.
 
 Example:
   $ onnx-curvature merge a.onnx b.onnx --data digits_train.csv.gz --scale 16 --loss crossEntropy --out merged.onnx`;
@@ -32,6 +37,13 @@ export function mergeCommand(): Command {
   return withRiskOptions(command)
     .option("--task-data <file>", "rows of one model's own task; once for each model in order", nameList)
     .addOption(new Option("--method <name>", "how").choices(["matrix", "average"]).default("matrix"))
+    .addOption(
+      new Option("--curvature <name>", "matrix of each model; fisher by default, the others approximate it").choices([
+        "fisher",
+        "kfac",
+        "ekfac",
+      ]),
+    )
     .option("--damping <x>", "pull to the mean of the models", positiveNumber, 1e-3)
     .addOption(outFileOption("model to write", "merged.onnx").default("merged.onnx"))
     .option("--json", "print the result as JSON")
@@ -41,7 +53,12 @@ export function mergeCommand(): Command {
 }
 
 async function merge(command: Command, files: readonly string[], options: MergeCommandOptions): Promise<void> {
-  const { taskData, method, damping, out, json } = options;
+  const { taskData, method, curvature, damping, out, json } = options;
+  if (method === "average" && curvature !== undefined) {
+    command.error(
+      "error: expected --curvature with --method matrix; an average takes no matrix, leave one of them out",
+    );
+  }
   if (files.length < 2) command.error(`error: expected two models or more, got ${files.length}`);
   if (taskData !== undefined && taskData.length !== files.length) {
     command.error(`error: expected --task-data once for each of ${files.length} models, got ${taskData.length}`);
@@ -58,10 +75,9 @@ async function merge(command: Command, files: readonly string[], options: MergeC
         risks.push(await openRisk(model, { data, options }));
         models.push(model);
       }
-      const merged = await mergeModels(
-        risks.map((risk) => ({ risk })),
-        { method, damping, signal, onProgress: display.update },
-      );
+      const tasks: MergedTask[] = [];
+      for (const risk of risks) tasks.push({ risk, ...(await matrixOf(risk, { curvature, signal })) });
+      const merged = await mergeModels(tasks, { method, damping, signal, onProgress: display.update });
       display.stop();
       if (merged.status !== "converged" && merged.status !== "stagnated")
         throw new CurvatureError("numeric", merged.message);
@@ -75,6 +91,16 @@ async function merge(command: Command, files: readonly string[], options: MergeC
       for (const risk of risks) await risk.dispose();
     }
   });
+}
+
+/** The approximation of a model's Fisher matrix; nothing for the exact one, which `mergeModels` takes itself. */
+async function matrixOf(
+  risk: Risk,
+  { curvature = "fisher", signal }: { readonly curvature: MergeCurvature | undefined; readonly signal: AbortSignal },
+): Promise<Pick<MergedTask, "matrix">> {
+  if (curvature === "fisher") return {};
+  const approximate = { kfac, ekfac }[curvature];
+  return { matrix: await approximate(risk, { seed: 0, signal }) };
 }
 
 function table(

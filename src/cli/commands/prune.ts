@@ -251,6 +251,7 @@ function table({ curves, loss, accuracy, ...comparison }: PruningComparison, { c
     ...(curves.some(({ points }) => points.some((each) => each.beyondQuadratic))
       ? ["* beyond the quadratic region: the measured increase is far from the predicted one; more steps may help"]
       : []),
+    ...curves.flatMap(({ title, inverse }) => (inverse === undefined ? [] : [`${title}: ${inverse}`])),
     `written: ${curve.title} at ${percent(point.sparsity)}, loss ${shown(point.loss)}`,
     "",
   ].join("\n");

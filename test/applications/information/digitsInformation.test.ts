@@ -8,6 +8,7 @@ import {
 } from "../../../src/applications/information/index.ts";
 import { accuracy, empiricalFisher, ggn, type LinearOperator, type Risk, type Vector } from "../../../src/index.ts";
 import { hutchinsonDiagonal } from "../../../src/linalg/index.ts";
+import { kfac } from "../../../src/structured/index.ts";
 import { difference } from "../../operators/closeness.ts";
 import { applicationFixture, digitsRisk, digitsRows, relative } from "../digits.ts";
 
@@ -83,7 +84,7 @@ function expectSummary(x: Vector, { norm, dot_v: dotV, first20, last20 }: Summar
     expect(Math.abs(x[x.length - 20 + i]! - entry)).toBeLessThan(1e-9 * largest);
 }
 
-test("EWC penalties and gradients, full and diagonal", async () => {
+test("EWC penalties and gradients: full, KFAC, diagonal", async () => {
   const { penalties, gradients } = fixture.ewc;
   const theta = risk.theta().map((weight, i) => weight + 0.01 * v[i]!);
   const diagonalOf = async (A: LinearOperator) => (await hutchinsonDiagonal(A, { matvecs: risk.size, seed: 0 })).values;
@@ -93,6 +94,11 @@ test("EWC penalties and gradients, full and diagonal", async () => {
       penalty: ewcPenalty(risk, { matrix: await diagonalOf(ggn(risk)) }),
       value: penalties.fisher_diagonal,
       gradient: gradients.fisher_diagonal,
+    },
+    {
+      penalty: ewcPenalty(risk, { matrix: await kfac(risk) }),
+      value: penalties.fisher_kfac,
+      gradient: gradients.fisher_kfac,
     },
     { penalty: ewcPenalty(risk, { matrix: empiricalFisher(risk) }), value: penalties.empirical_fisher_full },
     {
@@ -112,7 +118,7 @@ test("EWC penalties and gradients, full and diagonal", async () => {
   expect(relative(first, fixture.ewc.first_order_term)).toBeLessThan(1e-9);
 });
 
-test("merging two copies: average, diagonal, full", async () => {
+test("merging two copies: average, diagonal, KFAC, full", async () => {
   const { merging } = fixture;
   const rows = [true, false].map((low) =>
     digitsRows((labels) => labels.flatMap((label, row) => (label < 5 === low ? [row] : [])).slice(0, 300)),
@@ -128,6 +134,10 @@ test("merging two copies: average, diagonal, full", async () => {
     diagonal: await mergeModels(
       tasks.map((task, i) => ({ ...task, matrix: diagonals[i]! })),
       { method: "diagonal", floor: merging.floor },
+    ),
+    kfac: await mergeModels(
+      await Promise.all(tasks.map(async (task) => ({ ...task, matrix: await kfac(task.risk) }))),
+      { damping: merging.damping, tolerance: 1e-13, matvecs: 5000 },
     ),
     full: await mergeModels(tasks, { damping: merging.damping, tolerance: 1e-13, matvecs: 5000 }),
   };

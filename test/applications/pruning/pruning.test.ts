@@ -15,7 +15,7 @@ import {
   woodFisher,
 } from "../../../src/applications/pruning/index.ts";
 import { CurvatureError, ggn, hessian, type LinearOperator, type Risk, type Vector } from "../../../src/index.ts";
-import { diagonal as diagonalOperator, stateStore, toDense } from "../../../src/linalg/index.ts";
+import { dense, diagonal as diagonalOperator, stateStore, toDense } from "../../../src/linalg/index.ts";
 import { rowGradients } from "../../../src/operators/index.ts";
 import { ekfac, kfac } from "../../../src/structured/index.ts";
 import { SIZE, smallRisk } from "../smallRisk.ts";
@@ -438,6 +438,27 @@ test("another matrix for the compensation", async () => {
   expect([...found.removed].sort()).toEqual(least.sort());
   expectClose(found.theta, (await compensate(risk, { indices: least, matrix: G, damping: DAMPING })).theta);
   await K.dispose();
+});
+
+test("the inverse of the saliencies' matrix preconditions the compensation", async () => {
+  // With C the inverse of the whole matrix, C_RR A_RR differs from the identity by a matrix of rank |Q|: conjugate gradients end after |Q| + 1 = 3 products.
+  const inverse: LinearOperator = {
+    ...dense({ rows: SIZE, columns: SIZE, data: Float64Array.from(C.flat()) }, { psd: true }),
+    diagonal: async () => Float64Array.from(C, (row, i) => row[i]!),
+  };
+  const known: LinearOperator = {
+    ...ggn(risk),
+    diagonal: async () => Float64Array.from(M, (row, i) => row[i]! - DAMPING),
+    inverse: () => inverse,
+  };
+  const settings = { damping: DAMPING, denseLimit: 1, solveTolerance: 1e-9 };
+  const found = await prune(risk, { ...settings, sparsity: 2 / 18, matrix: known, compensationMatrix: ggn });
+  expect(found.removed).toHaveLength(2);
+  const alone = await compensate(risk, { ...settings, indices: found.removed, matrix: ggn });
+  expectClose(found.theta, alone.theta);
+  // Beside those of the system: the right-hand side, the verified residual, the increase, and the prediction.
+  expect(found.matvecs).toBeLessThanOrEqual(3 + 4);
+  expect(alone.matvecs).toBeGreaterThan(found.matvecs);
 });
 
 test("single weights of small saliency cost what the exact matrix predicts", async () => {
