@@ -151,7 +151,7 @@ describe("nodes at which the engine would end the process", () => {
 
   test("a Split into another number of parts than it has outputs", async () => {
     const split = { op: "Split", inputs: ["h"], outputs: ["z", "a", "b"], attributes: { num_outputs: { int: 2 } } };
-    const loaded = await loadModel(tinyModel({ ...growing(split, []), opset: 18 }));
+    const loaded = await loadModel(tinyModel({ ...growing(split, []), opsets: { "": 18 } }));
     expect(await rejectionOf(loaded.run({ x: { data: Float32Array.of(1, 2), dims: [1, 2] } }))).toBe(
       "model: The given model: Split has 3 outputs, but num_outputs is 2; the file is damaged, export it again",
     );

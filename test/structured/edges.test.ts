@@ -37,7 +37,7 @@ test("a layer with one output, ill-conditioned and singular factors: inverses wi
     const dense = (await toDense(K)).data;
     for (const { offset, size } of risk.parameters) {
       const own = (data: ArrayLike<number>) =>
-        Array.from({ length: size * size }, (_, k) => {
+        Float64Array.from({ length: size * size }, (_, k) => {
           return data[(offset + Math.floor(k / size)) * risk.size + offset + (k % size)];
         });
       expect(difference(own(dense), own(G))).toBeLessThan(1e-10);

@@ -87,7 +87,7 @@ test("batches of any cut give the same standard errors", async () => {
   await using D = await diagonal(risk, { of });
   await using E = await diagonal(cut, { of });
   // Variances are differences of sums: their rounding errors are those of the largest.
-  const squares = (x: Float64Array) => Array.from(x, (error) => error * error);
+  const squares = (x: Float64Array) => Float64Array.from(x, (error) => error * error);
   expectClose(squares(D.standardErrors!), squares(E.standardErrors!), 1e-12);
 });
 
