@@ -11,7 +11,11 @@ export function checkEntries(name: string, entries: Float64Array): Float64Array 
   return entries.slice();
 }
 
-/** @throws CurvatureError "argument" for entries that are not finite */
+/**
+ * Refuses entries that are not finite.
+ *
+ * @throws CurvatureError "argument" for such an entry, with its place
+ */
 export function checkFinite(name: string, entries: Float64Array): void {
   // 0 times what is not finite is NaN.
   let sum = 0;
