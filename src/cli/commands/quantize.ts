@@ -50,7 +50,7 @@ interface QuantizeOptions extends RiskOptions {
   readonly perChannel?: true;
   readonly scheme: "symmetric" | "asymmetric";
   readonly step: "max" | "mse";
-  readonly objective?: PlanObjective;
+  readonly objective: PlanObjective;
   readonly eigenvalues?: true;
   readonly matrix: "ggn" | "hessian";
   readonly products?: number;
@@ -96,8 +96,10 @@ export function quantizeCommand(): Command {
     .addOption(
       new Option(
         "--objective <name>",
-        "what the plan makes least: trace times squared error (default), change to second order, or measured change (default with --compensate)",
-      ).choices(["omega", "predicted", "measured"]),
+        "what the plan makes least: trace times squared error, change to second order, or the change that was measured",
+      )
+        .choices(["omega", "predicted", "measured"])
+        .default("measured"),
     )
     .addOption(new Option("--matrix <name>", "matrix of the predictions").choices(["ggn", "hessian"]).default("ggn"))
     .option(
@@ -185,9 +187,7 @@ interface Work {
 
 async function quantized(risk: Risk, work: Work) {
   const { model, test, options, signal } = work;
-  const { budget, seed, compensate } = options;
-  // Omega knows the size of errors alone, which compensation raises where it lowers the loss.
-  const { objective = compensate ? "measured" : "omega" } = options;
+  const { budget, seed, compensate, objective } = options;
   const display = progressDisplay();
   try {
     const run = { signal, onProgress: display.update };

@@ -196,8 +196,11 @@ function table(
     readonly accuracy: number | undefined;
   },
 ): string {
-  const line = (cells: readonly (string | number)[]) => cells.map((cell) => String(cell).padStart(12)).join("");
-  const shown = (value: number | undefined) => (value === undefined ? "" : value.toPrecision(5));
+  const line = (cells: readonly (string | number)[]) => cells.map((cell) => String(cell).padStart(12)).join(" ");
+  const shown = (value: number | undefined) => {
+    if (value === undefined) return "";
+    return value !== 0 && Math.abs(value) < 1e-3 ? value.toExponential(4) : value.toPrecision(5);
+  };
   const rows = steps.map((step) =>
     line([
       step.step,
