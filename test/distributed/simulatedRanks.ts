@@ -40,7 +40,7 @@ export function onSimulatedRanks<T>(
       interruption: interruptionOf(size),
       async allReduce(values, operation = "sum") {
         const all = await meet(values);
-        const pair = operation === "sum" ? (a: number, b: number) => a + b : Math.max;
+        const pair = operation === "sum" ? (a: number, b: number) => a + b : (a: number, b: number) => Math.max(a, b);
         for (let i = 0; i < values.length; i++) values[i] = all.map((each) => each[i]!).reduce(pair);
         return values;
       },
