@@ -85,6 +85,7 @@ export {
 } from "./data/index.ts";
 export {
   type Communicator,
+  gatherBasis,
   gatherRows,
   type Interruption,
   isOnAllRanks,
@@ -94,6 +95,7 @@ export {
   type ShardOptions,
   selfCommunicator,
   shardOf,
+  splitBasis,
 } from "./distributed/index.ts";
 export { CurvatureError, type ErrorCode, printableJson, printableText } from "./errors/index.ts";
 export type { ReadOptions } from "./files/index.ts";

@@ -50,6 +50,8 @@ export interface CurvatureReportOptions extends RunOptions {
   readonly provenance?: { readonly [entry: string]: string };
   /** Receives each sign that data are not those of the training, before the first matrix. */
   readonly onWarning?: (warning: string) => void;
+  /** Receives the unfinished report after each matrix, to save it as `state` of another run; the run waits for it. */
+  readonly onMatrix?: (unfinished: CurvatureReport) => Promise<void>;
   /** The `state` of the error of a run that was stopped. Its finished matrices are kept instead of computed again. */
   readonly state?: CurvatureReport;
 }
@@ -88,8 +90,9 @@ export async function curvatureReport(risk: Risk, options: CurvatureReportOption
     const seconds = (performance.now() - began) / 1000 + (options.state?.seconds ?? 0);
     return { ...head, matrices, ...rest, seconds };
   };
+  const onMatrix = async () => options.onMatrix?.(whole({ matrices: { ...matrices }, partial: true }));
   try {
-    return whole(await measured(risk, { names, plan, options, first, matrices }));
+    return whole(await measured(risk, { names, plan, options, first, matrices, onMatrix }));
   } catch (error) {
     if (!(error instanceof CurvatureError && error.code === "aborted" && Object.keys(matrices).length > 0)) throw error;
     throw new CurvatureError("aborted", error.message, { cause: error, state: whole({ partial: true }) });
@@ -169,6 +172,8 @@ interface Measurement {
   readonly first: FirstOrder;
   /** The finished matrices, to which each new one is added. */
   readonly matrices: { [name in MatrixName]?: ReportedMatrix };
+  /** Called after each. */
+  readonly onMatrix: () => Promise<void>;
 }
 
 /**
@@ -176,7 +181,7 @@ interface Measurement {
  * rounding of layers and the relative curvature if there is a matrix of curvature.
  */
 async function measured(risk: Risk, request: Measurement): Promise<Partial<CurvatureReport>> {
-  const { names, plan, options, matrices } = request;
+  const { names, plan, options, matrices, onMatrix } = request;
   const operators = Object.fromEntries(names.map((name) => [name, matrixEntry(name).make(risk, plan.seed)]));
   const { hessian: H, ggn: G } = operators;
   const gap = H && G ? subtract(H.operator, G.operator) : undefined;
@@ -198,6 +203,7 @@ async function measured(risk: Risk, request: Measurement): Promise<Partial<Curva
     const { title, operator } = operators[name]!;
     const words = { title, words: matrixEntry(name).words, place: matrixNames.indexOf(name) };
     matrices[name] = { ...words, ...(await matrixReport(operator, { title, layers, plan, stages: work })) };
+    await onMatrix();
   }
   const residualShare = gap && (await gapShare(gap, { plan, stages: work, hessian: matrices.hessian!.frobenius }));
   const found = curved && matrices[curved];

@@ -12,7 +12,8 @@ import { reportCommand } from "./commands/report.ts";
 import { tuneCommand } from "./commands/tune.ts";
 import { uncertaintyCommand } from "./commands/uncertainty.ts";
 import { type ExitCode, errorText, exitCodes } from "./errorText.ts";
-import { emphasized, printError, styled } from "./print.ts";
+import { launchedRank, onFirstRankAlone, onOneProcess } from "./launchedRank.ts";
+import { emphasized, muted, printError, styled } from "./print.ts";
 
 const EXAMPLES = `
 Examples:
@@ -24,6 +25,8 @@ Examples:
 
 /** Runs the command line with these arguments: results go to standard output, progress and errors to standard error. */
 export async function runProgram(args: readonly string[]): Promise<ExitCode> {
+  // Help, usage and errors that every rank finds are printed once.
+  muted.value = launchedRank() > 0;
   const program = buildProgram();
   try {
     await program.parseAsync(args, { from: "user" });
@@ -45,20 +48,21 @@ function buildProgram(): Command {
     .exitOverride()
     .configureHelp({ styleTitle: (title) => styled("bold", title) })
     .configureOutput({
+      ...(muted.value && { writeOut: () => {}, writeErr: () => {} }),
       outputError: (text, write) => write(`${emphasized(printableText(usageError(text, program)), process.stderr)}\n`),
     });
   for (const command of [
-    inspectCommand(),
+    onFirstRankAlone(inspectCommand()),
     reportCommand(),
-    uncertaintyCommand(),
+    onOneProcess(uncertaintyCommand()),
     influenceCommand(),
-    pruneCommand(),
-    quantizeCommand(),
-    landscapeCommand(),
-    tuneCommand(),
-    mergeCommand(),
-    compareCommand(),
-    exportCommand(),
+    onOneProcess(pruneCommand()),
+    onOneProcess(quantizeCommand()),
+    onOneProcess(landscapeCommand()),
+    onOneProcess(tuneCommand()),
+    onOneProcess(mergeCommand()),
+    onOneProcess(compareCommand()),
+    onFirstRankAlone(exportCommand()),
   ]) {
     program.addCommand(command.copyInheritedSettings(program));
   }

@@ -1,6 +1,7 @@
 export type { Communicator, Numbers } from "./communicator.ts";
 export { exchangeText } from "./exchangeText.ts";
 export { exclusively } from "./exclusively.ts";
+export { gatherBasis } from "./gatherBasis.ts";
 export { gatherRows } from "./gatherRows.ts";
 export { type Hash, hash, textHash } from "./hashes.ts";
 export type { Interruption } from "./interruption.ts";
@@ -9,3 +10,5 @@ export { orderedSum } from "./orderedSum.ts";
 export { rankStore } from "./rankStore.ts";
 export { selfCommunicator } from "./selfCommunicator.ts";
 export { type ShardOptions, shardOf } from "./shardOf.ts";
+export { splitArithmetic } from "./splitArithmetic.ts";
+export { splitBasis } from "./splitBasis.ts";

@@ -86,4 +86,10 @@ export {
   squaredFrobeniusNorm,
   type TraceEstimate,
 } from "./traces/index.ts";
-export { type Arithmetic, hostArithmetic, type ProbeDistribution } from "./vectors/index.ts";
+export {
+  type Arithmetic,
+  type BasisRows,
+  type BasisSplit,
+  hostArithmetic,
+  type ProbeDistribution,
+} from "./vectors/index.ts";

@@ -66,7 +66,16 @@ export interface EmpiricalRiskOptions {
    * one more vector for each shard and one exchange after the other for each rank.
    */
   readonly reduction?: "tree" | "ordered";
+  /**
+   * Whether the bases of `eigsh`, `lanczos` and what is made of Lanczos bases are split over the ranks: each of n ranks holds an nth of every basis
+   * vector, and each step exchanges a few vectors. Default: with several ranks, from 1,048,576 weights on (vectors of 4 MB), unless the reduction is
+   * "ordered", with which bits could not be those of any number of ranks.
+   */
+  readonly splitBasis?: boolean;
 }
+
+/** Weights from which on a basis of float32 vectors is worth its exchanges. */
+const SPLIT_FROM = 2 ** 20;
 
 /** Largest share of the free memory for the values of a batch. */
 const FREE_SHARE = 0.25;
@@ -100,7 +109,7 @@ export async function empiricalRisk(options: EmpiricalRiskOptions): Promise<Risk
       return opened;
     });
     const attached = await attach(family, options.data, options.shard);
-    if (ranks !== undefined) await checkSameOnRanks({ ...family, ranks }, attached);
+    if (family.ranks !== undefined) await checkSameOnRanks({ ...family, ranks: family.ranks }, attached);
     if (options.assumeLogits !== true) await settle("check of logits", () => checkLogits(family, attached.bound));
     const view = riskView(family, { ...attached, theta: family.engine.theta, isReleased: () => false });
     const dispose = async () => {
@@ -120,7 +129,7 @@ export async function empiricalRisk(options: EmpiricalRiskOptions): Promise<Risk
 }
 
 /** The ranks to add over; undefined for one process whose sums are taken as they come. */
-function ranksOf({ communicator, reduction = "tree" }: EmpiricalRiskOptions): Ranks | undefined {
+function ranksOf({ communicator, reduction = "tree" }: EmpiricalRiskOptions): Omit<Ranks, "splitBasis"> | undefined {
   if (communicator !== undefined) {
     checkObject(communicator, "empiricalRisk expects a communicator, as that of mpiCommunicator()", ["rank", "size"]);
   }
@@ -128,8 +137,17 @@ function ranksOf({ communicator, reduction = "tree" }: EmpiricalRiskOptions): Ra
   return { communicator: communicator ?? selfCommunicator(), reduction };
 }
 
+/** Whether Krylov bases of vectors of `size` entries are split over the ranks. */
+function isBasisSplit(
+  { splitBasis }: EmpiricalRiskOptions,
+  { ranks, size }: { readonly ranks: Omit<Ranks, "splitBasis">; readonly size: number },
+): boolean {
+  if (ranks.communicator.size === 1) return false;
+  return splitBasis ?? (ranks.reduction === "tree" && size >= SPLIT_FROM);
+}
+
 /** Checks model, weights and options, and makes what the risks of a family share. */
-function familyOf(options: EmpiricalRiskOptions, ranks: Ranks | undefined): RiskFamily {
+function familyOf(options: EmpiricalRiskOptions, ranks: Omit<Ranks, "splitBasis"> | undefined): RiskFamily {
   checkObject(options.model, "empiricalRisk expects a model, as await loadModel(path) or functionModel(...)", [
     "parameters",
     "graph",
@@ -141,18 +159,20 @@ function familyOf(options: EmpiricalRiskOptions, ranks: Ranks | undefined): Risk
   const chosen = chooseParameters(model, options.parameters);
   checkWeights(model, { chosen, precision: dtype });
   const outputs = chooseOutputs(model, { loss, output: options.output });
+  const parameters = placeParameters(model, chosen);
+  const sizeOfChosen = parameters.reduce((sum, { size }) => sum + size, 0);
   const bounds = { cache, memoryLimit, ...(threads !== undefined && { threads }) };
   return {
     model,
     loss,
     dtype,
     outputs,
-    parameters: placeParameters(model, chosen),
+    parameters,
     engine: sharedEngine({ model, loss, precision: dtype, outputs, chosen, ...bounds }),
     coupledRows: options.coupledRows ?? false,
     cache,
     threads: threads ?? "all",
-    ...(ranks && { ranks }),
+    ...(ranks && { ranks: { ...ranks, splitBasis: isBasisSplit(options, { ranks, size: sizeOfChosen }) } }),
   };
 }
 
@@ -165,11 +185,26 @@ function usualLimit(): number {
 }
 
 function checkOptions(options: EmpiricalRiskOptions): void {
-  const { dtype = "float32", cache, threads, memoryLimit, communicator, shard, reduction = "tree" } = options;
+  const {
+    dtype = "float32",
+    cache,
+    threads,
+    memoryLimit,
+    communicator,
+    shard,
+    reduction = "tree",
+    splitBasis,
+  } = options;
   if (reduction !== "tree" && reduction !== "ordered") {
     throw new CurvatureError(
       "argument",
       `reduction must be "tree" or "ordered", got ${JSON.stringify(reduction)}; it is that of sums over ranks, and a loss has its own`,
+    );
+  }
+  if (splitBasis === true && reduction === "ordered") {
+    throw new CurvatureError(
+      "argument",
+      'splitBasis: true splits sums by the number of ranks, of which the bits of the reduction "ordered" do not depend; leave one of them out',
     );
   }
   if (shard !== undefined && (communicator !== undefined || reduction === "ordered")) {

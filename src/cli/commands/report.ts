@@ -15,9 +15,11 @@ import {
   matrixNames,
   onAllRanks,
   type Risk,
+  rankStore,
   shardOf,
   version,
 } from "../../index.ts";
+import { type StateStore, stateStore } from "../../linalg/index.ts";
 import { renderComparison, renderComparisonTable, renderHtml, renderJson, renderTable } from "../../report/index.ts";
 import { type ChosenLoss, chosenLoss } from "../chosenLoss.ts";
 import { DATA_HELP, type FileOptions, fileSettings, withFileOptions } from "../fileOptions.ts";
@@ -63,6 +65,7 @@ interface ReportOptions extends ModelOptions, FileOptions {
   readonly seed: number;
   readonly out: string;
   readonly resume?: true;
+  readonly state?: string;
   readonly json?: true;
 }
 
@@ -84,6 +87,10 @@ export function reportCommand(): Command {
     .optionsGroup("Output:")
     .addOption(outFolderOption("folder for report.html and report.json").default("curvature-report"))
     .option("--resume", "go on from the report that Ctrl-C left in --out")
+    .option(
+      "--state <file>",
+      "file to keep finished matrices in, from which the same command goes on; for several models, FILE-NAME of each",
+    )
     .option("--json", "print report.json on standard output instead of the short table")
     .option("--debug", "print where an error happened")
     .addHelpText("after", EXAMPLE)
@@ -171,7 +178,7 @@ async function reportsOn(
     const named: { readonly name: string; readonly report: CurvatureReport; readonly page: string }[] = [];
     for (const [i, file] of files.entries()) {
       const name = names[i]!;
-      const { found } = await report(file, { communicator, options: { ...options, out: join(options.out, name) } });
+      const { found } = await report(file, { communicator, options: optionsOf(name, options) });
       named.push({ name, report: found, page: `${encodeURIComponent(name)}/report.html` });
     }
     await onFirstRank(communicator, () => writeFiles([[page, renderComparison(named)]]));
@@ -181,6 +188,12 @@ async function reportsOn(
   } finally {
     await folders?.discard();
   }
+}
+
+/** The options of one of several models: a folder and a state of its own. */
+function optionsOf(name: string, options: ReportOptions): ReportOptions {
+  const { out, state } = options;
+  return { ...options, out: join(out, name), ...(state !== undefined && { state: `${state}-${name}` }) };
 }
 
 /** Work that the first rank does alone; an error of it ends all ranks. */
@@ -232,7 +245,7 @@ async function report(
     if (!(error instanceof CurvatureError && isPartial(error.state))) throw error;
     await written(error.state);
     const finished = Object.values(error.state.matrices).map(({ title }) => title);
-    const message = `${error.message} after ${finished.join(", ")}; wrote these to ${paths.html}; the same command with --resume goes on`;
+    const message = `${error.message} after ${finished.join(", ")}; wrote these to ${paths.html}; the same command ${options.state === undefined ? "with --resume " : ""}goes on`;
     throw new CurvatureError("aborted", message, { cause: error });
   } finally {
     await folders?.discard();
@@ -258,7 +271,10 @@ async function write(
   return text;
 }
 
-function checkDataOptions(command: Command, { data, input, targets, label, output }: ReportOptions): void {
+function checkDataOptions(
+  command: Command,
+  { data, input, targets, label, output, resume, state }: ReportOptions,
+): void {
   const refuse = (message: string) => command.error(`error: ${message}`);
   if ((data === undefined) === (input === undefined)) {
     refuse(
@@ -267,6 +283,7 @@ function checkDataOptions(command: Command, { data, input, targets, label, outpu
   }
   if (targets !== undefined && label !== undefined) refuse("expected either --targets or --label, got both");
   if (data === undefined && targets === undefined) refuse("expected --targets FILE beside --input");
+  if (resume && state !== undefined) refuse("expected either --resume or --state, got both");
   if (output !== undefined && output.length > 2) refuse(`expected at most two --output, got ${output.length}`);
 }
 
@@ -301,9 +318,11 @@ interface Computation {
 async function compute(request: Computation): Promise<CurvatureReport> {
   const { model, chosen, signal, options, display, state } = request;
   const risk = await riskOf(request);
+  const store = storeOf(risk, request);
   if (chosen.reason !== undefined) printError(`Loss ${risk.lossFunction.name}: ${chosen.reason}\n`);
   const { matrices, probes, steps, densityProbes, eigenvalues, dense, seed, rounding, relative, structured } = options;
   try {
+    const kept = state ?? ((await store?.load()) as CurvatureReport | undefined);
     const found = await curvatureReport(risk, {
       wholeData: chosen.data,
       seed,
@@ -316,18 +335,28 @@ async function compute(request: Computation): Promise<CurvatureReport> {
       ...(eigenvalues === undefined ? {} : { eigenvalues }),
       ...(dense === undefined ? {} : { dense }),
       ...(structured === undefined ? {} : { structured }),
-      ...(state === undefined ? {} : { state }),
+      ...(kept === undefined ? {} : { state: kept }),
+      ...(store && { onMatrix: store.save }),
       provenance: provenance(model, { options, chosen }),
       signal,
       onProgress: display.update,
       onWarning: (warning) => printError(`warning: ${warning}\n`),
     });
+    await store?.clear();
     // That of the rows of all ranks.
     return { ...found, data: { ...found.data, file: chosen.data.description } };
   } finally {
     display.stop();
     await risk.dispose();
   }
+}
+
+/** The file of `--state`, which the first rank writes. */
+function storeOf(risk: Risk, { communicator, options }: Computation): StateStore | undefined {
+  const { state, out: _, json: __, resume: ___, ...rest } = options;
+  if (state === undefined) return undefined;
+  const told = JSON.stringify(rest);
+  return rankStore(stateStore(state, { settings: { ...risk.settings, told } }), communicator);
 }
 
 function riskOf({ model, chosen, communicator, options }: Computation): Promise<Risk> {

@@ -3,6 +3,8 @@ export interface Launcher {
   readonly name: string;
   /** Number of processes that it started. */
   readonly size: number;
+  /** Number of this process among them, from 0. */
+  readonly rank: number;
   /** Whether only one kind of library finds the other processes of this launcher. */
   readonly kind: "openMpi" | "mpich" | "any";
 }
@@ -10,11 +12,13 @@ export interface Launcher {
 /** Environment variables by name. */
 type Environment = { readonly [name: string]: string | undefined };
 
-/** Variables in which launchers give the number of processes, those of the innermost launcher first. */
-const VARIABLES: readonly (Omit<Launcher, "size"> & { readonly variable: string })[] = [
-  { variable: "OMPI_COMM_WORLD_SIZE", name: "Open MPI's mpirun", kind: "openMpi" },
-  { variable: "PMI_SIZE", name: "a launcher with PMI, as MPICH's mpirun", kind: "mpich" },
-  { variable: "SLURM_STEP_NUM_TASKS", name: "Slurm's srun", kind: "any" },
+/** Variables in which launchers give the number of processes and that of this one, those of the innermost launcher first. */
+const VARIABLES: readonly (Pick<Launcher, "name" | "kind"> & {
+  readonly variables: readonly [size: string, rank: string];
+})[] = [
+  { variables: ["OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"], name: "Open MPI's mpirun", kind: "openMpi" },
+  { variables: ["PMI_SIZE", "PMI_RANK"], name: "a launcher with PMI, as MPICH's mpirun", kind: "mpich" },
+  { variables: ["SLURM_STEP_NUM_TASKS", "SLURM_PROCID"], name: "Slurm's srun", kind: "any" },
 ];
 
 /**
@@ -23,9 +27,10 @@ const VARIABLES: readonly (Omit<Launcher, "size"> & { readonly variable: string 
  * @param environment the process's variables, `process.env`
  */
 export function launcherOf(environment: Environment): Launcher | undefined {
-  for (const { variable, ...launcher } of VARIABLES) {
-    const size = Number(environment[variable]);
-    if (Number.isInteger(size) && size >= 1) return { ...launcher, size };
+  for (const { variables, ...launcher } of VARIABLES) {
+    const [size, rank] = variables.map((name) => Number(environment[name] ?? Number.NaN));
+    if (!(Number.isInteger(size) && size! >= 1)) continue;
+    return { ...launcher, size: size!, rank: Number.isInteger(rank) ? rank! : 0 };
   }
   return undefined;
 }

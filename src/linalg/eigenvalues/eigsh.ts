@@ -6,7 +6,15 @@ import { checkOptions } from "../operator/options.ts";
 import { type Interruption, isInterruption } from "../runs/products.ts";
 import { type Outcome, outcome } from "../runs/result.ts";
 import { runToEnd } from "../runs/runToEnd.ts";
-import { growingBasis, lanczosStep, leadingColumns, normalized, withColumn } from "../vectors/basis.ts";
+import {
+  growingBasis,
+  lanczosStep,
+  leadingColumns,
+  normalized,
+  wholeColumn,
+  wholeMatrix,
+  withColumn,
+} from "../vectors/basis.ts";
 import { hostArithmetic, maxAbs } from "../vectors/vector.ts";
 import { excludesCopies } from "./copies.ts";
 import { eigenpairResiduals } from "./eigenpairResiduals.ts";
@@ -49,7 +57,7 @@ export interface EigshState {
   readonly method: "eigsh";
   readonly columns: number;
   readonly matvecs: number;
-  /** `[n, kept + steps + 1]`, orthonormal; one column fewer where it spans everything. The next product starts from the last column. */
+  /** `[n, kept + steps + 1]`, orthonormal; one column fewer where it spans everything. The next product starts from the last column. The rows of this rank where `A.arithmetic` splits the basis. */
   readonly basis: Matrix;
   /** `[kept]`, eigenvalues of the Ritz vectors kept at the last restart, and `[kept]` their coupling to the vector after them. */
   readonly kept: { readonly values: Float64Array; readonly coupling: Float64Array };
@@ -80,7 +88,8 @@ const CHECKED_EVERY = 8;
 
 /**
  * Eigenvalues at the ends of a symmetric matrix's spectrum and their vectors, by Lanczos with full reorthogonalization and thick restart
- * (Wu and Simon, 2000). Memory `n (basisSize + 1)`, and once more at a restart. One product a step; at the end k products for the true
+ * (Wu and Simon, 2000). Memory `n (basisSize + 1)`, and once more at a restart; an nth of it on each of n ranks where `A.arithmetic` splits the
+ * basis. One product a step; at the end k products for the true
  * residuals, and before them the steps that look for further copies of repeated eigenvalues (see `copies`). "converged" means that residuals are
  * small and that no copy is missing. Convergence is looked at every eighth step. Where n is at most `basisSize`, n + k products give all of
  * it to rounding.
@@ -103,13 +112,13 @@ export async function* eigshSteps(
     choices: WHICH,
     basisSize: Math.max(2 * options.k + 16, 64),
   });
-  const { k, dtype, basisSize } = plan;
+  const { k, dtype, basisSize, arithmetic } = plan;
   const budget = options.matvecs ?? Number.POSITIVE_INFINITY;
   const message = `${NAME} expects matvecs to be at least 2 k = ${2 * k} (k steps and k residuals), got ${budget}`;
   checkArgument(budget >= 2 * k, message);
   const state = options.state ?? (await initialState(plan));
   checkState(NAME, state, { method: NAME, columns: A.shape[1] });
-  const basis = growingBasis(state.basis, { capacity: basisSize + 1, dtype });
+  const basis = growingBasis(state.basis, { capacity: basisSize + 1, dtype, arithmetic });
   return conclude(plan, yield* thickRestartSteps(methodOf(plan), { ...state, basis }, plan));
 }
 
@@ -148,7 +157,7 @@ function methodOf(plan: Plan): ThickRestartMethod<EigshState, RitzPairs> {
     },
     async restarted(state, pairs) {
       const next = await onRitzVectors(state, { pairs, chosen: keptPairs(pairs.locked, plan), plan });
-      const direction = state.basis.data.subarray(state.columns * projectedColumns(state));
+      const direction = await wholeColumn(state.basis, projectedColumns(state), plan.arithmetic);
       return { ...next, basis: withColumn(next.basis, direction) };
     },
     step: (state) => step(state, plan),
@@ -160,9 +169,10 @@ async function step(state: EigshState, plan: Plan): Promise<EigshState | Interru
   const { run, dtype, arithmetic } = plan;
   const { basis, kept } = state;
   const size = projectedColumns(state);
-  const w = await run.matvec(basis.data.subarray(state.columns * size), () => state);
+  const newest = await wholeColumn(basis, size, arithmetic);
+  const w = await run.matvec(newest, () => state);
   if (isInterruption(w)) return w;
-  const made = await lanczosStep(w, { basis, beta: state.beta[state.beta.length - 1] ?? 0, arithmetic });
+  const made = await lanczosStep(w, { basis, newest, beta: state.beta[state.beta.length - 1] ?? 0, arithmetic });
   const alpha = appended(state.alpha, made.alpha);
   const scale = Math.max(...[alpha, state.beta, kept.values, kept.coupling].map(maxAbs));
   const spans = size + 1 === state.columns;
@@ -188,7 +198,7 @@ async function onRitzVectors(
   const vectors = await arithmetic.combine(whole, columnsOf(pairs.coordinates, chosen));
   const [values, coupling] = [pairs.values, pairs.coupling].map((x) => Float64Array.from(chosen, (i) => x[i]!));
   const empty = new Float64Array(0);
-  const basis = growingBasis(vectors, { capacity: basisSize + 1, dtype });
+  const basis = growingBasis(vectors, { capacity: basisSize + 1, dtype, arithmetic });
   return { ...state, basis, kept: { values: values!, coupling: coupling! }, alpha: empty, beta: empty };
 }
 
@@ -206,7 +216,7 @@ async function conclude(
   const vectors =
     order.length === 0
       ? { rows: A.shape[1], columns: 0, data: zeros(0, dtype) }
-      : await arithmetic.combine(basis, columnsOf(pairs.coordinates, order));
+      : await wholeMatrix(await arithmetic.combine(basis, columnsOf(pairs.coordinates, order)), arithmetic);
   const found = { values, vectors, residualNorms };
   const stopped = interruption ?? (await eigenpairResiduals(run, found, { state: () => state }));
   if (stopped) return { ...found, ...outcome(stopped.status, { happened: stopped.happened, matvecs: run.used }) };

@@ -14,12 +14,15 @@ import { checkOptions } from "../operator/options.ts";
 import { type Interruption, isInterruption, type Products, products } from "../runs/products.ts";
 import { type Outcome, outcome } from "../runs/result.ts";
 import { runToEnd } from "../runs/runToEnd.ts";
+import type { BasisRows } from "../vectors/arithmetic.ts";
 import {
   growingBasis,
   type LanczosStep,
   lanczosStep,
+  leadingColumns,
   normalized,
   randomDirection,
+  wholeColumn,
   withColumn,
 } from "../vectors/basis.ts";
 import { arithmeticOf, hostArithmetic, maxAbs, norm } from "../vectors/vector.ts";
@@ -49,7 +52,10 @@ export interface LanczosState {
   readonly method: "lanczos";
   readonly columns: number;
   readonly matvecs: number;
-  /** `[n, matvecs + 1]`, orthonormal; `[n, matvecs]` once nothing is left to add. The next product starts from the last column. */
+  /**
+   * `[n, matvecs + 1]`, orthonormal; `[n, matvecs]` once nothing is left to add. The next product starts from the last column. The rows of this
+   * rank where `A.arithmetic` splits the basis.
+   */
   readonly basis: Matrix;
   /** `[matvecs]`, diagonal of T. */
   readonly alpha: Float64Array;
@@ -59,8 +65,8 @@ export interface LanczosState {
 
 /** A partial tridiagonalization `A Q = Q T + beta_m q_(m+1) e_m'`. */
 export interface LanczosResult extends Outcome {
-  /** `[n, m]`, orthonormal columns. */
-  readonly basis: Matrix;
+  /** `[n, m]`, orthonormal columns; the rows of this rank, `BasisRows`, where `A.arithmetic` splits the basis. */
+  readonly basis: Matrix | BasisRows;
   /** `[m]`, diagonal of T. */
   readonly alpha: Float64Array;
   /** `[m - 1]`, subdiagonal of T. */
@@ -72,7 +78,7 @@ export interface LanczosResult extends Outcome {
 /**
  * Lanczos tridiagonalization of a symmetric matrix (Lanczos, 1950) with full reorthogonalization: after m steps `Q' A Q = T`, tridiagonal,
  * with `Q` `[n, m]` orthonormal to rounding. One product a step; beside it 4 n m operations, 8 n m where the norm test asks for a second
- * pass. `A.arithmetic` does these where the operator has it. Status "breakdown" says that the Krylov space of the start vector is
+ * pass. `A.arithmetic` does these where the operator has it, and may split the rows of Q over ranks. Status "breakdown" says that the Krylov space of the start vector is
  * exhausted, so that T holds eigenvalues of A exactly.
  *
  * @throws CurvatureError "argument" or "shape" for options or operators it cannot take; whatever the operator throws, with `state`
@@ -95,7 +101,7 @@ export async function* lanczosSteps(
   const { state, interruption } = yield* tridiagonalization(A, run, { ...options, name });
   const m = state.matvecs;
   return {
-    basis: { rows: state.columns, columns: m, data: state.basis.data.subarray(0, state.columns * m) },
+    basis: leadingColumns(state.basis, m),
     alpha: state.alpha,
     beta: state.beta.slice(0, Math.max(m - 1, 0)),
     residualNorm: state.beta[m - 1] ?? 0,
@@ -137,14 +143,14 @@ export async function* tridiagonalization(
   let state = options.state ?? (await initialState(A, options));
   checkState(name, state, { method: "lanczos", columns: n });
   const capacity = Math.min(steps, n) + 1;
-  state = { ...state, basis: growingBasis(state.basis, { capacity, dtype: precision(A) }) };
+  state = { ...state, basis: growingBasis(state.basis, { capacity, dtype: precision(A), arithmetic }) };
   while (state.matvecs < steps && state.basis.columns > state.matvecs) {
     const current = state;
-    const newest = current.basis.data.subarray(n * current.matvecs);
+    const newest = await wholeColumn(current.basis, current.matvecs, arithmetic);
     const w = await run.matvec(newest, () => enclosing(current));
     if (isInterruption(w)) return { state, interruption: w };
     const beta = current.beta[current.matvecs - 1] ?? 0;
-    const step = await lanczosStep(w, { basis: current.basis, beta, arithmetic });
+    const step = await lanczosStep(w, { basis: current.basis, newest, beta, arithmetic });
     state = await extended(A, current, { step, ...options });
     run.report();
     yield state;

@@ -15,8 +15,8 @@ import { checkedRun } from "../runs/checkedRun.ts";
 import { type Interruption, isInterruption, type Products } from "../runs/products.ts";
 import { type Outcome, outcome } from "../runs/result.ts";
 import { runToEnd } from "../runs/runToEnd.ts";
-import { leadingColumns, normalized } from "../vectors/basis.ts";
-import { axpy, dot, maxAbs, multiply, norm, scaled } from "../vectors/vector.ts";
+import { leadingColumns, normalized, wholeColumn, wholeProduct } from "../vectors/basis.ts";
+import { arithmeticOf, axpy, dot, maxAbs, norm, scaled } from "../vectors/vector.ts";
 
 /** Options of `matrixFunction`. */
 export interface MatrixFunctionOptions extends RunOptions {
@@ -126,7 +126,7 @@ export async function* matrixFunctionSteps(
   if (!state.beyond) {
     const first = yield* basisSteps(state, context, { b, basisSize: Math.min(basisSize, matvecs) });
     if (first.verdict) return fromBasis(first.state, context, first.verdict);
-    state = { ...first.state, beyond: startOf(first.state.lanczos!) };
+    state = { ...first.state, beyond: await startOf(first.state.lanczos!, context) };
   }
   if (!state.again) {
     const second = yield* beyondSteps(state, context);
@@ -254,7 +254,8 @@ async function fromBasis(
     return { x: zeros(A.shape[1], precision(A)), errorEstimate: Number.POSITIVE_INFINITY, ...said };
   }
   const further = state.coefficients.length > m ? size * changeOf(own, state.coefficients) : state.errorEstimate;
-  const x = multiply(leadingColumns(basis!, m), { rows: m, columns: 1, data: scaled(size, own) }).data;
+  const coefficients = { rows: m, columns: 1, data: scaled(size, own) };
+  const x = (await wholeProduct(leadingColumns(basis!, m), coefficients, arithmeticOf(A))).data;
   return { x, errorEstimate: further, ...said };
 }
 
@@ -296,7 +297,7 @@ async function* secondPass(
   const lanczos = before.lanczos!;
   const held = lanczos.alpha.length;
   const y = before.coefficients;
-  let again = before.again ?? firstOf(lanczos, y);
+  let again = before.again ?? (await firstOf(lanczos, y, context));
   while (again.step < y.length) {
     const current: MatrixFunctionState = { ...before, again, matvecs: run.used };
     const next = await recurrenceStep(again, context, () => current);
@@ -318,25 +319,26 @@ async function* secondPass(
 }
 
 /** The sum over the basis and the first vector beyond it. */
-function firstOf(lanczos: LanczosState, y: Float64Array): NonNullable<MatrixFunctionState["again"]> {
+async function firstOf(
+  lanczos: LanczosState,
+  y: Float64Array,
+  context: Context,
+): Promise<NonNullable<MatrixFunctionState["again"]>> {
   const held = lanczos.alpha.length;
-  const start = startOf(lanczos);
+  const start = await startOf(lanczos, context);
   const basis = leadingColumns(lanczos.basis, held);
-  const x = multiply(basis, { rows: held, columns: 1, data: y.slice(0, held) }).data;
+  const coefficients = { rows: held, columns: 1, data: y.slice(0, held) };
+  const x = (await wholeProduct(basis, coefficients, arithmeticOf(context.A))).data;
   axpy(y[held], start.latest, x);
   return { ...start, x, step: held + 1 };
 }
 
 /** Where the recurrence goes on from the end of a full basis. */
-function startOf({ basis, alpha, beta, columns }: LanczosState): Recurrence {
+async function startOf({ basis, alpha, beta }: LanczosState, { A }: Context): Promise<Recurrence> {
   const m = alpha.length;
-  const data = basis.data;
-  return {
-    alpha,
-    beta,
-    previous: data.subarray(columns * (m - 1), columns * m),
-    latest: data.subarray(columns * m, columns * (m + 1)),
-  };
+  const arithmetic = arithmeticOf(A);
+  const previous = await wholeColumn(basis, m - 1, arithmetic);
+  return { alpha, beta, previous, latest: await wholeColumn(basis, m, arithmetic) };
 }
 
 async function recurrenceStep(

@@ -1,4 +1,4 @@
-export type { Arithmetic } from "./arithmetic.ts";
+export type { Arithmetic, BasisRows, BasisSplit } from "./arithmetic.ts";
 export { withInputCopy } from "./inputCopy.ts";
 export { type ProbeDistribution, probe } from "./probes.ts";
 export {

@@ -52,9 +52,9 @@ async function firstShape({ data, bind }: BoundData): Promise<BatchShape> {
 /** Hashes of `PARTS`. */
 async function hashes(family: RiskFamily, shape: BatchShape): Promise<Float64Array> {
   const { model, loss, dtype, outputs, parameters, coupledRows, engine } = family;
-  const { reduction } = family.ranks!;
+  const { reduction, splitBasis } = family.ranks!;
   const chosen = parameters.map(({ name, offset }) => [name, offset]);
-  const options = hash().add(JSON.stringify({ dtype, outputs, chosen, coupledRows, reduction }));
+  const options = hash().add(JSON.stringify({ dtype, outputs, chosen, coupledRows, reduction, splitBasis }));
   const weights = hash();
   for (const { name, dims, data } of model.parameters) weights.add(JSON.stringify([name, dims])).add(data);
   const graph = hash().add(JSON.stringify([loss.name, loss.reduction, loss.convex]));

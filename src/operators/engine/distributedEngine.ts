@@ -1,5 +1,14 @@
-import { errorOnAllRanks, exchangeText, exclusively, orderedSum, settled, textHash } from "../../distributed/index.ts";
+import {
+  errorOnAllRanks,
+  exchangeText,
+  exclusively,
+  orderedSum,
+  settled,
+  splitArithmetic,
+  textHash,
+} from "../../distributed/index.ts";
 import type { RunOptions } from "../../linalg/operator/operator.ts";
+import { arithmeticOf } from "../../linalg/vectors/vector.ts";
 import { type Precision, sizeOf, toPrecision, type Vector } from "../../tensors/index.ts";
 import type { BatchConstants, BatchProduct, EvaluatedBatch, PassOptions, Tensors } from "./risk.ts";
 import type { OwnedEngine } from "./riskEngine.ts";
@@ -13,7 +22,7 @@ export interface EngineShard {
   readonly firstBatch: number;
 }
 
-/** What the sums over ranks depend on. */
+/** Settings that the sums over ranks depend on. */
 export interface DistributedSettings extends Ranks {
   /** Entries of a flat vector. */
   readonly size: number;
@@ -34,24 +43,39 @@ export function distributedEngine(
   shards: readonly EngineShard[],
   settings: DistributedSettings,
 ): OwnedEngine {
-  const { communicator, size, precision, reduction } = settings;
-  const settle: OwnedEngine["settle"] = (call, work) =>
-    exclusively(communicator, () => settled(communicator, call, work));
-  const add = async (parts: readonly Vector[], length: number): Promise<Vector> => {
-    if (reduction === "ordered") return orderedSum(communicator, parts, { length });
-    return communicator.allReduce(parts[0]!);
-  };
-  const shifted = shiftedCalls(settings.rows);
+  const { communicator, size, splitBasis, rows } = settings;
+  const shifted = shiftedCalls(rows);
+  const split = splitBasis && { arithmetic: splitArithmetic(arithmeticOf(whole), { communicator, length: size }) };
   return {
     ...whole,
-    settle,
+    ...split,
+    settle: (call, work) => exclusively(communicator, () => settled(communicator, call, work)),
+    ...ownPasses(shards, { communicator, shifted }),
+    ...sums(shards, { ...settings, shifted }),
+    sumOverRanks: (values) => exclusively(communicator, () => communicator.allReduce(values.slice())),
+    columnsAtOnce: agreedColumns(shards, settings),
+    async release() {
+      for (const shard of shards) await shard.engine.release();
+      await whole.release();
+    },
+  };
+}
+
+/** Passes over the rank's own rows. */
+function ownPasses(
+  shards: readonly EngineShard[],
+  { communicator, shifted }: Pick<DistributedSettings, "communicator"> & { readonly shifted: ShiftedCall },
+): Pick<OwnedEngine, "run" | "batches"> {
+  return {
     run: (product, { collect, ...call }) =>
-      settle("run", async () => {
-        for (const shard of shards) {
-          const own = (outputs: Tensors, batch: EvaluatedBatch) => collect(outputs, moved(batch, shard));
-          await shard.engine.run(product, { ...shifted(call, shard), collect: own });
-        }
-      }),
+      exclusively(communicator, () =>
+        settled(communicator, "run", async () => {
+          for (const shard of shards) {
+            const own = (outputs: Tensors, batch: EvaluatedBatch) => collect(outputs, moved(batch, shard));
+            await shard.engine.run(product, { ...shifted(call, shard), collect: own });
+          }
+        }),
+      ),
     async *batches(product, call = {}) {
       for (const shard of shards) {
         for await (const { batch, outputs } of shard.engine.batches(product, shifted(call, shard))) {
@@ -59,35 +83,37 @@ export function distributedEngine(
         }
       }
     },
+  };
+}
+
+/** Sums over the rows of all ranks. */
+function sums(
+  shards: readonly EngineShard[],
+  settings: DistributedSettings & { readonly shifted: ShiftedCall },
+): Pick<OwnedEngine, "total" | "sum"> {
+  const { communicator, size, precision, reduction, shifted } = settings;
+  const add = async (parts: readonly Vector[], length: number): Promise<Vector> => {
+    if (reduction === "ordered") return orderedSum(communicator, parts, { length });
+    return communicator.allReduce(parts[0]!);
+  };
+  return {
     total: (product, call = {}) =>
       exclusively(communicator, async () => {
-        const sums = await settled(communicator, "total", () =>
+        const totals = await settled(communicator, "total", () =>
           eachShard(shards, (shard) => shard.engine.total(product, shifted(call, shard))),
         );
-        const form = await agreedForm(sums, settings);
-        const length = form.reduce((sum, [, dims]) => sum + sizeOf(dims), 0);
-        return unpacked(
-          await add(
-            sums.map((tensors) => packed(tensors, form)),
-            length,
-          ),
-          form,
-        );
+        const form = await agreedForm(totals, settings);
+        const parts = totals.map((tensors) => packed(tensors, form));
+        return unpacked(await add(parts, lengthOf(form)), form);
       }),
     sum: (product, call = {}) =>
       exclusively(communicator, async () => {
         const length = size * (call.columns ?? 1);
-        const sums = await settled(communicator, `sum of ${length} entries`, () =>
+        const vectors = await settled(communicator, `sum of ${length} entries`, () =>
           eachShard(shards, (shard) => shard.engine.sum(product, shifted(call, shard))),
         );
-        return toPrecision(await add(sums, length), precision);
+        return toPrecision(await add(vectors, length), precision);
       }),
-    sumOverRanks: (values) => exclusively(communicator, () => communicator.allReduce(values.slice())),
-    columnsAtOnce: agreedColumns(shards, settings),
-    async release() {
-      for (const shard of shards) await shard.engine.release();
-      await whole.release();
-    },
   };
 }
 
@@ -103,7 +129,9 @@ function moved(batch: EvaluatedBatch, { firstRow, firstBatch }: EngineShard): Ev
 }
 
 /** Options of a pass over the rank's rows, as options of a pass over one of its shards. */
-function shiftedCalls(rows: number) {
+type ShiftedCall = (call: PassOptions, shard: EngineShard) => PassOptions;
+
+function shiftedCalls(rows: number): ShiftedCall {
   // Residuals are cached by the identity of constants.
   const constantsOf = new WeakMap<BatchConstants, Map<number, BatchConstants>>();
   const constantsIn = (constants: BatchConstants, shard: EngineShard): BatchConstants => {
@@ -117,7 +145,7 @@ function shiftedCalls(rows: number) {
     ...options,
     ...(onProgress && { onProgress: (at) => onProgress({ ...at, done: firstRow + at.done, total: rows }) }),
   });
-  return ({ feed, draw, constants, options, ...call }: PassOptions, shard: EngineShard): PassOptions => ({
+  return ({ feed, draw, constants, options, ...call }, shard) => ({
     ...call,
     ...(feed && { feed: (batch) => feed(moved(batch, shard)) }),
     ...(draw && { draw: (sources, batch) => draw(sources, moved(batch, shard)) }),
@@ -128,6 +156,11 @@ function shiftedCalls(rows: number) {
 
 /** Outputs of a product: their names and dimensions. */
 type Form = readonly (readonly [name: string, dims: readonly number[]])[];
+
+/** Entries of all outputs together. */
+function lengthOf(form: Form): number {
+  return form.reduce((sum, [, dims]) => sum + sizeOf(dims), 0);
+}
 
 /** The form of the sums, which a rank without rows learns from the first that has some. */
 async function agreedForm(sums: readonly Tensors[], { communicator }: DistributedSettings): Promise<Form> {
@@ -154,7 +187,7 @@ async function agreedForm(sums: readonly Tensors[], { communicator }: Distribute
 }
 
 function packed(tensors: Tensors, form: Form): Float64Array {
-  const values = new Float64Array(form.reduce((sum, [, dims]) => sum + sizeOf(dims), 0));
+  const values = new Float64Array(lengthOf(form));
   let at = 0;
   for (const [name, dims] of form) {
     // A rank without rows has no outputs: zeros.

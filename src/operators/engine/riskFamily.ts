@@ -9,6 +9,8 @@ import type { SharedEngine } from "./riskEngine.ts";
 export interface Ranks {
   readonly communicator: Communicator;
   readonly reduction: "tree" | "ordered";
+  /** Whether Krylov bases are split over the ranks. */
+  readonly splitBasis: boolean;
 }
 
 /** The properties that a risk shares with all risks made from it. */

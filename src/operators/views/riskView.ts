@@ -110,12 +110,13 @@ function engineOfRanks(
   return distributedEngine(whole, kept, { ...ranks!, size: settings.theta.length, precision, rows: bound.data.rows });
 }
 
-/** For the reduction "tree", bits depend on the number of ranks, and for "ordered" on that of shards instead. */
+/** For the reduction "tree" and a split basis, bits depend on the number of ranks, and for "ordered" on that of shards instead. */
 function settingsOf({ dtype, cache, threads, ranks }: RiskFamily, { whole }: RankData): RiskSettings {
   const own = { dtype, batchSize: whole.batchSize, cache, threads };
   if (ranks === undefined) return own;
-  const { communicator, reduction } = ranks;
-  return { ...own, reduction, ...(reduction === "tree" ? { ranks: communicator.size } : { shards: whole.shards }) };
+  const { communicator, reduction, splitBasis } = ranks;
+  if (reduction === "ordered") return { ...own, reduction, shards: whole.shards };
+  return { ...own, reduction, ranks: communicator.size, ...(splitBasis && { basis: "split" }) };
 }
 
 /**

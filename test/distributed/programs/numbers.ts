@@ -3,9 +3,9 @@
 import { createHash } from "node:crypto";
 import { accuracy } from "../../../src/applications/index.ts";
 import { arrays, type Data } from "../../../src/data/index.ts";
-import { gatherRows, shardOf } from "../../../src/distributed/index.ts";
+import { gatherBasis, gatherRows, shardOf } from "../../../src/distributed/index.ts";
 import { mpiCommunicator } from "../../../src/distributed/mpi/index.ts";
-import { cg, damped, eigsh, hutchinsonTrace, spectralDensity, toDense } from "../../../src/linalg/index.ts";
+import { cg, damped, eigsh, hutchinsonTrace, lanczos, spectralDensity, toDense } from "../../../src/linalg/index.ts";
 import { empiricalRisk, ggn, hessian, jacobian, type Risk } from "../../../src/operators/index.ts";
 import { blockDiagonal, diagonal, ekfac, kfac } from "../../../src/structured/index.ts";
 import type { Tensor, Vector } from "../../../src/tensors/index.ts";
@@ -87,6 +87,12 @@ async function quantities(risk: Risk, gather: (rows: Vector) => Promise<Vector>)
     found.solution = (await cg(damped(G, 1), found.gradient, { tolerance: 1e-13, matvecs: 200 })).x;
     const density = await spectralDensity(hessian(risk), { steps: 8, probes: 2, seed: 3 });
     found.density = Float64Array.from(density.density);
+    const { alpha, beta, basis } = await lanczos(G, { steps: 5, start: found.gradient });
+    found.tridiagonal = Float64Array.of(...alpha, ...beta);
+    found.basis = (await gatherBasis(basis, communicator))!.data;
+    // Of its basis, a rank holds its own rows.
+    const isOwn = risk.settings.basis === undefined || basis.rows === Math.ceil(risk.size / size) || rank === size - 1;
+    found.ownRows = Float64Array.of(Number(isOwn));
   }
   return found;
 }
@@ -118,6 +124,7 @@ for (const [name, riskCase] of Object.entries(riskCases).filter(([each]) => new 
     threads: 1,
     communicator,
     reduction: reduction as "tree" | "ordered",
+    ...(cut === "even" && reduction === "tree" && { splitBasis: true }),
   });
   settings.push(risk.settings);
   const expected = await quantities(whole, async (rows) => rows);

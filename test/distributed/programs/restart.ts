@@ -19,6 +19,8 @@ const risk = await empiricalRisk({
   threads: 1,
   communicator,
   reduction: shards === undefined ? "tree" : "ordered",
+  // States then hold the whole basis, of which each rank has its rows.
+  splitBasis: shards === undefined,
 });
 const G = ggn(risk);
 const { settings } = risk;
