@@ -88,8 +88,12 @@ describe("fails with 1 and one line on", () => {
       /no input "z" to give a row shape/,
     ],
     [
-      "a folder in the place of the file to write",
-      () => run("export", MODEL, "--product", "hvp", "--loss", "ce", "--batch-size", "2", "--out", folder),
+      "a folder in the place of the file to write in a folder",
+      () => {
+        mkdirSync(join(folder, "full", "derivative.onnx"), { recursive: true });
+        const out = join(folder, "full");
+        return run("export", MODEL, "--product", "hvp", "--loss", "ce", "--batch-size", "2", "--out", out);
+      },
       /it is a folder; choose another --out/,
     ],
   ];

@@ -10,7 +10,7 @@ import { randomTensor } from "../operators/riskCases.ts";
 
 const MIB = 2 ** 20;
 const FEW = 8192;
-const MANY = 32_768;
+const MANY = 98_304;
 const pixels = Float32Array.from(randomTensor([MANY, 64], 1).data, Math.abs);
 const labels = Int32Array.from({ length: MANY }, (_, row) => row % 10);
 
@@ -61,7 +61,7 @@ const builds: Readonly<Record<string, Work>> = {
 test.for(Object.entries(builds))("the memory of a build does not grow with the rows: %s", async ([, build]) => {
   const few = await rise(FEW, build);
   const many = await rise(MANY, build);
-  expect(many.arrays).toBeLessThan(few.arrays + 4 * MIB);
+  expect(many.arrays).toBeLessThan(few.arrays + 12 * MIB);
   expect(many.resident).toBeLessThan(few.resident + 64 * MIB);
 });
 
@@ -69,5 +69,5 @@ test("residuals that a product keeps do grow with the rows, which the measuremen
   const kept = await rise(MANY, async (risk, onProgress) => {
     await hessian(risk).matvec(randomTensor([risk.size], 2).data, { onProgress });
   });
-  expect(kept.arrays).toBeGreaterThan(12 * MIB);
+  expect(kept.arrays).toBeGreaterThan(24 * MIB);
 });

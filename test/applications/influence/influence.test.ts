@@ -362,7 +362,7 @@ test("messages", async () => {
   });
   const part = await risk.on(data, { shard: { ...risk.shard, firstRow: 0 } });
   expect(await rejectionOf(influence(part, queries, { damping }))).toContain(
-    "influence needs all training rows in one process, but this risk has 2 of 150",
+    "influence needs all training rows on the ranks together, but this risk has 2 of 150",
   );
   await small.dispose();
 });
