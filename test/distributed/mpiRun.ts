@@ -82,7 +82,11 @@ export function runJob(
       else onError?.(text.stderr);
     });
   }
-  const limit = setTimeout(() => child.kill("SIGKILL"), 110_000);
+  const limit = setTimeout(() => {
+    child.kill("SIGKILL");
+    // Daemons on other hosts may hold them open.
+    for (const stream of [child.stdout, child.stderr]) stream.destroy();
+  }, 110_000);
   return new Promise((resolve, reject) => {
     child.on("error", reject);
     child.on("close", (code) => {

@@ -13,8 +13,8 @@ export interface TwoHosts {
   readonly options: readonly string[];
   /** Bytes that the first host has sent to the other. */
   sentBytes(): number;
-  /** Takes the cable out of the first host. */
-  cut(): void;
+  /** Takes the cable out of the first host, and plugs it in again. */
+  cable(state: "down" | "up"): void;
   remove(): void;
 }
 
@@ -63,7 +63,7 @@ export function twoHosts(): TwoHosts | undefined {
     enter: [...entering(names[0]), `${settled(names[0])} && exec "$@"`, "sh"],
     options,
     sentBytes: () => JSON.parse(ip("-n", names[0], "-s", "-j", "link", "show", "cable"))[0].stats64.tx.bytes as number,
-    cut: () => void ip("-n", names[0], "link", "set", "cable", "down"),
+    cable: (state) => void ip("-n", names[0], "link", "set", "cable", state),
     remove,
   };
 }
