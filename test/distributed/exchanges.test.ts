@@ -14,8 +14,12 @@ const abis: { readonly [name in LauncherName]: readonly [abi: string, version: R
   standard: ["the standard ABI of MPI 5", /MPICH|Open MPI/],
 };
 
-async function exchanges(launcher: LauncherName, ranks: number): Promise<Found> {
-  const { code, stdout, stderr } = await runRanks("exchanges", { ranks, launcher });
+async function exchanges(
+  launcher: LauncherName,
+  ranks: number,
+  env: { readonly [name: string]: string } = {},
+): Promise<Found> {
+  const { code, stdout, stderr } = await runRanks("exchanges", { ranks, launcher, env });
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
   const lines = stdout.trim().split("\n");
   expect(lines.slice(0, -1)).toEqual([
@@ -42,6 +46,10 @@ for (const launcher of Object.keys(abis) as LauncherName[]) {
     );
   });
 }
+
+testWith("openMpi")("ranks that exchange over TCP, as those of several machines do, end as well", async () => {
+  await exchanges("openMpi", 2, { OMPI_MCA_btl: "tcp,self" });
+});
 
 testWith("openMpi")("a rank that is bound to one of several processors says so", async () => {
   const { stdout } = await runRanks("exchanges", { ranks: 2, args: [], binding: "core" });

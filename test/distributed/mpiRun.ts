@@ -42,6 +42,8 @@ export interface JobOptions {
   readonly args?: readonly string[];
   /** Processors that Open MPI binds a rank to; default "none". */
   readonly binding?: "none" | "core";
+  /** Where the ranks run, if not on this host: a command that enters the first host, and the launcher's options. */
+  readonly hosts?: { readonly enter: readonly string[]; readonly options: readonly string[] };
   /** Told every line of standard output as it comes. */
   readonly onLine?: (line: string) => void;
   /** Told all that stands on standard error as it grows. */
@@ -56,7 +58,7 @@ export async function runRanks(program: string, options: JobOptions): Promise<Jo
 /** Runs a command on ranks; it is killed with all its children after 110 seconds. */
 export function runJob(
   command: readonly string[],
-  { ranks, launcher = "openMpi", env = {}, binding = "none", onLine, onError }: JobOptions,
+  { ranks, launcher = "openMpi", env = {}, binding = "none", hosts, onLine, onError }: JobOptions,
 ): Promise<Job> {
   const path = launchers[launcher];
   if (path === undefined) throw new Error(`the environment names no launcher for ${launcher}; see CONTRIBUTING.md`);
@@ -64,7 +66,8 @@ export function runJob(
   const began = performance.now();
   // Launchers that start at one time would otherwise make the same folder.
   const temporary = mkdtempSync(join(tmpdir(), "mpi-"));
-  const child = spawn(path, [...own, "-n", String(ranks), ...command], {
+  const [program, ...rest] = [...(hosts?.enter ?? []), path, ...own, ...(hosts?.options ?? []), "-n", String(ranks)];
+  const child = spawn(program!, [...rest, ...command], {
     cwd: root,
     env: { ...process.env, TMPDIR: temporary, ...settings(launcher, path), ...env },
     stdio: ["ignore", "pipe", "pipe"],
@@ -79,7 +82,11 @@ export function runJob(
       else onError?.(text.stderr);
     });
   }
-  const limit = setTimeout(() => child.kill("SIGKILL"), 110_000);
+  const limit = setTimeout(() => {
+    child.kill("SIGKILL");
+    // Daemons on other hosts may hold them open.
+    for (const stream of [child.stdout, child.stderr]) stream.destroy();
+  }, 110_000);
   return new Promise((resolve, reject) => {
     child.on("error", reject);
     child.on("close", (code) => {

@@ -83,8 +83,23 @@ export async function loadLibrary(file: string | undefined, launcher: Launcher |
   );
 }
 
+/** RTLD_NOW of dlopen, the same number on all systems that have it. */
+const RESOLVE_NOW = 2;
+
+/**
+ * Opens the library once more, and for good. koffi unloads it when the process ends, before the threads that called it have ended: where Open MPI
+ * exchanges over TCP, it leaves these threads a function to run at their end, which then is no longer there (each of 5 such runs crashed, after
+ * all its work was done).
+ */
+function keepLoaded(koffi: Koffi, file: string): void {
+  if (process.platform === "win32") return;
+  const open = koffi.load(null).func("dlopen", "void *", ["str", "int"]);
+  open(file, RESOLVE_NOW);
+}
+
 function bind(koffi: Koffi, file: string): MpiLibrary {
   const library = koffi.load(file);
+  keepLoaded(koffi, file);
   const has = (symbol: string) => {
     try {
       library.symbol(symbol);
