@@ -160,6 +160,7 @@ test("bad input gets one line", async () => {
       ["landscape", MODEL, ...common, "--directions", "checkpoint"],
       "error: expected --directions checkpoint together with --to FILE",
     ],
+    [["compare", MODEL, "none.onnx", ...common], "error: none.onnx: no such file; check the path of the model."],
     [["tune", MODEL, ...common, "--freeze", "nothing"], "finds no parameter to freeze that matches nothing"],
     [["tune", MODEL, "--loss", "crossEntropy"], "required option '--data <file>' not specified"],
   ];
@@ -169,5 +170,6 @@ test("bad input gets one line", async () => {
     const { code, stderr } = await run(...args, ...out);
     expect(code).toBeGreaterThan(0);
     expect(stderr).toContain(message);
+    expect(stderr.trim()).not.toContain("\n");
   }
 });

@@ -140,6 +140,11 @@ describe("csv", () => {
     ['x,y\n1,"2', "expected CSV text, but Quote Not Closed"],
     ["1\n2", "expected feature columns beside the label column, got one column; say label: false if it is a feature"],
     ["1,2\n\0,3", "expected text (CSV), got binary data that is neither NPY, NPZ nor IDX"],
+    [
+      Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 13, 10, 26, 10, 0, 0),
+      "expected rows, got a single image; give a folder of images",
+    ],
+    [Uint8Array.of(0xff, 0xd8, 0xff, 0xe0, 0, 16), "expected rows, got a single image; give a folder of images"],
   ])("names file, line, row and column of what is wrong: %j", async (text, message) => {
     const path = await write("wrong.csv", text);
     await expect(csv(path)).rejects.toThrow(`wrong.csv: ${message}`);

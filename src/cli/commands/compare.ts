@@ -76,6 +76,8 @@ async function computed(
   const { radius, probes, seed } = options;
   const checkpoints: NamedCheckpoint[] = [];
   let [data, rows] = ["", 0];
+  // A file that cannot be read is said before anything is computed.
+  for (const name of files) await openModel(name, { ...options, signal });
   for (const name of files) {
     display.update({ stage: name, done: checkpoints.length, total: files.length });
     const model = await openModel(name, { ...options, signal });

@@ -147,8 +147,20 @@ function checkedSeparator(
 function checkText(bytes: Uint8Array, name: string): void {
   const packed = compressionOf(bytes);
   if (packed === undefined && !bytes.subarray(0, 4096).includes(0)) return;
+  if (isImage(bytes)) {
+    throw new CurvatureError(
+      "file",
+      `${name}: expected rows, got a single image; give a folder of images with a subfolder for each class, a zip archive of one, or a list of files`,
+    );
+  }
   const what = packed ?? "binary data that is neither NPY, NPZ nor IDX";
   throw new CurvatureError("file", `${name}: expected text (CSV), got ${what}`);
+}
+
+/** Whether bytes begin as PNG or JPEG files do. */
+function isImage(bytes: Uint8Array): boolean {
+  const [a, b, c, d] = bytes;
+  return (a === 0x89 && b === 0x50 && c === 0x4e && d === 0x47) || (a === 0xff && b === 0xd8 && c === 0xff);
 }
 
 function likelySeparator(bytes: Uint8Array, decimal: Decimal): string {
