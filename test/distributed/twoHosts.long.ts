@@ -18,7 +18,7 @@ between(
     expect(last.wrong).toBe(0);
     // Its arrays of a million entries and more.
     expect(hosts!.sentBytes() - before).toBeGreaterThan(8 * 2 ** 20);
-    const args = ["one number a row", "even"];
+    const args = ["one number a row;even"];
     const [apart, together] = [
       await runRanks("numbers", { ranks: 2, args, hosts: hosts! }),
       await runRanks("numbers", { ranks: 2, args }),

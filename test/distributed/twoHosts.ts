@@ -74,7 +74,9 @@ const settled = (name: string) => `hostname ${name} && mount -t tmpfs tmpfs /dev
 
 /** What mpirun calls as it would call ssh: with the host, and a command for its shell. */
 function agentScript(names: readonly string[], addresses: readonly string[]): string {
-  const cases = names.map((name, i) => `  ${addresses[i]}) exec ${entering(name).join(" ")} "${settled(name)} && $*";;`);
+  const cases = names.map(
+    (name, i) => `  ${addresses[i]}) exec ${entering(name).join(" ")} "${settled(name)} && $*";;`,
+  );
   return `#!/bin/sh
 host=$1; shift
 case $host in

@@ -1,5 +1,5 @@
 // Every quantity of small objectives on the ranks, against the same quantity of all rows in one process. Prints, as JSON, the largest error of each
-// quantity, and those that have other bits on another rank.
+// quantity, and those that have other bits on another rank; a line for each argument `cases;cut;reduction`.
 import { createHash } from "node:crypto";
 import { accuracy } from "../../../src/applications/index.ts";
 import { arrays, type Data } from "../../../src/data/index.ts";
@@ -16,7 +16,18 @@ const print = (text: string) => process.stdout.write(`${text}\n`);
 
 const communicator = await mpiCommunicator({ timeoutMs: 50_000 });
 const { rank, size } = communicator;
-const [, , pattern = ".", cut = "even", reduction = "tree"] = process.argv;
+
+/** What an argument says: a pattern of cases, how their rows are cut, and how sums are taken. */
+interface Request {
+  readonly pattern: string;
+  readonly cut: string;
+  readonly reduction: "tree" | "ordered";
+}
+
+function requestOf(argument: string): Request {
+  const [pattern = ".", cut = "even", reduction = "tree"] = argument.split(";");
+  return { pattern, cut, reduction: reduction as Request["reduction"] };
+}
 
 /** Matrices that are computed in ways of their own. */
 const DISTINCT = /^hessian|sampled|Covariance/;
@@ -36,7 +47,7 @@ function part(tensor: Tensor, from: number, to: number): Tensor {
   return { data: tensor.data.slice(from * length, to * length), dims: [to - from, ...tensor.dims.slice(1)] } as Tensor;
 }
 
-function shard(riskCase: RiskCase, whole: Data): Data {
+function shard(riskCase: RiskCase, whole: Data, { cut, reduction }: Request): Data {
   if (reduction === "ordered") return shardOf(whole, communicator, { shards: 4 });
   const counts = CUTS[cut]?.(whole.rows);
   if (counts === undefined) return shardOf(whole, communicator);
@@ -52,7 +63,7 @@ function shard(riskCase: RiskCase, whole: Data): Data {
   });
 }
 
-async function quantities(risk: Risk, gather: (rows: Vector) => Promise<Vector>) {
+async function quantities(risk: Risk, { cut, reduction }: Request, gather: (rows: Vector) => Promise<Vector>) {
   const found: Record<string, Vector> = {};
   const v = randomTensor([risk.size], 1).data;
   const X = { rows: risk.size, columns: 6, data: randomTensor([risk.size * 6], 2).data };
@@ -108,38 +119,41 @@ function difference(found: Vector, expected: Vector): number {
 }
 
 const bits = (x: Vector) => new Uint8Array(x.buffer, x.byteOffset, x.byteLength);
-const worst: Record<string, number> = {};
-const differing: string[] = [];
-const digest = createHash("sha256");
-const settings: unknown[] = [];
-for (const [name, riskCase] of Object.entries(riskCases).filter(([each]) => new RegExp(pattern).test(each))) {
-  const { model, loss } = riskCase;
-  const all = dataOf(riskCase, 2);
-  const whole = await empiricalRisk({ model, loss, data: all, dtype: "float64", threads: 1 });
-  const risk = await empiricalRisk({
-    model,
-    loss,
-    data: shard(riskCase, all),
-    dtype: "float64",
-    threads: 1,
-    communicator,
-    reduction: reduction as "tree" | "ordered",
-    ...(cut === "even" && reduction === "tree" && { splitBasis: true }),
-  });
-  settings.push(risk.settings);
-  const expected = await quantities(whole, async (rows) => rows);
-  const found = await quantities(risk, (rows) => gatherRows(rows, communicator));
-  for (const [quantity, value] of Object.entries(found)) {
-    const error = difference(value, expected[quantity]!);
-    worst[quantity] = Math.max(worst[quantity] ?? 0, error);
-    const first = await communicator.broadcast(value.slice());
-    const same = Buffer.compare(bits(value), bits(first)) === 0 ? 0 : 1;
-    const [others] = await communicator.allReduce(Float64Array.of(same));
-    if (others! > 0) differing.push(`${quantity} of ${name}`);
-    digest.update(bits(value));
+for (const request of process.argv.slice(2).map(requestOf)) {
+  const { pattern, cut, reduction } = request;
+  const worst: Record<string, number> = {};
+  const differing: string[] = [];
+  const digest = createHash("sha256");
+  const settings: unknown[] = [];
+  for (const [name, riskCase] of Object.entries(riskCases).filter(([each]) => new RegExp(pattern).test(each))) {
+    const { model, loss } = riskCase;
+    const all = dataOf(riskCase, 2);
+    const whole = await empiricalRisk({ model, loss, data: all, dtype: "float64", threads: 1 });
+    const risk = await empiricalRisk({
+      model,
+      loss,
+      data: shard(riskCase, all, request),
+      dtype: "float64",
+      threads: 1,
+      communicator,
+      reduction,
+      ...(cut === "even" && reduction === "tree" && { splitBasis: true }),
+    });
+    settings.push(risk.settings);
+    const expected = await quantities(whole, request, async (rows) => rows);
+    const found = await quantities(risk, request, (rows) => gatherRows(rows, communicator));
+    for (const [quantity, value] of Object.entries(found)) {
+      const error = difference(value, expected[quantity]!);
+      worst[quantity] = Math.max(worst[quantity] ?? 0, error);
+      const first = await communicator.broadcast(value.slice());
+      const same = Buffer.compare(bits(value), bits(first)) === 0 ? 0 : 1;
+      const [others] = await communicator.allReduce(Float64Array.of(same));
+      if (others! > 0) differing.push(`${quantity} of ${name}`);
+      digest.update(bits(value));
+    }
+    await risk.dispose();
+    await whole.dispose();
   }
-  await risk.dispose();
-  await whole.dispose();
+  if (rank === 0) print(JSON.stringify({ size, worst, differing, digest: digest.digest("hex"), settings }));
 }
-if (rank === 0) print(JSON.stringify({ size, worst, differing, digest: digest.digest("hex"), settings }));
 await communicator.close();
