@@ -185,34 +185,8 @@ function usualLimit(): number {
 }
 
 function checkOptions(options: EmpiricalRiskOptions): void {
-  const {
-    dtype = "float32",
-    cache,
-    threads,
-    memoryLimit,
-    communicator,
-    shard,
-    reduction = "tree",
-    splitBasis,
-  } = options;
-  if (reduction !== "tree" && reduction !== "ordered") {
-    throw new CurvatureError(
-      "argument",
-      `reduction must be "tree" or "ordered", got ${JSON.stringify(reduction)}; it is that of sums over ranks, and a loss has its own`,
-    );
-  }
-  if (splitBasis === true && reduction === "ordered") {
-    throw new CurvatureError(
-      "argument",
-      'splitBasis: true splits sums by the number of ranks, of which the bits of the reduction "ordered" do not depend; leave one of them out',
-    );
-  }
-  if (shard !== undefined && (communicator !== undefined || reduction === "ordered")) {
-    throw new CurvatureError(
-      "argument",
-      "expected either a shard or ranks, got both; with a communicator, leave shard out: the ranks agree on it",
-    );
-  }
+  const { dtype = "float32", cache, threads, memoryLimit } = options;
+  checkRanks(options);
   if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1 && threads <= MOST_THREADS)) {
     throw new CurvatureError("argument", `threads must be an integer from 1 to ${MOST_THREADS}, got ${threads}`);
   }
@@ -224,6 +198,28 @@ function checkOptions(options: EmpiricalRiskOptions): void {
   }
   if (cache !== undefined && !(cache >= 0))
     throw new CurvatureError("argument", `cache must be a number of bytes, not negative; got ${cache}`);
+}
+
+/** Checks how sums over ranks are to be taken. */
+function checkRanks({ communicator, shard, reduction = "tree", splitBasis }: EmpiricalRiskOptions): void {
+  if (reduction !== "tree" && reduction !== "ordered") {
+    throw new CurvatureError(
+      "argument",
+      `reduction must be "tree" or "ordered", got ${JSON.stringify(reduction)}; it is that of sums over ranks, and a loss has its own`,
+    );
+  }
+  if (splitBasis === true && reduction === "ordered") {
+    throw new CurvatureError(
+      "argument",
+      'splitBasis: true splits sums by the number of ranks, on which the bits of the reduction "ordered" do not depend; leave one of them out',
+    );
+  }
+  if (shard !== undefined && (communicator !== undefined || reduction === "ordered")) {
+    throw new CurvatureError(
+      "argument",
+      "expected either a shard or ranks, got both; with a communicator, leave shard out: the ranks agree on it",
+    );
+  }
 }
 
 /** Indices of the requested parameters. */

@@ -435,4 +435,28 @@ describe("as a process", () => {
       stderr: expect.stringMatching(/that report is finished; leave out --resume/),
     });
   });
+
+  test("with --state, the same command goes on after Ctrl-C, another one is refused, and the file goes at the end", async () => {
+    const out = folderOf();
+    const state = join(folderOf(), "report.state");
+    const options = ["--matrices", "ggn,empiricalFisher", ...cheap, "--no-relative", "--density-probes", "400"];
+    const kept = ["--state", state, "--out", out];
+    const { text, ended } = interrupted("Empirical Fisher", ...options, ...kept);
+    expect(await ended).toBe(130);
+    expect(text.stderr).toMatch(/stopped by Ctrl-C after Gauss-Newton; .*report\.html; the same command goes on\n/);
+    const read = () => JSON.parse(readFileSync(join(out, "report.json"), "utf8"));
+    const { ggn: finished } = read().matrices;
+    const other = await run("report", MODEL, ...rows, ...options, ...kept, "--seed", "1");
+    expect(other).toMatchObject({ code: 1, stderr: expect.stringMatching(/error: stateStore expects the state in/) });
+    expect((await run("report", MODEL, ...rows, ...options, ...kept)).code).toBe(0);
+    expect(read().matrices.ggn).toEqual(finished);
+    expect(Object.keys(read().matrices)).toEqual(["ggn", "empiricalFisher"]);
+    expect(existsSync(state)).toBe(false);
+    const both = await run("report", MODEL, ...rows, ...options, ...kept, "--resume");
+    expect(both).toEqual({
+      code: 2,
+      stdout: "",
+      stderr: "error: expected either --resume or --state, got both\n",
+    });
+  });
 });

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect } from "vitest";
@@ -108,27 +108,61 @@ function processOf(rank: number, argument: string): number | undefined {
   return found === undefined ? undefined : Number(found);
 }
 
+const long = ["--density-probes", "40", "--no-relative", "--no-rounding"];
+
+const read = (name: string) => JSON.parse(readFileSync(join(name, "report.json"), "utf8"));
+
+let made: ReturnType<typeof numbersIn> | undefined;
+
+/** The numbers of the long report of two ranks that nothing disturbs. */
+async function undisturbed(): Promise<ReturnType<typeof numbersIn>> {
+  const out = join(folder, "undisturbed");
+  if (made === undefined) expect((await report(2, ...long, "--out", out)).code).toBe(0);
+  made ??= numbersIn(read(out));
+  return made;
+}
+
 testWith("openMpi")(
   "SIGTERM to one rank stops all of them, and --resume finishes with the numbers of an undisturbed run",
   async () => {
     const out = join(folder, "stopped");
-    const long = ["--density-probes", "40", "--no-relative", "--no-rounding", "--out", out];
     let sent = false;
     const onError = (text: string) => {
       if (sent || !text.includes("Empirical Fisher")) return;
       sent = true;
       process.kill(processOf(1, out)!, "SIGTERM");
     };
-    const stopped = await reportOn({ ranks: 2, onError }, ...long);
-    expect(stopped.code).toBe(130);
+    const stopped = await reportOn({ ranks: 2, onError }, ...long, "--out", out);
+    expect(stopped).toMatchObject({ code: 130, stderr: expect.stringContaining("error: stopped") });
     expect(stopped.stderr.match(/error: stopped by a signal to another rank after Hessian; wrote these/g)).toHaveLength(
       1,
     );
-    const read = (name: string) => JSON.parse(readFileSync(join(name, "report.json"), "utf8"));
     expect([read(out).partial, Object.keys(read(out).matrices)]).toEqual([true, ["hessian"]]);
-    expect((await report(2, ...long, "--resume")).code).toBe(0);
-    const undisturbed = join(folder, "undisturbed");
-    expect((await report(2, ...long, "--out", undisturbed)).code).toBe(0);
-    expect(numbersIn(read(out))).toEqual(numbersIn(read(undisturbed)));
+    expect((await report(2, ...long, "--out", out, "--resume")).code).toBe(0);
+    expect(numbersIn(read(out))).toEqual(await undisturbed());
+  },
+);
+
+testWith("openMpi")(
+  "a report whose rank is killed goes on from --state, with the numbers of an undisturbed run",
+  async () => {
+    const [out, state] = [join(folder, "killed"), join(folder, "report.state")];
+    let sent = false;
+    const onError = (text: string) => {
+      if (sent || !text.includes("Empirical Fisher")) return;
+      sent = true;
+      process.kill(processOf(1, out)!, "SIGKILL");
+    };
+    const kept = [...long, "--out", out, "--state", state];
+    expect((await reportOn({ ranks: 2, onError }, ...kept)).code).toBe(137);
+    expect([existsSync(state), existsSync(join(out, "report.json"))]).toEqual([true, false]);
+    const other = await report(3, ...kept);
+    expect(other).toMatchObject({ code: 1, stderr: expect.stringContaining("stateStore expects") });
+    expect(
+      other.stderr.match(/error: rank 0 of 3: stateStore expects .* ranks 3, got one with .*ranks 2/g),
+    ).toHaveLength(1);
+    expect((await report(2, ...kept)).code).toBe(0);
+    expect(numbersIn(read(out))).toEqual(await undisturbed());
+    expect(existsSync(state)).toBe(false);
   },
 );

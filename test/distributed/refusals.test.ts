@@ -34,6 +34,7 @@ const expected: { readonly [name: string]: readonly [code: string, message: RegE
   ],
   "shard and ranks": ["argument", /^rank 0 of 2: expected either a shard or ranks, got both; .*leave shard out/],
   reduction: ["argument", /^rank 0 of 2: reduction must be "tree" or "ordered", got "mean"/],
+  "split basis": ["argument", /but rank 1 has other options than rank 0;/],
   "own work": ["file", /^rank 1 of 2: a file of rank 1 is missing/],
   "other calls": [
     "argument",

@@ -23,8 +23,10 @@ import {
   spectralDensity,
   stateStore,
 } from "../../src/linalg/index.ts";
+import { empiricalRisk } from "../../src/operators/index.ts";
 import { stream } from "../../src/random/index.ts";
 import type { Vector } from "../../src/tensors/index.ts";
+import { dataOf, riskCases } from "../operators/riskCases.ts";
 import { onSimulatedRanks } from "./simulatedRanks.ts";
 
 const N = 41;
@@ -166,6 +168,14 @@ describe("a basis that is split over ranks", () => {
       );
     });
     expect(failing).toEqual(["rank 1 of 2: out of memory", "rank 1 of 2: out of memory"]);
+  });
+
+  test("is refused with an ordered reduction, whose bits do not depend on the ranks", async () => {
+    const riskCase = riskCases["cross-entropy"]!;
+    const options = { model: riskCase.model, loss: riskCase.loss, data: dataOf(riskCase, 4) };
+    await expect(empiricalRisk({ ...options, reduction: "ordered", splitBasis: true })).rejects.toThrow(
+      /splitBasis: true splits sums by the number of ranks, on which the bits of the reduction "ordered" do not depend; leave one/,
+    );
   });
 
   test("is that of the operator for a single rank, and takes operators, matrices and communicators only", async () => {

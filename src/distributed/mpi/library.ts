@@ -97,18 +97,19 @@ function keepLoaded(koffi: Koffi, file: string): void {
   open(file, RESOLVE_NOW);
 }
 
+function hasSymbol(library: ReturnType<Koffi["load"]>, name: string): boolean {
+  try {
+    library.symbol(name);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 function bind(koffi: Koffi, file: string): MpiLibrary {
   const library = koffi.load(file);
   keepLoaded(koffi, file);
-  const has = (symbol: string) => {
-    try {
-      library.symbol(symbol);
-      return true;
-    } catch {
-      return false;
-    }
-  };
-  const abi = abiOf(file, has);
+  const abi = abiOf(file, (symbol) => hasSymbol(library, symbol));
   const handles = Object.fromEntries(
     Object.entries(abi.handles).map(([name, value]) => [
       name,

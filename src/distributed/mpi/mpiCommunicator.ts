@@ -5,7 +5,7 @@ import { checkOptions } from "../../linalg/operator/options.ts";
 import type { Communicator, Numbers } from "../communicator.ts";
 import { interruptionOf } from "../interruption.ts";
 import { type Launcher, launcherOf } from "./launcher.ts";
-import { type Foreign, loadLibrary, type MpiLibrary } from "./library.ts";
+import { type Foreign, type Handle, loadLibrary, type MpiLibrary } from "./library.ts";
 
 /** Options of the communicator over MPI. */
 export interface MpiOptions {
@@ -132,15 +132,40 @@ function communicator(
   { rank, size, timeoutMs }: { readonly rank: number; readonly size: number; readonly timeoutMs: number },
 ): MpiCommunicator {
   const { world } = mpi.handles;
+  const { abort, release } = endingTogether(mpi, `rank ${rank} of ${size}`);
+  const call = oneByOne(mpi, { timeoutMs, abort });
+  const barrier = () => call("MPI_Barrier", mpi.barrier, () => [[world] as const]);
   let open = true;
+  return {
+    rank,
+    size,
+    library: { file: mpi.file, abi: mpi.abi.name, version: textOf(mpi.libraryVersion).split("\n")[0]! },
+    notices: noticesOf(),
+    ...exchanges(mpi, { size, call }),
+    barrier,
+    interruption: interruptionOf(size),
+    abort,
+    async close() {
+      if (!open) return;
+      await barrier();
+      open = false;
+      release();
+      check(mpi, "MPI_Finalize", mpi.finalize());
+    },
+  };
+}
+
+/** Ends all ranks where this one ends, until it is released. */
+function endingTogether(mpi: MpiLibrary, name: string) {
+  let held = true;
   const abort = (code: number, reason?: string): never => {
-    open = false;
+    held = false;
     if (reason !== undefined) {
-      process.stderr.write(`rank ${rank} of ${size}: ${reason}\n`);
+      process.stderr.write(`${name}: ${reason}\n`);
       // Open MPI drops what it has not yet read of a rank's output.
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, OUTPUT_TIME);
     }
-    mpi.abort(world, code);
+    mpi.abort(mpi.handles.world, code);
     process.exit(code);
   };
   // Node writes an uncaught error after the event "exit", which this process does not outlive.
@@ -151,29 +176,16 @@ function communicator(
   // MPICH gives a job in which one rank ends early and well the status 0, with half of the work undone.
   const onExit = (code: number) => {
     const early = code === 0 ? "ended without closing its communicator" : undefined;
-    if (open) abort(code || ENDED_EARLY, uncaught ?? early);
+    if (held) abort(code || ENDED_EARLY, uncaught ?? early);
   };
   process.on("uncaughtExceptionMonitor", onUncaught);
   process.on("exit", onExit);
-  const call = oneByOne(mpi, { timeoutMs, abort });
-  return {
-    rank,
-    size,
-    library: { file: mpi.file, abi: mpi.abi.name, version: textOf(mpi.libraryVersion).split("\n")[0]! },
-    notices: noticesOf(),
-    ...exchanges(mpi, { size, call }),
-    barrier: () => call("MPI_Barrier", mpi.barrier, () => [[world] as const]),
-    interruption: interruptionOf(size),
-    abort,
-    async close() {
-      if (!open) return;
-      await call("MPI_Barrier", mpi.barrier, () => [[world] as const]);
-      open = false;
-      process.removeListener("exit", onExit);
-      process.removeListener("uncaughtExceptionMonitor", onUncaught);
-      check(mpi, "MPI_Finalize", mpi.finalize());
-    },
+  const release = () => {
+    held = false;
+    process.removeListener("exit", onExit);
+    process.removeListener("uncaughtExceptionMonitor", onUncaught);
   };
+  return { abort, release };
 }
 
 /** Makes calls of one MPI function on another thread, in order. */
@@ -237,25 +249,32 @@ function exchanges(
     async allGather(own, into) {
       checkGathered(own, into, size);
       const type = typeOf(own);
-      await call("MPI_Allgather", mpi.allGather, function* (): Iterable<Parameters<typeof mpi.allGather>> {
-        if (own.length <= PIECE) {
-          yield [own, own.length, type, into, own.length, type, world];
-          return;
-        }
-        // A piece of all ranks is gathered into an array of its own, since MPI puts pieces of several ranks side by side.
-        let start = 0;
-        for (const piece of pieces(own)) {
-          const gathered = new (own.constructor as Float64ArrayConstructor)(size * piece.length);
-          yield [piece, piece.length, type, gathered, piece.length, type, world];
-          for (let each = 0; each < size; each++) {
-            into.set(gathered.subarray(each * piece.length, (each + 1) * piece.length), each * own.length + start);
-          }
-          start += piece.length;
-        }
-      });
+      await call("MPI_Allgather", mpi.allGather, () => gatheredPieces(own, into, { type, size, world }));
       return into;
     },
   };
+}
+
+/** Parameters of the exchanges of `allGather`. */
+function* gatheredPieces(
+  own: Numbers,
+  into: Numbers,
+  { type, size, world }: { readonly type: Handle; readonly size: number; readonly world: Handle },
+): Iterable<Parameters<MpiLibrary["allGather"]>> {
+  if (own.length <= PIECE) {
+    yield [own, own.length, type, into, own.length, type, world];
+    return;
+  }
+  // A piece of all ranks is gathered into an array of its own, since MPI puts pieces of several ranks side by side.
+  let start = 0;
+  for (const piece of pieces(own)) {
+    const gathered = new (own.constructor as Float64ArrayConstructor)(size * piece.length);
+    yield [piece, piece.length, type, gathered, piece.length, type, world];
+    for (let each = 0; each < size; each++) {
+      into.set(gathered.subarray(each * piece.length, (each + 1) * piece.length), each * own.length + start);
+    }
+    start += piece.length;
+  }
 }
 
 /** Views of at most `PIECE` elements. */

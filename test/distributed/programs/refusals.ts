@@ -1,6 +1,6 @@
 // What ranks refuse together. Every rank prints, as JSON, the message of each case that it saw.
 import { arrays, type Data, rebatch } from "../../../src/data/index.ts";
-import { isOnAllRanks, onAllRanks, rankStore } from "../../../src/distributed/index.ts";
+import { exchangeText, isOnAllRanks, onAllRanks, rankStore } from "../../../src/distributed/index.ts";
 import { mpiCommunicator } from "../../../src/distributed/mpi/index.ts";
 import { CurvatureError } from "../../../src/errors/index.ts";
 import { scalar } from "../../../src/graph/index.ts";
@@ -60,6 +60,7 @@ const cases: { readonly [name: string]: () => Promise<unknown> } = {
   "without shards": open({ reduction: "ordered" }),
   "shard and ranks": open({ shard: { denominator: 8, rows: 8, firstRow: 0 } }),
   reduction: open({ reduction: "mean" as never }),
+  "split basis": open({ splitBasis: rank === 1 }),
   "own work": () =>
     onAllRanks(communicator, async () => {
       if (rank === 1) throw new CurvatureError("file", "a file of rank 1 is missing");
@@ -106,5 +107,9 @@ await refusal("stopped run", async () => {
   const stopped = await lanczos(hessian(risk), { steps: 3, seed: 1 });
   throw new Error(stopped.status);
 });
-print(JSON.stringify({ rank, size, messages }));
+// Rank 0 prints for all: launchers mix the long lines of ranks.
+for (let root = 0; root < size; root++) {
+  const text = await exchangeText(communicator, JSON.stringify({ rank, size, messages }), { root });
+  if (rank === 0) print(text);
+}
 await communicator.close();
