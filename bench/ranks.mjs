@@ -1,6 +1,6 @@
 // @ts-check
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -11,6 +11,7 @@ import { parseArgs } from "node:util";
  * of a split basis. It starts mpirun itself:
  *   node bench/ranks.mjs                          everything, in less than ten minutes on two idle cores
  *   node bench/ranks.mjs --parts sums,products    some of: sums, products, overhead, basis
+ *   node bench/ranks.mjs --write                  puts the tables of sums, products and overhead into docs/scale.md
  * Measure on idle cores: a waiting rank keeps its core busy, so that ranks beside other programs wait for whole time slices.
  */
 
@@ -22,6 +23,8 @@ const { values } = parseArgs({
     ranks: { type: "string", default: "1,2,4" },
     seconds: { type: "string", default: "0.7" },
     longest: { type: "string", default: "1e8" },
+    weights: { type: "string", default: "1e7" },
+    write: { type: "boolean", default: false },
   },
 });
 const counts = values.ranks.split(",").map(Number);
@@ -72,10 +75,27 @@ function measured({ command, options: own }, ranks, options) {
 }
 
 /** @param {readonly (readonly (string | number)[])[]} rows */
-function printTable(rows) {
+function table(rows) {
   const line = (/** @type {readonly (string | number)[]} */ row) => `| ${row.join(" | ")} |\n`;
   const [head, ...rest] = rows;
-  process.stdout.write(`${line(head)}${line(head.map(() => "---"))}${rest.map(line).join("")}\n`);
+  return `${line(head)}${line(head.map(() => "---"))}${rest.map(line).join("")}`;
+}
+
+/**
+ * Puts tables between the marks of a part in docs/scale.md.
+ *
+ * @param {string} part
+ * @param {string} text
+ */
+function writePart(part, text) {
+  const path = fileURLToPath(new URL("../docs/scale.md", import.meta.url));
+  const page = readFileSync(path, "utf8");
+  const marked = new RegExp(`(<!-- ${part} -->\\n)[^]*?(<!-- /${part} -->)`);
+  if (!marked.test(page)) throw new Error(`expected the marks of ${part} in ${path}`);
+  writeFileSync(
+    path,
+    page.replace(marked, (_, open, close) => `${open}\n${text}\n${close}`),
+  );
 }
 
 /** @param {number} ms */
@@ -142,8 +162,7 @@ async function sums() {
       models.push([launcher.name, ranks, shown(alpha), perEntry(beta), perEntry(gamma), range]);
     }
   }
-  printTable(models);
-  printTable(rows);
+  return `${table(models)}\n${table(rows)}`;
 }
 
 /** The product of problem C on 20 batches, on one and two ranks of one thread and on one rank of two. */
@@ -163,7 +182,7 @@ async function products() {
     }
   }
   const [one] = found;
-  printTable([
+  return table([
     ["ranks", "threads of each", "H v, median", "least", "times as fast, of medians", "of least times"],
     ...cases.map(({ ranks, threads }, i) => {
       const { median, least } = found[i];
@@ -181,7 +200,7 @@ async function overhead() {
     const more = [median_ms / alone.median_ms, least_ms / alone.least_ms].map((x) => `${(100 * (x - 1)).toFixed(2)} %`);
     return [name, shown(median_ms), shown(least_ms), ...more, repeats];
   };
-  printTable([
+  return table([
     ["communicator of problem B", "H v, median", "least", "more than without", "of least times", "repeats"],
     row("none", alone),
     row("selfCommunicator()", self),
@@ -195,16 +214,20 @@ async function basis() {
   const rows = [["method", "ranks", "peak of a rank", "of it before the basis", "seconds"]];
   for (const method of ["lanczos", "eigsh"]) {
     for (const ranks of counts) {
-      const [line] = await measured(launchers[0], ranks, { part: "basis", method });
+      const [line] = await measured(launchers[0], ranks, { part: "basis", method, weights: values.weights });
       rows.push([method, ranks, `${line.peak_MB} MB`, `${line.before_MB} MB`, line.seconds]);
     }
   }
-  printTable(rows);
+  return table(rows);
 }
 
-/** @type {{ readonly [part: string]: () => Promise<void> }} */
+/** @type {{ readonly [part: string]: () => Promise<string> }} */
 const parts = { sums, products, overhead, basis };
 for (const part of values.parts.split(",")) {
   if (parts[part] === undefined) throw new Error(`expected --parts of ${Object.keys(parts).join(", ")}; got ${part}`);
 }
-for (const part of values.parts.split(",")) await parts[part]();
+for (const part of values.parts.split(",")) {
+  const text = await parts[part]();
+  process.stdout.write(`${text}\n`);
+  if (values.write && part !== "basis") writePart(part, text);
+}
